@@ -1,0 +1,290 @@
+// The history, kept. This is the port; what it promises is what the whole house stands on:
+//
+//   1. Each call is one atomic statement or transaction. What it answers is committed.
+//   2. A rejected call may still have landed, now or later. Only STORE_REJECTED says it has not and never will.
+//   3. The right to write a run is (epoch, claimId), compared under the run's row lock in the statement that writes.
+//      A stale claim changes nothing; the other runs of the same call are unaffected.
+//   4. A run's events are seq 1, 2, 3, ...; `events` in a head is their count.
+//   5. All times are ms by the store's clock; `at` never precedes the event before it by more than a clock step.
+
+import type { EventRecord, StoredEvent } from "../../sdk/protocol/event-record.ts";
+import type { Payload } from "../../sdk/protocol/payload.ts";
+import type { BlockedReason, ClosedStatus, RunStatus, RunSummary } from "../../sdk/protocol/run.ts";
+
+/** The right to write one run, until somebody else claims it. */
+export interface Claim {
+  readonly runId: string;
+  /** Only ever raised, by claiming. */
+  readonly epoch: number;
+  /** Random per claim call: tells two owners of one epoch apart after a failover rolled the database back. */
+  readonly claimId: string;
+}
+
+export interface ClaimedRun extends Claim {
+  readonly workflowId: string;
+  readonly workflow: string;
+  readonly queue: string;
+  readonly startedAt: number;
+  readonly deadlineAt: number | null;
+  /** Number of events at the time of the claim. */
+  readonly events: number;
+  /** Mail items already moved into the history, and the number of the newest in the mailbox. */
+  readonly takenMail: number;
+  readonly newestMail: number;
+  /** Claims without progress since, this one included. */
+  readonly crashCount: number;
+}
+
+export interface LoadedHistory {
+  readonly runId: string;
+  readonly events: readonly StoredEvent[];
+  /** Latest heartbeat details by command number, of steps that were under way. */
+  readonly heartbeats: readonly { readonly command: number; readonly attempt: number; readonly details: Payload }[];
+}
+
+export interface ClaimRequest {
+  readonly workerId: string;
+  readonly claimId: string;
+  readonly queues: readonly string[];
+  readonly limit: number;
+  /** Runs claimed this often without progress are suspects: `exclude` leaves them, `only` takes nothing else. */
+  readonly suspects: "exclude" | "only";
+}
+
+export interface ClaimAnswer {
+  readonly claimed: readonly ClaimedRun[];
+  /** Runs set aside just now because `crashCount` passed the limit: blocked with kind `quarantine`. */
+  readonly quarantined: readonly string[];
+  /** Ms until the earliest run of these queues is due, 0 when more are due now, null when none is known. */
+  readonly nextDueInMs: number | null;
+}
+
+/** New events of one run, from one owner. Frozen once built: a retry sends the very same. */
+export interface AppendTurn {
+  readonly claim: Claim;
+  /** Random per turn and kept over its retries: how a lost reply is told from a lost request. */
+  readonly tag: string;
+  /** Events the writer has seen; the first new one gets seq `base + 1`. */
+  readonly base: number;
+  readonly events: readonly EventRecord[];
+  /** The mailbox position after this turn. Never lower than before. */
+  readonly takenMail: number;
+  /** Refused while the store's clock is before this: no timer fires early. */
+  readonly notBefore: number | null;
+  /** The last of `events` ends the run. Refused while there is mail beyond `takenMail`. */
+  readonly close: ClosedStatus | null;
+}
+
+export interface AppendAnswer {
+  /** The `at` of every event appended by this call. */
+  readonly at: number;
+  /** Run ids whose turn is committed. All others: refused. `resolveTurns` tells why. */
+  readonly committed: ReadonlySet<string>;
+}
+
+/** What has become of a turn whose answer was lost or which was refused. Read in a new snapshot. */
+export interface ResolvedTurn {
+  readonly runId: string;
+  /** The event at `base + 1` carries the turn's tag: it is committed. Call `confirm` before acting on it. */
+  readonly landed: boolean;
+  /** The `at` of the landed events; null when it has not landed. */
+  readonly at: number | null;
+  /** The run is open, and the claim is still the one that may write it. */
+  readonly owned: boolean;
+  readonly events: number;
+  readonly newestMail: number;
+  readonly now: number;
+}
+
+export interface MailItem {
+  readonly runId: string;
+  /** Position in the run's mailbox, from 1. */
+  readonly mail: number;
+  readonly kind: "signal" | "cancel";
+  /** The sender's id: a second item with the same id is not accepted. */
+  readonly mailId: string;
+  /** The signal's name; the reason of a cancel. */
+  readonly name: string;
+  readonly payload: Payload;
+}
+
+export interface ParkRequest {
+  readonly claim: Claim;
+  readonly events: number;
+  readonly takenMail: number;
+  /** When to make the run claimable again; null: only mail wakes it. */
+  readonly wakeAt: number | null;
+}
+
+/** `mail`: still owned, not parked, because mail came in. `lost`: no longer owned (or parked by an earlier try). */
+export type ParkOutcome = "parked" | "mail" | "lost";
+
+export interface StartRequest {
+  readonly runId: string;
+  readonly workflowId: string;
+  readonly workflow: string;
+  readonly queue: string;
+  /** The RunStarted record, event 1. */
+  readonly started: EventRecord;
+  /** Repeating a start with the same id answers with the same run, whatever became of it. Null: none. */
+  readonly requestId: string | null;
+  /** When an open run has the workflow id. */
+  readonly onConflict: "fail" | "useExisting" | "terminateExisting";
+  /** When only closed runs have it: allow; allow unless the latest completed; refuse. */
+  readonly onReuse: "allow" | "allowIfFailed" | "reject";
+  readonly delayMs: number;
+  readonly timeoutMs: number | null;
+  /** Put into the mailbox of the started or existing run, atomically with the start. */
+  readonly signal: { readonly mailId: string; readonly name: string; readonly payload: Payload } | null;
+}
+
+export interface StartOutcome {
+  /** `started` also answers a repeated request; `existing` only under useExisting; `refused` names the run in the way. */
+  readonly outcome: "started" | "existing" | "refused";
+  readonly runId: string;
+  readonly status: RunStatus;
+  /** The worker that owns the run now, if any. */
+  readonly ownerId: string | null;
+}
+
+export type RunRef = { readonly runId: string } | { readonly workflowId: string };
+
+export interface MailRequest {
+  /** By workflow id: the open run, else the latest. */
+  readonly to: RunRef;
+  readonly kind: "signal" | "cancel";
+  readonly mailId: string;
+  readonly name: string;
+  readonly payload: Payload;
+}
+
+export interface MailOutcome {
+  /** `duplicate`: this mail id was accepted before (also by a run closed since). `closed`: not accepted. */
+  readonly outcome: "accepted" | "duplicate" | "closed" | "notFound";
+  readonly runId: string | null;
+  readonly queue: string | null;
+  readonly ownerId: string | null;
+}
+
+export interface RunDetail extends RunSummary {
+  readonly events: number;
+  readonly epoch: number | null;
+  readonly ownerId: string | null;
+  /** When the run is or was claimable; null when only mail wakes it, or it is owned or closed. */
+  readonly wakeAt: number | null;
+  readonly blocked: BlockedReason | null;
+  readonly crashCount: number;
+  readonly unreadMail: number;
+  readonly now: number;
+}
+
+export interface ListRequest {
+  readonly workflow?: string;
+  readonly workflowId?: string;
+  readonly queue?: string;
+  readonly status?: readonly RunStatus[];
+  /** 1 to 200. */
+  readonly limit: number;
+  /** Keyset: runs started before this one. */
+  readonly before?: string;
+}
+
+export interface QueryRequest {
+  readonly queryId: string;
+  readonly runId: string;
+  readonly queue: string;
+  readonly name: string;
+  readonly input: Payload;
+}
+
+export interface TakenQuery extends QueryRequest {
+  readonly ownerId: string | null;
+}
+
+/** A plain answer, or a failure with one of the query error codes. */
+export type QueryAnswer =
+  | { readonly ok: true; readonly payload: Payload }
+  | { readonly ok: false; readonly code: "QUERY_UNKNOWN" | "QUERY_FAILED" | "WORKFLOW_UNKNOWN" | "DIVERGENCE"; readonly message: string };
+
+/** What `transaction` steps write through. */
+export interface Transaction {
+  query(text: string, values?: readonly unknown[]): Promise<{ rows: Record<string, unknown>[]; rowCount: number | null }>;
+}
+
+export interface WorkerStore {
+  /** Takes up to `limit` due runs nobody owns, oldest due first; raises their epoch and counts the claim. */
+  claimRuns(request: ClaimRequest): Promise<ClaimAnswer>;
+  /** Claims these blocked runs (if still blocked) and sets them running: for workers whose code may fit. */
+  claimBlocked(workerId: string, claimId: string, runIds: readonly string[]): Promise<readonly ClaimedRun[]>;
+  /** Whole histories, in order. */
+  loadHistories(runIds: readonly string[]): Promise<readonly LoadedHistory[]>;
+  appendTurns(turns: readonly AppendTurn[]): Promise<AppendAnswer>;
+  resolveTurns(turns: readonly AppendTurn[]): Promise<readonly ResolvedTurn[]>;
+  /** One small durable write: once it has answered, all that was read before it is as durable as a commit. */
+  confirm(workerId: string): Promise<void>;
+  /**
+   * Runs `work` in a transaction; what `work` resolves to becomes `turn`, appended in the same transaction. Rolls back
+   * and rejects with what `work` threw. `committed: false`: the turn was refused and everything rolled back.
+   * A rejection with STORE_UNAVAILABLE is ambiguous as ever: resolve by the turn's tag.
+   */
+  appendInTransaction(work: (tx: Transaction) => Promise<AppendTurn>): Promise<{ readonly committed: boolean; readonly at: number }>;
+  /** Mail after the given positions, per run in order. At most `limit` per run. */
+  readMail(boxes: readonly { readonly runId: string; readonly after: number }[], limit: number): Promise<readonly MailItem[]>;
+  /** Runs of this worker that have mail it has not taken. */
+  runsWithMail(workerId: string): Promise<readonly string[]>;
+  parkRuns(requests: readonly ParkRequest[]): Promise<ReadonlyMap<string, ParkOutcome>>;
+  /** Hands runs over: claimable at once, without blame. */
+  releaseRuns(claims: readonly Claim[]): Promise<void>;
+  blockRuns(blocks: readonly { readonly claim: Claim; readonly reason: BlockedReason }[]): Promise<void>;
+  /** Keeps heartbeat details and counts as progress. Answers the run ids whose claim still holds. */
+  saveHeartbeats(
+    beats: readonly { readonly claim: Claim; readonly command: number; readonly attempt: number; readonly details: Payload }[],
+  ): Promise<ReadonlySet<string>>;
+  /** Takes questions about runs of these queues that this worker owns or nobody does. */
+  takeQueries(workerId: string, queues: readonly string[], limit: number): Promise<readonly TakenQuery[]>;
+  answerQueries(answers: readonly { readonly queryId: string; readonly answer: QueryAnswer }[]): Promise<void>;
+}
+
+export interface SweepStore {
+  /** Every worker id that owns a run. */
+  ownerIds(): Promise<readonly string[]>;
+  /** Makes runs of a lost worker claimable, takes its claim away. Answers how many, and of which queues. */
+  rescueRuns(workerId: string, limit: number): Promise<{ readonly count: number; readonly queues: readonly string[] }>;
+  /** Closes runs past their deadline as timedOut. Answers their ids. */
+  closeOverdue(limit: number): Promise<readonly string[]>;
+  /** Blocked runs by the name of their workflow, for `claimBlocked`. */
+  findBlocked(workflows: readonly string[], limit: number): Promise<readonly { readonly runId: string; readonly reason: BlockedReason }[]>;
+  /** Drops questions nobody collected and heartbeats of closed runs. */
+  forgetLeftovers(): Promise<void>;
+}
+
+export interface ClientStore {
+  /** In order of the requests. Each is decided by itself; all are committed together. */
+  startRuns(requests: readonly StartRequest[]): Promise<readonly StartOutcome[]>;
+  /** In order of the requests; order within one run is kept. */
+  sendMail(requests: readonly MailRequest[]): Promise<readonly MailOutcome[]>;
+  /** Closes an open run now, owned or not. */
+  terminateRun(runId: string, reason: string): Promise<"terminated" | "closed" | "notFound">;
+  /** By workflow id: the open run, else the latest. */
+  findRun(ref: RunRef): Promise<RunDetail | null>;
+  /** Newest first. */
+  listRuns(request: ListRequest): Promise<readonly RunSummary[]>;
+  /** Events after `afterSeq`, in order, at most `limit`. */
+  readHistory(runId: string, afterSeq: number, limit: number): Promise<readonly StoredEvent[]>;
+  /** The closing event of each run that is closed; open ones are absent. */
+  readOutcomes(runIds: readonly string[]): Promise<ReadonlyMap<string, { readonly status: ClosedStatus; readonly event: StoredEvent }>>;
+  askQuery(request: QueryRequest): Promise<void>;
+  /** The answer, once there is one; taking it removes the question. */
+  takeAnswer(queryId: string): Promise<QueryAnswer | null>;
+}
+
+export interface Store extends WorkerStore, SweepStore, ClientStore {
+  /** Rejects with SCHEMA_MISSING, SCHEMA_BEHIND, SCHEMA_AHEAD, STORE_REFUSED or STORE_UNAVAILABLE. */
+  checkReady(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** From this many claims without progress a run is a suspect, executed while no other suspect is. */
+export const SUSPECT_FROM_CRASHES = 2;
+/** A run claimed more often than this without progress is set aside. */
+export const QUARANTINE_AFTER_CRASHES = 5;

@@ -1,0 +1,72 @@
+// The one catalogue of what Everstep throws at its callers. Failures travel in histories; errors stay in the process
+// that meets them. A code never changes its meaning; docs/errors.md has an entry for each, and a test compares the two.
+
+export const ERRORS = {
+  // For the caller: what was asked cannot be done.
+  ARGUMENT_INVALID: { retryable: false, summary: "an argument is not acceptable" },
+  RUN_NOT_FOUND: { retryable: false, summary: "no run has this id" },
+  RUN_ALREADY_STARTED: { retryable: false, summary: "an open run has this workflow id, or a closed one that may not be repeated" },
+  RUN_CLOSED: { retryable: false, summary: "the run is closed and takes no more signals" },
+  RUN_FAILED: { retryable: false, summary: "the run ended without a result" },
+  QUERY_UNKNOWN: { retryable: false, summary: "the run has no handler for this query" },
+  QUERY_FAILED: { retryable: false, summary: "the query's handler threw" },
+  QUERY_TIMED_OUT: { retryable: true, summary: "no worker answered the query in time" },
+  PAYLOAD_TOO_LARGE: { retryable: false, summary: "a value is larger than a payload may be" },
+  // For the author of workflow code.
+  PAYLOAD_UNSERIALIZABLE: { retryable: false, summary: "a value cannot be stored" },
+  PAYLOAD_UNREADABLE: { retryable: false, summary: "a stored value cannot be read back" },
+  OUTSIDE_WORKFLOW: { retryable: false, summary: "a workflow function was called where no run is" },
+  OUTSIDE_STEP: { retryable: false, summary: "a step function was called where no step is" },
+  IO_IN_WORKFLOW: { retryable: false, summary: "workflow code reached for the outside world without a step" },
+  COMMAND_IN_READ_ONLY: { retryable: false, summary: "a query handler or a condition asked for a command" },
+  DIVERGENCE: { retryable: false, summary: "the code no longer fits the run's history" },
+  WORKFLOW_UNKNOWN: { retryable: false, summary: "no worker here has a workflow of this name" },
+  FOREIGN_WAIT: { retryable: false, summary: "the workflow waits for something that is not in its history" },
+  // For whoever runs it.
+  CONFIGURATION_INVALID: { retryable: false, summary: "a setting is missing or not acceptable" },
+  STORE_UNAVAILABLE: { retryable: true, summary: "Postgres cannot be reached or did not answer" },
+  STORE_REFUSED: { retryable: false, summary: "Postgres refused the connection's credentials or database" },
+  STORE_REJECTED: { retryable: false, summary: "Postgres rejected a statement's content" },
+  SCHEMA_MISSING: { retryable: false, summary: "the database has no Everstep schema" },
+  SCHEMA_BEHIND: { retryable: false, summary: "the database's schema is older than this release" },
+  SCHEMA_AHEAD: { retryable: false, summary: "the database's schema is newer than this release" },
+  LEASE_UNAVAILABLE: { retryable: true, summary: "Redis cannot be reached" },
+  LEASE_LOST: { retryable: true, summary: "this worker's lease ran out" },
+  TRANSACTION_UNSUPPORTED: { retryable: false, summary: "this store has no transactions to share" },
+  EMBEDDED_UNAVAILABLE: { retryable: false, summary: "the embedded Postgres cannot be started here" },
+  NODE_UNSUPPORTED: { retryable: false, summary: "this Node release is too old" },
+  INVARIANT_BROKEN: { retryable: false, summary: "Everstep found itself in a state that must not be" },
+} as const satisfies Record<string, { retryable: boolean; summary: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface ErrorExtras {
+  /** What an operator would want beside the message: ids, counts, names. */
+  readonly details?: Readonly<Record<string, unknown>>;
+  readonly cause?: unknown;
+}
+
+/** What every Everstep API throws. The message says what happened, to which run, and what to do next. */
+export class EverstepError extends Error {
+  override readonly name = "EverstepError";
+  readonly code: ErrorCode;
+  /** True when the same call may succeed later without any change. */
+  readonly retryable: boolean;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, message: string, extras: ErrorExtras = {}) {
+    super(message, extras.cause === undefined ? undefined : { cause: extras.cause });
+    this.code = code;
+    this.retryable = ERRORS[code].retryable;
+    this.details = extras.details ?? {};
+  }
+}
+
+export function isEverstepError(value: unknown, code?: ErrorCode): value is EverstepError {
+  return value instanceof EverstepError && (code === undefined || value.code === code);
+}
+
+/** For states that the types or the protocol rule out: a defect of ours, said as one. */
+export function invariant(holds: boolean, what: string, details: Record<string, unknown> = {}): asserts holds {
+  if (!holds) throw new EverstepError("INVARIANT_BROKEN", `Invariant broken: ${what}. Please report this.`, { details });
+}

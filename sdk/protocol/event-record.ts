@@ -1,0 +1,155 @@
+// An event as stores keep it: a type number, the few columns that queries use, and two JSON texts. Only this file knows
+// which part of an event goes where.
+
+import { EVENT_CODES, type Event, type EventType, type HistoryEvent, type TimerDue, type UnreadSignal } from "./event.ts";
+import type { Failure } from "./failure.ts";
+import type { Payload } from "./payload.ts";
+
+export interface EventRecord {
+  readonly type: number;
+  readonly command: number | null;
+  readonly name: string | null;
+  /** The event's one payload, stored form. JSON text: it holds no control characters. */
+  readonly payload: Payload;
+  /** Everything else, as JSON text; null when there is nothing else. */
+  readonly data: string | null;
+}
+
+export interface StoredEvent extends EventRecord {
+  readonly seq: number;
+  readonly at: number;
+}
+
+const TYPES = new Map<number, EventType>(Object.entries(EVENT_CODES).map(([type, code]) => [code, type as EventType]));
+
+interface Attempted {
+  readonly attempt?: number;
+  readonly inputHash?: string;
+}
+
+// Attempt 1 without input is by far the most common: it is stored as null.
+function attempted(attempt: number, inputHash: string | null): string | null {
+  if (attempt === 1 && inputHash === null) return null;
+  const data: Attempted = { ...(attempt === 1 ? {} : { attempt }), ...(inputHash === null ? {} : { inputHash }) };
+  return JSON.stringify(data);
+}
+
+export function toRecord(event: Event): EventRecord {
+  const type = EVENT_CODES[event.type];
+  switch (event.type) {
+    case "RunStarted":
+      return { type, command: null, name: event.workflow, payload: event.input, data: JSON.stringify({ seed: event.seed }) };
+    case "StepCompleted":
+      return {
+        type,
+        command: event.command,
+        name: event.name,
+        payload: event.result,
+        data: attempted(event.attempt, event.inputHash),
+      };
+    case "StepFailed":
+      return {
+        type,
+        command: event.command,
+        name: event.name,
+        payload: JSON.stringify(event.failure),
+        data: attempted(event.attempt, event.inputHash),
+      };
+    case "StepAttemptFailed":
+      return {
+        type,
+        command: event.command,
+        name: event.name,
+        payload: JSON.stringify(event.failure),
+        data: JSON.stringify({
+          attempt: event.attempt,
+          delayMs: event.delayMs,
+          firstAttemptAt: event.firstAttemptAt,
+          heartbeat: event.heartbeat,
+        }),
+      };
+    case "TimerStarted":
+      return { type, command: event.command, name: event.name, payload: null, data: JSON.stringify(event.due) };
+    case "TimerFired":
+      return { type, command: event.command, name: event.name, payload: null, data: null };
+    case "SignalReceived":
+      return {
+        type,
+        command: null,
+        name: event.name,
+        payload: event.payload,
+        data: JSON.stringify({ signalId: event.signalId, mail: event.mail }),
+      };
+    case "CancelRequested":
+      return { type, command: null, name: null, payload: null, data: JSON.stringify({ mail: event.mail, reason: event.reason }) };
+    case "RunCompleted":
+      return { type, command: null, name: null, payload: event.result, data: unreadData(event.unread) };
+    case "RunFailed":
+    case "RunCanceled":
+      return { type, command: null, name: null, payload: JSON.stringify(event.failure), data: unreadData(event.unread) };
+    case "RunTerminated":
+      return { type, command: null, name: null, payload: null, data: JSON.stringify({ reason: event.reason }) };
+    case "RunTimedOut":
+      return { type, command: null, name: null, payload: null, data: JSON.stringify({ timeoutMs: event.timeoutMs }) };
+  }
+}
+
+function unreadData(unread: readonly UnreadSignal[]): string | null {
+  return unread.length === 0 ? null : JSON.stringify({ unread });
+}
+
+// The record was written by toRecord: its shape is trusted, its type number is not (a newer release may have more).
+function dataOf<T>(record: EventRecord): Partial<T> {
+  return record.data === null ? {} : (JSON.parse(record.data) as Partial<T>);
+}
+
+function failureOf(record: EventRecord): Failure {
+  return JSON.parse(record.payload ?? "null") as Failure;
+}
+
+/** Undefined for a type number this release does not know. */
+export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
+  const type = TYPES.get(record.type);
+  if (type === undefined) return undefined;
+  const { seq, at } = record;
+  const command = record.command ?? 0;
+  const name = record.name ?? "";
+  switch (type) {
+    case "RunStarted":
+      return { type, seq, at, workflow: name, input: record.payload, seed: dataOf<{ seed: string }>(record).seed ?? "" };
+    case "StepCompleted": {
+      const { attempt = 1, inputHash = null } = dataOf<{ attempt: number; inputHash: string }>(record);
+      return { type, seq, at, command, name, result: record.payload, attempt, inputHash };
+    }
+    case "StepFailed": {
+      const { attempt = 1, inputHash = null } = dataOf<{ attempt: number; inputHash: string }>(record);
+      return { type, seq, at, command, name, failure: failureOf(record), attempt, inputHash };
+    }
+    case "StepAttemptFailed": {
+      const data = dataOf<{ attempt: number; delayMs: number; firstAttemptAt: number; heartbeat: Payload }>(record);
+      const { attempt = 1, delayMs = 0, firstAttemptAt = at, heartbeat = null } = data;
+      return { type, seq, at, command, name, failure: failureOf(record), attempt, delayMs, firstAttemptAt, heartbeat };
+    }
+    case "TimerStarted":
+      return { type, seq, at, command, name, due: dataOf<TimerDue>(record) as TimerDue };
+    case "TimerFired":
+      return { type, seq, at, command, name };
+    case "SignalReceived": {
+      const { signalId = "", mail = 0 } = dataOf<{ signalId: string; mail: number }>(record);
+      return { type, seq, at, name, signalId, mail, payload: record.payload };
+    }
+    case "CancelRequested": {
+      const { mail = 0, reason = "" } = dataOf<{ mail: number; reason: string }>(record);
+      return { type, seq, at, mail, reason };
+    }
+    case "RunCompleted":
+      return { type, seq, at, result: record.payload, unread: dataOf<{ unread: UnreadSignal[] }>(record).unread ?? [] };
+    case "RunFailed":
+    case "RunCanceled":
+      return { type, seq, at, failure: failureOf(record), unread: dataOf<{ unread: UnreadSignal[] }>(record).unread ?? [] };
+    case "RunTerminated":
+      return { type, seq, at, reason: dataOf<{ reason: string }>(record).reason ?? "" };
+    case "RunTimedOut":
+      return { type, seq, at, timeoutMs: dataOf<{ timeoutMs: number }>(record).timeoutMs ?? 0 };
+  }
+}

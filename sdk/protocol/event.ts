@@ -1,0 +1,151 @@
+// The facts a history is made of. Every outcome that workflow code can observe is one of these, decided once, in
+// log order. A shipped type keeps its number and its meaning for ever: old histories must replay.
+
+import type { Failure } from "./failure.ts";
+import type { Payload } from "./payload.ts";
+
+/** What answers a command carries the command's number and repeats its name, so that replay can compare both. */
+interface Answer {
+  readonly command: number;
+  readonly name: string;
+}
+
+export interface RunStarted {
+  readonly type: "RunStarted";
+  readonly workflow: string;
+  readonly input: Payload;
+  /** Seeds the run's `Math.random` and `crypto.randomUUID`. */
+  readonly seed: string;
+}
+
+export interface StepCompleted extends Answer {
+  readonly type: "StepCompleted";
+  readonly result: Payload;
+  readonly attempt: number;
+  /** Hash of the stored input; null for inline steps, whose input is whatever they close over. */
+  readonly inputHash: string | null;
+}
+
+export interface StepFailed extends Answer {
+  readonly type: "StepFailed";
+  readonly failure: Failure;
+  readonly attempt: number;
+  readonly inputHash: string | null;
+}
+
+/** An attempt that will be followed by another. Visible in the history; workflow code never sees it. */
+export interface StepAttemptFailed extends Answer {
+  readonly type: "StepAttemptFailed";
+  readonly failure: Failure;
+  readonly attempt: number;
+  /** Pause before the next attempt, jitter included, counted from this event's `at`. */
+  readonly delayMs: number;
+  /** When attempt 1 began, by the database's clock: bounds the time over all attempts. */
+  readonly firstAttemptAt: number;
+  /** The last heartbeat's details, for the next attempt. */
+  readonly heartbeat: Payload;
+}
+
+/** The timer's deadline: counted from this event's `at`, or absolute (both by the database's clock). */
+export type TimerDue = { readonly afterMs: number } | { readonly atMs: number };
+
+export interface TimerStarted extends Answer {
+  readonly type: "TimerStarted";
+  readonly due: TimerDue;
+}
+
+export interface TimerFired extends Answer {
+  readonly type: "TimerFired";
+}
+
+export interface SignalReceived {
+  readonly type: "SignalReceived";
+  readonly name: string;
+  readonly signalId: string;
+  /** Position in the run's mailbox, from 1. */
+  readonly mail: number;
+  readonly payload: Payload;
+}
+
+export interface CancelRequested {
+  readonly type: "CancelRequested";
+  readonly mail: number;
+  readonly reason: string;
+}
+
+/** A signal that was in the mailbox or delivered, yet received by nobody when its run closed. */
+export interface UnreadSignal {
+  readonly name: string;
+  readonly signalId: string;
+}
+
+export interface RunCompleted {
+  readonly type: "RunCompleted";
+  readonly result: Payload;
+  readonly unread: readonly UnreadSignal[];
+}
+
+export interface RunFailed {
+  readonly type: "RunFailed";
+  readonly failure: Failure;
+  readonly unread: readonly UnreadSignal[];
+}
+
+export interface RunCanceled {
+  readonly type: "RunCanceled";
+  readonly failure: Failure;
+  readonly unread: readonly UnreadSignal[];
+}
+
+export interface RunTerminated {
+  readonly type: "RunTerminated";
+  readonly reason: string;
+}
+
+export interface RunTimedOut {
+  readonly type: "RunTimedOut";
+  readonly timeoutMs: number;
+}
+
+export type Event =
+  | RunStarted
+  | StepCompleted
+  | StepFailed
+  | StepAttemptFailed
+  | TimerStarted
+  | TimerFired
+  | SignalReceived
+  | CancelRequested
+  | RunCompleted
+  | RunFailed
+  | RunCanceled
+  | RunTerminated
+  | RunTimedOut;
+
+export type EventType = Event["type"];
+
+/** A fact at its place in a history: `seq` counts from 1 without gaps, `at` is the database's clock in ms. */
+export type HistoryEvent = Event & { readonly seq: number; readonly at: number };
+
+/** The number each type is stored under. Never change or reuse one. */
+export const EVENT_CODES = {
+  RunStarted: 1,
+  StepCompleted: 2,
+  StepFailed: 3,
+  StepAttemptFailed: 4,
+  TimerStarted: 5,
+  TimerFired: 6,
+  SignalReceived: 7,
+  CancelRequested: 8,
+  RunCompleted: 9,
+  RunFailed: 10,
+  RunCanceled: 11,
+  RunTerminated: 12,
+  RunTimedOut: 13,
+} as const satisfies Record<EventType, number>;
+
+export type ClosingEvent = RunCompleted | RunFailed | RunCanceled | RunTerminated | RunTimedOut;
+
+export function isClosing(event: Event): event is ClosingEvent {
+  return EVENT_CODES[event.type] >= EVENT_CODES.RunCompleted;
+}

@@ -1,0 +1,18 @@
+// How work ended badly, as data in a history: plain, bounded, the same on every machine.
+
+export type FailureKind = "application" | "step" | "timeout" | "canceled" | "terminated";
+
+export interface Failure {
+  readonly kind: FailureKind;
+  readonly message: string;
+  /** The thrown error's name, matched exactly by `nonRetryable`. */
+  readonly type: string;
+  readonly retryable: boolean;
+  readonly stack?: string;
+  readonly cause?: Failure;
+  /** Anything more the thrower attached, in stored form. */
+  readonly details?: string;
+  /** For kind "step": which step; for "timeout": which of the limits. */
+  readonly step?: string;
+  readonly timeout?: "attempt" | "total" | "heartbeat" | "run";
+}

@@ -1,0 +1,46 @@
+// What a run is, seen from outside its history.
+
+export const OPEN_STATUSES = ["running", "blocked"] as const;
+export const CLOSED_STATUSES = ["completed", "failed", "canceled", "terminated", "timedOut"] as const;
+
+export type OpenStatus = (typeof OPEN_STATUSES)[number];
+export type ClosedStatus = (typeof CLOSED_STATUSES)[number];
+export type RunStatus = OpenStatus | ClosedStatus;
+
+/** The number each status is stored under. Never change or reuse one. */
+export const STATUS_CODES = {
+  running: 1,
+  blocked: 2,
+  completed: 10,
+  failed: 11,
+  canceled: 12,
+  terminated: 13,
+  timedOut: 14,
+} as const satisfies Record<RunStatus, number>;
+
+export function isClosed(status: RunStatus): status is ClosedStatus {
+  return STATUS_CODES[status] >= STATUS_CODES.completed;
+}
+
+/** Why a run cannot go on, untouched until fitting code arrives or a person acts. */
+export type BlockedKind = "divergence" | "unknownWorkflow" | "unreadablePayload" | "quarantine" | "foreignWait";
+
+export interface BlockedReason {
+  readonly kind: BlockedKind;
+  readonly message: string;
+}
+
+/** One row of a list, and the head of `describe`. Times are ms since the epoch by the database's clock. */
+export interface RunSummary {
+  readonly runId: string;
+  readonly workflowId: string;
+  readonly workflow: string;
+  readonly queue: string;
+  readonly status: RunStatus;
+  readonly startedAt: number;
+  readonly closedAt: number | null;
+  /** When the run will be closed as `timedOut`; null for none. */
+  readonly deadlineAt: number | null;
+}
+
+export const DEFAULT_QUEUE = "default";
