@@ -57,6 +57,7 @@ export interface ClaimAnswer {
   readonly quarantined: readonly string[];
   /** Ms until the earliest run of these queues is due, 0 when more are due now, null when none is known. */
   readonly nextDueInMs: number | null;
+  readonly now: number;
 }
 
 /** New events of one run, from one owner. Frozen once built: a retry sends the very same. */
@@ -233,6 +234,8 @@ export interface WorkerStore {
   /** Runs of this worker that have mail it has not taken. */
   runsWithMail(workerId: string): Promise<readonly string[]>;
   parkRuns(requests: readonly ParkRequest[]): Promise<ReadonlyMap<string, ParkOutcome>>;
+  /** Every claim that names this worker as owner, also those whose answer it never heard. */
+  claimsOf(workerId: string): Promise<readonly Claim[]>;
   /** Hands runs over: claimable at once, without blame. */
   releaseRuns(claims: readonly Claim[]): Promise<void>;
   blockRuns(blocks: readonly { readonly claim: Claim; readonly reason: BlockedReason }[]): Promise<void>;

@@ -78,7 +78,7 @@ export function toRecord(event: Event): EventRecord {
         command: null,
         name: event.name,
         payload: event.payload,
-        data: JSON.stringify({ signalId: event.signalId, mail: event.mail }),
+        data: JSON.stringify({ signalId: event.signalId, mail: event.mail, ...(event.isEarly ? { isEarly: true } : {}) }),
       };
     case "CancelRequested":
       return { type, command: null, name: null, payload: null, data: JSON.stringify({ mail: event.mail, reason: event.reason }) };
@@ -135,8 +135,8 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
     case "TimerFired":
       return { type, seq, at, command, name };
     case "SignalReceived": {
-      const { signalId = "", mail = 0 } = dataOf<{ signalId: string; mail: number }>(record);
-      return { type, seq, at, name, signalId, mail, payload: record.payload };
+      const { signalId = "", mail = 0, isEarly = false } = dataOf<{ signalId: string; mail: number; isEarly: boolean }>(record);
+      return { type, seq, at, name, signalId, mail, payload: record.payload, isEarly };
     }
     case "CancelRequested": {
       const { mail = 0, reason = "" } = dataOf<{ mail: number; reason: string }>(record);

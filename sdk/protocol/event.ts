@@ -65,6 +65,8 @@ export interface SignalReceived {
   /** Position in the run's mailbox, from 1. */
   readonly mail: number;
   readonly payload: Payload;
+  /** It was there before the workflow's first line ran, and is delivered before it. */
+  readonly isEarly: boolean;
 }
 
 export interface CancelRequested {
