@@ -1,0 +1,27 @@
+// How the tests run. The package imports itself by name, and the condition everstep-source makes that the TypeScript
+// sources instead of dist. The order is random and its seed printed; --sequence.seed=<n> repeats it.
+
+import { fileURLToPath } from "node:url";
+import { defaultServerConditions } from "vite";
+import { defineConfig } from "vitest/config";
+
+const conditions = ["everstep-source", ...defaultServerConditions];
+
+export default defineConfig({
+  root: fileURLToPath(new URL("..", import.meta.url)),
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+  test: {
+    include: ["test/**/*.test.ts"],
+    globalSetup: ["test/support/global-setup.ts"],
+    setupFiles: ["test/support/leak-check.ts"],
+    pool: "forks",
+    execArgv: ["--conditions=everstep-source"],
+    sequence: { shuffle: { files: true, tests: true } },
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    retry: 0,
+    allowOnly: false,
+    expandSnapshotDiff: true,
+  },
+});
