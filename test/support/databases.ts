@@ -62,7 +62,9 @@ async function migratedTemplate(client: pg.Client, serverUrl: string): Promise<s
     const draft = `${template}_draft`;
     await client.query(`drop database if exists ${draft} with (force)`);
     await client.query(`create database ${draft}`);
-    const { migrate } = (await import(MIGRATE)) as { migrate: (options: { url: string }) => Promise<unknown> };
+    const { migrate } = (await import(MIGRATE)) as {
+      migrate: (options: { url: string }) => Promise<unknown>;
+    };
     await migrate({ url: databaseUrl(serverUrl, draft) });
     await client.query(`alter database ${draft} rename to ${template}`);
   }

@@ -77,7 +77,10 @@ export async function startPgbouncer(databaseUrl: string, { poolSize = 4 }: Pgbo
 }
 
 async function answers(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: 2_000,
+  });
   client.on("error", () => {});
   try {
     await client.connect();

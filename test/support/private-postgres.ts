@@ -41,7 +41,12 @@ export async function startPrivatePostgres(options: PrivatePostgresOptions = {})
     const init = spawnSync(
       join(bin, "initdb"),
       ["-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"],
-      { cwd: dir, encoding: "utf8", env: { ...process.env, ...env }, ...(user ?? {}) },
+      {
+        cwd: dir,
+        encoding: "utf8",
+        env: { ...process.env, ...env },
+        ...(user ?? {}),
+      },
     );
     if (init.status !== 0) throw new Error(`initdb failed: ${init.error?.message ?? init.stderr}`);
 
@@ -50,7 +55,14 @@ export async function startPrivatePostgres(options: PrivatePostgresOptions = {})
       startServer({
         name: "Postgres",
         command: join(bin, "postgres"),
-        args: ["-D", data, ...settingArgs({ ...serverSettings(options, port), ...options.settings })],
+        args: [
+          "-D",
+          data,
+          ...settingArgs({
+            ...serverSettings(options, port),
+            ...options.settings,
+          }),
+        ],
         user,
         env,
         dir,
@@ -111,7 +123,10 @@ const settingArgs = (settings: Readonly<Record<string, string>>): string[] =>
   Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
 
 async function answers(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2_000 });
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: 2_000,
+  });
   client.on("error", () => {});
   try {
     await client.connect();
@@ -121,7 +136,10 @@ async function answers(url: string): Promise<void> {
   }
 }
 
-async function findBinaries(): Promise<{ bin: string; env: Record<string, string> }> {
+async function findBinaries(): Promise<{
+  bin: string;
+  env: Record<string, string>;
+}> {
   const debian = "/usr/lib/postgresql";
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
   const folders = [

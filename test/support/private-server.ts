@@ -47,7 +47,11 @@ export async function startServer(server: ServerCommand): Promise<ServerProcess>
   const { pid } = child;
   if (pid === undefined) return failed;
 
-  const release = keepServer({ pid, signal: server.stopSignal, removeDirs: [server.dir] });
+  const release = keepServer({
+    pid,
+    signal: server.stopSignal,
+    removeDirs: [server.dir],
+  });
   let isRunning = true;
   void exited.then(() => {
     isRunning = false;
@@ -70,7 +74,9 @@ export async function startServer(server: ServerCommand): Promise<ServerProcess>
     await end("SIGKILL");
     throw error instanceof ServerGone
       ? error
-      : new Error(`${server.name} did not start:\n${output()}`, { cause: error });
+      : new Error(`${server.name} did not start:\n${output()}`, {
+          cause: error,
+        });
   }
   return { pid, isRunning: () => isRunning, end };
 }

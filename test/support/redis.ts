@@ -26,7 +26,10 @@ async function removeKeys(url: string, from: ReadonlySet<string>): Promise<void>
   const redis = new Redis(url);
   try {
     for (const prefix of from) {
-      for await (const keys of redis.scanStream({ match: `${prefix}*`, count: 500 }) as AsyncIterable<string[]>) {
+      for await (const keys of redis.scanStream({
+        match: `${prefix}*`,
+        count: 500,
+      }) as AsyncIterable<string[]>) {
         if (keys.length > 0) await redis.unlink(...keys);
       }
     }
