@@ -1,0 +1,42 @@
+// Appends: a turn goes in whole, or not at all and without a trace. The right to write is compared here, in the same
+// stroke as the write, and so is all that may have changed since the turn was worked out.
+
+import { invariant } from "../../../sdk/protocol/errors.ts";
+import type { AppendAnswer, AppendTurn, ResolvedTurn } from "../store.ts";
+import type { RunTable } from "./run-table.ts";
+import { isOwnedBy } from "./stored-run.ts";
+
+export function appendTurns(table: RunTable, turns: readonly AppendTurn[], now: number): AppendAnswer {
+  const runIds = new Set(turns.map((turn) => turn.claim.runId));
+  invariant(runIds.size === turns.length, "a call brings one turn per run", { turns: turns.length });
+  const committed = turns.filter((turn) => appendTurn(table, turn, now)).map((turn) => turn.claim.runId);
+  return { at: now, committed: new Set(committed) };
+}
+
+export function resolveTurn(table: RunTable, turn: AppendTurn, now: number): ResolvedTurn {
+  const { runId } = turn.claim;
+  const run = table.get(runId);
+  const first = run?.tags[turn.base] === turn.tag ? run.history[turn.base] : undefined;
+  return {
+    runId,
+    landed: first !== undefined,
+    at: first?.at ?? null,
+    owned: isOwnedBy(run, turn.claim),
+    events: run?.history.length ?? 0,
+    newestMail: run?.mailbox.length ?? 0,
+    now,
+  };
+}
+
+function appendTurn(table: RunTable, turn: AppendTurn, now: number): boolean {
+  const { claim, base, events, takenMail, notBefore, close } = turn;
+  invariant(events.length > 0, "a turn brings an event", { runId: claim.runId });
+  const run = table.get(claim.runId);
+  if (!isOwnedBy(run, claim) || run.history.length !== base) return false;
+  if (notBefore !== null && now < notBefore) return false;
+  if (close !== null && run.mailbox.length > takenMail) return false;
+  table.change(run, { takenMail, crashCount: 0 });
+  table.append(run, events, turn.tag, now);
+  if (close !== null) table.close(run, close, now);
+  return true;
+}

@@ -1,0 +1,26 @@
+// The mailboxes: accepted once, in order, by open runs only. A run keeps the ids of its mail for ever, so that a
+// sender who asks again after the close still learns that its first try was accepted.
+
+import type { MailItem, MailOutcome, MailRequest } from "../store.ts";
+import type { RunTable } from "./run-table.ts";
+import type { StoredRun } from "./stored-run.ts";
+
+export function sendMail(table: RunTable, request: MailRequest, now: number): MailOutcome {
+  const run = table.find(request.to);
+  if (run === undefined) return { outcome: "notFound", runId: null, queue: null, ownerId: null };
+  const outcome = putMail(table, run, request, now);
+  return { outcome, runId: run.runId, queue: run.queue, ownerId: run.head?.ownerId ?? null };
+}
+
+export function putMail(
+  table: RunTable,
+  run: StoredRun,
+  item: Omit<MailItem, "mail" | "runId">,
+  now: number,
+): "accepted" | "duplicate" | "closed" {
+  if (run.mailIds.has(item.mailId)) return "duplicate";
+  if (run.closed !== null) return "closed";
+  table.putMail(run, item);
+  table.wake(run, now);
+  return "accepted";
+}

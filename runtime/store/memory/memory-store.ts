@@ -1,0 +1,246 @@
+// The store in this process's memory: for tests, the test kit and the simulation. It answers as Postgres would, and
+// each method has its whole effect while it is being called, before it returns its promise: no call ever sees half of
+// another. No timers, no chance; the one clock is the one it is given, and stands for the database's.
+
+import { EverstepError } from "../../../sdk/protocol/errors.ts";
+import { toRecord } from "../../../sdk/protocol/event-record.ts";
+import type {
+  AppendTurn,
+  Claim,
+  ClaimRequest,
+  ListRequest,
+  MailRequest,
+  ParkOutcome,
+  ParkRequest,
+  QueryRequest,
+  RunRef,
+  StartRequest,
+  Store,
+  Transaction,
+} from "../store.ts";
+import { appendTurns, resolveTurn } from "./appending.ts";
+import { sendMail } from "./mail.ts";
+import { blockRun, claimBlocked, claimRuns, parkRun, releaseRun, rescueRun } from "./owning.ts";
+import { Questions } from "./questions.ts";
+import { detailOf, historyOf, listRuns, mailAfter, outcomesOf } from "./reading.ts";
+import { RunTable } from "./run-table.ts";
+import { closeFromOutside, startRun } from "./starting.ts";
+import { claimOf, isOwnedBy, type StoredRun } from "./stored-run.ts";
+
+/** A transaction of somebody else's, to end with the append: at once, and without a way to fail. */
+export interface MemoryTransaction extends Transaction {
+  commit(): void;
+  rollback(): void;
+}
+
+export interface MemoryStoreOptions {
+  readonly clock: { now(): number };
+  /** Begins what `transaction` steps write through. Without it, their queries reject. */
+  readonly transaction?: () => MemoryTransaction;
+}
+
+export class MemoryStore implements Store {
+  readonly #clock: { now(): number };
+  readonly #beginTransaction: () => MemoryTransaction;
+  readonly #runs = new RunTable();
+  readonly #requestIds = new Map<string, StoredRun>();
+  readonly #questions = new Questions();
+  readonly #withHeartbeats = new Set<StoredRun>();
+
+  constructor({ clock, transaction = unsupportedTransaction }: MemoryStoreOptions) {
+    this.#clock = clock;
+    this.#beginTransaction = transaction;
+  }
+
+  async checkReady(): Promise<void> {}
+
+  async close(): Promise<void> {}
+
+  // Workers
+
+  async claimRuns(request: ClaimRequest) {
+    return claimRuns(this.#runs, request, this.#clock.now());
+  }
+
+  async claimBlocked(workerId: string, claimId: string, runIds: readonly string[]) {
+    return claimBlocked(this.#runs, workerId, claimId, runIds);
+  }
+
+  async loadHistories(runIds: readonly string[]) {
+    return this.#known(runIds).map(historyOf);
+  }
+
+  async appendTurns(turns: readonly AppendTurn[]) {
+    return appendTurns(this.#runs, turns, this.#clock.now());
+  }
+
+  async resolveTurns(turns: readonly AppendTurn[]) {
+    return turns.map((turn) => resolveTurn(this.#runs, turn, this.#clock.now()));
+  }
+
+  /** What this store has answered is as durable as it will ever be. */
+  async confirm(_workerId: string): Promise<void> {}
+
+  async appendInTransaction(work: (tx: Transaction) => Promise<AppendTurn>) {
+    const tx = this.#beginTransaction();
+    let turn: AppendTurn;
+    try {
+      turn = await work(tx);
+    } catch (error) {
+      tx.rollback();
+      throw error;
+    }
+    const { at, committed } = appendTurns(this.#runs, [turn], this.#clock.now());
+    const isCommitted = committed.has(turn.claim.runId);
+    if (isCommitted) tx.commit();
+    else tx.rollback();
+    return { committed: isCommitted, at };
+  }
+
+  async readMail(boxes: readonly { readonly runId: string; readonly after: number }[], limit: number) {
+    return boxes.flatMap(({ runId, after }) => mailAfter(this.#runs.get(runId), after, limit));
+  }
+
+  async runsWithMail(workerId: string) {
+    const owned = this.#runs.ownedBy(workerId);
+    return owned.filter((run) => run.mailbox.length > (run.head?.takenMail ?? 0)).map((run) => run.runId);
+  }
+
+  async parkRuns(requests: readonly ParkRequest[]): Promise<ReadonlyMap<string, ParkOutcome>> {
+    return new Map(requests.map((request) => [request.claim.runId, parkRun(this.#runs, request)]));
+  }
+
+  async claimsOf(workerId: string) {
+    return this.#runs.ownedBy(workerId).map(claimOf);
+  }
+
+  async releaseRuns(claims: readonly Claim[]): Promise<void> {
+    for (const claim of claims) releaseRun(this.#runs, claim, this.#clock.now());
+  }
+
+  async blockRuns(blocks: Parameters<Store["blockRuns"]>[0]): Promise<void> {
+    for (const { claim, reason } of blocks) blockRun(this.#runs, claim, reason);
+  }
+
+  async saveHeartbeats(beats: Parameters<Store["saveHeartbeats"]>[0]) {
+    const held = new Set<string>();
+    for (const { claim, command, attempt, details } of beats) {
+      const run = this.#runs.get(claim.runId);
+      if (!isOwnedBy(run, claim)) continue;
+      run.heartbeats.set(command, Object.freeze({ attempt, details }));
+      this.#withHeartbeats.add(run);
+      this.#runs.change(run, { crashCount: 0 });
+      held.add(run.runId);
+    }
+    return held;
+  }
+
+  async takeQueries(workerId: string, queues: readonly string[], limit: number) {
+    return this.#questions.take(this.#runs, workerId, queues, limit);
+  }
+
+  async answerQueries(answers: Parameters<Store["answerQueries"]>[0]): Promise<void> {
+    for (const { queryId, answer } of answers) this.#questions.answer(queryId, answer);
+  }
+
+  // Sweeps
+
+  async ownerIds() {
+    return this.#runs.ownerIds();
+  }
+
+  async rescueRuns(workerId: string, limit: number) {
+    const rescued = this.#runs.ownedBy(workerId).slice(0, limit);
+    for (const run of rescued) rescueRun(this.#runs, run, this.#clock.now());
+    return { count: rescued.length, queues: [...new Set(rescued.map((run) => run.queue))].sort() };
+  }
+
+  async closeOverdue(limit: number) {
+    const now = this.#clock.now();
+    const closed: string[] = [];
+    while (closed.length < limit) {
+      const run = this.#runs.nextDeadline();
+      if (run?.deadlineAt == null || run.timeoutMs === null || run.deadlineAt > now) break;
+      const record = toRecord({ type: "RunTimedOut", timeoutMs: run.timeoutMs });
+      closeFromOutside(this.#runs, run, "timedOut", record, now);
+      closed.push(run.runId);
+    }
+    return closed;
+  }
+
+  async findBlocked(workflows: readonly string[], limit: number) {
+    return workflows
+      .flatMap((workflow) => [...this.#runs.blockedOf(workflow)])
+      .slice(0, limit)
+      .flatMap((run) => (run.head?.blocked == null ? [] : [{ runId: run.runId, reason: run.head.blocked }]));
+  }
+
+  async forgetLeftovers(): Promise<void> {
+    this.#questions.forgetOld(this.#clock.now());
+    for (const run of this.#withHeartbeats) {
+      if (run.closed === null) continue;
+      run.heartbeats.clear();
+      this.#withHeartbeats.delete(run);
+    }
+  }
+
+  // Clients
+
+  async startRuns(requests: readonly StartRequest[]) {
+    return requests.map((request) => startRun(this.#runs, this.#requestIds, request, this.#clock.now()));
+  }
+
+  async sendMail(requests: readonly MailRequest[]) {
+    return requests.map((request) => sendMail(this.#runs, request, this.#clock.now()));
+  }
+
+  async terminateRun(runId: string, reason: string) {
+    const run = this.#runs.get(runId);
+    if (run === undefined) return "notFound";
+    if (run.closed !== null) return "closed";
+    closeFromOutside(this.#runs, run, "terminated", toRecord({ type: "RunTerminated", reason }), this.#clock.now());
+    return "terminated";
+  }
+
+  async findRun(ref: RunRef) {
+    const run = this.#runs.find(ref);
+    return run === undefined ? null : detailOf(run, this.#clock.now());
+  }
+
+  async listRuns(request: ListRequest) {
+    return listRuns(this.#runs, request);
+  }
+
+  async readHistory(runId: string, afterSeq: number, limit: number) {
+    return this.#runs.get(runId)?.history.slice(afterSeq, afterSeq + limit) ?? [];
+  }
+
+  async readOutcomes(runIds: readonly string[]) {
+    return outcomesOf(this.#runs, runIds);
+  }
+
+  async askQuery(request: QueryRequest): Promise<void> {
+    this.#questions.ask(request, this.#clock.now());
+  }
+
+  async takeAnswer(queryId: string) {
+    return this.#questions.takeAnswer(queryId);
+  }
+
+  #known(runIds: readonly string[]): StoredRun[] {
+    return runIds.flatMap((runId) => this.#runs.get(runId) ?? []);
+  }
+}
+
+function unsupportedTransaction(): MemoryTransaction {
+  return {
+    query: async () => {
+      throw new EverstepError(
+        "TRANSACTION_UNSUPPORTED",
+        "A transaction step asked for a query, and this run is kept in memory. Test it on Postgres, or give the store a transaction to share.",
+      );
+    },
+    commit: () => {},
+    rollback: () => {},
+  };
+}

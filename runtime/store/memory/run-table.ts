@@ -1,0 +1,186 @@
+// All runs, and the orders they are looked up in. Every change of a run goes through here, so that no index can lag
+// behind the run it points at and no change can break what a store promises: gap-free histories, epochs that never
+// fall, and closed for good.
+
+import { invariant } from "../../../sdk/protocol/errors.ts";
+import { EVENT_CODES } from "../../../sdk/protocol/event.ts";
+import type { EventRecord } from "../../../sdk/protocol/event-record.ts";
+import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
+import { type MailItem, type RunRef, SUSPECT_FROM_CRASHES } from "../store.ts";
+import { OrderedHeap } from "./ordered-heap.ts";
+import { type Head, headOf, type StoredRun } from "./stored-run.ts";
+
+/** Runs that nobody owns and that have a time to wake. */
+interface DueRuns {
+  readonly sound: OrderedHeap<StoredRun>;
+  readonly suspect: OrderedHeap<StoredRun>;
+}
+
+export class RunTable {
+  readonly #runs = new Map<string, StoredRun>();
+  readonly #inOrder: StoredRun[] = [];
+  readonly #byWorkflowId = new Map<string, StoredRun[]>();
+  readonly #byOwner = new Map<string, Set<StoredRun>>();
+  readonly #blocked = new Map<string, Set<StoredRun>>();
+  readonly #due = new Map<string, DueRuns>();
+  readonly #deadlines = new OrderedHeap<StoredRun>((a, b) => isBefore(a, a.deadlineAt, b, b.deadlineAt));
+
+  get(runId: string): StoredRun | undefined {
+    return this.#runs.get(runId);
+  }
+
+  /** By workflow id: the open run, else the latest. An open run is always the latest. */
+  find(ref: RunRef): StoredRun | undefined {
+    return "runId" in ref ? this.#runs.get(ref.runId) : this.#byWorkflowId.get(ref.workflowId)?.at(-1);
+  }
+
+  /** In the order of starting. */
+  started(workflowId?: string): readonly StoredRun[] {
+    return workflowId === undefined ? this.#inOrder : (this.#byWorkflowId.get(workflowId) ?? []);
+  }
+
+  ownerIds(): string[] {
+    return [...this.#byOwner.keys()].sort();
+  }
+
+  /** A copy: what the caller does to the runs does not disturb its walk. */
+  ownedBy(ownerId: string): StoredRun[] {
+    return [...(this.#byOwner.get(ownerId) ?? [])].sort((a, b) => a.ordinal - b.ordinal);
+  }
+
+  blockedOf(workflow: string): Iterable<StoredRun> {
+    return this.#blocked.get(workflow) ?? [];
+  }
+
+  /** The run of these queues that is due before all others, be that now or later. */
+  nextDue(queues: readonly string[], kind: keyof DueRuns): StoredRun | undefined {
+    let next: StoredRun | undefined;
+    for (const queue of queues) {
+      const run = this.#due.get(queue)?.[kind].first;
+      if (run !== undefined && (next === undefined || isDueBefore(run, next))) next = run;
+    }
+    return next;
+  }
+
+  nextDeadline(): StoredRun | undefined {
+    return this.#deadlines.first;
+  }
+
+  insert(run: Omit<StoredRun, "ordinal">): StoredRun {
+    const { runId, workflowId } = run;
+    invariant(!this.#runs.has(runId), "a run id is given once", { runId });
+    const siblings = this.#byWorkflowId.get(workflowId) ?? [];
+    invariant(siblings.at(-1)?.head == null, "a workflow id has one open run", { runId, workflowId });
+    const stored: StoredRun = { ...run, ordinal: this.#inOrder.length };
+    this.#runs.set(runId, stored);
+    this.#inOrder.push(stored);
+    siblings.push(stored);
+    this.#byWorkflowId.set(workflowId, siblings);
+    if (stored.deadlineAt !== null) this.#deadlines.add(stored);
+    this.#index(stored);
+    return stored;
+  }
+
+  change(run: StoredRun, change: Partial<Head>): void {
+    const before = headOf(run);
+    const after: Head = { ...before, ...change };
+    const { runId } = run;
+    invariant(after.epoch >= before.epoch, "an epoch never falls", { runId, before, after });
+    invariant(after.takenMail >= before.takenMail, "mail is taken once", { runId, before, after });
+    invariant(after.takenMail <= run.mailbox.length, "mail is taken after it came", { runId, after });
+    invariant((after.ownerId === null) === (after.claimId === null), "who owns has a claim", { runId, after });
+    const isHeld = after.ownerId !== null || after.blocked !== null;
+    invariant(after.ownerId === null || after.blocked === null, "nobody owns a blocked run", { runId, after });
+    invariant(!isHeld || after.wakeAt === null, "only a run nobody holds is due", { runId, after });
+    this.#unindex(run);
+    run.head = Object.freeze(after);
+    this.#index(run);
+  }
+
+  append(run: StoredRun, records: readonly EventRecord[], tag: string, at: number): void {
+    headOf(run);
+    for (const { type, command, name, payload, data } of records) {
+      const last = run.history.at(-1);
+      const seq = run.history.length + 1;
+      invariant((last?.seq ?? 0) + 1 === seq, "a history has no gaps", { runId: run.runId, seq });
+      invariant(last === undefined || !isClosingType(last.type), "nothing follows the end", { runId: run.runId, seq });
+      run.history.push(Object.freeze({ seq, at, type, command, name, payload, data }));
+      run.tags.push(tag);
+    }
+  }
+
+  /** The run's last event has ended it. */
+  close(run: StoredRun, status: ClosedStatus, at: number): void {
+    const last = run.history.at(-1);
+    invariant(run.closed === null, "a run is closed once", { runId: run.runId });
+    invariant(last !== undefined && isClosingType(last.type), "a closing event ends a run", { runId: run.runId });
+    this.#unindex(run);
+    if (run.deadlineAt !== null) this.#deadlines.remove(run);
+    run.closed = Object.freeze({ status, at });
+    run.head = null;
+  }
+
+  putMail(run: StoredRun, item: Omit<MailItem, "mail" | "runId">): void {
+    invariant(run.closed === null, "a closed run takes no mail", { runId: run.runId });
+    const { kind, mailId, name, payload } = item;
+    const mail = run.mailbox.length + 1;
+    run.mailIds.add(mailId);
+    run.mailbox.push(Object.freeze({ runId: run.runId, mail, kind, mailId, name, payload }));
+  }
+
+  /** Makes a run that nobody holds due by now. */
+  wake(run: StoredRun, now: number): void {
+    const { ownerId, blocked, wakeAt } = headOf(run);
+    if (ownerId !== null || blocked !== null) return;
+    if (wakeAt === null || wakeAt > now) this.change(run, { wakeAt: now });
+  }
+
+  #index(run: StoredRun): void {
+    const { ownerId, blocked, wakeAt } = headOf(run);
+    if (ownerId !== null) addTo(this.#byOwner, ownerId, run);
+    if (blocked !== null) addTo(this.#blocked, run.workflow, run);
+    if (wakeAt !== null) this.#dueLike(run).add(run);
+  }
+
+  #unindex(run: StoredRun): void {
+    const { ownerId, blocked, wakeAt } = headOf(run);
+    if (ownerId !== null) removeFrom(this.#byOwner, ownerId, run);
+    if (blocked !== null) removeFrom(this.#blocked, run.workflow, run);
+    if (wakeAt !== null) this.#dueLike(run).remove(run);
+  }
+
+  #dueLike(run: StoredRun): OrderedHeap<StoredRun> {
+    let due = this.#due.get(run.queue);
+    if (due === undefined) {
+      due = { sound: new OrderedHeap(isDueBefore), suspect: new OrderedHeap(isDueBefore) };
+      this.#due.set(run.queue, due);
+    }
+    return headOf(run).crashCount >= SUSPECT_FROM_CRASHES ? due.suspect : due.sound;
+  }
+}
+
+function isClosingType(type: number): boolean {
+  return type >= EVENT_CODES.RunCompleted;
+}
+
+function isDueBefore(a: StoredRun, b: StoredRun): boolean {
+  return isBefore(a, headOf(a).wakeAt, b, headOf(b).wakeAt);
+}
+
+// Equal times keep the order of starting, so that the same calls always give the same answers.
+function isBefore(a: StoredRun, aAt: number | null, b: StoredRun, bAt: number | null): boolean {
+  invariant(aAt !== null && bAt !== null, "what is ordered by time has one", { runIds: [a.runId, b.runId] });
+  return aAt === bAt ? a.ordinal < b.ordinal : aAt < bAt;
+}
+
+function addTo(sets: Map<string, Set<StoredRun>>, key: string, run: StoredRun): void {
+  const set = sets.get(key);
+  if (set === undefined) sets.set(key, new Set([run]));
+  else set.add(run);
+}
+
+function removeFrom(sets: Map<string, Set<StoredRun>>, key: string, run: StoredRun): void {
+  const set = sets.get(key);
+  set?.delete(run);
+  if (set?.size === 0) sets.delete(key);
+}

@@ -1,0 +1,96 @@
+// One run as this store keeps it. The head is all of it that changes hands: who may write, how far the mailbox is read,
+// when the run is due. It is replaced, never edited, and gone once the run is closed.
+
+import { invariant } from "../../../sdk/protocol/errors.ts";
+import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
+import type { Payload } from "../../../sdk/protocol/payload.ts";
+import type { BlockedReason, ClosedStatus, RunStatus, RunSummary } from "../../../sdk/protocol/run.ts";
+import type { Claim, ClaimedRun, MailItem } from "../store.ts";
+
+export interface Head {
+  readonly epoch: number;
+  /** Null exactly while nobody owns the run. */
+  readonly claimId: string | null;
+  readonly ownerId: string | null;
+  readonly takenMail: number;
+  /** Null while the run is owned or blocked, or only mail wakes it. */
+  readonly wakeAt: number | null;
+  readonly crashCount: number;
+  readonly blocked: BlockedReason | null;
+}
+
+export interface KeptHeartbeat {
+  readonly attempt: number;
+  readonly details: Payload;
+}
+
+export interface StoredRun {
+  /** Place in the order of starting. */
+  readonly ordinal: number;
+  readonly runId: string;
+  readonly workflowId: string;
+  readonly workflow: string;
+  readonly queue: string;
+  readonly startedAt: number;
+  readonly deadlineAt: number | null;
+  readonly timeoutMs: number | null;
+  readonly history: StoredEvent[];
+  /** The tag each event was written under, in the order of the history. */
+  readonly tags: string[];
+  /** Item n is at n - 1. Kept after the close: a repeated item must still be known as one. */
+  readonly mailbox: MailItem[];
+  readonly mailIds: Set<string>;
+  readonly heartbeats: Map<number, KeptHeartbeat>;
+  head: Head | null;
+  closed: { readonly status: ClosedStatus; readonly at: number } | null;
+}
+
+export function headOf(run: StoredRun): Head {
+  invariant(run.head !== null, "an open run has a head", { runId: run.runId });
+  return run.head;
+}
+
+export function statusOf(run: StoredRun): RunStatus {
+  if (run.closed !== null) return run.closed.status;
+  return headOf(run).blocked === null ? "running" : "blocked";
+}
+
+export function isOwnedBy(run: StoredRun | undefined, claim: Claim): run is StoredRun & { head: Head } {
+  const head = run?.head;
+  return head != null && head.claimId === claim.claimId && head.epoch === claim.epoch;
+}
+
+export function summaryOf(run: StoredRun): RunSummary {
+  return {
+    runId: run.runId,
+    workflowId: run.workflowId,
+    workflow: run.workflow,
+    queue: run.queue,
+    status: statusOf(run),
+    startedAt: run.startedAt,
+    closedAt: run.closed?.at ?? null,
+    deadlineAt: run.deadlineAt,
+  };
+}
+
+export function claimOf(run: StoredRun): Claim {
+  const { epoch, claimId } = headOf(run);
+  invariant(claimId !== null, "an owned run has a claim id", { runId: run.runId });
+  return { runId: run.runId, epoch, claimId };
+}
+
+export function claimedRunOf(run: StoredRun): ClaimedRun {
+  const { takenMail, crashCount } = headOf(run);
+  return {
+    ...claimOf(run),
+    workflowId: run.workflowId,
+    workflow: run.workflow,
+    queue: run.queue,
+    startedAt: run.startedAt,
+    deadlineAt: run.deadlineAt,
+    events: run.history.length,
+    takenMail,
+    newestMail: run.mailbox.length,
+    crashCount,
+  };
+}
