@@ -5,7 +5,7 @@ import { chmodSync, chownSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
-import { unprivilegedUser } from "./private-postgres.ts";
+import { findServerUser } from "../../runtime/embedded/server-user.ts";
 import { findOnPath } from "./private-redis.ts";
 import { freePort, removeDir, startServer } from "./private-server.ts";
 
@@ -23,7 +23,7 @@ export interface PgbouncerOptions {
 export async function startPgbouncer(databaseUrl: string, { poolSize = 4 }: PgbouncerOptions = {}): Promise<Pgbouncer> {
   const command = findOnPath("pgbouncer", "apt-get install pgbouncer / brew install pgbouncer");
   const target = new URL(databaseUrl);
-  const user = unprivilegedUser(); // pgbouncer, too, refuses to run as root
+  const user = findServerUser(); // pgbouncer, too, refuses to run as root
   const dir = mkdtempSync(join(tmpdir(), "everstep-pgbouncer-"));
   const port = await freePort();
   const config = join(dir, "pgbouncer.ini");

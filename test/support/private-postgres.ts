@@ -4,9 +4,10 @@
 import { spawnSync } from "node:child_process";
 import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import pg from "pg";
-import { locateBinaries } from "../../runtime/embedded/binaries.ts";
+import { executable, locateBinaries } from "../../runtime/embedded/binaries.ts";
+import { findServerUser } from "../../runtime/embedded/server-user.ts";
 import { freePort, removeDir, type ServerProcess, startServer } from "./private-server.ts";
 
 export interface PrivatePostgres {
@@ -32,8 +33,8 @@ export interface PrivatePostgresOptions {
 }
 
 export async function startPrivatePostgres(options: PrivatePostgresOptions = {}): Promise<PrivatePostgres> {
-  const { bin, env } = await findBinaries();
-  const user = unprivilegedUser();
+  const { bin, env } = findBinaries();
+  const user = findServerUser();
   const dir = mkdtempSync(join(tmpdir(), "everstep-postgres-"));
   if (user) chownSync(dir, user.uid, user.gid);
   const data = join(dir, "data");
@@ -136,10 +137,7 @@ async function answers(url: string): Promise<void> {
   }
 }
 
-async function findBinaries(): Promise<{
-  bin: string;
-  env: Record<string, string>;
-}> {
+function findBinaries(): { bin: string; env: Record<string, string> } {
   const debian = "/usr/lib/postgresql";
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
   const folders = [
@@ -148,19 +146,6 @@ async function findBinaries(): Promise<{
   ];
   const bin = folders.find((folder) => existsSync(join(folder, "postgres")) && existsSync(join(folder, "initdb")));
   if (bin !== undefined) return { bin, env: {} };
-  const embedded = await locateBinaries();
-  return { bin: embedded.binDir, env: { ...embedded.env } };
-}
-
-/** Postgres refuses to run as root: there it gets the system's own postgres user, or nobody. */
-export function unprivilegedUser(): { uid: number; gid: number } | undefined {
-  if (process.getuid?.() !== 0) return undefined;
-  for (const name of ["postgres", "nobody"]) {
-    const line = readFileSync("/etc/passwd", "utf8")
-      .split("\n")
-      .find((entry) => entry.startsWith(`${name}:`));
-    const [, , uid, gid] = line?.split(":") ?? [];
-    if (uid !== undefined && gid !== undefined) return { uid: Number(uid), gid: Number(gid) };
-  }
-  return { uid: 65_534, gid: 65_534 };
+  const { rootDir, env } = locateBinaries();
+  return { bin: dirname(executable(rootDir, "postgres")), env: { ...env } };
 }
