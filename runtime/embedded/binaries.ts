@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { basename, dirname, join, relative, resolve } from "node:path";
+import { basename, delimiter, dirname, join, relative, resolve } from "node:path";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 
 export interface PostgresBinaries {
@@ -28,16 +28,27 @@ export interface PostgresBinaries {
   readonly temporaryDirs: readonly string[];
 }
 
-/** `from` is the file whose packages are searched. */
-export function locateBinaries(from: string | URL = import.meta.url): PostgresBinaries {
+export interface LocateOptions {
+  /** The file whose packages are searched; this one when absent. */
+  readonly from?: string | URL;
+  /** Whether links may be made in a folder; asks the file system when absent. */
+  readonly canWrite?: (dir: string) => boolean;
+}
+
+export function locateBinaries({
+  from = import.meta.url,
+  canWrite = isWritable,
+}: LocateOptions = {}): PostgresBinaries {
   const packageDir = findPackageDir(from);
   const rootDir = join(packageDir, "native");
   const { version } = JSON.parse(readFileSync(join(packageDir, "package.json"), "utf8")) as { version: string };
   for (const name of ["initdb", "postgres"] as const) makeExecutable(executable(rootDir, name));
-  const librariesDir = linkLibraries(packageDir, rootDir);
-  if (librariesDir === undefined) return { rootDir, version, env: {}, temporaryDirs: [] };
+  const linksDir = linkLibraries(packageDir, rootDir, canWrite);
+  if (linksDir === undefined) return { rootDir, version, env: {}, temporaryDirs: [] };
   const variable = process.platform === "darwin" ? "DYLD_LIBRARY_PATH" : "LD_LIBRARY_PATH";
-  return { rootDir, version, env: { [variable]: librariesDir }, temporaryDirs: [librariesDir] };
+  // A library found by its link looks for its own needs beside the link: both folders are searched.
+  const env = { [variable]: [linksDir, join(rootDir, "lib")].join(delimiter) };
+  return { rootDir, version, env, temporaryDirs: [linksDir] };
 }
 
 export function executable(rootDir: string, name: "initdb" | "postgres" | "pg_ctl"): string {
@@ -72,14 +83,14 @@ interface LibraryLink {
 }
 
 /** Makes the missing links of pg-symlinks.json; returns the folder to search when they had to go elsewhere. */
-function linkLibraries(packageDir: string, rootDir: string): string | undefined {
+function linkLibraries(packageDir: string, rootDir: string, canWrite: (dir: string) => boolean): string | undefined {
   const list = join(rootDir, "pg-symlinks.json");
   if (!existsSync(list)) return undefined;
   const missing = (JSON.parse(readFileSync(list, "utf8")) as LibraryLink[])
     .map(({ source, target }) => ({ file: resolve(packageDir, source), link: resolve(packageDir, target) }))
     .filter(({ link }) => !existsSync(link));
   if (missing.length === 0) return undefined;
-  if (isWritable(join(rootDir, "lib"))) {
+  if (canWrite(join(rootDir, "lib"))) {
     for (const { file, link } of missing) makeLink(relative(dirname(link), file), link);
     return undefined;
   }

