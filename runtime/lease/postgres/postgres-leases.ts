@@ -30,7 +30,8 @@ const RENEW = `
   on conflict (worker_id) do update set heartbeat_at = excluded.heartbeat_at
   returning set_config('synchronous_commit', 'off', true)`;
 
-const RELEASE = "update everstep.worker set heartbeat_at = null where worker_id = $1";
+// The row stays, as a trace of who was here.
+const RELEASE = "update everstep.worker set heartbeat_at = to_timestamp(0) where worker_id = $1";
 
 // A heartbeat from the future means that the clock was set back; believing it would keep the dead alive until then.
 const EXPIRED = `
