@@ -202,7 +202,9 @@ test.each([
 ])("library links that the install did not make are made %s", (_, isWritable) => {
   const from = installWithoutScripts(freshDir());
   const { rootDir, version, env, temporaryDirs } = locateBinaries({ from, canWrite: () => isWritable });
-  onTestFinished(() => temporaryDirs.forEach((dir) => rmSync(dir, { recursive: true })));
+  onTestFinished(() => {
+    for (const dir of temporaryDirs) rmSync(dir, { recursive: true });
+  });
   expect(rootDir).toContain(dirname(fileURLToPath(from)));
   expect(temporaryDirs).toHaveLength(isWritable ? 0 : 1);
   const { stdout, stderr } = spawnSync(executable(rootDir, "initdb"), ["--version"], {

@@ -25,7 +25,8 @@ export const ALLOWED_EDGES: Readonly<Record<string, readonly string[]>> = {
   "runtime/telemetry": ["sdk/protocol", "runtime/world"],
   "runtime/replay": SDK,
   "runtime/service": [...SDK, "sdk/client", ...PORTS, "runtime/replay", "runtime/telemetry"],
-  "runtime/worker": [...SDK, ...PORTS, ...RULES],
+  // A worker runs the scheduler's services; they never know of it.
+  "runtime/worker": [...SDK, ...PORTS, ...RULES, "runtime/scheduler"],
   "runtime/scheduler": [...SDK, ...PORTS, ...RULES],
   "runtime/embedded": ["sdk/protocol", "runtime/world"],
   runtime: [
