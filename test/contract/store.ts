@@ -2,9 +2,18 @@
 // It holds on a real clock and on a simulated one; what time brings about is waited for.
 
 import { afterAll, beforeAll, describe } from "vitest";
+import { appendingContract } from "./store/appending.ts";
 import { claimingContract } from "./store/claiming.ts";
+import { endingContract } from "./store/ending.ts";
+import { heartbeatsContract } from "./store/heartbeats.ts";
+import { keepingContract } from "./store/keeping.ts";
+import { mailContract } from "./store/mail.ts";
+import { parkingContract } from "./store/parking.ts";
+import { queriesContract } from "./store/queries.ts";
+import { readingContract } from "./store/reading.ts";
 import { type OpenedStore, Stage } from "./store/stage.ts";
 import { startingContract } from "./store/starting.ts";
+import { transactionsContract } from "./store/transactions.ts";
 
 export type { OpenedStore } from "./store/stage.ts";
 
@@ -16,5 +25,14 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
 
     startingContract(stage);
     claimingContract(stage);
+    appendingContract(stage);
+    keepingContract(stage);
+    transactionsContract(stage);
+    mailContract(stage);
+    parkingContract(stage);
+    endingContract(stage);
+    readingContract(stage);
+    heartbeatsContract(stage);
+    queriesContract(stage);
   });
 }

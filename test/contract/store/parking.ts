@@ -1,0 +1,252 @@
+// Letting go of runs: parked, released, blocked or taken from a lost worker. Whoever lets go can write no more, and no
+// run is let go of for ever.
+
+import { randomUUID } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import type { ClaimedRun } from "../../../runtime/store/store.ts";
+import type { BlockedReason } from "../../../sdk/protocol/run.ts";
+import { claimOf, newId, newRunId, only, type Stage, signalReceived, startRequest, turnOf } from "./stage.ts";
+
+export function parkingContract(stage: Stage): void {
+  const parkOf = ({ events, takenMail, ...claim }: ClaimedRun, wakeAt: number | null) => {
+    return { claim: claimOf(claim), events, takenMail, wakeAt };
+  };
+
+  describe("parking", () => {
+    test("a parked run has no owner and is due at its time", async () => {
+      const workerId = randomUUID();
+      const run = await stage.owned({}, workerId);
+      const wakeAt = await stage.inAnHour();
+      expect([...(await stage.store.parkRuns([parkOf(run, wakeAt)]))]).toEqual([[run.runId, "parked"]]);
+      const detail = await stage.store.findRun({ runId: run.runId });
+      expect(detail).toMatchObject({ status: "running", ownerId: null, wakeAt, crashCount: 0 });
+      expect(await stage.store.claimsOf(workerId)).toEqual([]);
+      const { claimed, nextDueInMs } = await stage.claim(run.queue);
+      expect(claimed).toEqual([]);
+      expect(nextDueInMs).toBeGreaterThan(3_000_000);
+    });
+
+    test("a parked run is claimed when its time has come, never before", async () => {
+      const run = await stage.owned();
+      const wakeAt = (await stage.now()) + 150;
+      await stage.park(run, wakeAt);
+      const answer = await stage.becomes("the parked run is due", async () => {
+        const claim = await stage.claim(run.queue);
+        return claim.claimed.length > 0 ? claim : null;
+      });
+      expect(answer.now).toBeGreaterThanOrEqual(wakeAt);
+      expect(only(answer.claimed)).toMatchObject({ runId: run.runId, crashCount: 1 });
+    });
+
+    test("a run parked until nothing but mail is not due", async () => {
+      const run = await stage.owned();
+      await stage.park(run, null);
+      expect(await stage.claim(run.queue)).toMatchObject({ claimed: [], nextDueInMs: null });
+      expect(await stage.store.findRun({ runId: run.runId })).toMatchObject({ wakeAt: null, ownerId: null });
+    });
+
+    test("a run with mail is not parked, and stays with its owner", async () => {
+      const run = await stage.owned();
+      await stage.send(run.runId, { mailId: "m" });
+      expect([...(await stage.store.parkRuns([parkOf(run, null)]))]).toEqual([[run.runId, "mail"]]);
+      expect(await stage.append(turnOf(run, { takenMail: 1 }, signalReceived(1, "m")))).toBe(true);
+      const parked = await stage.store.parkRuns([parkOf({ ...run, events: 2, takenMail: 1 }, null)]);
+      expect(parked.get(run.runId)).toBe("parked");
+    });
+
+    test("the one who has parked a run can write no more", async () => {
+      const run = await stage.owned();
+      await stage.park(run);
+      expect(await stage.append(turnOf(run))).toBe(false);
+      expect(only(await stage.store.resolveTurns([turnOf(run)]))).toMatchObject({ landed: false, owned: false });
+    });
+
+    test("parking again, or with a stale claim, is lost and changes nothing", async () => {
+      const workerId = randomUUID();
+      const run = await stage.owned({}, workerId);
+      await stage.park(run, null);
+      expect((await stage.store.parkRuns([parkOf(run, 0)])).get(run.runId)).toBe("lost");
+      expect(await stage.claim(run.queue)).toMatchObject({ claimed: [] });
+      await stage.send(run.runId);
+      const fresh = await stage.claimOne(run.queue);
+      expect((await stage.store.parkRuns([parkOf(run, 0)])).get(run.runId)).toBe("lost");
+      expect(await stage.append(turnOf(fresh))).toBe(true);
+    });
+
+    test("an owner that does not know all events of the run cannot park it", async () => {
+      const run = await stage.owned();
+      await stage.commit(turnOf(run));
+      expect((await stage.store.parkRuns([parkOf(run, null)])).get(run.runId)).not.toBe("parked");
+      expect(await stage.append(turnOf(run, { base: 2 }))).toBe(true);
+    });
+
+    test("many runs are parked in one call, each by itself", async () => {
+      const [a, b, c] = [await stage.owned(), await stage.owned(), await stage.owned()];
+      await stage.send(b.runId);
+      await stage.store.terminateRun(c.runId, "enough");
+      const nobody = parkOf({ ...a, runId: newRunId() }, null);
+      const requests = [parkOf(c, null), parkOf(b, null), nobody, parkOf(a, null)];
+      expect(new Map(await stage.store.parkRuns(requests))).toEqual(
+        new Map([
+          [a.runId, "parked"],
+          [b.runId, "mail"],
+          [c.runId, "lost"],
+          [nobody.claim.runId, "lost"],
+        ]),
+      );
+      expect((await stage.store.parkRuns([])).size).toBe(0);
+    });
+
+    test("mail that races with parking is never slept through", async () => {
+      for (let round = 0; round < 10; round += 1) {
+        const run = await stage.owned();
+        const [outcomes] = await Promise.all([stage.store.parkRuns([parkOf(run, null)]), stage.send(run.runId)]);
+        if (outcomes.get(run.runId) === "mail") expect(await stage.append(turnOf(run))).toBe(true);
+        else expect(await stage.claimOne(run.queue)).toMatchObject({ runId: run.runId, newestMail: 1 });
+      }
+    });
+  });
+
+  describe("releasing", () => {
+    test("a released run is claimable at once, without blame", async () => {
+      const { queue } = await stage.crashed(1);
+      const workerId = randomUUID();
+      const run = await stage.claimOne(queue, { workerId });
+      await stage.store.releaseRuns([claimOf(run)]);
+      expect(await stage.store.claimsOf(workerId)).toEqual([]);
+      expect(await stage.append(turnOf(run))).toBe(false);
+      expect(await stage.claimOne(queue)).toMatchObject({ runId: run.runId, crashCount: 1 });
+    });
+
+    test("a stale claim releases nothing", async () => {
+      const workerId = randomUUID();
+      const stale = await stage.owned({}, workerId);
+      await stage.store.rescueRuns(workerId, 10);
+      const fresh = await stage.claimOne(stale.queue);
+      await stage.store.releaseRuns([claimOf(stale), { ...claimOf(fresh), claimId: randomUUID() }]);
+      expect(await stage.claim(stale.queue)).toMatchObject({ claimed: [] });
+      expect(await stage.append(turnOf(fresh))).toBe(true);
+    });
+
+    test("releasing nothing, a closed run, or none that is known does no harm", async () => {
+      const closed = await stage.closed("completed");
+      await stage.store.releaseRuns([]);
+      await stage.store.releaseRuns([claimOf(closed), { ...claimOf(closed), runId: newRunId() }]);
+      expect(await stage.store.findRun({ runId: closed.runId })).toMatchObject({ status: "completed" });
+    });
+  });
+
+  describe("blocking", () => {
+    const reason: BlockedReason = { kind: "unknownWorkflow", message: 'No workflow "order" here.' };
+
+    test("a blocked run says why, has no owner and is not claimed", async () => {
+      const workerId = randomUUID();
+      const run = await stage.owned({}, workerId);
+      await stage.store.blockRuns([{ claim: claimOf(run), reason }]);
+      const blocked = { status: "blocked", blocked: reason, ownerId: null, wakeAt: null, closedAt: null };
+      expect(await stage.store.findRun({ runId: run.runId })).toMatchObject(blocked);
+      expect(await stage.claim(run.queue)).toMatchObject({ claimed: [], nextDueInMs: null });
+      expect(await stage.store.claimsOf(workerId)).toEqual([]);
+      expect(await stage.append(turnOf(run))).toBe(false);
+    });
+
+    test("a stale claim blocks nothing", async () => {
+      const workerId = randomUUID();
+      const stale = await stage.owned({}, workerId);
+      await stage.store.rescueRuns(workerId, 10);
+      await stage.store.blockRuns([{ claim: claimOf(stale), reason }]);
+      expect(await stage.claimOne(stale.queue)).toMatchObject({ runId: stale.runId });
+    });
+
+    test("blocked runs are found by their workflow", async () => {
+      const workflow = newId("workflow");
+      const other = newId("workflow");
+      const runs = [await stage.blocked({ workflow }), await stage.blocked({ workflow }), await stage.blocked()];
+      await stage.owned({ workflow });
+      const found = await stage.store.findBlocked([workflow, other], 10);
+      expect(new Set(found.map(({ runId }) => runId))).toEqual(new Set([runs[0]?.runId, runs[1]?.runId]));
+      for (const { reason: said } of found) expect(said).toEqual({ kind: "divergence", message: "event 2 is a step" });
+      expect(await stage.store.findBlocked([workflow], 1)).toHaveLength(1);
+      expect(await stage.store.findBlocked([other], 10)).toEqual([]);
+      expect(await stage.store.findBlocked([], 10)).toEqual([]);
+    });
+
+    test("claiming a blocked run sets it running under a new epoch", async () => {
+      const run = await stage.blocked();
+      const [workerId, claimId] = [randomUUID(), randomUUID()];
+      const again = only(await stage.store.claimBlocked(workerId, claimId, [run.runId]));
+      expect(again).toMatchObject({ runId: run.runId, claimId, events: 1, workflowId: run.workflowId });
+      expect(again.epoch).toBeGreaterThan(run.epoch);
+      const running = { status: "running", blocked: null, ownerId: workerId, wakeAt: null };
+      expect(await stage.store.findRun({ runId: run.runId })).toMatchObject(running);
+      expect(await stage.append(turnOf(again))).toBe(true);
+    });
+
+    test("only blocked runs are claimed as blocked, each once", async () => {
+      const running = await stage.owned();
+      const waiting = startRequest();
+      await stage.startAs(waiting);
+      const closed = await stage.closed("failed");
+      const blocked = await stage.blocked();
+      const runIds = [running.runId, waiting.runId, closed.runId, newRunId(), blocked.runId];
+      const claim = () => stage.store.claimBlocked(randomUUID(), randomUUID(), runIds);
+      expect((await Promise.all([claim(), claim(), claim()])).flat().map(({ runId }) => runId)).toEqual([
+        blocked.runId,
+      ]);
+      expect(await stage.store.claimBlocked(randomUUID(), randomUUID(), [])).toEqual([]);
+      expect(await stage.append(turnOf(running))).toBe(true);
+    });
+
+    test("a run set aside for ending its workers can be claimed as blocked", async () => {
+      const { queue, runId } = await stage.crashed(5);
+      await stage.claim(queue, { suspects: "only" });
+      const again = only(await stage.store.claimBlocked(randomUUID(), randomUUID(), [runId]));
+      expect(await stage.append(turnOf(again))).toBe(true);
+      expect(await stage.store.findRun({ runId })).toMatchObject({ status: "running", crashCount: 0 });
+    });
+  });
+
+  describe("rescuing", () => {
+    test("the runs of a lost worker are claimable at once, and counted", async () => {
+      const workerId = randomUUID();
+      const [a, b] = [await stage.owned({}, workerId), await stage.owned({}, workerId)];
+      const bystander = await stage.owned();
+      const { count, queues } = await stage.store.rescueRuns(workerId, 10);
+      expect(count).toBe(2);
+      expect(new Set(queues)).toEqual(new Set([a.queue, b.queue]));
+      const { claimed } = await stage.claim(a.queue, { queues: [a.queue, b.queue, bystander.queue] });
+      expect(new Set(claimed.map(({ runId }) => runId))).toEqual(new Set([a.runId, b.runId]));
+      for (const { crashCount } of claimed) expect(crashCount).toBe(2);
+    });
+
+    test("a limit leaves the rest for the next call", async () => {
+      const workerId = randomUUID();
+      const queue = newId("queue");
+      await stage.store.startRuns(Array.from({ length: 5 }, () => startRequest({ queue })));
+      await stage.claim(queue, { workerId });
+      expect(await stage.store.rescueRuns(workerId, 3)).toEqual({ count: 3, queues: [queue] });
+      expect(await stage.store.claimsOf(workerId)).toHaveLength(2);
+      expect(await stage.store.rescueRuns(workerId, 3)).toEqual({ count: 2, queues: [queue] });
+      expect(await stage.store.rescueRuns(workerId, 3)).toEqual({ count: 0, queues: [] });
+    });
+
+    test("a closed run is not brought back", async () => {
+      const workerId = randomUUID();
+      const run = await stage.owned({}, workerId);
+      await stage.store.terminateRun(run.runId, "enough");
+      expect(await stage.store.rescueRuns(workerId, 10)).toEqual({ count: 0, queues: [] });
+    });
+
+    test("every worker that owns a run is known, and no other", async () => {
+      const [owner, parker] = [randomUUID(), randomUUID()];
+      await stage.owned({}, owner);
+      await stage.owned({}, owner);
+      await stage.park(await stage.owned({}, parker));
+      const ownerIds = await stage.store.ownerIds();
+      expect(ownerIds.filter((id) => id === owner)).toHaveLength(1);
+      expect(ownerIds).not.toContain(parker);
+      await stage.store.rescueRuns(owner, 10);
+      expect(await stage.store.ownerIds()).not.toContain(owner);
+    });
+  });
+}

@@ -1,0 +1,189 @@
+// Reading: what is told about runs to those who only watch.
+
+import { randomUUID } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { newId, newRunId, type Stage, startRequest, turnOf } from "./stage.ts";
+
+export function readingContract(stage: Stage): void {
+  describe("describing", () => {
+    test("a waiting run is told in every detail", async () => {
+      const request = startRequest({ delayMs: 60_000, timeoutMs: 90_000 });
+      await stage.startAs(request);
+      const { runId, workflowId, workflow, queue } = request;
+      const run = await stage.store.findRun({ runId });
+      if (run === null) throw new Error("The run was not found.");
+      expect(run).toEqual({
+        runId,
+        workflowId,
+        workflow,
+        queue,
+        status: "running",
+        startedAt: run.startedAt,
+        closedAt: null,
+        deadlineAt: run.startedAt + 90_000,
+        events: 1,
+        epoch: run.epoch,
+        ownerId: null,
+        wakeAt: run.startedAt + 60_000,
+        blocked: null,
+        crashCount: 0,
+        unreadMail: 0,
+        now: run.now,
+      });
+      expect(run.now).toBeGreaterThanOrEqual(run.startedAt);
+      expect(run.epoch).toBeTypeOf("number");
+    });
+
+    test("an owned run names its owner and counts its events and mail", async () => {
+      const workerId = randomUUID();
+      const run = await stage.owned({}, workerId);
+      await stage.commit(turnOf(run));
+      await stage.send(run.runId);
+      await stage.send(run.runId);
+      expect(await stage.store.findRun({ workflowId: run.workflowId })).toMatchObject({
+        runId: run.runId,
+        status: "running",
+        events: 2,
+        epoch: run.epoch,
+        ownerId: workerId,
+        wakeAt: null,
+        crashCount: 0,
+        unreadMail: 2,
+      });
+    });
+
+    test("a workflow id stands for its open run, else the latest", async () => {
+      const first = await stage.closed("completed");
+      const { workflowId } = first;
+      expect(await stage.store.findRun({ workflowId })).toMatchObject({ runId: first.runId, status: "completed" });
+      const second = await stage.owned({ workflowId });
+      expect(await stage.store.findRun({ workflowId })).toMatchObject({ runId: second.runId, status: "running" });
+      await stage.store.terminateRun(second.runId, "enough");
+      expect(await stage.store.findRun({ workflowId })).toMatchObject({ runId: second.runId, status: "terminated" });
+      expect(await stage.store.findRun({ runId: first.runId })).toMatchObject({ runId: first.runId });
+    });
+
+    test("nobody is nobody", async () => {
+      expect(await stage.store.findRun({ runId: newRunId() })).toBeNull();
+      expect(await stage.store.findRun({ workflowId: newId("order") })).toBeNull();
+    });
+  });
+
+  describe("listing", () => {
+    test("runs are listed newest first, page by page, each once", async () => {
+      const queue = newId("queue");
+      const started: string[] = [];
+      for (let n = 0; n < 7; n += 1) {
+        const request = startRequest({ queue });
+        await stage.startAs(request);
+        started.unshift(request.runId);
+      }
+      const listed: string[] = [];
+      for (;;) {
+        const before = listed.at(-1);
+        const page = await stage.store.listRuns({ queue, limit: 3, ...(before === undefined ? {} : { before }) });
+        expect(page.length).toBeLessThanOrEqual(3);
+        listed.push(...page.map(({ runId }) => runId));
+        if (page.length < 3) break;
+      }
+      expect(listed).toEqual(started);
+    });
+
+    test("runs of one batch are listed page by page, each once", async () => {
+      const queue = newId("queue");
+      const requests = Array.from({ length: 9 }, () => startRequest({ queue }));
+      await stage.store.startRuns(requests);
+      const first = await stage.store.listRuns({ queue, limit: 4 });
+      const last = first.at(-1);
+      if (last === undefined) throw new Error("Nothing was listed.");
+      const rest = await stage.store.listRuns({ queue, limit: 200, before: last.runId });
+      const listed = [...first, ...rest].map(({ runId }) => runId);
+      expect(listed).toHaveLength(9);
+      expect(new Set(listed)).toEqual(new Set(requests.map(({ runId }) => runId)));
+    });
+
+    test("a page is not shifted by runs that start while it is read", async () => {
+      const queue = newId("queue");
+      const requests = Array.from({ length: 4 }, () => startRequest({ queue }));
+      for (const request of requests) await stage.startAs(request);
+      const [newest] = await stage.store.listRuns({ queue, limit: 1 });
+      await stage.start({ queue });
+      const rest = await stage.store.listRuns({ queue, limit: 10, before: newest?.runId ?? "" });
+      expect(rest.map(({ runId }) => runId)).toEqual(
+        requests
+          .slice(0, 3)
+          .map(({ runId }) => runId)
+          .toReversed(),
+      );
+    });
+
+    test("a summary says what there is to say", async () => {
+      const run = await stage.closed("failed", { timeoutMs: 60_000 });
+      const { runId, workflowId, workflow, queue, startedAt } = run;
+      const [summary] = await stage.store.listRuns({ workflowId, limit: 10 });
+      expect(summary).toEqual({
+        runId,
+        workflowId,
+        workflow,
+        queue,
+        status: "failed",
+        startedAt,
+        closedAt: summary?.closedAt,
+        deadlineAt: startedAt + 60_000,
+      });
+      expect(summary?.closedAt).toBeGreaterThanOrEqual(startedAt);
+    });
+
+    test("every filter leaves out what does not fit, and all hold together", async () => {
+      const queue = newId("queue");
+      const workflow = newId("workflow");
+      const completed = await stage.closed("completed", { queue, workflow });
+      const failed = await stage.closed("failed", { queue });
+      const blocked = await stage.blocked({ workflow });
+      const again = await stage.owned({ queue, workflow, workflowId: completed.workflowId });
+      const idsOf = async (request: Omit<Parameters<typeof stage.store.listRuns>[0], "limit">) => {
+        const runs = await stage.store.listRuns({ limit: 50, ...request });
+        return runs.map(({ runId }) => runId);
+      };
+      expect(await idsOf({ queue })).toEqual([again.runId, failed.runId, completed.runId]);
+      expect(await idsOf({ workflow })).toEqual([again.runId, blocked.runId, completed.runId]);
+      expect(await idsOf({ workflowId: completed.workflowId })).toEqual([again.runId, completed.runId]);
+      expect(await idsOf({ queue, workflow })).toEqual([again.runId, completed.runId]);
+      expect(await idsOf({ workflow, status: ["blocked"] })).toEqual([blocked.runId]);
+      expect(await idsOf({ workflow, status: ["running"] })).toEqual([again.runId]);
+      expect(await idsOf({ queue, status: ["completed", "failed"] })).toEqual([failed.runId, completed.runId]);
+      expect(await idsOf({ workflow, before: again.runId })).toEqual([blocked.runId, completed.runId]);
+      expect(await idsOf({ workflow: newId("workflow") })).toEqual([]);
+    });
+  });
+
+  describe("reading", () => {
+    test("a history is read page by page", async () => {
+      const run = await stage.owned();
+      for (let base = 1; base < 8; base += 1) await stage.commit(turnOf(run, { base }));
+      const seqs = async (after: number, limit: number) => {
+        return (await stage.store.readHistory(run.runId, after, limit)).map(({ seq }) => seq);
+      };
+      expect(await seqs(0, 3)).toEqual([1, 2, 3]);
+      expect(await seqs(3, 3)).toEqual([4, 5, 6]);
+      expect(await seqs(6, 3)).toEqual([7, 8]);
+      expect(await seqs(8, 3)).toEqual([]);
+      expect(await stage.store.readHistory(newRunId(), 0, 10)).toEqual([]);
+    });
+
+    test("outcomes are those of closed runs, with the event that ended them", async () => {
+      const completed = await stage.closed("completed");
+      const failed = await stage.closed("failed");
+      const open = await stage.owned();
+      const blocked = await stage.blocked();
+      const runIds = [open.runId, completed.runId, newRunId(), failed.runId, blocked.runId];
+      const outcomes = await stage.store.readOutcomes(runIds);
+      expect(new Set(outcomes.keys())).toEqual(new Set([completed.runId, failed.runId]));
+      for (const [runId, { status, event }] of outcomes) {
+        expect(status).toBe(runId === completed.runId ? "completed" : "failed");
+        expect([event]).toEqual(await stage.store.readHistory(runId, 1, 10));
+      }
+      expect((await stage.store.readOutcomes([])).size).toBe(0);
+    });
+  });
+}
