@@ -39,7 +39,7 @@ export function leasesContract(name: string, openStage: () => Promise<LeaseStage
       await Promise.all(opened.map((leases) => leases.close()));
       opened = [];
     });
-    afterAll(() => stage.close());
+    afterAll(() => stage?.close());
 
     test("a worker that never had a lease is expired, one that has just renewed is not", async () => {
       const leases = await openJudging();

@@ -15,7 +15,8 @@ export function openPool({ url, callBudgetMs }: LeasePoolOptions): pg.Pool {
     application_name: "everstep-lease",
     max: 2,
     connectionTimeoutMillis: callBudgetMs,
-    query_timeout: callBudgetMs,
+    // A little later than the caller gives up, so that it is the caller who says why.
+    query_timeout: callBudgetMs + 100,
     keepAlive: true,
   });
   // An idle connection that breaks is replaced at the next call; without a listener it would end the process.
