@@ -1,0 +1,172 @@
+// Appends: many runs, one statement, no session state. The rows of the runs are locked in run_id order, the right to
+// write is compared under the lock, the heads move and the events go in; a stale run is left out alone. Measured: without
+// this lock, or with a weaker one, a new owner can load a history that a late event then joins.
+
+import { invariant } from "../../../sdk/protocol/errors.ts";
+import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
+import type { AppendAnswer, AppendTurn, ResolvedTurn, Transaction } from "../store.ts";
+import { ms, names, plain, runIds, textColumn, texts } from "./columns.ts";
+import { Abort, type Pool, type Statement } from "./connection.ts";
+import { runIdOf } from "./run-id.ts";
+import { runInside } from "./transaction.ts";
+
+// `clock` is read once and after the last lock is held: no event is older than one that this run, seen under its lock,
+// already has, and a timer judged due by it is due for every later reader.
+const APPEND: Statement = {
+  name: "everstep_append",
+  text: `
+    with turn as (
+      select * from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::int[], $6::int[], $7::int[], $8::float8[], $9::smallint[])
+        with ordinality t(run_id, epoch, claim_id, tag, base, added, taken_mail, not_before, close, place)),
+    locked as materialized (
+      select run_id, epoch, claim_id, events, newest_mail from everstep.open_run
+      where run_id = any($1::uuid[]) order by run_id for no key update),
+    clock as materialized (
+      select date_trunc('milliseconds', clock_timestamp()) as at from (select count(*) as locks from locked) l where locks >= 0),
+    ok as materialized (
+      select t.*, c.at from clock c cross join locked l join turn t on t.run_id = l.run_id
+      where l.epoch = t.epoch and l.claim_id = t.claim_id and l.events = t.base
+        and (t.not_before is null or extract(epoch from c.at) * 1000 >= t.not_before)
+        and (t.close is null or l.newest_mail <= t.taken_mail)),
+    moved as (
+      update everstep.open_run o set events = ok.base + ok.added, taken_mail = ok.taken_mail, crash_count = 0
+      from ok where o.run_id = ok.run_id and ok.close is null),
+    gone as (delete from everstep.open_run o using ok where o.run_id = ok.run_id and ok.close is not null),
+    ended as (
+      update everstep.run r set status = ok.close, closed_at = ok.at
+      from ok where r.run_id = ok.run_id and ok.close is not null),
+    written as (
+      insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
+      select ok.run_id, ok.base + e.step, ok.tag, ok.at, e.type, e.command, e.name, e.payload, e.data
+      from unnest($10::int[], $11::int[], $12::smallint[], $13::int[], ${textColumn(14)}, ${textColumn(15)}, ${textColumn(16)})
+        e(place, step, type, command, name, payload, data)
+      join ok on ok.place = e.place)
+    select ${ms("c.at")} as at, ok.run_id from clock c left join ok on true`,
+};
+
+interface AppendedRow {
+  at: number;
+  run_id: string | null;
+}
+
+export async function appendTurns(pool: Pool, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
+  return answerOf(await pool.query<AppendedRow>(APPEND, appendValues(turns)));
+}
+
+function appendValues(turns: readonly AppendTurn[]): unknown[] {
+  const runs = new Set(turns.map(({ claim }) => claim.runId));
+  invariant(runs.size === turns.length, "a call brings one turn per run", { turns: turns.length });
+  const events = turns.flatMap((turn, place) => {
+    invariant(turn.events.length > 0, "a turn brings an event", { runId: turn.claim.runId });
+    return turn.events.map((event, step) => ({ event, place: place + 1, step: step + 1 }));
+  });
+  return [
+    runIds(turns.map(({ claim }) => claim.runId)),
+    plain(turns.map(({ claim }) => claim.epoch)),
+    plain(turns.map(({ claim }) => claim.claimId)),
+    plain(turns.map(({ tag }) => tag)),
+    plain(turns.map(({ base }) => base)),
+    plain(turns.map((turn) => turn.events.length)),
+    plain(turns.map(({ takenMail }) => takenMail)),
+    plain(turns.map(({ notBefore }) => notBefore)),
+    plain(turns.map(({ close }) => (close === null ? null : STATUS_CODES[close]))),
+    plain(events.map(({ place }) => place)),
+    plain(events.map(({ step }) => step)),
+    plain(events.map(({ event }) => event.type)),
+    plain(events.map(({ event }) => event.command)),
+    names(events.map(({ event }) => event.name)),
+    texts(events.map(({ event }) => event.payload)),
+    texts(events.map(({ event }) => event.data)),
+  ];
+}
+
+function answerOf(rows: readonly AppendedRow[]): AppendAnswer {
+  const committed = new Set<string>();
+  for (const { run_id } of rows) if (run_id !== null) committed.add(runIdOf(run_id));
+  return { at: rows[0]?.at ?? 0, committed };
+}
+
+const RESOLVE: Statement = {
+  name: "everstep_resolve",
+  text: `
+    select t.run_id, e.run_id is not null as landed, ${ms("e.at")} as at,
+      coalesce(o.epoch = t.epoch and o.claim_id = t.claim_id, false) as owned,
+      coalesce(o.events, (select max(seq) from everstep.event n where n.run_id = t.run_id), 0) as events,
+      coalesce(o.newest_mail, (select max(mail) from everstep.mail m where m.run_id = t.run_id), 0) as newest_mail,
+      ${ms("clock_timestamp()")} as now
+    from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::int[]) with ordinality t(run_id, epoch, claim_id, tag, base, place)
+    left join everstep.open_run o on o.run_id = t.run_id
+    left join everstep.event e on e.run_id = t.run_id and e.seq = t.base + 1 and e.tag = t.tag
+    order by t.place`,
+};
+
+interface ResolvedRow {
+  run_id: string;
+  landed: boolean;
+  at: number | null;
+  owned: boolean;
+  events: number;
+  newest_mail: number;
+  now: number;
+}
+
+export async function resolveTurns(pool: Pool, turns: readonly AppendTurn[]): Promise<ResolvedTurn[]> {
+  const rows = await pool.query<ResolvedRow>(RESOLVE, [
+    runIds(turns.map(({ claim }) => claim.runId)),
+    plain(turns.map(({ claim }) => claim.epoch)),
+    plain(turns.map(({ claim }) => claim.claimId)),
+    plain(turns.map(({ tag }) => tag)),
+    plain(turns.map(({ base }) => base)),
+  ]);
+  return rows.map((row) => ({
+    runId: runIdOf(row.run_id),
+    landed: row.landed,
+    at: row.at,
+    owned: row.owned,
+    events: row.events,
+    newestMail: row.newest_mail,
+    now: row.now,
+  }));
+}
+
+// A message in the write-ahead log and nothing else: its commit waits for the disk and for synchronous standbys like
+// any other, hence for everything written before it, and no table grows by it.
+const CONFIRM: Statement = {
+  name: "everstep_confirm",
+  text: "select pg_logical_emit_message(true, 'everstep', '') is not null as is_written",
+};
+
+export async function confirm(pool: Pool): Promise<void> {
+  await pool.query(CONFIRM, []);
+}
+
+/**
+ * What `work` wrote and the turn commit together or not at all. What `work` throws comes out unchanged; only the store's
+ * own statements, the commit among them, are judged as the store's errors.
+ */
+export async function appendInTransaction(
+  pool: Pool,
+  work: (tx: Transaction) => Promise<AppendTurn>,
+): Promise<{ committed: boolean; at: number }> {
+  try {
+    return await pool.transactionOnce(async (session) => {
+      const turn = await runInside(session, work);
+      const { at, committed } = answerOf(await session.query<AppendedRow>(APPEND, appendValues([turn])));
+      if (committed.size === 0) throw new Abort(new TurnRefused(at));
+      return { committed: true, at };
+    });
+  } catch (error) {
+    if (error instanceof TurnRefused) return { committed: false, at: error.at };
+    throw error;
+  }
+}
+
+class TurnRefused extends Error {
+  override readonly name = "TurnRefused";
+  readonly at: number;
+
+  constructor(at: number) {
+    super("The turn was refused.");
+    this.at = at;
+  }
+}

@@ -1,0 +1,92 @@
+// Closing a run from outside, whoever owns it: terminated by a person, or past its deadline. The record is appended
+// under the row's lock and the head goes away with it, so the owner's next write finds nothing to write to.
+
+import { type EventRecord, toRecord } from "../../../sdk/protocol/event-record.ts";
+import { type ClosedStatus, STATUS_CODES } from "../../../sdk/protocol/run.ts";
+import { ms, names, plain, runIds, textColumn, texts } from "./columns.ts";
+import type { Pool, Row, Session, Statement } from "./connection.ts";
+import { runIdOf, tryUuidOf } from "./run-id.ts";
+
+const CLOSE: Statement = {
+  name: "everstep_close",
+  text: `
+    with closing as (
+      select * from unnest($1::uuid[], $2::smallint[], $3::smallint[], ${textColumn(4)}, ${textColumn(5)}, ${textColumn(6)})
+        c(run_id, status, type, name, payload, data)),
+    locked as materialized (
+      select run_id, events from everstep.open_run where run_id = any($1::uuid[]) order by run_id for no key update),
+    clock as materialized (
+      select date_trunc('milliseconds', clock_timestamp()) as at from (select count(*) as locks from locked) l where locks >= 0),
+    gone as (delete from everstep.open_run o using locked l where o.run_id = l.run_id),
+    ended as (
+      update everstep.run r set status = c.status, closed_at = clock.at
+      from closing c join locked l on l.run_id = c.run_id, clock where r.run_id = c.run_id),
+    written as (
+      insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
+      select l.run_id, l.events + 1, gen_random_uuid(), clock.at, c.type, null, c.name, c.payload, c.data
+      from closing c join locked l on l.run_id = c.run_id, clock)
+    select run_id from locked`,
+};
+
+export interface OutsideClose {
+  readonly runId: string;
+  readonly status: ClosedStatus;
+  readonly event: EventRecord;
+}
+
+interface Queries {
+  query<R extends Row>(statement: Statement, values: readonly unknown[]): Promise<R[]>;
+}
+
+/** Answers the runs closed by this; the others were closed already. */
+export async function closeFromOutside(on: Queries | Session, closes: readonly OutsideClose[]): Promise<string[]> {
+  const rows = await on.query<{ run_id: string }>(CLOSE, [
+    runIds(closes.map(({ runId }) => runId)),
+    plain(closes.map(({ status }) => STATUS_CODES[status])),
+    plain(closes.map(({ event }) => event.type)),
+    names(closes.map(({ event }) => event.name)),
+    texts(closes.map(({ event }) => event.payload)),
+    texts(closes.map(({ event }) => event.data)),
+  ]);
+  return rows.map(({ run_id }) => runIdOf(run_id));
+}
+
+const RUN_EXISTS: Statement = {
+  name: "everstep_run_exists",
+  text: "select 1 as one from everstep.run where run_id = $1",
+};
+
+export async function terminateRun(
+  pool: Pool,
+  runId: string,
+  reason: string,
+): Promise<"terminated" | "closed" | "notFound"> {
+  const uuid = tryUuidOf(runId);
+  if (uuid === null) return "notFound";
+  const event = toRecord({ type: "RunTerminated", reason });
+  const closed = await closeFromOutside(pool, [{ runId, status: "terminated", event }]);
+  if (closed.length > 0) return "terminated";
+  const known = await pool.query(RUN_EXISTS, [uuid]);
+  return known.length > 0 ? "closed" : "notFound";
+}
+
+const OVERDUE: Statement = {
+  name: "everstep_overdue",
+  text: `
+    select o.run_id, ${ms("o.deadline_at")} - ${ms("r.started_at")} as timeout_ms
+    from everstep.open_run o join everstep.run r on r.run_id = o.run_id
+    where o.deadline_at <= now() order by o.deadline_at limit $1`,
+};
+
+export async function closeOverdue(pool: Pool, limit: number): Promise<string[]> {
+  const overdue = await pool.query<{ run_id: string; timeout_ms: number }>(OVERDUE, [limit]);
+  if (overdue.length === 0) return [];
+  return closeFromOutside(
+    pool,
+    overdue.map(({ run_id, timeout_ms }) => ({
+      runId: runIdOf(run_id),
+      status: "timedOut",
+      event: toRecord({ type: "RunTimedOut", timeoutMs: timeout_ms }),
+    })),
+  );
+}

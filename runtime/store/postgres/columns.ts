@@ -1,0 +1,63 @@
+// Many rows as one statement's parameters: one text per column, taken apart by Postgres. Much cheaper than arrays of
+// texts, whose every element must be escaped here and unescaped there; possible because no stored text holds the marks
+// (payloads and data are JSON, which escapes control characters; names are checked).
+
+import { EverstepError } from "../../../sdk/protocol/errors.ts";
+import { uuidOf } from "./run-id.ts";
+
+const END = "\u001e";
+const NULL = "\u001f";
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the marks, and the one character Postgres cannot store
+const UNSTORABLE = /[\u0000\u001e\u001f]/;
+
+/** `'{a,b,null}'` for numbers and uuids. */
+export function plain(values: readonly (number | string | null)[]): string {
+  return `{${values.map((value) => value ?? "null").join(",")}}`;
+}
+
+export function runIds(values: readonly string[]): string {
+  return `{${values.map(uuidOf).join(",")}}`;
+}
+
+/**
+ * JSON texts. Every value is followed by the end mark, so that a lone empty text is not taken for no text at all; the
+ * empty piece after the last mark makes one padding row, which has null in every `plain` column: see `textColumn`.
+ */
+export function texts(values: readonly (string | null)[]): string {
+  let joined = "";
+  for (const value of values) joined += (value ?? NULL) + END;
+  return joined;
+}
+
+/** Texts that people chose. */
+export function names(values: readonly (string | null)[]): string {
+  for (const value of values) {
+    if (value !== null && UNSTORABLE.test(value)) {
+      throw new EverstepError(
+        "STORE_REJECTED",
+        `${JSON.stringify(value)} holds a character that cannot be stored: U+0000, U+001E or U+001F.`,
+      );
+    }
+  }
+  return texts(values);
+}
+
+/** How SQL reads a column made by `texts` or `names`; the reader must drop the padding row by a `plain` column. */
+export function textColumn(parameter: number): string {
+  return `string_to_array($${parameter}::text, E'\\x1e', E'\\x1f')`;
+}
+
+/** Ms since the epoch of a timestamp, as a JavaScript number: the same expression wherever a time leaves the store. */
+export function ms(expression: string): string {
+  return `floor(extract(epoch from ${expression}) * 1000)::float8`;
+}
+
+/** Like `ms`, with null for infinity. */
+export function finiteMs(expression: string): string {
+  return `case when isfinite(${expression}) then ${ms(expression)} end`;
+}
+
+/** The time at `expression` ms since the epoch; later than JavaScript can say is infinity. */
+export function timeAt(expression: string): string {
+  return `case when ${expression} < 8.64e15 then timestamptz 'epoch' + ${expression} * interval '1 millisecond' else 'infinity' end`;
+}

@@ -1,0 +1,198 @@
+// Connections, in three pools so that no kind of work waits behind another: `hot` writes histories, `control` claims,
+// loads and sweeps, `client` serves the front door. Nothing here or above relies on session state, so a pooler in
+// transaction mode may stand in between.
+
+import pg from "pg";
+import { EverstepError } from "../../../sdk/protocol/errors.ts";
+import type { Log } from "../../world/world.ts";
+import { isSerializationLoss, spoilsConnection, type Target, toStoreError } from "./errors.ts";
+
+export interface PostgresOptions {
+  /** A postgres:// URL; what it leaves out comes from the PG* variables. */
+  readonly url: string;
+  /** Most connections per pool, opened as needed. Default hot 4, control 2, client 4: at most 10 in all. */
+  readonly pools?: { readonly hot?: number; readonly control?: number; readonly client?: number };
+  /** Named statements, planned once per connection. Switch off behind a pooler that does not know them. Default true. */
+  readonly preparedStatements?: boolean;
+  /**
+   * Sets time limits on the server at connect. Switch off behind a pooler that refuses start-up parameters; the limits
+   * on this side stay. Default true.
+   */
+  readonly serverTimeouts?: boolean;
+  /** Default 15,000. */
+  readonly statementTimeoutMs?: number;
+  /** For getting a connection, free or new. Default 5,000. */
+  readonly connectTimeoutMs?: number;
+}
+
+/** SQL and the name it is prepared under. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+
+export type Row = pg.QueryResultRow;
+
+const SERIALIZATION_TRIES = 4;
+
+export class Connections {
+  readonly hot: Pool;
+  readonly control: Pool;
+  readonly client: Pool;
+
+  constructor(options: PostgresOptions, log: Log) {
+    const { hot = 4, control = 2, client = 4 } = options.pools ?? {};
+    const target = targetOf(options.url);
+    this.hot = new Pool("hot", hot, options, target, log);
+    this.control = new Pool("control", control, options, target, log);
+    this.client = new Pool("client", client, options, target, log);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.hot.close(), this.control.close(), this.client.close()]);
+  }
+}
+
+export class Pool {
+  readonly target: Target;
+  readonly #pool: pg.Pool;
+  readonly #isNamed: boolean;
+
+  constructor(role: string, max: number, options: PostgresOptions, target: Target, log: Log) {
+    const timeoutMs = options.statementTimeoutMs ?? 15_000;
+    this.target = target;
+    this.#isNamed = options.preparedStatements ?? true;
+    this.#pool = new pg.Pool({
+      connectionString: options.url,
+      application_name: `everstep-${role}`,
+      max,
+      connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
+      idleTimeoutMillis: 60_000,
+      keepAlive: true,
+      // The server gives up first, so that what it answers is heard; ours is for a server that says nothing at all.
+      query_timeout: timeoutMs + 2_000,
+      ...((options.serverTimeouts ?? true)
+        ? {
+            statement_timeout: timeoutMs,
+            lock_timeout: Math.ceil(timeoutMs / 2),
+            idle_in_transaction_session_timeout: 60_000,
+          }
+        : {}),
+    });
+    // Without listeners, a backend that goes away would take the process with it. The next query finds out by itself.
+    this.#pool.on("error", (error) => {
+      log.debug({ role, host: target.host, error: error.message }, "An idle connection to Postgres was lost.");
+    });
+    this.#pool.on("connect", (client) => {
+      client.on("error", () => {});
+    });
+  }
+
+  /** One statement, committed when this resolves. */
+  async query<R extends Row = Row>(statement: Statement, values: readonly unknown[]): Promise<R[]> {
+    return this.#retry(() => this.#withClient((client) => this.#send<R>(client, statement, values)));
+  }
+
+  /** Commits what `work` did, or rolls it back and rejects. `work` runs again when it lost against another transaction. */
+  transaction<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    return this.#retry(() => this.#inTransaction(work));
+  }
+
+  /** Like `transaction`, but `work` runs once, and what it throws wrapped in `Abort` comes out as it was. */
+  async transactionOnce<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    try {
+      return await this.#inTransaction(work);
+    } catch (error) {
+      throw error instanceof Abort ? error.cause : toStoreError(error, this.target);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#pool.ending ? Promise.resolve() : this.#pool.end();
+  }
+
+  async #retry<T>(attempt: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (tries < SERIALIZATION_TRIES && isSerializationLoss(error)) continue;
+        throw toStoreError(error, this.target);
+      }
+    }
+  }
+
+  #inTransaction<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    return this.#withClient(async (client) => {
+      await client.query("begin");
+      try {
+        const result = await work({
+          query: (statement, values) => this.#send(client, statement, values),
+          raw: (text, values) => client.query(text, [...values]),
+        });
+        await client.query("commit");
+        return result;
+      } catch (error) {
+        // A connection in an unknown state is closed instead, which rolls back too.
+        if (!spoilsConnection(error)) await client.query("rollback");
+        throw error;
+      }
+    });
+  }
+
+  async #withClient<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect();
+    let isSpoilt = false;
+    try {
+      return await work(client);
+    } catch (error) {
+      isSpoilt = spoilsConnection(error);
+      throw error;
+    } finally {
+      client.release(isSpoilt);
+    }
+  }
+
+  async #send<R extends Row>(
+    client: pg.PoolClient,
+    { name, text }: Statement,
+    values: readonly unknown[],
+  ): Promise<R[]> {
+    const query = { text, values: [...values], ...(this.#isNamed ? { name } : {}) };
+    const { rows } = await client.query<R>(query);
+    return rows;
+  }
+}
+
+/** A connection while a transaction is open on it. */
+export interface Session {
+  query<R extends Row = Row>(statement: Statement, values: readonly unknown[]): Promise<R[]>;
+  raw(text: string, values: readonly unknown[]): Promise<pg.QueryResult<Row>>;
+}
+
+/** Ends a transaction with what is no error of the store: its cause comes out of `transactionOnce` as it is. */
+export class Abort extends Error {
+  override readonly name = "Abort";
+
+  constructor(cause: unknown) {
+    super("The work in a transaction ended it.", { cause });
+  }
+}
+
+/** Where a URL leads, by node-postgres's own reading of it. */
+export function targetOf(url: string): Target {
+  let client: pg.Client;
+  try {
+    client = new pg.Client({ connectionString: url });
+  } catch (error) {
+    // The URL itself stays out of the message: it may hold a password.
+    throw new EverstepError(
+      "CONFIGURATION_INVALID",
+      "The database URL cannot be read. It looks like postgres://user:password@host:5432/name.",
+      {
+        details: { reason: error instanceof Error ? error.name : typeof error },
+      },
+    );
+  }
+  return { host: `${client.host}:${client.port}`, database: client.database ?? "", user: client.user ?? "" };
+}

@@ -1,0 +1,131 @@
+// The mailboxes. Sending locks the run's head first, so numbers follow each other without gaps, the close of the run is
+// either before or after, and the wake-up cannot be lost: parking compares the newest number under the same lock.
+
+import type { MailItem, MailOutcome, MailRequest } from "../store.ts";
+import { names, plain, runIds, textColumn, texts } from "./columns.ts";
+import type { Pool, Row, Statement } from "./connection.ts";
+import { runIdOf, tryUuidOf } from "./run-id.ts";
+
+// `has_mail` looks with a fresh snapshot, after the lock: a sender we waited for has committed its mail since this
+// statement began. Mail for a blocked run stays until code that fits comes to fetch it.
+const SEND: Statement = {
+  name: "everstep_send_mail",
+  text: `
+    with request as (
+      select * from unnest($1::uuid[], $2::int[], ${[3, 4, 5, 6, 7].map(textColumn).join(", ")})
+        r(run_id, place, workflow_id, kind, mail_id, name, payload)
+      where place is not null),
+    addressed as materialized (
+      select q.*, coalesce(q.run_id, o.run_id, latest.run_id) as target
+      from request q
+      left join everstep.open_run o on o.workflow_id = q.workflow_id
+      left join lateral (
+        select r.run_id from everstep.run r
+        where o.run_id is null and r.workflow_id = q.workflow_id order by r.run_id desc limit 1) latest on true),
+    locked as materialized (
+      select run_id, worker_id, newest_mail, blocked is not null as is_blocked from everstep.open_run
+      where run_id in (select target from addressed) order by run_id for no key update),
+    fresh as materialized (
+      select a.place, a.target, l.newest_mail + row_number() over (partition by a.target order by a.place) as mail
+      from (select distinct on (target, mail_id) place, target, mail_id from addressed order by target, mail_id, place) a
+      join locked l on l.run_id = a.target
+      where not everstep.has_mail(l.run_id, a.mail_id)),
+    stored as (
+      insert into everstep.mail (run_id, mail, mail_id, kind, name, payload, at)
+      select f.target, f.mail, a.mail_id, a.kind, a.name, a.payload, clock_timestamp()
+      from fresh f join addressed a on a.place = f.place),
+    rung as (
+      update everstep.open_run o
+      set newest_mail = n.newest,
+        wake_at = case when o.worker_id is null and o.blocked is null then least(o.wake_at, now()) else o.wake_at end
+      from (select target, max(mail) as newest from fresh group by target) n where o.run_id = n.target)
+    select r.run_id, r.queue, l.worker_id,
+      case
+        when r.run_id is null then 'notFound'
+        when f.place is not null then 'accepted'
+        when l.run_id is not null or everstep.has_mail(r.run_id, a.mail_id) then 'duplicate'
+        else 'closed'
+      end as outcome
+    from addressed a
+    left join everstep.run r on r.run_id = a.target
+    left join locked l on l.run_id = a.target
+    left join fresh f on f.place = a.place
+    order by a.place`,
+};
+
+interface SentRow {
+  outcome: MailOutcome["outcome"];
+  run_id: string | null;
+  queue: string | null;
+  worker_id: string | null;
+}
+
+/** Where the statement runs: by itself, or as part of a start. */
+interface Queries {
+  query<R extends Row>(statement: Statement, values: readonly unknown[]): Promise<R[]>;
+}
+
+export async function putMail(on: Queries, requests: readonly MailRequest[]): Promise<MailOutcome[]> {
+  if (requests.length === 0) return [];
+  const rows = await on.query<SentRow>(SEND, [
+    plain(requests.map(({ to }) => ("runId" in to ? tryUuidOf(to.runId) : null))),
+    plain(requests.map((_, place) => place)),
+    names(requests.map(({ to }) => ("workflowId" in to ? to.workflowId : null))),
+    names(requests.map(({ kind }) => kind)),
+    names(requests.map(({ mailId }) => mailId)),
+    names(requests.map(({ name }) => name)),
+    texts(requests.map(({ payload }) => payload)),
+  ]);
+  return rows.map(({ outcome, run_id, queue, worker_id }) => ({
+    outcome,
+    runId: run_id === null ? null : runIdOf(run_id),
+    queue,
+    ownerId: worker_id,
+  }));
+}
+
+const READ: Statement = {
+  name: "everstep_read_mail",
+  text: `
+    select m.run_id, m.mail, m.mail_id, m.kind, m.name, m.payload
+    from unnest($1::uuid[], $2::int[]) with ordinality b(run_id, after, place) cross join lateral (
+      select * from everstep.mail m where m.run_id = b.run_id and m.mail > b.after order by m.mail limit $3) m
+    order by b.place, m.mail`,
+};
+
+interface MailRow {
+  run_id: string;
+  mail: number;
+  mail_id: string;
+  kind: "signal" | "cancel";
+  name: string;
+  payload: string | null;
+}
+
+export async function readMail(
+  pool: Pool,
+  boxes: readonly { readonly runId: string; readonly after: number }[],
+  limit: number,
+): Promise<MailItem[]> {
+  if (boxes.length === 0) return [];
+  const ids = runIds(boxes.map(({ runId }) => runId));
+  const rows = await pool.query<MailRow>(READ, [ids, plain(boxes.map(({ after }) => after)), limit]);
+  return rows.map((row) => ({
+    runId: runIdOf(row.run_id),
+    mail: row.mail,
+    kind: row.kind,
+    mailId: row.mail_id,
+    name: row.name,
+    payload: row.payload,
+  }));
+}
+
+const WITH_MAIL: Statement = {
+  name: "everstep_runs_with_mail",
+  text: "select run_id from everstep.open_run where worker_id = $1 and newest_mail > taken_mail",
+};
+
+export async function runsWithMail(pool: Pool, workerId: string): Promise<string[]> {
+  const rows = await pool.query<{ run_id: string }>(WITH_MAIL, [workerId]);
+  return rows.map(({ run_id }) => runIdOf(run_id));
+}

@@ -1,0 +1,59 @@
+// The store on Postgres. Each method is one statement or one transaction of a file beside this one; here is only which
+// connections it runs on.
+
+import type { Log } from "../../world/world.ts";
+import type { Store } from "../store.ts";
+import { appendInTransaction, appendTurns, confirm, resolveTurns } from "./appending.ts";
+import { blockRuns, claimBlocked, claimRuns, claimsOf, parkRuns, releaseRuns, saveHeartbeats } from "./claiming.ts";
+import { closeOverdue, terminateRun } from "./closing.ts";
+import { Connections, type PostgresOptions } from "./connection.ts";
+import { listRuns } from "./listing.ts";
+import { putMail, readMail, runsWithMail } from "./mail.ts";
+import { checkSchema } from "./migrate.ts";
+import { answerQueries, askQuery, takeAnswer, takeQueries } from "./questions.ts";
+import { findRun, loadHistories, readHistory, readOutcomes } from "./reading.ts";
+import { startRuns } from "./starting.ts";
+import { findBlocked, forgetLeftovers, ownerIds, rescueRuns } from "./sweeping.ts";
+
+/** Connects when first asked for something; `checkReady` tells early whether that will work. */
+export function openPostgresStore(options: PostgresOptions, { log }: { readonly log: Log }): Store {
+  const connections = new Connections(options, log);
+  const { hot, control, client } = connections;
+  return {
+    claimRuns: (request) => claimRuns(control, request),
+    claimBlocked: (workerId, claimId, runIds) => claimBlocked(control, workerId, claimId, runIds),
+    loadHistories: (runIds) => loadHistories(control, runIds),
+    appendTurns: (turns) => appendTurns(hot, turns),
+    resolveTurns: (turns) => resolveTurns(hot, turns),
+    confirm: () => confirm(hot),
+    appendInTransaction: (work) => appendInTransaction(hot, work),
+    readMail: (boxes, limit) => readMail(hot, boxes, limit),
+    runsWithMail: (workerId) => runsWithMail(control, workerId),
+    parkRuns: (requests) => parkRuns(hot, requests),
+    claimsOf: (workerId) => claimsOf(control, workerId),
+    releaseRuns: (claims) => releaseRuns(hot, claims),
+    blockRuns: (blocks) => blockRuns(hot, blocks),
+    saveHeartbeats: (beats) => saveHeartbeats(hot, beats),
+    takeQueries: (workerId, queues, limit) => takeQueries(control, workerId, queues, limit),
+    answerQueries: (answers) => answerQueries(control, answers),
+
+    ownerIds: () => ownerIds(control),
+    rescueRuns: (workerId, limit) => rescueRuns(control, workerId, limit),
+    closeOverdue: (limit) => closeOverdue(control, limit),
+    findBlocked: (workflows, limit) => findBlocked(control, workflows, limit),
+    forgetLeftovers: () => forgetLeftovers(control),
+
+    startRuns: (requests) => startRuns(client, requests),
+    sendMail: (requests) => putMail(client, requests),
+    terminateRun: (runId, reason) => terminateRun(client, runId, reason),
+    findRun: (ref) => findRun(client, ref),
+    listRuns: (request) => listRuns(client, request),
+    readHistory: (runId, afterSeq, limit) => readHistory(client, runId, afterSeq, limit),
+    readOutcomes: (runIds) => readOutcomes(client, runIds),
+    askQuery: (request) => askQuery(client, request),
+    takeAnswer: (queryId) => takeAnswer(client, queryId),
+
+    checkReady: () => checkSchema(client),
+    close: () => connections.close(),
+  };
+}

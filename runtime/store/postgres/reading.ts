@@ -1,0 +1,179 @@
+// Histories and what is told about runs. Nothing here changes anything or waits for a lock.
+
+import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
+import type { BlockedReason, ClosedStatus, RunSummary } from "../../../sdk/protocol/run.ts";
+import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
+import type { LoadedHistory, RunDetail, RunRef } from "../store.ts";
+import { finiteMs, ms, runIds } from "./columns.ts";
+import type { Pool, Statement } from "./connection.ts";
+import { runIdOf, tryUuidOf } from "./run-id.ts";
+import { closedStatusOf, statusOf } from "./status.ts";
+
+const EVENT_COLUMNS = `e.seq, e.type, e.command, e.name, e.payload, e.data, ${ms("e.at")} as at`;
+
+interface EventRow {
+  seq: number;
+  type: number;
+  command: number | null;
+  name: string | null;
+  payload: string | null;
+  data: string | null;
+  at: number;
+}
+
+interface OfRun {
+  run_id: string;
+}
+
+interface HeartbeatRow extends OfRun {
+  command: number;
+  attempt: number;
+  details: string | null;
+}
+
+function storedEventOf({ seq, type, command, name, payload, data, at }: EventRow): StoredEvent {
+  return { seq, type, command, name, payload, data, at };
+}
+
+const LOAD_EVENTS: Statement = {
+  name: "everstep_load_events",
+  text: `select e.run_id, ${EVENT_COLUMNS} from everstep.event e where e.run_id = any($1::uuid[]) order by e.run_id, e.seq`,
+};
+const LOAD_HEARTBEATS: Statement = {
+  name: "everstep_load_heartbeats",
+  text: "select run_id, command, attempt, details from everstep.step_heartbeat where run_id = any($1::uuid[]) order by run_id, command",
+};
+
+export async function loadHistories(pool: Pool, ids: readonly string[]): Promise<LoadedHistory[]> {
+  if (ids.length === 0) return [];
+  const values = [runIds(ids)];
+  const events = byRun(await pool.query<EventRow & OfRun>(LOAD_EVENTS, values));
+  const heartbeats = byRun(await pool.query<HeartbeatRow>(LOAD_HEARTBEATS, values));
+  return ids
+    .filter((runId) => events.has(runId))
+    .map((runId) => ({
+      runId,
+      events: (events.get(runId) ?? []).map(storedEventOf),
+      heartbeats: (heartbeats.get(runId) ?? []).map(({ command, attempt, details }) => ({ command, attempt, details })),
+    }));
+}
+
+/** The rows come run by run. */
+function byRun<R extends OfRun>(rows: readonly R[]): Map<string, R[]> {
+  const groups = new Map<string, R[]>();
+  let uuid = "";
+  let group: R[] = [];
+  for (const row of rows) {
+    if (row.run_id !== uuid) {
+      uuid = row.run_id;
+      group = [];
+      groups.set(runIdOf(uuid), group);
+    }
+    group.push(row);
+  }
+  return groups;
+}
+
+const READ_HISTORY: Statement = {
+  name: "everstep_read_history",
+  text: `select ${EVENT_COLUMNS} from everstep.event e where e.run_id = $1 and e.seq > $2 order by e.seq limit $3`,
+};
+
+export async function readHistory(pool: Pool, runId: string, afterSeq: number, limit: number): Promise<StoredEvent[]> {
+  const uuid = tryUuidOf(runId);
+  if (uuid === null) return [];
+  return (await pool.query<EventRow>(READ_HISTORY, [uuid, afterSeq, limit])).map(storedEventOf);
+}
+
+const READ_OUTCOMES: Statement = {
+  name: "everstep_read_outcomes",
+  text: `
+    select r.run_id, r.status, ${EVENT_COLUMNS}
+    from everstep.run r cross join lateral (
+      select * from everstep.event e where e.run_id = r.run_id order by e.seq desc limit 1) e
+    where r.run_id = any($1::uuid[]) and r.status <> ${STATUS_CODES.running}`,
+};
+
+export async function readOutcomes(
+  pool: Pool,
+  ids: readonly string[],
+): Promise<Map<string, { status: ClosedStatus; event: StoredEvent }>> {
+  const known = ids.filter((id) => tryUuidOf(id) !== null);
+  if (known.length === 0) return new Map();
+  const rows = await pool.query<EventRow & OfRun & { status: number }>(READ_OUTCOMES, [runIds(known)]);
+  return new Map(
+    rows.map((row) => [runIdOf(row.run_id), { status: closedStatusOf(row.status), event: storedEventOf(row) }]),
+  );
+}
+
+export const SUMMARY_COLUMNS = `
+  r.run_id, r.workflow_id, r.workflow, r.queue, r.status, ${ms("r.started_at")} as started_at,
+  ${ms("r.closed_at")} as closed_at, ${ms("r.deadline_at")} as deadline_at, o.blocked`;
+
+export interface SummaryRow {
+  run_id: string;
+  workflow_id: string;
+  workflow: string;
+  queue: string;
+  status: number;
+  started_at: number;
+  closed_at: number | null;
+  deadline_at: number | null;
+  blocked: string | null;
+}
+
+export function summaryOf(row: SummaryRow): RunSummary {
+  return {
+    runId: runIdOf(row.run_id),
+    workflowId: row.workflow_id,
+    workflow: row.workflow,
+    queue: row.queue,
+    status: statusOf(row.status, row.blocked !== null),
+    startedAt: row.started_at,
+    closedAt: row.closed_at,
+    deadlineAt: row.deadline_at,
+  };
+}
+
+interface DetailRow extends SummaryRow {
+  events: number;
+  epoch: number | null;
+  worker_id: string | null;
+  wake_at: number | null;
+  crash_count: number;
+  unread_mail: number;
+  now: number;
+}
+
+const FIND: Statement = {
+  name: "everstep_find_run",
+  text: `
+    select ${SUMMARY_COLUMNS},
+      coalesce(o.events, (select max(seq) from everstep.event e where e.run_id = r.run_id), 0) as events,
+      o.epoch::float8 as epoch, o.worker_id, case when o.worker_id is null then ${finiteMs("o.wake_at")} end as wake_at,
+      coalesce(o.crash_count, 0) as crash_count, coalesce(o.newest_mail - o.taken_mail, 0) as unread_mail,
+      ${ms("now()")} as now
+    from everstep.run r left join everstep.open_run o on o.run_id = r.run_id
+    where r.run_id = coalesce($1::uuid,
+      (select run_id from everstep.open_run where workflow_id = $2),
+      (select run_id from everstep.run where workflow_id = $2 order by run_id desc limit 1))`,
+};
+
+export async function findRun(pool: Pool, ref: RunRef): Promise<RunDetail | null> {
+  const uuid = "runId" in ref ? tryUuidOf(ref.runId) : null;
+  const workflowId = "workflowId" in ref ? ref.workflowId : null;
+  if (uuid === null && workflowId === null) return null;
+  const [row] = await pool.query<DetailRow>(FIND, [uuid, workflowId]);
+  if (row === undefined) return null;
+  return {
+    ...summaryOf(row),
+    events: row.events,
+    epoch: row.epoch,
+    ownerId: row.worker_id,
+    wakeAt: row.wake_at,
+    blocked: row.blocked === null ? null : (JSON.parse(row.blocked) as BlockedReason),
+    crashCount: row.crash_count,
+    unreadMail: row.unread_mail,
+    now: row.now,
+  };
+}

@@ -1,0 +1,28 @@
+// The contract of stores, held by the one on Postgres: directly, and through a pooler in transaction mode, where no
+// session state survives.
+
+import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
+import { createDatabase } from "../support/databases.ts";
+import { startPgbouncer } from "../support/pgbouncer.ts";
+import { RecordedLog } from "../support/recorded-log.ts";
+import { storeContract } from "./store.ts";
+
+storeContract("Postgres", async () => {
+  const database = await createDatabase();
+  const store = openPostgresStore({ url: database.url }, { log: new RecordedLog() });
+  return { store, close: () => store.close() };
+});
+
+storeContract("pooled Postgres", async () => {
+  const database = await createDatabase();
+  const pooler = await startPgbouncer(database.url);
+  const options = { url: pooler.url, preparedStatements: false, serverTimeouts: false };
+  const store = openPostgresStore(options, { log: new RecordedLog() });
+  return {
+    store,
+    close: async () => {
+      await store.close();
+      await pooler.remove();
+    },
+  };
+});
