@@ -7,11 +7,11 @@ import pg from "pg";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { PostgresLeases } from "../../runtime/lease/postgres/postgres-leases.ts";
 import { systemWorld } from "../../runtime/world/system.ts";
+import { createDatabase } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
 import { startPgbouncer } from "../support/pgbouncer.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
 import { type PrivatePostgres, startPrivatePostgres } from "../support/servers.ts";
-import { createWorkerDatabase } from "../support/worker-table.ts";
 import { leasesContract } from "./leases.ts";
 
 const settings = { ttlMs: 1_500 };
@@ -21,7 +21,7 @@ const world = systemWorld();
 const pass = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 leasesContract("Postgres", async () => {
-  const database = await createWorkerDatabase();
+  const database = await createDatabase();
   return {
     ...settings,
     open: () => new PostgresLeases({ database: database.url, world, settings, callBudgetMs }),
@@ -32,7 +32,7 @@ leasesContract("Postgres", async () => {
 });
 
 leasesContract("Postgres behind a pooler", async () => {
-  const database = await createWorkerDatabase();
+  const database = await createDatabase();
   const pgbouncer = await startPgbouncer(database.url, { poolSize: 2 });
   return {
     ...settings,
@@ -66,7 +66,7 @@ describe("a Postgres that fails", () => {
 
   beforeAll(async () => {
     postgres = await startPrivatePostgres();
-    url = (await createWorkerDatabase({ serverUrl: postgres.url })).url;
+    url = (await createDatabase({ serverUrl: postgres.url })).url;
   });
   afterEach(async () => {
     await Promise.all(opened.splice(0).map((leases) => leases.close()));
