@@ -10,6 +10,7 @@ import { keepingContract } from "./store/keeping.ts";
 import { mailContract } from "./store/mail.ts";
 import { parkingContract } from "./store/parking.ts";
 import { queriesContract } from "./store/queries.ts";
+import { randomContract } from "./store/random.ts";
 import { readingContract } from "./store/reading.ts";
 import { type OpenedStore, Stage } from "./store/stage.ts";
 import { startingContract } from "./store/starting.ts";
@@ -34,5 +35,6 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     readingContract(stage);
     heartbeatsContract(stage);
     queriesContract(stage);
+    randomContract(stage);
   });
 }

@@ -1,0 +1,330 @@
+// Does operations to one store and writes down what it is told, in words that do not depend on the store's clock.
+// Whatever it needs to know it has from the store's own answers, as a worker does.
+
+import type { AppendTurn, ClaimedRun, RunRef, Store } from "../../../runtime/store/store.ts";
+import { type Event, isClosing } from "../../../sdk/protocol/event.ts";
+import { fromRecord } from "../../../sdk/protocol/event-record.ts";
+import type { Operation } from "./operations.ts";
+import { closingTurn, mailRequest, only, signalReceived, startRequest, stepCompleted, turnOf } from "./stage.ts";
+
+/** Ids that both actors of a comparison use, made before either begins. */
+export interface Names {
+  readonly prefix: string;
+  readonly runIds: readonly string[];
+  readonly uuids: readonly string[];
+}
+
+const HOUR_MS = 3_600_000;
+const WORKERS = [0, 1, 2];
+
+interface Known {
+  readonly runId: string;
+  readonly claims: ClaimedRun[];
+  readonly sent: AppendTurn[];
+  readonly committed: AppendTurn[];
+  events: number;
+  takenMail: number;
+}
+
+export class Actor {
+  readonly store: Store;
+  readonly runs: Known[] = [];
+  readonly #names: Names;
+  readonly #asked: string[] = [];
+  #done = 0;
+
+  constructor(store: Store, names: Names) {
+    this.store = store;
+    this.#names = names;
+  }
+
+  async do(operation: Operation): Promise<unknown> {
+    this.#done += 1;
+    if (operation.do === "start") return this.#start(operation);
+    if (operation.do === "claim") return this.#claim(operation);
+    if (operation.do === "claimBlocked") return this.#claimBlocked(operation.worker);
+    if (operation.do === "rescue") return this.#rescue(operation.worker);
+    if (operation.do === "answer") return this.#answer(operation.worker);
+    if (operation.do === "mail" && "workflow" in operation.to) {
+      return this.#mail({ workflowId: this.#name("order", operation.to.workflow) }, operation);
+    }
+    const number = operation.do === "mail" ? ("run" in operation.to ? operation.to.run : 0) : operation.run;
+    const known = this.runs[this.runs.length === 0 ? 0 : this.runs.length - 1 - (number % this.runs.length)];
+    if (known === undefined) return "no run yet";
+    const { runId } = known;
+    if (operation.do === "mail") return this.#mail({ runId }, operation);
+    if (operation.do === "terminate") return this.store.terminateRun(runId, "enough");
+    if (operation.do === "ask") return this.#ask(runId);
+    if (operation.do === "resend") return this.#resend(known);
+    const claim = known.claims.at(-1 - operation.claimsAgo);
+    if (claim === undefined) return "no claim yet";
+    switch (operation.do) {
+      case "append":
+        return this.#append(known, claim, operation);
+      case "appendInTransaction":
+        return this.#appendInTransaction(known, claim, operation.throws);
+      case "park":
+        return this.#park(known, claim, operation.wakeAt);
+      case "release":
+        return this.store.releaseRuns([claim]);
+      case "block":
+        return this.store.blockRuns([{ claim, reason: { kind: "divergence", message: `number ${this.#done}` } }]);
+      case "beat": {
+        const beat = { claim, command: operation.command, attempt: 1, details: `${this.#done}` };
+        return [...(await this.store.saveHeartbeats([beat]))];
+      }
+    }
+  }
+
+  /** Everything the store tells about all it was given. */
+  async look(): Promise<unknown> {
+    const runIds = this.runs.map(({ runId }) => runId);
+    const histories = await this.store.loadHistories(runIds);
+    const outcomes = await this.store.readOutcomes(runIds);
+    const mail = await this.store.readMail(await this.#unreadBoxes(), 100);
+    const lists = [0, 1].map((queue) => this.store.listRuns({ queue: this.#queue(queue), limit: 200 }));
+    return {
+      details: await Promise.all(runIds.map((runId) => this.#detail({ runId }))),
+      latest: await Promise.all([0, 1, 2, 3].map((n) => this.#detail({ workflowId: this.#name("order", n) }))),
+      histories: histories.map(({ events, ...rest }) => ({ ...rest, events: events.map(timeless) })).sort(byRunId),
+      outcomes: [...outcomes]
+        .map(([runId, { status, event }]) => ({ runId, status, event: timeless(event) }))
+        .sort(byRunId),
+      mail: [...mail].sort((a, b) => byRunId(a, b) || a.mail - b.mail),
+      lists: (await Promise.all(lists)).map((runs) => runs.map(({ runId, status }) => [runId, status])),
+      claims: await Promise.all(
+        WORKERS.map(async (n) =>
+          (await this.store.claimsOf(this.#worker(n))).map(({ runId, claimId }) => ({ runId, claimId })).sort(byRunId),
+        ),
+      ),
+      withMail: await Promise.all(
+        WORKERS.map(async (n) => [...(await this.store.runsWithMail(this.#worker(n)))].sort()),
+      ),
+      owners: (await this.store.ownerIds()).filter((id) => WORKERS.map((n) => this.#worker(n)).includes(id)).sort(),
+      blocked: [...(await this.store.findBlocked(this.#workflows(), 100))].sort(byRunId),
+    };
+  }
+
+  async #start(operation: Extract<Operation, { do: "start" }>): Promise<unknown> {
+    const { workflow, onConflict, onReuse, requestId, isDelayed, signal } = operation;
+    const request = startRequest({
+      runId: this.#names.runIds[this.#done] ?? "",
+      workflowId: this.#name("order", workflow),
+      workflow: this.#workflows()[workflow % 2] ?? "",
+      queue: this.#queue(workflow % 2),
+      requestId: requestId === null ? null : this.#name("request", requestId),
+      onConflict,
+      onReuse,
+      delayMs: isDelayed ? HOUR_MS : 0,
+      signal: signal === null ? null : { mailId: `mail-${signal}`, name: "approve", payload: null },
+    });
+    const outcome = only(await this.store.startRuns([request]));
+    if (outcome.runId === request.runId) {
+      this.runs.push({ runId: request.runId, claims: [], sent: [], committed: [], events: 1, takenMail: 0 });
+    }
+    return outcome;
+  }
+
+  async #claim({ worker, suspects }: Extract<Operation, { do: "claim" }>): Promise<unknown> {
+    const queues = [this.#queue(0), this.#queue(1)];
+    const claimId = this.#uuid();
+    const request = { workerId: this.#worker(worker), claimId, queues, limit: 100, suspects };
+    const { claimed, quarantined, nextDueInMs } = await this.store.claimRuns(request);
+    const nextDue = nextDueInMs === null ? "never" : nextDueInMs === 0 ? "now" : "later";
+    return { claimed: this.#noteClaims(claimed), quarantined: [...quarantined].sort(), nextDue };
+  }
+
+  async #claimBlocked(worker: number): Promise<unknown> {
+    const runIds = this.runs.map(({ runId }) => runId);
+    const workerId = this.#worker(worker);
+    return this.#noteClaims(await this.store.claimBlocked(workerId, this.#uuid(), runIds));
+  }
+
+  #noteClaims(claimed: readonly ClaimedRun[]): unknown {
+    for (const claim of claimed) {
+      const known = only(this.runs.filter(({ runId }) => runId === claim.runId));
+      const last = known.claims.at(-1);
+      if (last !== undefined && last.epoch >= claim.epoch) throw new Error(`The epoch of ${claim.runId} did not rise.`);
+      known.claims.push(claim);
+      known.events = claim.events;
+      known.takenMail = claim.takenMail;
+    }
+    return claimed.map(({ epoch: _, startedAt: __, ...rest }) => rest).sort(byRunId);
+  }
+
+  async #append(known: Known, claim: ClaimedRun, operation: Extract<Operation, { do: "append" }>): Promise<unknown> {
+    const { drift, steps, takesMail, close, notBefore } = operation;
+    const unread = await this.store.readMail([{ runId: known.runId, after: known.takenMail }], 100);
+    const taken = takesMail ? unread : [];
+    const base = known.events + drift;
+    const events: Event[] = Array.from({ length: steps }, (_, step) => stepCompleted(base + step, `"${this.#done}"`));
+    events.push(...taken.map(({ mail, mailId }) => signalReceived(mail, mailId)));
+    const part = {
+      tag: this.#uuid(),
+      base,
+      takenMail: known.takenMail + taken.length,
+      notBefore: await this.#moment(known.runId, notBefore),
+      close,
+    };
+    const steady = turnOf(claim, part, ...events);
+    const turn =
+      close === null ? steady : { ...steady, events: [...steady.events, ...closingTurn(claim, close).events] };
+    known.sent.push(turn);
+    const { committed } = await this.store.appendTurns([turn]);
+    return { isCommitted: this.#note(known, turn, committed.has(known.runId)), resolved: await this.#resolve(turn) };
+  }
+
+  async #appendInTransaction(known: Known, claim: ClaimedRun, throws: boolean): Promise<unknown> {
+    const { events: base, takenMail } = known;
+    const turn = turnOf(claim, { tag: this.#uuid(), base, takenMail }, stepCompleted(base));
+    const thrown = new Error("thrown by the work");
+    const work = async () => {
+      if (throws) throw thrown;
+      return turn;
+    };
+    const answer = await this.store.appendInTransaction(work).catch((error: unknown) => {
+      if (error !== thrown) throw error;
+      return { committed: false };
+    });
+    return { isCommitted: this.#note(known, turn, answer.committed), resolved: await this.#resolve(turn) };
+  }
+
+  async #resend(known: Known): Promise<unknown> {
+    const turn = known.sent.at(-1);
+    if (turn === undefined) return "nothing sent yet";
+    const { committed } = await this.store.appendTurns([turn]);
+    return { isCommitted: this.#note(known, turn, committed.has(known.runId)), resolved: await this.#resolve(turn) };
+  }
+
+  #note(known: Known, turn: AppendTurn, isCommitted: boolean): boolean {
+    if (!isCommitted) return false;
+    known.committed.push(turn);
+    known.events = turn.base + turn.events.length;
+    known.takenMail = turn.takenMail;
+    return true;
+  }
+
+  async #resolve(turn: AppendTurn): Promise<unknown> {
+    const { at, now: _, ...rest } = only(await this.store.resolveTurns([turn]));
+    return { ...rest, hasTime: at !== null };
+  }
+
+  async #mail(to: RunRef, { mailId, isCancel }: Extract<Operation, { do: "mail" }>): Promise<unknown> {
+    const kind = isCancel ? "cancel" : "signal";
+    const request = mailRequest({ to, kind, mailId: `mail-${mailId}`, payload: isCancel ? null : `${this.#done}` });
+    return only(await this.store.sendMail([request]));
+  }
+
+  async #park(known: Known, claim: ClaimedRun, wakeAt: "past" | "later" | null): Promise<unknown> {
+    const { runId, events, takenMail } = known;
+    const at = await this.#moment(runId, wakeAt);
+    return [...(await this.store.parkRuns([{ claim, events, takenMail, wakeAt: at }]))];
+  }
+
+  async #rescue(worker: number): Promise<unknown> {
+    const { count, queues } = await this.store.rescueRuns(this.#worker(worker), 100);
+    return { count, queues: [...queues].sort() };
+  }
+
+  async #ask(runId: string): Promise<unknown> {
+    const queryId = this.#uuid();
+    const run = await this.store.findRun({ runId });
+    this.#asked.push(queryId);
+    return this.store.askQuery({ queryId, runId, queue: run?.queue ?? "", name: "status", input: null });
+  }
+
+  async #answer(worker: number): Promise<unknown> {
+    const taken = await this.store.takeQueries(this.#worker(worker), [this.#queue(0), this.#queue(1)], 100);
+    await this.store.answerQueries(
+      taken.map(({ queryId }) => ({ queryId, answer: { ok: true, payload: `"${worker}"` } as const })),
+    );
+    const answers: unknown[] = [];
+    for (const queryId of this.#asked) answers.push(await this.store.takeAnswer(queryId));
+    return { taken: [...taken].sort((a, b) => (a.queryId < b.queryId ? -1 : 1)), answers };
+  }
+
+  async #detail(ref: RunRef): Promise<unknown> {
+    const run = await this.store.findRun(ref);
+    if (run === null) return null;
+    const { epoch, now, startedAt: _, closedAt, wakeAt, unreadMail, ...rest } = run;
+    const isOpen = closedAt === null;
+    return {
+      ...rest,
+      isOpen,
+      hasEpoch: epoch !== null,
+      wake: wakeAt === null ? "never" : wakeAt <= now ? "now" : "later",
+      ...(isOpen ? { unreadMail } : {}),
+    };
+  }
+
+  async #unreadBoxes(): Promise<{ runId: string; after: number }[]> {
+    const open: { runId: string; after: number }[] = [];
+    for (const { runId, takenMail } of this.runs) {
+      if ((await this.store.findRun({ runId }))?.closedAt === null) open.push({ runId, after: takenMail });
+    }
+    return open;
+  }
+
+  async #moment(runId: string, moment: "past" | "later" | null): Promise<number | null> {
+    const now = (await this.store.findRun({ runId }))?.now ?? 0;
+    return moment === null ? null : moment === "past" ? now - HOUR_MS : now + HOUR_MS;
+  }
+
+  #name(kind: string, number: number): string {
+    return `${this.#names.prefix}-${kind}-${number}`;
+  }
+
+  #queue(number: number): string {
+    return this.#name("queue", number);
+  }
+
+  #workflows(): string[] {
+    return [this.#name("workflow", 0), this.#name("workflow", 1)];
+  }
+
+  #worker(number: number): string {
+    return this.#names.uuids[number] ?? "";
+  }
+
+  /** One per operation, after those that name the workers. */
+  #uuid(): string {
+    return this.#names.uuids[WORKERS.length + this.#done] ?? "";
+  }
+}
+
+/** What must be true of any store at any time, whatever it was asked. */
+export async function checkFacts({ store, runs }: Actor): Promise<void> {
+  for (const { runId, committed } of runs) {
+    const history = only(await store.loadHistories([runId])).events;
+    history.forEach(({ seq }, place) => {
+      if (seq !== place + 1) throw new Error(`Run ${runId} has event ${seq} at place ${place + 1}.`);
+    });
+    for (const { base, events } of committed) {
+      const kept = history.slice(base, base + events.length).map(({ seq: _, at: __, ...record }) => record);
+      if (JSON.stringify(kept) !== JSON.stringify(events)) throw new Error(`Run ${runId} lost a turn at ${base}.`);
+    }
+    const own = committed.reduce((sum, { events }) => sum + events.length, 1);
+    const isEndedByStore = history.length === own + 1 && isLastClosing(history);
+    if (history.length !== own && !isEndedByStore) throw new Error(`Run ${runId} has events that nobody wrote.`);
+    const isOpen = (await store.findRun({ runId }))?.closedAt === null;
+    if (isOpen === isLastClosing(history)) throw new Error(`Run ${runId} and its last event disagree about the end.`);
+  }
+}
+
+function isLastClosing(history: Awaited<ReturnType<Store["readHistory"]>>): boolean {
+  const last = history.at(-1);
+  const event = last === undefined ? undefined : fromRecord(last);
+  return event !== undefined && isClosing(event);
+}
+
+/** RunTerminated's reason is the store's own words when one start took another's place. */
+function timeless<T extends { readonly type: number; readonly at: number; readonly data: string | null }>(
+  event: T,
+): unknown {
+  const { at: _, data, ...rest } = event;
+  return { ...rest, data: event.type === 13 ? null : data };
+}
+
+function byRunId(a: { readonly runId: string }, b: { readonly runId: string }): number {
+  return a.runId < b.runId ? -1 : a.runId > b.runId ? 1 : 0;
+}

@@ -1,0 +1,80 @@
+// Random lists of operations on a store, as plain data: the same list can be done to any store. They name runs and
+// workers by small numbers and are blind to the answers, so most meet a store in a state that nobody thought of.
+
+import fc from "fast-check";
+
+const run = fc.nat({ max: 7 });
+const worker = fc.nat({ max: 2 });
+const workflow = fc.nat({ max: 3 });
+const moment = fc.constantFrom("past", "later", null);
+const closing = fc.constantFrom("completed", "failed", "canceled", null, null, null, null);
+/** Which of the claims ever got for a run: mostly its newest. */
+const claimsAgo = fc.constantFrom(0, 0, 0, 0, 1);
+const mailId = fc.nat({ max: 5 });
+
+const operations = {
+  start: fc.record({
+    workflow,
+    onConflict: fc.constantFrom("fail", "useExisting", "terminateExisting"),
+    onReuse: fc.constantFrom("allow", "allowIfFailed", "reject"),
+    requestId: fc.option(fc.nat({ max: 3 }), { freq: 2 }),
+    isDelayed: fc.boolean(),
+    signal: fc.option(mailId),
+  }),
+  claim: fc.record({ worker, suspects: fc.constantFrom("exclude", "exclude", "only") }),
+  claimBlocked: fc.record({ worker }),
+  append: fc.record({
+    run,
+    claimsAgo,
+    drift: fc.constantFrom(0, 0, 0, 0, 0, -1, 1),
+    steps: fc.integer({ min: 1, max: 3 }),
+    takesMail: fc.boolean(),
+    close: closing,
+    notBefore: moment,
+  }),
+  resend: fc.record({ run }),
+  appendInTransaction: fc.record({ run, claimsAgo, throws: fc.boolean() }),
+  mail: fc.record({ to: fc.oneof(fc.record({ run }), fc.record({ workflow })), mailId, isCancel: fc.boolean() }),
+  park: fc.record({ run, claimsAgo, wakeAt: moment }),
+  release: fc.record({ run, claimsAgo }),
+  block: fc.record({ run, claimsAgo }),
+  beat: fc.record({ run, claimsAgo, command: fc.integer({ min: 500, max: 502 }) }),
+  rescue: fc.record({ worker }),
+  terminate: fc.record({ run }),
+  ask: fc.record({ run }),
+  answer: fc.record({ worker }),
+} as const;
+
+type Operations = typeof operations;
+export type OperationName = keyof Operations;
+type Asked<Name extends OperationName> = Operations[Name] extends fc.Arbitrary<infer T> ? T : never;
+export type Operation = { [Name in OperationName]: { readonly do: Name } & Readonly<Asked<Name>> }[OperationName];
+
+/** How often each is drawn: enough of what moves a run that the others meet runs in every state. */
+const WEIGHTS: Readonly<Record<OperationName, number>> = {
+  start: 6,
+  claim: 8,
+  claimBlocked: 1,
+  append: 10,
+  resend: 2,
+  appendInTransaction: 1,
+  mail: 5,
+  park: 4,
+  release: 2,
+  block: 2,
+  beat: 2,
+  rescue: 3,
+  terminate: 1,
+  ask: 1,
+  answer: 1,
+};
+
+function drawn<Name extends OperationName>(name: Name): fc.WeightedArbitrary<Operation> {
+  const asked: fc.Arbitrary<object> = operations[name];
+  return { weight: WEIGHTS[name], arbitrary: asked.map((fields) => ({ do: name, ...fields }) as Operation) };
+}
+
+export const randomOperations: fc.Arbitrary<Operation[]> = fc.array(
+  fc.oneof(...(Object.keys(operations) as OperationName[]).map(drawn)),
+  { minLength: 20, maxLength: 120, size: "max" },
+);
