@@ -4,9 +4,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { afterAll, inject } from "vitest";
+import { MIGRATIONS_DIR, migrate } from "../../runtime/store/postgres/migrate.ts";
 
 export interface TestDatabase {
   readonly url: string;
@@ -21,9 +21,6 @@ export interface CreateDatabaseOptions {
   /** Another server than the shared one. */
   readonly serverUrl?: string;
 }
-
-const MIGRATIONS = fileURLToPath(new URL("../../runtime/store/postgres/migrations/", import.meta.url));
-const MIGRATE = new URL("../../runtime/store/postgres/migrate.ts", import.meta.url).href;
 
 const created = new Set<TestDatabase>();
 afterAll(() => Promise.all([...created].map((database) => database.drop())));
@@ -52,7 +49,9 @@ export async function createDatabase(options: CreateDatabaseOptions = {}): Promi
 /** The template's name says which migrations made it, so that a server that outlives the run never clones an old one. */
 async function migratedTemplate(client: pg.Client, serverUrl: string): Promise<string> {
   const hash = createHash("sha256");
-  for (const file of readdirSync(MIGRATIONS).sort()) hash.update(file).update(readFileSync(join(MIGRATIONS, file)));
+  for (const file of readdirSync(MIGRATIONS_DIR).sort()) {
+    hash.update(file).update(readFileSync(join(MIGRATIONS_DIR, file)));
+  }
   const template = `everstep_template_${hash.digest("hex").slice(0, 16)}`;
 
   // Test files ask at the same time: one builds, under a name that is only given once the schema is whole.
@@ -62,9 +61,6 @@ async function migratedTemplate(client: pg.Client, serverUrl: string): Promise<s
     const draft = `${template}_draft`;
     await client.query(`drop database if exists ${draft} with (force)`);
     await client.query(`create database ${draft}`);
-    const { migrate } = (await import(MIGRATE)) as {
-      migrate: (options: { url: string }) => Promise<unknown>;
-    };
     await migrate({ url: databaseUrl(serverUrl, draft) });
     await client.query(`alter database ${draft} rename to ${template}`);
   }

@@ -29,6 +29,13 @@ test("each call of createDatabase gives a database of its own, and dropping it t
   expect(await ask(inject("postgresUrl"), `select 1 from pg_database where datname = '${two.name}'`)).toEqual([]);
 });
 
+test("databases are clones of one migrated template, also when many are asked for at once", async () => {
+  const databases = await Promise.all([1, 2, 3, 4].map(() => createDatabase()));
+  for (const { url } of databases) expect(await ask(url, "select count(*)::int from everstep.run")).toEqual([0]);
+  const templates = "select count(*)::int from pg_database where datname like 'everstep_template_%'";
+  expect(await ask(inject("postgresUrl"), templates)).toEqual([1]);
+});
+
 test("the shared Redis answers, and its prefix is unlike any other", async () => {
   const [one, two] = [sharedRedis(), sharedRedis()];
   expect(one.prefix).not.toBe(two.prefix);

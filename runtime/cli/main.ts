@@ -1,0 +1,31 @@
+#!/usr/bin/env node
+// The command line. Every command is a file; here they are named, and what they throw becomes one line on standard error
+// and exit code 1: the error's code, what happened, and what to do. The stack is shown for defects of ours only.
+
+import { createRequire } from "node:module";
+import { Command } from "commander";
+import { isEverstepError } from "../../sdk/protocol/errors.ts";
+import { migrateCommand } from "./migrate-command.ts";
+
+function everstepCommand(): Command {
+  const { version } = createRequire(import.meta.url)("everstep/package.json") as { version: string };
+  return new Command("everstep")
+    .description("Durable execution for TypeScript on Postgres")
+    .version(version, "--version", "print the version")
+    .helpOption("--help", "print what a command takes")
+    .showSuggestionAfterError()
+    .addCommand(migrateCommand());
+}
+
+/** What a person at a terminal should read of an error. */
+function describeError(error: unknown): string {
+  if (isEverstepError(error) && error.code !== "INVARIANT_BROKEN") return `${error.code}: ${error.message}`;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+try {
+  await everstepCommand().parseAsync();
+} catch (error) {
+  console.error(describeError(error));
+  process.exitCode = 1;
+}
