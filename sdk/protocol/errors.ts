@@ -8,6 +8,7 @@ export const ERRORS = {
   RUN_ALREADY_STARTED: { retryable: false, summary: "an open run has this workflow id, or a closed one that may not be repeated" },
   RUN_CLOSED: { retryable: false, summary: "the run is closed and takes no more signals" },
   RUN_FAILED: { retryable: false, summary: "the run ended without a result" },
+  RUN_STILL_OPEN: { retryable: true, summary: "the run has no result yet" },
   QUERY_UNKNOWN: { retryable: false, summary: "the run has no handler for this query" },
   QUERY_FAILED: { retryable: false, summary: "the query's handler threw" },
   QUERY_TIMED_OUT: { retryable: true, summary: "no worker answered the query in time" },

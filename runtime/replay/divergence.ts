@@ -1,0 +1,41 @@
+// The code no longer fits the history. Said with both sides, so that whoever reads it knows what to change.
+
+import type { HistoryEvent } from "../../sdk/protocol/event.ts";
+import { EverstepError } from "../../sdk/protocol/errors.ts";
+
+export interface Divergence {
+  readonly workflowId: string;
+  readonly event: HistoryEvent;
+  /** What history says, as a short noun phrase. */
+  readonly recorded: string;
+  /** What the code did instead. */
+  readonly asked: string;
+  /** Where the code asked for it: a stack line, when call sites were recorded. */
+  readonly site: string | undefined;
+}
+
+export function divergenceError(divergence: Divergence): EverstepError {
+  const { workflowId, event, recorded, asked, site } = divergence;
+  const where = site === undefined ? "" : ` (at ${site})`;
+  return new EverstepError(
+    "DIVERGENCE",
+    `Run ${workflowId} replayed differently. Event ${event.seq} is ${recorded}; ${asked}${where}. ` +
+      "Its history is untouched: deploy code that fits it and the run goes on.",
+    { details: { workflowId, seq: event.seq, recorded, asked, ...(site === undefined ? {} : { site }) } },
+  );
+}
+
+export function describeEvent(event: HistoryEvent): string {
+  if ("command" in event) return `${event.type}("${event.name}") for command ${event.command}`;
+  return event.type === "SignalReceived" ? `SignalReceived("${event.name}")` : event.type;
+}
+
+/** The first line of a stack that is the author's code: neither ours nor Node's. */
+export function callSite(stack: string | undefined): string | undefined {
+  const lines = (stack ?? "").split("\n").slice(1);
+  const site = lines.find((line) => !OURS.test(line) && !line.includes("node:"));
+  return site?.trim().replace(/^at\s+/, "");
+}
+
+// The frames between an author's call and the engine: this folder and the workflow functions, as source or as built.
+const OURS = /[\\/](?:runtime[\\/]replay|sdk[\\/](?:workflow|protocol))[\\/]/;

@@ -1,0 +1,648 @@
+// One run, replayed. History in, commands out. Events are delivered one at a time, in log order, and the code runs to
+// quiescence between two of them, live and at replay alike: so which promise settles first never depends on how events
+// were batched. Pure: no I/O, no clock, no driver. Whoever drives it must let every promise reaction run (`afterDrain`)
+// after `begin`, `deliver` and each `settle` that answers true.
+
+import type { HistoryEvent, SignalReceived, StepAttemptFailed, TimerStarted, UnreadSignal } from "../../sdk/protocol/event.ts";
+import { EverstepError, invariant } from "../../sdk/protocol/errors.ts";
+import type { Failure } from "../../sdk/protocol/failure.ts";
+import { CanceledFailure, fromFailure, isCanceled, toFailure } from "../../sdk/protocol/failures.ts";
+import { decodePayload, encodePayload, type Payload } from "../../sdk/protocol/payload.ts";
+import { type SeededRandom, seededRandom } from "../../sdk/protocol/random.ts";
+import { type Ambient, runWithAmbient } from "../../sdk/workflow/ambient.ts";
+import { CancelScope } from "../../sdk/workflow/cancel-scope.ts";
+import type { WorkflowInfo } from "../../sdk/workflow/info.ts";
+import type { WorkflowLog } from "../../sdk/workflow/log.ts";
+import type {
+  PendingCondition,
+  PendingTimer as TimerHandle,
+  RunContext,
+  SignalMessage,
+  StepAsk,
+  TimerAsk,
+} from "../../sdk/workflow/run-context.ts";
+import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
+import { callSite, describeEvent, divergenceError } from "./divergence.ts";
+import { type Change, type CommandKind, type PendingCommand, type PendingStep, type PendingTimer } from "./pending.ts";
+import { SignalBox } from "./signal-box.ts";
+
+export interface RunFacts {
+  readonly runId: string;
+  readonly workflowId: string;
+  readonly queue: string;
+  readonly startedAt: number;
+  readonly deadlineAt: number | null;
+}
+
+export interface EngineOptions {
+  readonly workflow: AnyWorkflow;
+  readonly run: RunFacts;
+  readonly log: WorkflowLog;
+  /** Remembers where in the code each command was asked for. Costs a stack trace per command: for diagnosis. */
+  readonly recordsCallSites?: boolean;
+}
+
+export type Outcome =
+  | { readonly type: "completed"; readonly result: Payload }
+  | { readonly type: "failed"; readonly failure: Failure }
+  | { readonly type: "canceled"; readonly failure: Failure };
+
+interface Condition {
+  readonly predicate: () => boolean;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+const NEVER: Promise<never> = new Promise(() => {});
+const noop = () => {};
+
+export class RunEngine implements RunContext {
+  readonly info: WorkflowInfo;
+  readonly log: WorkflowLog;
+  readonly #options: EngineOptions;
+  readonly #rootScope = new CancelScope(null, false);
+  readonly #pending = new Map<number, PendingCommand>();
+  // Kind and name of every command ever asked for, by number: late events for withdrawn ones are still compared.
+  readonly #askedKinds: CommandKind[] = [];
+  readonly #askedNames: string[] = [];
+  readonly #callSites: (string | undefined)[] = [];
+  readonly #signals = new SignalBox();
+  readonly #queries = new Map<string, (input: Payload) => unknown>();
+  #conditions: Condition[] = [];
+  #changes: Change[] = [];
+  #random: SeededRandom = seededRandom("");
+  #input: Payload = null;
+  #now = 0;
+  #delivered = 0;
+  #phase: "fresh" | "started" | "ended" = "fresh";
+  #isInTurn = false;
+  #isReadOnly = false;
+  #isReplaying = true;
+  #isCancelRequested = false;
+  #outcome: Outcome | undefined;
+  #broken: EverstepError | undefined;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    const engine = this;
+    const { run, workflow } = options;
+    this.info = {
+      workflow: workflow.name,
+      workflowId: run.workflowId,
+      runId: run.runId,
+      queue: run.queue,
+      get startedAt() {
+        return new Date(run.startedAt);
+      },
+      get deadlineAt() {
+        return run.deadlineAt === null ? undefined : new Date(run.deadlineAt);
+      },
+      get historyLength() {
+        return engine.#delivered;
+      },
+      get isReplaying() {
+        return engine.#isReplaying;
+      },
+    };
+    const line = (level: keyof WorkflowLog) => (message: string, fields?: Record<string, unknown>) => {
+      if (!engine.#isReplaying || engine.#isReadOnly) options.log[level](message, fields);
+    };
+    this.log = { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
+  }
+
+  // ---------------------------------------------------------------- the driver's side
+
+  /** How the main function ended, once it has. */
+  get outcome(): Outcome | undefined {
+    return this.#outcome;
+  }
+
+  /** Why this run cannot go on as it is: divergence, foreign wait, unreadable payload. */
+  get broken(): EverstepError | undefined {
+    return this.#broken;
+  }
+
+  get hasBegun(): boolean {
+    return this.#phase !== "fresh";
+  }
+
+  get deliveredEvents(): number {
+    return this.#delivered;
+  }
+
+  /** From here on, what the code does is new: lines are logged, commands are to be carried out. */
+  goLive(): void {
+    this.#isReplaying = false;
+  }
+
+  /** True when the next event may only be delivered after `begin`: everything but the signals that came before. */
+  mustBeginBefore(event: HistoryEvent): boolean {
+    return this.#phase === "fresh" && event.type !== "RunStarted" && !(event.type === "SignalReceived" && event.isEarly);
+  }
+
+  /** Calls the main function, up to its first wait. */
+  begin(): void {
+    invariant(this.#phase === "fresh", "a run begins once", { runId: this.info.runId });
+    this.#phase = "started";
+    this.#isInTurn = true;
+    const ambient: Ambient = { kind: "workflow", run: this, scope: this.#rootScope };
+    const { main } = this.#options.workflow;
+    let input: unknown;
+    try {
+      input = decodePayload(this.#input, `input of run ${this.info.workflowId}`);
+    } catch (error) {
+      return this.#breakOff(error);
+    }
+    runWithAmbient(ambient, () => {
+      try {
+        Promise.resolve(main(input as never)).then(
+          (result) => this.#end(() => this.#completed(result)),
+          (error) => this.#end(() => this.#threw(error)),
+        );
+      } catch (error) {
+        this.#end(() => this.#threw(error));
+      }
+    });
+  }
+
+  /** Applies one event. True when code may run now: then drain, and `settle`. */
+  deliver(event: HistoryEvent): boolean {
+    if (this.#broken !== undefined) return false;
+    invariant(event.seq === this.#delivered + 1, "events are delivered in order, without gaps", {
+      runId: this.info.runId,
+      seq: event.seq,
+      delivered: this.#delivered,
+    });
+    this.#delivered = event.seq;
+    try {
+      return this.#apply(event);
+    } catch (error) {
+      this.#breakOff(error);
+      return false;
+    }
+  }
+
+  /**
+   * After a drain: wakes the first condition that holds. True when it did, and the code must drain again; false when the
+   * run is quiet.
+   */
+  settle(): boolean {
+    if (this.#broken === undefined && this.#phase === "started" && this.#wakeOneCondition()) return true;
+    this.#isInTurn = false;
+    if (this.#waitsForNothingKnown()) this.#breakOff(this.#foreignWait());
+    return false;
+  }
+
+  /** What the code asked for, took back or was told to cancel since the last look. */
+  takeChanges(): Change[] {
+    if (this.#changes.length === 0) return [];
+    const changes = this.#changes;
+    this.#changes = [];
+    return changes;
+  }
+
+  /** Everything asked for and not answered, in the order of asking. */
+  pendingCommands(): IterableIterator<PendingCommand> {
+    return this.#pending.values();
+  }
+
+  pendingCommand(command: number): PendingCommand | undefined {
+    return this.#pending.get(command);
+  }
+
+  /** Signals that were delivered and that nobody took. */
+  unreadSignals(): UnreadSignal[] {
+    return this.#signals.unread();
+  }
+
+  /** What a quiet run waits for besides its commands. */
+  get waits(): { readonly signals: string[]; readonly conditions: number } {
+    return { signals: this.#signals.awaited, conditions: this.#conditions.length };
+  }
+
+  /** Heartbeat details that were kept outside the history. */
+  restoreHeartbeat(command: number, attempt: number, details: Payload): void {
+    const pending = this.#pending.get(command);
+    if (pending?.kind === "RunStep" && attempt > pending.failedAttempts) pending.heartbeat = details;
+  }
+
+  /** Answers from the state as it is, or throws QUERY_UNKNOWN, QUERY_FAILED. */
+  query(name: string, input: Payload): Payload {
+    const handler = this.#queries.get(name);
+    if (handler === undefined) {
+      const known = [...this.#queries.keys()].map((each) => `"${each}"`).join(", ") || "none";
+      const message = `Run ${this.info.workflowId} has no handler for query "${name}". It answers: ${known}.`;
+      throw new EverstepError("QUERY_UNKNOWN", message, { details: { runId: this.info.runId, query: name } });
+    }
+    try {
+      const answer = this.#readOnly(() => this.#inContext(() => handler(input)));
+      if (answer instanceof Promise) {
+        answer.catch(noop);
+        throw new TypeError("the handler returned a promise; answer from the run's state, at once");
+      }
+      return encodePayload(answer, `answer of query "${name}"`);
+    } catch (error) {
+      const message = `Query "${name}" of run ${this.info.workflowId} failed: ${messageOf(error)}. Its handler must answer at once and not throw.`;
+      throw new EverstepError("QUERY_FAILED", message, { details: { runId: this.info.runId, query: name }, cause: error });
+    }
+  }
+
+  /** A promise of this run's code was rejected with nobody there to handle it: the run fails, as a process would. */
+  rejectedUnhandled(reason: unknown): void {
+    this.#end(() => this.#threw(reason));
+  }
+
+  // ---------------------------------------------------------------- the code's side
+
+  now(): number {
+    return this.#now;
+  }
+
+  random(): number {
+    return this.#random.float();
+  }
+
+  randomUUID(): string {
+    return this.#random.uuid();
+  }
+
+  askStep(ask: StepAsk, scope: CancelScope): Promise<unknown> {
+    this.#refuseToAsk(`step "${ask.name}"`);
+    if (this.#phase === "ended") return NEVER;
+    if (scope.canceledBy !== undefined) return Promise.reject(scope.canceledBy);
+    const command = this.#number("RunStep", ask.name);
+    return new Promise((resolve, reject) => {
+      const pending: PendingStep = {
+        kind: "RunStep",
+        command,
+        ask,
+        failedAttempts: 0,
+        lastFailure: null,
+        nextAttemptAt: null,
+        firstAttemptAt: null,
+        heartbeat: null,
+        cancelRequested: null,
+        resolve: (value) => {
+          leave();
+          resolve(value);
+        },
+        reject: (error) => {
+          leave();
+          reject(error);
+        },
+      };
+      const leave = scope.onCancel((failure) => this.#cancelStep(pending, failure));
+      this.#pending.set(command, pending);
+      this.#changes.push({ type: "asked", pending });
+    });
+  }
+
+  askTimer(ask: TimerAsk, scope: CancelScope): TimerHandle {
+    this.#refuseToAsk(ask.name);
+    if (this.#phase === "ended") return { fired: NEVER, withdraw: noop };
+    if (scope.canceledBy !== undefined) return { fired: Promise.reject(scope.canceledBy), withdraw: noop };
+    const command = this.#number("StartTimer", ask.name);
+    let withdraw = noop;
+    const fired = new Promise<void>((resolve, reject) => {
+      const pending: PendingTimer = { kind: "StartTimer", command, ...ask, fireAt: null, resolve, reject };
+      const leave = scope.onCancel((failure) => {
+        withdraw();
+        reject(failure);
+      });
+      pending.resolve = () => {
+        leave();
+        resolve();
+      };
+      withdraw = () => {
+        leave();
+        if (this.#pending.delete(command)) this.#changes.push({ type: "withdrawn", pending });
+      };
+      this.#pending.set(command, pending);
+      this.#changes.push({ type: "asked", pending });
+    });
+    return { fired, withdraw };
+  }
+
+  waitUntil(predicate: () => boolean, scope: CancelScope): PendingCondition {
+    this.#refuseToAsk("condition()");
+    if (this.#phase === "ended") return { held: NEVER, isHeldNow: false, withdraw: noop };
+    if (scope.canceledBy !== undefined) {
+      return { held: Promise.reject(scope.canceledBy), isHeldNow: false, withdraw: noop };
+    }
+    if (this.#readOnly(predicate) === true) return { held: Promise.resolve(), isHeldNow: true, withdraw: noop };
+    let withdraw = noop;
+    const held = new Promise<void>((resolve, reject) => {
+      const condition: Condition = {
+        predicate: () => this.#inContext(predicate),
+        resolve: () => {
+          withdraw();
+          resolve();
+        },
+        reject: (error) => {
+          withdraw();
+          reject(error);
+        },
+      };
+      const leave = scope.onCancel(condition.reject);
+      withdraw = () => {
+        leave();
+        this.#conditions = this.#conditions.filter((each) => each !== condition);
+      };
+      this.#conditions.push(condition);
+    });
+    return { held, isHeldNow: false, withdraw };
+  }
+
+  takeSignal(name: string): SignalMessage | undefined {
+    return this.#signals.take(name);
+  }
+
+  waitForSignal(name: string, scope: CancelScope): { readonly received: Promise<SignalMessage>; withdraw(): void } {
+    this.#refuseToAsk(`signal "${name}".receive()`);
+    if (this.#phase === "ended") return { received: NEVER, withdraw: noop };
+    if (scope.canceledBy !== undefined) return { received: Promise.reject(scope.canceledBy), withdraw: noop };
+    let withdraw = noop;
+    const received = new Promise<SignalMessage>((resolve, reject) => {
+      const stopWaiting = this.#signals.wait(name, (message) => {
+        leave();
+        resolve(message);
+      });
+      const leave = scope.onCancel((failure) => {
+        stopWaiting();
+        reject(failure);
+      });
+      withdraw = () => {
+        leave();
+        stopWaiting();
+      };
+    });
+    return { received, withdraw };
+  }
+
+  handleSignal(name: string, handler: (message: SignalMessage) => void | Promise<void>): void {
+    this.#refuseToAsk(`signal "${name}".handle()`);
+    this.#signals.handle(name, (message) => {
+      this.#inContext(() => {
+        try {
+          const done = handler(message);
+          if (done instanceof Promise) done.catch((error) => this.#end(() => this.#threw(error)));
+        } catch (error) {
+          this.#end(() => this.#threw(error));
+        }
+      });
+    });
+  }
+
+  handleQuery(name: string, handler: (input: Payload) => unknown): void {
+    this.#queries.set(name, handler);
+  }
+
+  runInScope<T>(scope: CancelScope, body: () => T): T {
+    return runWithAmbient({ kind: "workflow", run: this, scope }, body);
+  }
+
+  refuseInReadOnly(caller: string): void {
+    if (!this.#isReadOnly) return;
+    const message = `${caller} was called in a query handler or a condition of run ${this.info.workflowId}. Those may only look at the run's state; move the call into the workflow function.`;
+    throw new EverstepError("COMMAND_IN_READ_ONLY", message, { details: { runId: this.info.runId, caller } });
+  }
+
+  // ---------------------------------------------------------------- events
+
+  #apply(event: HistoryEvent): boolean {
+    switch (event.type) {
+      case "RunStarted":
+        this.#random = seededRandom(event.seed);
+        this.#input = event.input;
+        this.#now = event.at;
+        return false;
+      case "TimerStarted":
+        this.#noteTimerStarted(event);
+        return false;
+      case "StepAttemptFailed":
+        this.#noteAttemptFailed(event);
+        return false;
+      case "StepCompleted": {
+        const pending = this.#answered(event, "RunStep", event.inputHash);
+        if (pending === undefined) return false;
+        const value = decodePayload(event.result, `result of step "${event.name}" of run ${this.info.workflowId}`);
+        return this.#turn(event.at, () => (pending as PendingStep).resolve(value));
+      }
+      case "StepFailed": {
+        const pending = this.#answered(event, "RunStep", event.inputHash);
+        if (pending === undefined) return false;
+        return this.#turn(event.at, () => (pending as PendingStep).reject(fromFailure(event.failure)));
+      }
+      case "TimerFired": {
+        const pending = this.#answered(event, "StartTimer", null);
+        if (pending === undefined) return false;
+        return this.#turn(event.at, () => (pending as PendingTimer).resolve());
+      }
+      case "SignalReceived":
+        return this.#receive(event);
+      case "CancelRequested":
+        if (this.#isCancelRequested || this.#phase === "ended") return false;
+        this.#isCancelRequested = true;
+        return this.#turn(event.at, () => this.#rootScope.cancel(new CanceledFailure(event.reason)));
+      case "RunCompleted":
+      case "RunFailed":
+      case "RunCanceled":
+        if (this.#outcome === undefined) this.#diverge(event, "the code has not ended by then");
+        return false;
+      case "RunTerminated":
+      case "RunTimedOut":
+        this.#phase = "ended";
+        return false;
+    }
+  }
+
+  #turn(at: number, wake: () => void): boolean {
+    this.#now = Math.max(this.#now, at);
+    this.#isInTurn = true;
+    wake();
+    return true;
+  }
+
+  #receive(event: SignalReceived & HistoryEvent): boolean {
+    // Before the main function has begun there is no code to run: the signal waits in the box for its first line.
+    if (this.#phase === "fresh") {
+      this.#now = Math.max(this.#now, event.at);
+      this.#signals.deliver(event);
+      return false;
+    }
+    return this.#turn(event.at, () => this.#signals.deliver(event));
+  }
+
+  /** The pending command that the event answers; undefined when the code has taken it back. */
+  #answered(
+    event: Extract<HistoryEvent, { command: number }>,
+    kind: CommandKind,
+    inputHash: string | null,
+  ): PendingCommand | undefined {
+    const pending = this.#compared(event, kind, inputHash);
+    if (pending !== undefined) this.#pending.delete(event.command);
+    return this.#phase === "ended" ? undefined : pending;
+  }
+
+  /** Compares what history says of a command with what the code asked for under its number. */
+  #compared(
+    event: Extract<HistoryEvent, { command: number }>,
+    kind: CommandKind,
+    inputHash?: string | null,
+  ): PendingCommand | undefined {
+    const { command, name } = event;
+    const askedKind = this.#askedKinds[command - 1];
+    const askedName = this.#askedNames[command - 1];
+    if (askedKind === undefined) {
+      const soFar = this.#askedKinds.length;
+      this.#diverge(event, `the code asked for ${soFar === 0 ? "nothing" : `only ${soFar} command${soFar === 1 ? "" : "s"}`} by then`);
+    }
+    if (askedKind !== kind || askedName !== name) {
+      this.#diverge(event, `the code asked for ${askedKind}("${askedName}") as command ${command}`, command);
+    }
+    const pending = this.#pending.get(command);
+    if (pending?.kind === "RunStep" && inputHash !== undefined && inputHash !== pending.ask.inputHash) {
+      this.#diverge(event, `the code asked for RunStep("${name}") with another input as command ${command}`, command);
+    }
+    return pending;
+  }
+
+  #noteTimerStarted(event: TimerStarted & HistoryEvent): void {
+    const pending = this.#compared(event, "StartTimer") as PendingTimer | undefined;
+    if (pending !== undefined) pending.fireAt = "atMs" in event.due ? event.due.atMs : event.at + event.due.afterMs;
+  }
+
+  #noteAttemptFailed(event: StepAttemptFailed & HistoryEvent): void {
+    const pending = this.#compared(event, "RunStep");
+    if (pending?.kind !== "RunStep") return;
+    pending.failedAttempts = event.attempt;
+    pending.lastFailure = event.failure;
+    pending.nextAttemptAt = event.at + event.delayMs;
+    pending.firstAttemptAt = event.firstAttemptAt;
+    pending.heartbeat = event.heartbeat;
+  }
+
+  #diverge(event: HistoryEvent, asked: string, command?: number): never {
+    const site = this.#callSites[command === undefined ? this.#callSites.length - 1 : command - 1];
+    throw divergenceError({
+      workflowId: this.info.workflowId,
+      event,
+      recorded: describeEvent(event),
+      asked,
+      site,
+    });
+  }
+
+  // ---------------------------------------------------------------- inside
+
+  #number(kind: CommandKind, name: string): number {
+    this.#askedKinds.push(kind);
+    this.#askedNames.push(name);
+    if (this.#options.recordsCallSites === true) this.#callSites.push(callSite(new Error().stack));
+    return this.#askedKinds.length;
+  }
+
+  #refuseToAsk(caller: string): void {
+    this.refuseInReadOnly(caller);
+    if (this.#isInTurn || this.#phase === "ended") return;
+    const message = `${caller} was asked for by code of run ${this.info.workflowId} that something outside its history woke. Whatever it waited for belongs in a step.`;
+    const error = new EverstepError("FOREIGN_WAIT", message, { details: { runId: this.info.runId, caller } });
+    this.#breakOff(error);
+    throw error;
+  }
+
+  #cancelStep(pending: PendingStep, failure: CanceledFailure): void {
+    if (pending.ask.onCancel === "abandon") {
+      this.#pending.delete(pending.command);
+      this.#changes.push({ type: "withdrawn", pending });
+      pending.reject(failure);
+      return;
+    }
+    pending.cancelRequested = failure;
+    this.#changes.push({ type: "cancelRequested", pending });
+  }
+
+  #wakeOneCondition(): boolean {
+    for (const condition of this.#conditions) {
+      try {
+        if (this.#readOnly(condition.predicate) !== true) continue;
+        condition.resolve();
+      } catch (error) {
+        condition.reject(error);
+      }
+      return true;
+    }
+    return false;
+  }
+
+  #readOnly<T>(body: () => T): T {
+    const before = this.#isReadOnly;
+    this.#isReadOnly = true;
+    try {
+      return body();
+    } finally {
+      this.#isReadOnly = before;
+    }
+  }
+
+  #inContext<T>(body: () => T): T {
+    return runWithAmbient({ kind: "workflow", run: this, scope: this.#rootScope }, body);
+  }
+
+  #end(decide: () => Outcome): void {
+    if (this.#phase !== "started" || this.#broken !== undefined) return;
+    if (!this.#isInTurn) {
+      const message = `Run ${this.info.workflowId} was ended by something outside its history. Whatever its code waited for last belongs in a step.`;
+      this.#breakOff(new EverstepError("FOREIGN_WAIT", message, { details: { runId: this.info.runId } }));
+      return;
+    }
+    this.#phase = "ended";
+    this.#outcome = decide();
+    this.#conditions = [];
+    for (const pending of this.#pending.values()) this.#changes.push({ type: "withdrawn", pending });
+    this.#pending.clear();
+  }
+
+  #completed(result: unknown): Outcome {
+    try {
+      return { type: "completed", result: encodePayload(result, `result of workflow "${this.info.workflow}"`) };
+    } catch (error) {
+      return { type: "failed", failure: toFailure(error) };
+    }
+  }
+
+  #threw(error: unknown): Outcome {
+    const failure = toFailure(error);
+    return this.#isCancelRequested && isCanceled(error) ? { type: "canceled", failure } : { type: "failed", failure };
+  }
+
+  #waitsForNothingKnown(): boolean {
+    return (
+      this.#phase === "started" &&
+      this.#broken === undefined &&
+      this.#pending.size === 0 &&
+      this.#conditions.length === 0 &&
+      !this.#signals.hasReceivers
+    );
+  }
+
+  #foreignWait(): EverstepError {
+    const last = this.#askedNames.length;
+    const site = this.#callSites[last - 1];
+    const after = last === 0 ? "before its first command" : `after ${this.#askedKinds[last - 1]}("${this.#askedNames[last - 1]}"), command ${last}${site === undefined ? "" : ` (at ${site})`}`;
+    const message = `Run ${this.info.workflowId} waits for something that is no step, timer, signal or condition, ${after}. Nothing in its history can ever wake it; wrap what it waits for in step().`;
+    return new EverstepError("FOREIGN_WAIT", message, { details: { runId: this.info.runId } });
+  }
+
+  #breakOff(error: unknown): void {
+    this.#broken ??=
+      error instanceof EverstepError
+        ? error
+        : new EverstepError("INVARIANT_BROKEN", `Run ${this.info.workflowId}: ${messageOf(error)}`, { cause: error });
+    this.#isInTurn = false;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,61 @@
+// Signals inside a run: delivered in log order to a handler, else to whoever waits longest, else kept.
+
+import type { SignalReceived, UnreadSignal } from "../../sdk/protocol/event.ts";
+import type { SignalMessage } from "../../sdk/workflow/run-context.ts";
+
+type Receiver = (message: SignalMessage) => void;
+
+export class SignalBox {
+  readonly #handlers = new Map<string, Receiver>();
+  readonly #waiting = new Map<string, Set<Receiver>>();
+  // One list over all names keeps the order of arrival for what is reported as unread.
+  #buffered: { readonly name: string; readonly message: SignalMessage }[] = [];
+
+  get hasReceivers(): boolean {
+    return this.#handlers.size > 0 || this.#waiting.size > 0;
+  }
+
+  /** Names that something waits for, for people who ask why a run does not move. */
+  get awaited(): string[] {
+    return [...this.#waiting.keys()];
+  }
+
+  deliver(event: SignalReceived): void {
+    const message: SignalMessage = { signalId: event.signalId, payload: event.payload };
+    const handler = this.#handlers.get(event.name);
+    if (handler !== undefined) return handler(message);
+    const receivers = this.#waiting.get(event.name);
+    const first = receivers?.values().next().value;
+    if (first === undefined) {
+      this.#buffered.push({ name: event.name, message });
+      return;
+    }
+    this.#stopWaiting(event.name, first);
+    first(message);
+  }
+
+  take(name: string): SignalMessage | undefined {
+    const index = this.#buffered.findIndex((kept) => kept.name === name);
+    return index < 0 ? undefined : this.#buffered.splice(index, 1)[0]?.message;
+  }
+
+  wait(name: string, receive: Receiver): () => void {
+    const receivers = this.#waiting.get(name) ?? new Set();
+    this.#waiting.set(name, receivers.add(receive));
+    return () => this.#stopWaiting(name, receive);
+  }
+
+  handle(name: string, handler: Receiver): void {
+    this.#handlers.set(name, handler);
+    for (let kept = this.take(name); kept !== undefined; kept = this.take(name)) handler(kept);
+  }
+
+  unread(): UnreadSignal[] {
+    return this.#buffered.map(({ name, message }) => ({ name, signalId: message.signalId }));
+  }
+
+  #stopWaiting(name: string, receive: Receiver): void {
+    const receivers = this.#waiting.get(name);
+    if (receivers?.delete(receive) && receivers.size === 0) this.#waiting.delete(name);
+  }
+}

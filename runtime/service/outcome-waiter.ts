@@ -1,0 +1,115 @@
+// Waits for runs to close: woken by hints, with a regular look at all that are waited for as the net.
+
+import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
+import type { ClosedStatus } from "../../sdk/protocol/run.ts";
+import type { ClientStore } from "../store/store.ts";
+import type { Wakeups } from "../wake/wakeups.ts";
+import type { CancelTimer, World } from "../world/world.ts";
+
+export interface StoredOutcome {
+  readonly status: ClosedStatus;
+  readonly event: StoredEvent;
+}
+
+interface Waiting {
+  readonly callers: Set<(outcome: StoredOutcome) => void>;
+  readonly unsubscribe: () => void;
+}
+
+export interface OutcomeWaiterOptions {
+  readonly store: ClientStore;
+  readonly wakeups: Wakeups;
+  readonly world: World;
+  readonly pollMs: number;
+}
+
+const MAX_RUNS_PER_LOOK = 1_000;
+
+export class OutcomeWaiter {
+  readonly #options: OutcomeWaiterOptions;
+  readonly #waiting = new Map<string, Waiting>();
+  #hinted = new Set<string>();
+  #isScheduled = false;
+  #isLooking = false;
+  #cancelPoll: CancelTimer | undefined;
+
+  constructor(options: OutcomeWaiterOptions) {
+    this.#options = options;
+  }
+
+  /** Calls `done` once the run is closed. Answers how to stop waiting. */
+  wait(runId: string, done: (outcome: StoredOutcome) => void): () => void {
+    let waiting = this.#waiting.get(runId);
+    if (waiting === undefined) {
+      const unsubscribe = this.#options.wakeups.subscribe(`run/${runId}`, () => this.#look([runId]));
+      waiting = { callers: new Set(), unsubscribe };
+      this.#waiting.set(runId, waiting);
+    }
+    waiting.callers.add(done);
+    // It may have closed before anybody listened.
+    this.#look([runId]);
+    this.#schedulePoll();
+    return () => this.#leave(runId, done);
+  }
+
+  close(): void {
+    this.#cancelPoll?.();
+    for (const { unsubscribe } of this.#waiting.values()) unsubscribe();
+    this.#waiting.clear();
+  }
+
+  #leave(runId: string, done: (outcome: StoredOutcome) => void): void {
+    const waiting = this.#waiting.get(runId);
+    if (waiting === undefined || !waiting.callers.delete(done) || waiting.callers.size > 0) return;
+    waiting.unsubscribe();
+    this.#waiting.delete(runId);
+  }
+
+  #look(runIds: Iterable<string>): void {
+    for (const runId of runIds) this.#hinted.add(runId);
+    if (this.#isScheduled || this.#isLooking || this.#hinted.size === 0) return;
+    this.#isScheduled = true;
+    this.#options.world.clock.afterDrain(() => {
+      this.#isScheduled = false;
+      void this.#read();
+    });
+  }
+
+  async #read(): Promise<void> {
+    const runIds = [...this.#hinted].filter((runId) => this.#waiting.has(runId)).slice(0, MAX_RUNS_PER_LOOK);
+    for (const runId of runIds) this.#hinted.delete(runId);
+    if (runIds.length === 0) {
+      this.#hinted.clear();
+      return;
+    }
+    this.#isLooking = true;
+    try {
+      const outcomes = await this.#options.store.readOutcomes(runIds);
+      for (const [runId, outcome] of outcomes) this.#tell(runId, outcome);
+    } catch (error) {
+      this.#options.world.log.debug({ error: String(error) }, "cannot look for results, looking again later");
+    } finally {
+      this.#isLooking = false;
+      this.#look([]);
+    }
+  }
+
+  #tell(runId: string, outcome: StoredOutcome): void {
+    const waiting = this.#waiting.get(runId);
+    if (waiting === undefined) return;
+    waiting.unsubscribe();
+    this.#waiting.delete(runId);
+    for (const done of waiting.callers) done(outcome);
+  }
+
+  #schedulePoll(): void {
+    if (this.#cancelPoll !== undefined) return;
+    const { world, pollMs } = this.#options;
+    this.#cancelPoll = world.clock.setTimer(pollMs * (0.75 + world.chance.float() / 2), () => {
+      this.#cancelPoll = undefined;
+      if (this.#waiting.size === 0) return;
+      this.#look(this.#waiting.keys());
+      this.#schedulePoll();
+    });
+  }
+}

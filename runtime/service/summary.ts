@@ -1,0 +1,42 @@
+// One sentence: what a run is doing, or why it is not moving.
+
+import type { PendingWork } from "../../sdk/protocol/pending-work.ts";
+import { isClosed } from "../../sdk/protocol/run.ts";
+import type { RunDetail } from "../store/store.ts";
+
+export function summarize(run: RunDetail, pending: PendingWork | null): string {
+  if (isClosed(run.status)) return `The run is ${run.status === "timedOut" ? "closed: it timed out" : run.status}.`;
+  if (run.blocked !== null) return `Blocked (${run.blocked.kind}): ${run.blocked.message}`;
+  const place = placeOf(run);
+  return pending === null ? place : `${place} ${waitOf(pending, run.now)}`;
+}
+
+function placeOf(run: RunDetail): string {
+  if (run.ownerId !== null) return "Executed by a worker.";
+  if (run.wakeAt === null) return "Parked: it waits for mail.";
+  if (run.wakeAt > run.now) return `Parked until ${new Date(run.wakeAt).toISOString()}.`;
+  return `Due for ${seconds(run.now - run.wakeAt)}: it waits for a worker of queue "${run.queue}".`;
+}
+
+function waitOf(pending: PendingWork, now: number): string {
+  const parts: string[] = [];
+  for (const step of pending.steps) {
+    const retry = step.nextAttemptAt !== null && step.nextAttemptAt > now ? `, attempt ${step.attempt} in ${seconds(step.nextAttemptAt - now)}` : "";
+    const last = step.lastError === null ? "" : ` (last error: ${step.lastError})`;
+    parts.push(`step "${step.name}"${retry}${last}`);
+  }
+  for (const timer of pending.timers) {
+    parts.push(timer.fireAt === null ? `timer "${timer.name}"` : `timer "${timer.name}" until ${new Date(timer.fireAt).toISOString()}`);
+  }
+  for (const signal of pending.signals) parts.push(`signal "${signal}"`);
+  if (pending.conditions > 0) parts.push(pending.conditions === 1 ? "a condition" : `${pending.conditions} conditions`);
+  if (parts.length === 0) return "Nothing is pending.";
+  const shown = parts.slice(0, MOST_SHOWN).join(", ");
+  return `Waits for ${shown}${parts.length > MOST_SHOWN ? ` and ${parts.length - MOST_SHOWN} more` : ""}.`;
+}
+
+const MOST_SHOWN = 5;
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
+}

@@ -1,0 +1,161 @@
+// Takes runs that are due, as many as there is room for, and brings their histories. Sleeps until it is woken, until the
+// next run is due, or until it is time to look anyway.
+
+import type { ClaimedRun, LoadedHistory, WorkerStore } from "../store/store.ts";
+import { Backoff } from "../world/backoff.ts";
+import { Alarm, pause } from "../world/pause.ts";
+import type { World } from "../world/world.ts";
+import type { StoreClock } from "./store-clock.ts";
+
+export interface ClaimerOptions {
+  readonly store: WorkerStore;
+  readonly world: World;
+  readonly storeClock: StoreClock;
+  readonly queues: readonly string[];
+  readonly maxRunsPerClaim: number;
+  readonly pollMs: number;
+  readonly workerId: () => string;
+  readonly isTrusted: () => boolean;
+  /** Free room, in runs. */
+  readonly room: () => number;
+  /** A suspect is executed while no other suspect is. */
+  readonly hasSuspect: () => boolean;
+  readonly accept: (run: ClaimedRun, history: LoadedHistory) => void;
+}
+
+const MAX_EVENTS_PER_LOAD = 20_000;
+
+export class Claimer {
+  readonly #options: ClaimerOptions;
+  readonly #alarm: Alarm;
+  readonly #underWay = new Set<string>();
+  #stopping = new AbortController();
+  #loop: Promise<void> | undefined;
+
+  constructor(options: ClaimerOptions) {
+    this.#options = options;
+    this.#alarm = new Alarm(options.world.clock);
+  }
+
+  /** Claims that were asked for and whose runs are not handed over to `accept` yet. */
+  isUnderWay(claimId: string): boolean {
+    return this.#underWay.has(claimId);
+  }
+
+  get hasClaimsUnderWay(): boolean {
+    return this.#underWay.size > 0;
+  }
+
+  start(): void {
+    this.#stopping = new AbortController();
+    this.#loop = this.#run(this.#stopping.signal);
+  }
+
+  /** Nothing is claimed once this resolves. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#loop;
+  }
+
+  /** There may be something to claim, or room for it. */
+  wake(): void {
+    this.#alarm.wake();
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { world, pollMs } = this.#options;
+    const backoff = new Backoff(world.chance, { firstMs: 50, maxMs: 5_000 });
+    while (!signal.aborted) {
+      let waitMs: number;
+      try {
+        waitMs = await this.#claimOnce(signal);
+        backoff.reset();
+      } catch (error) {
+        if (backoff.failures === 0) world.log.warn({ error: messageOf(error) }, "cannot claim runs, trying again");
+        await pause(world.clock, backoff.next(), signal);
+        continue;
+      }
+      // Jitter, so that workers that were woken together do not poll together for ever.
+      const pollInMs = pollMs * (0.75 + world.chance.float() / 2);
+      if (waitMs > 0) await this.#alarm.wait(Math.min(waitMs, pollInMs), signal);
+    }
+  }
+
+  /** Answers how long until the next claim makes sense; 0 for at once. */
+  async #claimOnce(signal: AbortSignal): Promise<number> {
+    const { isTrusted, room, maxRunsPerClaim, hasSuspect, pollMs } = this.#options;
+    const limit = Math.min(room(), maxRunsPerClaim);
+    if (!isTrusted() || limit <= 0) return pollMs;
+    const { taken, nextDueInMs } = await this.#claim(limit, "exclude", signal);
+    if (taken < limit && !hasSuspect()) await this.#claim(1, "only", signal);
+    if (taken === limit) return 0;
+    // A run that is due and was left is a suspect that must wait, or locked at the moment: looking at once is vain.
+    if (nextDueInMs === 0) return pollMs / 4;
+    return nextDueInMs ?? pollMs;
+  }
+
+  async #claim(limit: number, suspects: "exclude" | "only", signal: AbortSignal): Promise<{ taken: number; nextDueInMs: number | null }> {
+    const { store, world, storeClock, queues } = this.#options;
+    const workerId = this.#options.workerId();
+    const claimId = world.chance.uuid();
+    this.#underWay.add(claimId);
+    try {
+      const answer = await store.claimRuns({ workerId, claimId, queues, limit, suspects });
+      storeClock.observe(answer.now);
+      for (const runId of answer.quarantined) {
+        world.log.error({ runId }, "run set aside: it was claimed again and again without progress");
+      }
+      // Claimed under an id that has lapsed since: those runs are found by whoever looks for lost workers.
+      if (answer.claimed.length > 0 && workerId === this.#options.workerId()) await this.bring(answer.claimed, signal);
+      return { taken: answer.claimed.length, nextDueInMs: answer.nextDueInMs };
+    } finally {
+      this.#underWay.delete(claimId);
+    }
+  }
+
+  /** Loads the histories of claimed runs, a bounded number of events at a time, and hands them over. */
+  async bring(claimed: readonly ClaimedRun[], signal: AbortSignal): Promise<void> {
+    for (const group of groupsByEvents(claimed)) {
+      const histories = await this.#load(group, signal);
+      const byRun = new Map(histories.map((history) => [history.runId, history]));
+      for (const run of group) {
+        const history = byRun.get(run.runId);
+        // Another number of events means that the run was claimed away between claim and load.
+        if (history?.events.length === run.events) this.#options.accept(run, history);
+      }
+    }
+  }
+
+  async #load(group: readonly ClaimedRun[], signal: AbortSignal): Promise<readonly LoadedHistory[]> {
+    const { store, world, isTrusted } = this.#options;
+    const backoff = new Backoff(world.chance, { firstMs: 50, maxMs: 1_000 });
+    const runIds = group.map(({ runId }) => runId);
+    while (true) {
+      try {
+        return await store.loadHistories(runIds);
+      } catch (error) {
+        if (signal.aborted || !isTrusted()) throw error;
+        await pause(world.clock, backoff.next(), signal);
+      }
+    }
+  }
+}
+
+function* groupsByEvents(claimed: readonly ClaimedRun[]): Generator<ClaimedRun[]> {
+  let group: ClaimedRun[] = [];
+  let events = 0;
+  for (const run of claimed) {
+    if (group.length > 0 && events + run.events > MAX_EVENTS_PER_LOAD) {
+      yield group;
+      group = [];
+      events = 0;
+    }
+    group.push(run);
+    events += run.events;
+  }
+  if (group.length > 0) yield group;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,230 @@
+// Group commit. Whatever runs have to append goes out as one statement for all of them; while it is under way the next
+// one fills. No timer and no fixed size: alone, a turn goes out at once; under load, batches form by themselves.
+//
+// A run has at most one turn on its way. A turn whose answer is lost is resolved by its tag before anything else is said
+// about the run; it is sent again as it was, or the run is given up.
+
+import { isEverstepError } from "../../sdk/protocol/errors.ts";
+import type { ResolvedTurn, WorkerStore } from "../store/store.ts";
+import { Backoff } from "../world/backoff.ts";
+import { pause } from "../world/pause.ts";
+import type { World } from "../world/world.ts";
+import type { SentTurn } from "./outbox.ts";
+import type { StoreClock } from "./store-clock.ts";
+
+/** A run as the committer sees it. */
+export interface Committing {
+  readonly runId: string;
+  /** The next turn to send; undefined when there is nothing, or when one is on its way already. */
+  takeTurn(): SentTurn | undefined;
+  /** The turn is in the history, for good. */
+  committed(sent: SentTurn, at: number): void;
+  /** The turn would have closed the run, but there is mail first. */
+  mailBeforeClose(newestMail: number): void;
+  /** Somebody else owns the run, or it is closed. */
+  lost(): void;
+  /** The store will never accept this turn. */
+  rejected(error: Error): void;
+  /** False once the run was given up: what becomes of its turn no longer matters here. */
+  readonly isOurs: boolean;
+}
+
+export interface CommitterOptions {
+  readonly store: WorkerStore;
+  readonly world: World;
+  readonly storeClock: StoreClock;
+  readonly workerId: () => string;
+  /** Statements under way at once. */
+  readonly concurrency: number;
+  readonly maxRunsPerCommit: number;
+  readonly maxBytesPerCommit: number;
+}
+
+interface Pair {
+  readonly run: Committing;
+  readonly sent: SentTurn;
+}
+
+export interface CommitterCounts {
+  commits: number;
+  turns: number;
+  events: number;
+  inDoubt: number;
+  refused: number;
+}
+
+export class Committer {
+  readonly counts: CommitterCounts = { commits: 0, turns: 0, events: 0, inDoubt: 0, refused: 0 };
+  readonly #options: CommitterOptions;
+  readonly #dirty = new Set<Committing>();
+  readonly #stopping = new AbortController();
+  #active = 0;
+  #isScheduled = false;
+
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+  }
+
+  submit(run: Committing): void {
+    this.#dirty.add(run);
+    this.#schedule();
+  }
+
+  /** Ends waiting and retrying. Turns under way are left to whoever owns their runs next. */
+  stop(): void {
+    this.#stopping.abort();
+    this.#dirty.clear();
+  }
+
+  /** Finds out what has become of turns, and carries on from there, until each is settled. */
+  async #settle(pairs: readonly Pair[]): Promise<void> {
+    let open = pairs;
+    const backoff = this.#backoff();
+    while (open.length > 0) {
+      open = open.filter(({ run }) => run.isOurs);
+      if (open.length === 0 || this.#stopping.signal.aborted) return;
+      try {
+        open = await this.#settleOnce(open);
+        if (open.length > 0) await this.#pause(this.#msUntilAllowed(open) ?? backoff.next());
+      } catch {
+        await this.#pause(backoff.next());
+      }
+    }
+  }
+
+  #schedule(): void {
+    const { concurrency, world } = this.#options;
+    if (this.#isScheduled || this.#active >= concurrency || this.#dirty.size === 0) return;
+    this.#isScheduled = true;
+    world.clock.afterDrain(() => {
+      this.#isScheduled = false;
+      const batch = this.#fill();
+      if (batch.length > 0) void this.#commit(batch);
+    });
+  }
+
+  #fill(): Pair[] {
+    const { maxRunsPerCommit, maxBytesPerCommit } = this.#options;
+    const batch: Pair[] = [];
+    let bytes = 0;
+    for (const run of this.#dirty) {
+      if (batch.length >= maxRunsPerCommit || bytes >= maxBytesPerCommit) break;
+      this.#dirty.delete(run);
+      const sent = run.takeTurn();
+      if (sent === undefined) continue;
+      bytes += sent.bytes;
+      batch.push({ run, sent });
+    }
+    return batch;
+  }
+
+  async #commit(batch: readonly Pair[]): Promise<void> {
+    this.#active++;
+    this.#schedule();
+    try {
+      await this.#append(batch);
+    } finally {
+      this.#active--;
+      this.#schedule();
+    }
+  }
+
+  async #append(batch: readonly Pair[]): Promise<void> {
+    try {
+      const unsettled = await this.#send(batch);
+      if (unsettled.length > 0) void this.#settle(unsettled);
+    } catch (error) {
+      if (isEverstepError(error, "STORE_REJECTED")) return this.#isolate(batch, error);
+      this.counts.inDoubt += batch.length;
+      // Not awaited: the store may be away for long, and other runs' turns must not wait behind these.
+      void this.#settle(batch);
+    }
+  }
+
+  /** Sends turns; tells the committed runs. Answers those that were refused. */
+  async #send(batch: readonly Pair[]): Promise<readonly Pair[]> {
+    const { store, storeClock } = this.#options;
+    const { at, committed } = await store.appendTurns(batch.map(({ sent }) => sent.turn));
+    storeClock.observe(at);
+    this.counts.commits++;
+    const refused: Pair[] = [];
+    for (const pair of batch) {
+      if (committed.has(pair.run.runId)) this.#tellCommitted(pair, at);
+      else refused.push(pair);
+    }
+    this.counts.refused += refused.length;
+    return refused;
+  }
+
+  #tellCommitted({ run, sent }: Pair, at: number): void {
+    this.counts.turns++;
+    this.counts.events += sent.events.length;
+    if (run.isOurs) run.committed(sent, at);
+  }
+
+  /** One turn that the store rejects must not stop the others of its batch. */
+  async #isolate(batch: readonly Pair[], error: Error): Promise<void> {
+    const [only] = batch;
+    if (batch.length === 1 && only !== undefined) {
+      if (only.run.isOurs) only.run.rejected(error);
+      return;
+    }
+    for (const pair of batch) await this.#append([pair]);
+  }
+
+  async #settleOnce(pairs: readonly Pair[]): Promise<readonly Pair[]> {
+    const { store, storeClock, workerId } = this.#options;
+    const answers = await store.resolveTurns(pairs.map(({ sent }) => sent.turn));
+    const byRun = new Map(answers.map((answer) => [answer.runId, answer]));
+    const landed: [Pair, number][] = [];
+    const again: Pair[] = [];
+    for (const pair of pairs) {
+      const answer = byRun.get(pair.run.runId);
+      if (answer?.landed === true) landed.push([pair, answer.at ?? answer.now]);
+      else if (answer?.owned !== true || answer.events !== pair.sent.turn.base) pair.run.lost();
+      else if (pair.sent.turn.close !== null && answer.newestMail > pair.sent.turn.takenMail) {
+        pair.run.mailBeforeClose(answer.newestMail);
+      } else again.push(this.#noteClock(pair, answer));
+    }
+    // A commit that was read back may not have reached a standby yet; one that comes after it has.
+    if (landed.length > 0) await store.confirm(workerId());
+    for (const [pair, at] of landed) {
+      storeClock.observe(at);
+      this.#tellCommitted(pair, at);
+    }
+    const sendable = again.filter((pair) => this.#msUntilAllowed([pair]) === null);
+    const early = again.filter((pair) => !sendable.includes(pair));
+    if (sendable.length === 0) return early;
+    try {
+      return [...early, ...(await this.#send(sendable))];
+    } catch (error) {
+      if (isEverstepError(error, "STORE_REJECTED")) await this.#isolate(sendable, error);
+      else return [...early, ...sendable];
+      return early;
+    }
+  }
+
+  #noteClock(pair: Pair, answer: ResolvedTurn): Pair {
+    const { notBefore } = pair.sent.turn;
+    if (notBefore !== null && answer.now < notBefore) this.#options.storeClock.correct(answer.now);
+    else this.#options.storeClock.observe(answer.now);
+    return pair;
+  }
+
+  /** Until the first of these turns may be sent; null when one may be now. */
+  #msUntilAllowed(pairs: readonly Pair[]): number | null {
+    const waits = pairs.map(({ sent }) =>
+      sent.turn.notBefore === null ? 0 : this.#options.storeClock.msUntil(sent.turn.notBefore),
+    );
+    const shortestMs = Math.min(...waits);
+    return shortestMs > 0 ? shortestMs : null;
+  }
+
+  #backoff(): Backoff {
+    return new Backoff(this.#options.world.chance, { firstMs: 20, maxMs: 1_000 });
+  }
+
+  #pause(ms: number): Promise<void> {
+    return pause(this.#options.world.clock, ms, this.#stopping.signal);
+  }
+}

@@ -1,0 +1,515 @@
+// One claimed run in this process: its engine, what its steps and timers are doing, and what it has to append. Decides,
+// after each quiet moment of the code, what happens next. It learns of nothing but through committed events.
+
+import {
+  type Event,
+  EVENT_CODES,
+  type HistoryEvent,
+  type StepCompleted,
+  type StepFailed,
+  type TimerFired,
+} from "../../sdk/protocol/event.ts";
+import { fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts";
+import { CanceledFailure, TerminatedFailure, toFailure } from "../../sdk/protocol/failures.ts";
+import type { BlockedReason, ClosedStatus } from "../../sdk/protocol/run.ts";
+import type { Outcome, RunEngine } from "../replay/engine.ts";
+import type { PendingStep, PendingTimer } from "../replay/pending.ts";
+import type { Claim, ClaimedRun, LoadedHistory, MailItem } from "../store/store.ts";
+import type { CancelTimer } from "../world/world.ts";
+import { blockedReasonOf } from "./blocked-reason.ts";
+import type { Committing } from "./committer.ts";
+import { Outbox, type SentTurn } from "./outbox.ts";
+import type { StepExecution } from "./step-execution.ts";
+
+/** What a live run asks of the worker around it. */
+export interface RunHost {
+  newTag(): string;
+  msUntil(storeTime: number): number;
+  setTimer(ms: number, fire: () => void): CancelTimer;
+  /** The run has something to append. */
+  submit(run: LiveRun): void;
+  /** Delivers to the engine; `onQuiet` once the code is quiet. */
+  feed(run: LiveRun, events: readonly HistoryEvent[], begins: boolean): void;
+  execute(run: LiveRun, pending: PendingStep): StepExecution;
+  fetchMail(run: LiveRun): void;
+  /** The run keeps this much more in memory. */
+  grew(bytes: number): void;
+  becameQuiet(run: LiveRun): void;
+  becameBusy(run: LiveRun): void;
+  closed(run: LiveRun, status: ClosedStatus): void;
+  /** Cannot go on: set aside with the reason. */
+  block(run: LiveRun, reason: BlockedReason): void;
+  /** Cannot be carried on here: forget it and make it claimable. */
+  giveBack(run: LiveRun, why: string): void;
+  /** No longer ours: forget it. */
+  forget(run: LiveRun, why: string): void;
+}
+
+const MAX_EVENTS_PER_TURN = 1_000;
+
+export class LiveRun implements Committing {
+  readonly runId: string;
+  readonly claim: Claim;
+  readonly facts: ClaimedRun;
+  readonly engine: RunEngine;
+  readonly #host: RunHost;
+  readonly #outbox = new Outbox();
+  readonly #steps = new Map<number, StepExecution>();
+  readonly #timers = new Map<number, CancelTimer>();
+  readonly #dueAt = new Map<number, number>();
+  /** Commands whose outcome is decided and not yet committed: nothing more may be decided about them. */
+  readonly #decided = new Set<number>();
+  readonly #exclusive: (() => void)[] = [];
+  #events = 0;
+  #takenMail: number;
+  #knownMail: number;
+  #isTurnSent = false;
+  #isBusyWithCode = true;
+  #isLive = false;
+  #restored: LoadedHistory["heartbeats"] = [];
+  // Timers and retries become due only by what is committed: their start, or the failed attempt before.
+  #toArm: number[] = [];
+  #isClosing = false;
+  #isOurs = true;
+  #isHandingOver = false;
+  #isFrozen = false;
+  #isFetchingMail = false;
+  #waitsForEarlyMail = false;
+  #mailRequests = 0;
+  #bytes = 0;
+
+  constructor(facts: ClaimedRun, engine: RunEngine, host: RunHost) {
+    this.runId = facts.runId;
+    this.claim = { runId: facts.runId, epoch: facts.epoch, claimId: facts.claimId };
+    this.facts = facts;
+    this.engine = engine;
+    this.#host = host;
+    this.#takenMail = facts.takenMail;
+    this.#knownMail = facts.takenMail;
+  }
+
+  // ---------------------------------------------------------------- state, for those who look after many runs
+
+  get isOurs(): boolean {
+    return this.#isOurs;
+  }
+
+  /** Roughly what the run keeps in memory, in bytes. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Step bodies under way or waiting for a place. */
+  get stepsUnderWay(): number {
+    return this.#steps.size;
+  }
+
+  get head(): { readonly events: number; readonly takenMail: number } {
+    return { events: this.#events, takenMail: this.#takenMail };
+  }
+
+  /** The code is quiet, at a state that the committed history leads to: queries may be asked. */
+  get isReadable(): boolean {
+    return this.#isOurs && this.#isLive && !this.#isBusyWithCode;
+  }
+
+  /** Nothing to append, nothing under way: the run only waits on what the store can wake it for. */
+  get isQuiet(): boolean {
+    return (
+      this.#isOurs &&
+      this.#isLive &&
+      !this.#isBusyWithCode &&
+      !this.#isFrozen &&
+      !this.#isTurnSent &&
+      !this.#isClosing &&
+      !this.#isFetchingMail &&
+      this.#outbox.size === 0 &&
+      this.#steps.size === 0 &&
+      this.#exclusive.length === 0
+    );
+  }
+
+  /** When the earliest timer or retry of this run is due, by the store's clock. */
+  get nextDueAt(): number | null {
+    let earliest: number | null = null;
+    for (const dueAt of this.#dueAt.values()) if (earliest === null || dueAt < earliest) earliest = dueAt;
+    return earliest;
+  }
+
+  // ---------------------------------------------------------------- beginning
+
+  /** Replays the loaded history and goes on from there. */
+  open(history: LoadedHistory): void {
+    const events = this.#read(history.events);
+    if (events === undefined) return;
+    this.#events = events.length;
+    this.#restored = history.heartbeats;
+    const isUntouched = history.events.every(({ type }) => type === EVENT_CODES.RunStarted || type === EVENT_CODES.SignalReceived);
+    const hasMail = this.facts.newestMail > this.facts.takenMail;
+    // Signals that are there before the first line are delivered before it: the main function waits for them.
+    this.#waitsForEarlyMail = isUntouched && hasMail;
+    this.#host.feed(this, events, !this.#waitsForEarlyMail);
+    if (hasMail) this.wantMail();
+  }
+
+  #read(stored: readonly StoredEvent[]): HistoryEvent[] | undefined {
+    const events: HistoryEvent[] = [];
+    for (const record of stored) {
+      const event = fromRecord(record);
+      if (event === undefined) {
+        const message = `Run ${this.facts.workflowId} has an event of a type (${record.type}, seq ${record.seq}) that this release does not know. Deploy the release that wrote it, or a newer one.`;
+        this.#host.block(this, { kind: "divergence", message });
+        return undefined;
+      }
+      this.#grow(sizeOf(record));
+      events.push(event);
+    }
+    return events;
+  }
+
+  // ---------------------------------------------------------------- after each quiet moment of the code
+
+  /** Called by the worker when the code is quiet. */
+  quieted(): void {
+    if (!this.#isOurs) return;
+    this.#isBusyWithCode = false;
+    const { broken, outcome } = this.engine;
+    if (broken !== undefined) return this.#host.block(this, blockedReasonOf(broken));
+    if (!this.engine.hasBegun) return this.#lookAround();
+    if (this.#isLive) this.#followChanges();
+    else this.#goLive();
+    this.#arm();
+    if (outcome !== undefined) this.#close(outcome);
+    this.#lookAround();
+  }
+
+  #goLive(): void {
+    this.#isLive = true;
+    this.engine.goLive();
+    this.engine.takeChanges();
+    for (const { command, attempt, details } of this.#restored) this.engine.restoreHeartbeat(command, attempt, details);
+    this.#restored = [];
+    for (const pending of this.engine.pendingCommands()) {
+      if (pending.kind === "RunStep") this.#takeUp(pending);
+      else if (pending.fireAt === null) this.#startTimer(pending);
+      else this.#awaitTimer(pending, pending.fireAt);
+    }
+  }
+
+  #followChanges(): void {
+    const changes = this.engine.takeChanges();
+    const withdrawn = new Set(changes.filter(({ type }) => type === "withdrawn").map(({ pending }) => pending));
+    for (const { type, pending } of changes) {
+      if (type === "withdrawn") this.#withdraw(pending.command);
+      else if (withdrawn.has(pending)) continue;
+      else if (pending.kind === "StartTimer") this.#startTimer(pending);
+      else this.#takeUp(pending);
+    }
+  }
+
+  /** Starts a step's next attempt, now or when it is due; or ends it when the run was canceled. */
+  #takeUp(pending: PendingStep): void {
+    const { command, nextAttemptAt, cancelRequested } = pending;
+    const underWay = this.#steps.get(command);
+    if (this.#decided.has(command)) return;
+    if (cancelRequested !== null) {
+      if (underWay !== undefined) return underWay.abort(cancelRequested);
+      if (this.#timers.has(command)) this.#cancelTimer(command);
+      return this.#push(stepFailed(pending, cancelRequested));
+    }
+    if (underWay !== undefined) return;
+    if (nextAttemptAt === null || this.#host.msUntil(nextAttemptAt) === 0) return this.#execute(pending);
+    this.#setTimer(command, nextAttemptAt, () => this.#execute(pending));
+  }
+
+  #execute(pending: PendingStep): void {
+    if (this.#isHandingOver) return;
+    this.#host.becameBusy(this);
+    const execution = this.#host.execute(this, pending);
+    this.#steps.set(pending.command, execution);
+    execution.start();
+  }
+
+  #startTimer(pending: PendingTimer): void {
+    this.#push({ type: "TimerStarted", command: pending.command, name: pending.name, due: pending.due });
+  }
+
+  #awaitTimer(pending: PendingTimer, fireAt: number): void {
+    const fired: Event = { type: "TimerFired", command: pending.command, name: pending.name };
+    this.#setTimer(pending.command, fireAt, () => this.#push(fired, fireAt));
+  }
+
+  #arm(): void {
+    const commands = this.#toArm;
+    this.#toArm = [];
+    for (const command of commands) {
+      const pending = this.engine.pendingCommand(command);
+      if (pending === undefined || this.#timers.has(command)) continue;
+      if (pending.kind === "RunStep") this.#takeUp(pending);
+      else if (pending.fireAt !== null) this.#awaitTimer(pending, pending.fireAt);
+    }
+  }
+
+  #setTimer(command: number, dueAt: number, fire: () => void): void {
+    this.#dueAt.set(command, dueAt);
+    const wait = () => {
+      const ms = this.#host.msUntil(dueAt);
+      if (ms > 0) {
+        this.#timers.set(command, this.#host.setTimer(ms, wait));
+        return;
+      }
+      this.#timers.delete(command);
+      this.#dueAt.delete(command);
+      if (this.#isOurs) fire();
+    };
+    wait();
+  }
+
+  #cancelTimer(command: number): void {
+    this.#timers.get(command)?.();
+    this.#timers.delete(command);
+    this.#dueAt.delete(command);
+  }
+
+  #withdraw(command: number): void {
+    this.#cancelTimer(command);
+    this.#outbox.forget(command);
+    this.#decided.delete(command);
+    const execution = this.#steps.get(command);
+    if (execution === undefined) return;
+    this.#steps.delete(command);
+    const { workflowId } = this.facts;
+    const why =
+      this.engine.outcome === undefined
+        ? new CanceledFailure(`run ${workflowId} no longer waits for this step`)
+        : new TerminatedFailure(`run ${workflowId} ended while this step was under way`);
+    execution.discard(why);
+  }
+
+  // ---------------------------------------------------------------- steps
+
+  /** A step ended for good, or an attempt of it failed. */
+  stepEnded(command: number, event: Event): void {
+    if (!this.#steps.delete(command) || !this.#isOurs) return;
+    this.#push(event);
+    this.#lookAround();
+  }
+
+  /** A transaction step committed its own turn. */
+  stepCommitted(command: number, sent: SentTurn, at: number): void {
+    this.#steps.delete(command);
+    if (this.#isOurs) this.committed(sent, at);
+  }
+
+  /** Resolves when no turn of this run is on its way, and keeps others from being sent until `leaveExclusive`. */
+  async enterExclusive(): Promise<void> {
+    if (this.#isTurnSent) await new Promise<void>((resolve) => this.#exclusive.push(resolve));
+    this.#isTurnSent = true;
+  }
+
+  leaveExclusive(): void {
+    this.#turnSettled();
+  }
+
+  // ---------------------------------------------------------------- mail
+
+  /** There may be mail beyond what this run has seen. */
+  wantMail(): void {
+    if (!this.#isOurs) return;
+    this.#mailRequests++;
+    if (this.#isFetchingMail) return;
+    this.#isFetchingMail = true;
+    this.#host.becameBusy(this);
+    this.#host.fetchMail(this);
+  }
+
+  get knownMail(): number {
+    return this.#knownMail;
+  }
+
+  /** Mail was read; true when it should be read again because more was announced meanwhile, or the page was full. */
+  mailArrived(items: readonly MailItem[], requestsSeen: number, wasFullPage: boolean): boolean {
+    for (const item of items) {
+      if (item.mail <= this.#knownMail) continue;
+      this.#knownMail = item.mail;
+      this.#push(this.#mailEvent(item));
+    }
+    if (this.#isOurs && (wasFullPage || this.#mailRequests > requestsSeen)) return true;
+    this.#isFetchingMail = false;
+    // Signals that were expected before the first line, and are not there after all (taken by an earlier owner).
+    if (this.#waitsForEarlyMail && this.#outbox.size === 0 && !this.#isTurnSent) this.#feed([]);
+    this.#waitsForEarlyMail = false;
+    this.#lookAround();
+    return false;
+  }
+
+  get mailRequests(): number {
+    return this.#mailRequests;
+  }
+
+  #mailEvent(item: MailItem): Event {
+    if (item.kind === "cancel") return { type: "CancelRequested", mail: item.mail, reason: item.name };
+    return {
+      type: "SignalReceived",
+      name: item.name,
+      signalId: item.mailId,
+      mail: item.mail,
+      payload: item.payload,
+      isEarly: this.#waitsForEarlyMail,
+    };
+  }
+
+  // ---------------------------------------------------------------- committing
+
+  takeTurn(): SentTurn | undefined {
+    if (!this.#isOurs || this.#isFrozen || this.#isTurnSent || this.#outbox.size === 0) return undefined;
+    this.#isTurnSent = true;
+    return this.#outbox.take(this.claim, this.head, this.#host.newTag(), MAX_EVENTS_PER_TURN);
+  }
+
+  committed(sent: SentTurn, at: number): void {
+    const { turn, events, bytes } = sent;
+    this.#takenMail = turn.takenMail;
+    this.#grow(bytes);
+    if (turn.close !== null) {
+      this.#events += events.length;
+      return this.#host.closed(this, turn.close);
+    }
+    const delivered = events.map((event, index): HistoryEvent => ({ ...event, seq: turn.base + index + 1, at }));
+    this.#events = turn.base + events.length;
+    for (const event of delivered) {
+      if (event.type === "TimerStarted" || event.type === "StepAttemptFailed") this.#toArm.push(event.command);
+      if (isOutcome(event)) this.#decided.delete(event.command);
+    }
+    if (this.#isHandingOver) return this.#turnSettled();
+    this.#feed(delivered);
+    this.#turnSettled();
+  }
+
+  mailBeforeClose(): void {
+    this.#isClosing = false;
+    this.#turnSettled();
+    this.wantMail();
+  }
+
+  lost(): void {
+    this.#host.forget(this, "another worker owns it, or it was closed");
+  }
+
+  giveBack(why: string): void {
+    if (this.#isOurs) this.#host.giveBack(this, why);
+  }
+
+  rejected(error: Error): void {
+    const message = `Run ${this.facts.workflowId}: Postgres rejected what it had to append (${error.message}).`;
+    this.#host.block(this, { kind: "unreadablePayload", message });
+  }
+
+  #grow(bytes: number): void {
+    this.#bytes += bytes;
+    this.#host.grew(bytes);
+  }
+
+  #feed(events: readonly HistoryEvent[]): void {
+    this.#isBusyWithCode = true;
+    this.#host.becameBusy(this);
+    this.#host.feed(this, events, true);
+  }
+
+  #turnSettled(): void {
+    const next = this.#exclusive.shift();
+    if (next !== undefined) return next();
+    this.#isTurnSent = false;
+    this.#lookAround();
+  }
+
+  #push(event: Event, notBefore?: number): void {
+    this.#host.becameBusy(this);
+    if (isOutcome(event)) this.#decided.add(event.command);
+    this.#outbox.push(notBefore === undefined ? { event } : { event, notBefore });
+    if (!this.#isBusyWithCode) this.#lookAround();
+  }
+
+  #close(outcome: Outcome): void {
+    if (this.#isClosing || this.#outbox.size > 0 || this.#isTurnSent || this.#isFetchingMail) return;
+    this.#isClosing = true;
+    const unread = this.engine.unreadSignals();
+    const event: Event =
+      outcome.type === "completed"
+        ? { type: "RunCompleted", result: outcome.result, unread }
+        : { type: outcome.type === "failed" ? "RunFailed" : "RunCanceled", failure: outcome.failure, unread };
+    this.#outbox.push({ event, close: outcome.type });
+  }
+
+  /** Nothing happens by itself from here: say what there is to send, or that there is nothing. */
+  #lookAround(): void {
+    if (!this.#isOurs || this.#isFrozen || this.#isBusyWithCode) return;
+    const { outcome } = this.engine;
+    if (outcome !== undefined) this.#close(outcome);
+    if (this.#outbox.size > 0 && !this.#isTurnSent) return this.#host.submit(this);
+    if (this.isQuiet || this.#isReadyToHandOver()) this.#host.becameQuiet(this);
+  }
+
+  // ---------------------------------------------------------------- leaving
+
+  /** Sends nothing until `thaw`, so that the run can be parked as it is. False when it is not quiet. */
+  freeze(): boolean {
+    if (!this.isQuiet) return false;
+    this.#isFrozen = true;
+    return true;
+  }
+
+  thaw(): void {
+    this.#isFrozen = false;
+    this.#lookAround();
+  }
+
+  /** From here on nothing new begins: what is under way is finished and committed, then the run may be released. */
+  handOver(): void {
+    this.#isHandingOver = true;
+    for (const command of [...this.#timers.keys()]) this.#cancelTimer(command);
+  }
+
+  get canBeReleased(): boolean {
+    return this.#isReadyToHandOver();
+  }
+
+  #isReadyToHandOver(): boolean {
+    return this.#isHandingOver && !this.#isTurnSent && this.#outbox.size === 0 && this.#steps.size === 0;
+  }
+
+  /** Tells steps under way to stop; they are waited for. */
+  abortSteps(reason: Error): void {
+    for (const execution of this.#steps.values()) execution.abort(reason);
+  }
+
+  /** Forgets everything at once: the right to write is gone or was given back. */
+  drop(reason: Error): void {
+    this.#isOurs = false;
+    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.clear();
+    this.#dueAt.clear();
+    for (const execution of this.#steps.values()) execution.discard(reason);
+    this.#steps.clear();
+    for (const leave of this.#exclusive.splice(0)) leave();
+  }
+}
+
+function stepFailed(pending: PendingStep, error: Error): Event {
+  return {
+    type: "StepFailed",
+    command: pending.command,
+    name: pending.ask.name,
+    failure: toFailure(error),
+    attempt: Math.max(1, pending.failedAttempts),
+    inputHash: pending.ask.inputHash,
+  };
+}
+
+function isOutcome(event: Event): event is StepCompleted | StepFailed | TimerFired {
+  return event.type === "StepCompleted" || event.type === "StepFailed" || event.type === "TimerFired";
+}
+
+function sizeOf(record: StoredEvent): number {
+  return 64 + (record.payload?.length ?? 0) + (record.data?.length ?? 0);
+}

@@ -1,0 +1,103 @@
+// Brings mail from the store to the live runs it is for. Woken by hints; a regular look is the net below them.
+
+import type { MailItem, WorkerStore } from "../store/store.ts";
+import { Backoff } from "../world/backoff.ts";
+import { Alarm, pause } from "../world/pause.ts";
+import type { World } from "../world/world.ts";
+import type { LiveRun } from "./live-run.ts";
+
+export interface MailCarrierOptions {
+  readonly store: WorkerStore;
+  readonly world: World;
+  readonly pollMs: number;
+  readonly workerId: () => string;
+  readonly findRun: (runId: string) => LiveRun | undefined;
+  readonly hasRuns: () => boolean;
+}
+
+const MAX_MAIL_PER_RUN = 500;
+
+export class MailCarrier {
+  readonly #options: MailCarrierOptions;
+  readonly #alarm: Alarm;
+  readonly #stopping = new AbortController();
+  #waiting = new Set<LiveRun>();
+  #isScheduled = false;
+  #loop: Promise<void> | undefined;
+
+  constructor(options: MailCarrierOptions) {
+    this.#options = options;
+    this.#alarm = new Alarm(options.world.clock);
+  }
+
+  start(): void {
+    this.#loop = this.#look();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#loop;
+  }
+
+  /** Some run of this worker may have mail. */
+  wake(): void {
+    this.#alarm.wake();
+  }
+
+  /** Reads the mail of one run, together with that of others asked for at the same moment. */
+  fetch(run: LiveRun): void {
+    this.#waiting.add(run);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#options.world.clock.afterDrain(() => void this.#read());
+  }
+
+  async #look(): Promise<void> {
+    const { store, world, pollMs, workerId, findRun, hasRuns } = this.#options;
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await this.#alarm.wait(pollMs * (0.75 + world.chance.float() / 2), signal);
+      if (signal.aborted || !hasRuns()) continue;
+      try {
+        for (const runId of await store.runsWithMail(workerId())) findRun(runId)?.wantMail();
+      } catch (error) {
+        world.log.debug({ error: String(error) }, "cannot look for mail, looking again later");
+      }
+    }
+  }
+
+  async #read(): Promise<void> {
+    this.#isScheduled = false;
+    const { store, world } = this.#options;
+    const backoff = new Backoff(world.chance, { firstMs: 20, maxMs: 1_000 });
+    let runs = [...this.#waiting];
+    this.#waiting = new Set();
+    while (runs.length > 0 && !this.#stopping.signal.aborted) {
+      const asked = runs.filter(({ isOurs }) => isOurs).map((run) => ({ run, requests: run.mailRequests }));
+      if (asked.length === 0) return;
+      try {
+        const boxes = asked.map(({ run }) => ({ runId: run.runId, after: run.knownMail }));
+        const items = await store.readMail(boxes, MAX_MAIL_PER_RUN);
+        runs = hand(asked, items);
+      } catch {
+        await pause(world.clock, backoff.next(), this.#stopping.signal);
+      }
+    }
+  }
+}
+
+/** Gives each run its mail; answers the runs that want to be read again. */
+function hand(asked: readonly { run: LiveRun; requests: number }[], items: readonly MailItem[]): LiveRun[] {
+  const byRun = new Map<string, MailItem[]>();
+  for (const item of items) {
+    const list = byRun.get(item.runId);
+    if (list === undefined) byRun.set(item.runId, [item]);
+    else list.push(item);
+  }
+  return asked
+    .filter(({ run, requests }) => {
+      const mail = byRun.get(run.runId) ?? [];
+      return run.mailArrived(mail, requests, mail.length >= MAX_MAIL_PER_RUN);
+    })
+    .map(({ run }) => run);
+}

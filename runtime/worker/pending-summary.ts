@@ -1,0 +1,27 @@
+// What a run waits for, as its engine knows it: the answer to the query that every run has.
+
+import type { PendingStepWork, PendingTimerWork, PendingWork } from "../../sdk/protocol/pending-work.ts";
+import type { RunEngine } from "../replay/engine.ts";
+
+export function describePending(engine: RunEngine): PendingWork {
+  const steps: PendingStepWork[] = [];
+  const timers: PendingTimerWork[] = [];
+  for (const pending of engine.pendingCommands()) {
+    const { command } = pending;
+    if (pending.kind === "StartTimer") {
+      timers.push({ kind: "timer", command, name: pending.name, fireAt: pending.fireAt });
+      continue;
+    }
+    steps.push({
+      kind: "step",
+      command,
+      name: pending.ask.name,
+      attempt: pending.failedAttempts + 1,
+      lastError: pending.lastFailure?.message ?? null,
+      nextAttemptAt: pending.nextAttemptAt,
+      isCancelRequested: pending.cancelRequested !== null,
+    });
+  }
+  const { signals, conditions } = engine.waits;
+  return { steps, timers, signals, conditions, unreadSignals: engine.unreadSignals().map(({ name }) => name) };
+}

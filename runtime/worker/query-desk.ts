@@ -1,0 +1,120 @@
+// Answers queries: from the live run if it is here, else from a replay that is thrown away. Leaves no trace in any
+// history, and never claims.
+
+import { fromRecord } from "../../sdk/protocol/event-record.ts";
+import type { HistoryEvent } from "../../sdk/protocol/event.ts";
+import { EverstepError, isEverstepError } from "../../sdk/protocol/errors.ts";
+import { encodePayload } from "../../sdk/protocol/payload.ts";
+import type { RunEngine, RunFacts } from "../replay/engine.ts";
+import type { TurnLoop } from "../replay/turn-loop.ts";
+import type { QueryAnswer, Store, TakenQuery } from "../store/store.ts";
+import type { Wakeups } from "../wake/wakeups.ts";
+import { Backoff } from "../world/backoff.ts";
+import { Alarm, pause } from "../world/pause.ts";
+import type { World } from "../world/world.ts";
+import type { LiveRun } from "./live-run.ts";
+import { PENDING_QUERY } from "../../sdk/protocol/pending-work.ts";
+import { describePending } from "./pending-summary.ts";
+
+export interface QueryDeskOptions {
+  readonly store: Store;
+  readonly world: World;
+  readonly wakeups: Wakeups;
+  readonly turns: TurnLoop;
+  readonly queues: readonly string[];
+  readonly pollMs: number;
+  readonly workerId: () => string;
+  readonly findRun: (runId: string) => LiveRun | undefined;
+  /** An engine for a run that is not ours; undefined when no workflow here has the name. */
+  readonly engineFor: (workflow: string, run: RunFacts) => RunEngine | undefined;
+}
+
+const MAX_QUERIES_AT_ONCE = 20;
+
+export class QueryDesk {
+  readonly #options: QueryDeskOptions;
+  readonly #alarm: Alarm;
+  readonly #stopping = new AbortController();
+  #loop: Promise<void> | undefined;
+
+  constructor(options: QueryDeskOptions) {
+    this.#options = options;
+    this.#alarm = new Alarm(options.world.clock);
+  }
+
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#loop;
+  }
+
+  wake(): void {
+    this.#alarm.wake();
+  }
+
+  async #run(): Promise<void> {
+    const { store, world, queues, workerId, pollMs } = this.#options;
+    const { signal } = this.#stopping;
+    const backoff = new Backoff(world.chance, { firstMs: 50, maxMs: 5_000 });
+    while (!signal.aborted) {
+      try {
+        const taken = await store.takeQueries(workerId(), queues, MAX_QUERIES_AT_ONCE);
+        backoff.reset();
+        if (taken.length > 0) await this.#answerAll(taken);
+        else await this.#alarm.wait(pollMs * (0.75 + world.chance.float() / 2), signal);
+      } catch (error) {
+        world.log.debug({ error: String(error) }, "cannot answer queries, trying again");
+        await pause(world.clock, backoff.next(), signal);
+      }
+    }
+  }
+
+  async #answerAll(taken: readonly TakenQuery[]): Promise<void> {
+    const answers = await Promise.all(
+      taken.map(async (query) => ({ queryId: query.queryId, answer: await this.#answer(query) })),
+    );
+    const known = answers.filter((each): each is { queryId: string; answer: QueryAnswer } => each.answer !== undefined);
+    await this.#options.store.answerQueries(known);
+    this.#options.wakeups.publish(known.map(({ queryId }) => `query/${queryId}` as const));
+  }
+
+  /** Undefined when the run moved to another owner meanwhile: the question is asked again there. */
+  async #answer(query: TakenQuery): Promise<QueryAnswer | undefined> {
+    const live = this.#options.findRun(query.runId);
+    if (live?.isReadable === true) return ask(live.engine, query);
+    return this.#answerFromHistory(query);
+  }
+
+  async #answerFromHistory(query: TakenQuery): Promise<QueryAnswer | undefined> {
+    const { store, turns, engineFor } = this.#options;
+    const run = await store.findRun({ runId: query.runId });
+    const [history] = await store.loadHistories([query.runId]);
+    if (run === null || history === undefined) return undefined;
+    const engine = engineFor(run.workflow, run);
+    if (engine === undefined) {
+      const message = `No worker that was asked has workflow "${run.workflow}" of run ${run.workflowId}. Start one that has it.`;
+      return { ok: false, code: "WORKFLOW_UNKNOWN", message };
+    }
+    const events = history.events.map(fromRecord);
+    const known = events.filter((event): event is HistoryEvent => event !== undefined);
+    if (known.length !== events.length) {
+      return { ok: false, code: "DIVERGENCE", message: `Run ${run.workflowId} has events of a newer release than this worker's.` };
+    }
+    await new Promise<void>((resolve) => turns.feed(engine, known, true, resolve));
+    return ask(engine, query);
+  }
+}
+
+function ask(engine: RunEngine, query: TakenQuery): QueryAnswer {
+  if (query.name === PENDING_QUERY) return { ok: true, payload: encodePayload(describePending(engine), "pending work") };
+  if (engine.broken !== undefined) return { ok: false, code: "DIVERGENCE", message: engine.broken.message };
+  try {
+    return { ok: true, payload: engine.query(query.name, query.input) };
+  } catch (error) {
+    const known: EverstepError = isEverstepError(error) ? error : new EverstepError("QUERY_FAILED", String(error));
+    return { ok: false, code: known.code === "QUERY_UNKNOWN" ? "QUERY_UNKNOWN" : "QUERY_FAILED", message: known.message };
+  }
+}

@@ -1,0 +1,154 @@
+// One attempt of one step: the author's function with its context, its limits and its way to be stopped. Ends exactly
+// once, whatever comes first: result, error, a limit, an abort that nobody waits out.
+
+import { EverstepError } from "../../sdk/protocol/errors.ts";
+import { TimeoutFailure } from "../../sdk/protocol/failures.ts";
+import { decodePayload, encodePayload, type Payload } from "../../sdk/protocol/payload.ts";
+import { runWithAmbient } from "../../sdk/workflow/ambient.ts";
+import type { WorkflowLog } from "../../sdk/workflow/log.ts";
+import type { StepContext, StepTransaction } from "../../sdk/workflow/step.ts";
+import type { PendingStep } from "../replay/pending.ts";
+import type { CancelTimer, Clock } from "../world/world.ts";
+
+export type AttemptEnd =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly error: unknown; readonly wasAborted: boolean };
+
+export interface AttemptOptions {
+  readonly pending: PendingStep;
+  readonly run: { readonly runId: string; readonly workflowId: string };
+  readonly clock: Clock;
+  readonly log: WorkflowLog;
+  /** What is left of the time over all attempts; null for no limit. */
+  readonly totalLeftMs: number | null;
+  onHeartbeat(details: Payload): void;
+}
+
+export class StepAttempt {
+  readonly attempt: number;
+  readonly #options: AttemptOptions;
+  readonly #context: StepContext;
+  #controller: AbortController | undefined;
+  #abortedBy: unknown;
+  #isEnded = false;
+  #heartbeat: Payload;
+  #cancelTimers: CancelTimer[] = [];
+  #restartSilence: (() => void) | undefined;
+  #end: ((end: AttemptEnd) => void) | undefined;
+
+  constructor(options: AttemptOptions) {
+    const { pending, run, log } = options;
+    this.#options = options;
+    this.attempt = pending.failedAttempts + 1;
+    this.#heartbeat = pending.heartbeat;
+    const attempt = this;
+    this.#context = {
+      runId: run.runId,
+      workflowId: run.workflowId,
+      attempt: this.attempt,
+      idempotencyKey: `${run.runId}/${pending.command}`,
+      // Made when asked for: most steps never look, and an AbortController costs more than the rest of the context.
+      get signal() {
+        return attempt.#abortController().signal;
+      },
+      heartbeat: (details) => attempt.#beat(details),
+      get lastHeartbeat() {
+        return decodePayload(pending.heartbeat, `heartbeat of step "${pending.ask.name}"`);
+      },
+      log,
+    };
+  }
+
+  /** Details of the latest heartbeat, for the next attempt. */
+  get heartbeat(): Payload {
+    return this.#heartbeat;
+  }
+
+  /** Runs the author's function; resolves with how it ended, never rejects. */
+  run(tx?: StepTransaction): Promise<AttemptEnd> {
+    const { body, name } = this.#options.pending.ask;
+    return new Promise((resolve) => {
+      this.#end = (end) => {
+        if (this.#isEnded) return;
+        this.#isEnded = true;
+        for (const cancel of this.#cancelTimers) cancel();
+        resolve(end);
+      };
+      if (this.#abortedBy !== undefined) return this.#end({ ok: false, error: this.#abortedBy, wasAborted: true });
+      this.#setLimits();
+      const fail = (error: unknown) =>
+        this.#end?.({ ok: false, error, wasAborted: this.#abortedBy !== undefined });
+      try {
+        const result = runWithAmbient({ kind: "step", name, step: this.#context }, () =>
+          body.kind === "step" ? body.run(this.#context) : body.run(requireTransaction(tx), this.#context),
+        );
+        if (isThenable(result)) result.then((value) => this.#end?.({ ok: true, value }), fail);
+        else this.#end({ ok: true, value: result });
+      } catch (error) {
+        fail(error);
+      }
+    });
+  }
+
+  /** Tells the function to stop; it is waited for. */
+  abort(reason: Error): void {
+    this.#abortedBy ??= reason;
+    this.#controller?.abort(reason);
+  }
+
+  /** Tells the function to stop and does not wait: for limits, and for runs that are no longer ours. */
+  giveUp(reason: Error): void {
+    this.abort(reason);
+    this.#end?.({ ok: false, error: reason, wasAborted: false });
+  }
+
+  #setLimits(): void {
+    const { pending, totalLeftMs, clock } = this.#options;
+    const { timeoutMs, heartbeatTimeoutMs, totalTimeoutMs, name } = pending.ask;
+    if (timeoutMs !== null) {
+      this.#limit(timeoutMs, () => new TimeoutFailure("attempt", `step "${name}" ran longer than its timeout of ${timeoutMs} ms`));
+    }
+    if (totalLeftMs !== null) {
+      this.#limit(totalLeftMs, () => new TimeoutFailure("total", `step "${name}" took longer than its totalTimeout of ${totalTimeoutMs} ms over all attempts`));
+    }
+    if (heartbeatTimeoutMs === null) return;
+    let cancel: CancelTimer = () => {};
+    this.#restartSilence = () => {
+      cancel();
+      cancel = clock.setTimer(heartbeatTimeoutMs, () =>
+        this.giveUp(new TimeoutFailure("heartbeat", `step "${name}" sent no heartbeat for ${heartbeatTimeoutMs} ms`)),
+      );
+    };
+    this.#restartSilence();
+    this.#cancelTimers.push(() => cancel());
+  }
+
+  #limit(ms: number, failure: () => Error): void {
+    this.#cancelTimers.push(this.#options.clock.setTimer(ms, () => this.giveUp(failure())));
+  }
+
+  #beat(details: unknown): void {
+    if (this.#isEnded) return;
+    const { pending, onHeartbeat } = this.#options;
+    this.#heartbeat = encodePayload(details, `heartbeat of step "${pending.ask.name}"`);
+    this.#restartSilence?.();
+    onHeartbeat(this.#heartbeat);
+  }
+
+  #abortController(): AbortController {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#abortedBy !== undefined) this.#controller.abort(this.#abortedBy);
+    }
+    return this.#controller;
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+function requireTransaction(tx: StepTransaction | undefined): StepTransaction {
+  if (tx !== undefined) return tx;
+  throw new EverstepError("INVARIANT_BROKEN", "Invariant broken: a transaction step runs inside a transaction. Please report this.");
+}

@@ -1,0 +1,121 @@
+// A step under way: waits for a place among the running steps, makes one attempt, and says what history shall say of it.
+
+import type { Event, StepAttemptFailed } from "../../sdk/protocol/event.ts";
+import { isEverstepError } from "../../sdk/protocol/errors.ts";
+import { CanceledFailure, toFailure } from "../../sdk/protocol/failures.ts";
+import { encodePayload } from "../../sdk/protocol/payload.ts";
+import { nextRetry } from "../../sdk/protocol/retry-policy.ts";
+import type { PendingStep } from "../replay/pending.ts";
+import type { LiveRun } from "./live-run.ts";
+import { type AttemptEnd, StepAttempt } from "./step-attempt.ts";
+import type { StepRunner } from "./step-runner.ts";
+
+export interface StepExecution {
+  start(): void;
+  /** Tells the body to stop; its end is waited for. */
+  abort(reason: Error): void;
+  /** Tells the body to stop and forgets it: whatever it still does is not recorded. */
+  discard(reason: Error): void;
+}
+
+export class RunningStep implements StepExecution {
+  readonly #run: LiveRun;
+  readonly #pending: PendingStep;
+  readonly #runner: StepRunner;
+  readonly #firstAttemptAt: number;
+  readonly #attempt: StepAttempt;
+  #isDiscarded = false;
+
+  constructor(run: LiveRun, pending: PendingStep, runner: StepRunner) {
+    this.#run = run;
+    this.#pending = pending;
+    this.#runner = runner;
+    const { storeClock, world } = runner;
+    const now = storeClock.now();
+    this.#firstAttemptAt = pending.firstAttemptAt ?? now;
+    const { totalTimeoutMs } = pending.ask;
+    this.#attempt = new StepAttempt({
+      pending,
+      run: { runId: run.runId, workflowId: run.facts.workflowId },
+      clock: world.clock,
+      log: runner.logFor(run, pending),
+      totalLeftMs: totalTimeoutMs === null ? null : Math.max(0, this.#firstAttemptAt + totalTimeoutMs - now),
+      onHeartbeat: (details) => runner.keepHeartbeat(run, pending.command, this.#attempt.attempt, details),
+    });
+  }
+
+  start(): void {
+    this.#runner.places.enter(() => {
+      if (this.#isDiscarded) return this.#runner.places.leave();
+      void this.#make().finally(() => this.#runner.places.leave());
+    });
+  }
+
+  abort(reason: Error): void {
+    this.#attempt.abort(reason);
+  }
+
+  discard(reason: Error): void {
+    this.#isDiscarded = true;
+    this.#attempt.giveUp(reason);
+  }
+
+  async #make(): Promise<void> {
+    if (this.#pending.ask.body.kind === "transaction") return this.#runner.transact(this.#run, this.#pending, this.#attempt, this);
+    const end = await this.#attempt.run();
+    if (!this.#isDiscarded) this.#run.stepEnded(this.#pending.command, this.eventOf(end));
+  }
+
+  get isDiscarded(): boolean {
+    return this.#isDiscarded;
+  }
+
+  /** What history says of the attempt. */
+  eventOf(end: AttemptEnd): Event {
+    return end.ok ? this.completed(end.value) : this.#failed(end.error, end.wasAborted);
+  }
+
+  /** The result, stored; or the failure of a result that cannot be. */
+  completed(value: unknown): Event {
+    const { command, ask } = this.#pending;
+    try {
+      const result = encodePayload(value, `result of step "${ask.name}"`);
+      const { attempt } = this.#attempt;
+      return { type: "StepCompleted", command, name: ask.name, result, attempt, inputHash: ask.inputHash };
+    } catch (error) {
+      return this.#failed(error, false);
+    }
+  }
+
+  #failed(error: unknown, wasAborted: boolean): Event {
+    const { command, ask, cancelRequested } = this.#pending;
+    const { attempt } = this.#attempt;
+    const { storeClock, world } = this.#runner;
+    const isCancel = wasAborted && cancelRequested !== null;
+    const failure = toFailure(isCancel ? canceledBy(cancelRequested, error) : error);
+    const base = { command, name: ask.name, failure, attempt };
+    const elapsedMs = storeClock.now() - this.#firstAttemptAt;
+    const verdict =
+      isCancel || (isEverstepError(error) && !error.retryable)
+        ? { stop: "not retryable" }
+        : nextRetry({
+            policy: ask.retry,
+            attempt,
+            failure,
+            error,
+            random: () => world.chance.float(),
+            elapsedMs,
+            totalTimeoutMs: ask.totalTimeoutMs,
+          });
+    if ("stop" in verdict) return { type: "StepFailed", ...base, inputHash: ask.inputHash };
+    this.#runner.noteRetry(this.#run, base, verdict.delayMs);
+    const { heartbeat } = this.#attempt;
+    const firstAttemptAt = Math.round(this.#firstAttemptAt);
+    const failed: StepAttemptFailed = { type: "StepAttemptFailed", ...base, delayMs: verdict.delayMs, firstAttemptAt, heartbeat };
+    return failed;
+  }
+}
+
+function canceledBy(request: CanceledFailure, error: unknown): CanceledFailure {
+  return error instanceof CanceledFailure ? error : new CanceledFailure(request.message, { cause: error });
+}

@@ -1,0 +1,424 @@
+// A worker, made of ports: claims runs, executes them side by side, commits what they do, parks, hands over. Every part
+// of the world comes in as an argument, so this very worker also runs in the simulation.
+
+import { EverstepError } from "../../sdk/protocol/errors.ts";
+import type { BlockedReason, ClosedStatus } from "../../sdk/protocol/run.ts";
+import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
+import type { Leases } from "../lease/leases.ts";
+import { RunEngine, type RunFacts } from "../replay/engine.ts";
+import { TurnLoop } from "../replay/turn-loop.ts";
+import { createDeadlineCloser } from "../scheduler/deadline-closer.ts";
+import { createRescuer } from "../scheduler/rescuer.ts";
+import { Sweep } from "../scheduler/sweep.ts";
+import { createUnblocker } from "../scheduler/unblocker.ts";
+import { type ClaimedRun, type LoadedHistory, type Store, SUSPECT_FROM_CRASHES } from "../store/store.ts";
+import type { Wakeups } from "../wake/wakeups.ts";
+import { pause } from "../world/pause.ts";
+import type { World } from "../world/world.ts";
+import { Claimer } from "./claimer.ts";
+import { Committer } from "./committer.ts";
+import { diagnose } from "./diagnosis.ts";
+import { HeartbeatKeeper } from "./heartbeat-keeper.ts";
+import { LeaseKeeper } from "./lease-keeper.ts";
+import { LiveRun, type RunHost } from "./live-run.ts";
+import { MailCarrier } from "./mail-carrier.ts";
+import { Parker } from "./parker.ts";
+import { QueryDesk } from "./query-desk.ts";
+import { Releaser } from "./releaser.ts";
+import type { WorkerSettings } from "./settings.ts";
+import { boundLog, StepRunner } from "./step-runner.ts";
+import { StoreClock } from "./store-clock.ts";
+
+export interface WorkerParts {
+  readonly workflows: readonly AnyWorkflow[];
+  readonly store: Store;
+  readonly leases: Leases;
+  readonly wakeups: Wakeups;
+  readonly world: World;
+  readonly settings: WorkerSettings;
+}
+
+export interface WorkerStats {
+  readonly workerId: string;
+  readonly isTrusted: boolean;
+  readonly liveRuns: number;
+  readonly liveBytes: number;
+  readonly stepsUnderWay: number;
+  readonly stepsWaiting: number;
+  readonly claimed: number;
+  readonly parked: number;
+  readonly closed: number;
+  readonly lost: number;
+  readonly blocked: number;
+  readonly commits: number;
+  readonly events: number;
+  readonly inDoubt: number;
+}
+
+export class WorkerLoop implements RunHost {
+  readonly #parts: WorkerParts;
+  readonly #workflows: ReadonlyMap<string, AnyWorkflow>;
+  readonly #runs = new Map<string, LiveRun>();
+  readonly #suspects = new Set<LiveRun>();
+  readonly #tried = new Set<string>();
+  readonly #storeClock: StoreClock;
+  readonly #turns: TurnLoop;
+  readonly #committer: Committer;
+  readonly #steps: StepRunner;
+  readonly #heartbeats: HeartbeatKeeper;
+  readonly #keeper: LeaseKeeper;
+  readonly #claimer: Claimer;
+  readonly #mail: MailCarrier;
+  readonly #parker: Parker;
+  readonly #queries: QueryDesk;
+  readonly #releaser: Releaser;
+  readonly #sweeps: readonly Sweep[];
+  readonly #counts = { claimed: 0, parked: 0, closed: 0, lost: 0, blocked: 0 };
+  readonly #unsubscribe: (() => void)[] = [];
+  #unsubscribeMail: () => void = () => {};
+  #phase: "new" | "running" | "stopping" | "stopped" = "new";
+  #onEmpty: (() => void) | undefined;
+  #liveBytes = 0;
+
+  constructor(parts: WorkerParts) {
+    this.#parts = parts;
+    this.#workflows = new Map(parts.workflows.map((workflow) => [workflow.name, workflow]));
+    const { store, world, wakeups, leases, settings } = parts;
+    const workerId = () => this.#keeper.workerId;
+    const isTrusted = () => this.#keeper.isTrusted;
+    const findRun = (runId: string) => this.#runs.get(runId);
+    const storeClock = new StoreClock(world.clock);
+    this.#storeClock = storeClock;
+    this.#turns = new TurnLoop((call) => world.clock.afterDrain(call));
+    this.#committer = new Committer({
+      store,
+      world,
+      storeClock,
+      workerId,
+      concurrency: settings.commitConcurrency,
+      maxRunsPerCommit: settings.maxRunsPerCommit,
+      maxBytesPerCommit: settings.maxBytesPerCommit,
+    });
+    this.#heartbeats = new HeartbeatKeeper({ store, world, everyMs: settings.heartbeatEveryMs });
+    this.#steps = new StepRunner({ store, world, storeClock, heartbeats: this.#heartbeats, maxSteps: settings.maxSteps });
+    this.#keeper = new LeaseKeeper({
+      leases,
+      world,
+      ttlMs: settings.leaseTtlMs,
+      onLapse: () => this.#dropAll(),
+      onTrust: (id) => this.#trusted(id),
+    });
+    this.#claimer = new Claimer({
+      store,
+      world,
+      storeClock,
+      queues: settings.queues,
+      maxRunsPerClaim: settings.maxRunsPerClaim,
+      pollMs: settings.pollMs,
+      workerId,
+      isTrusted,
+      room: () => this.#room(),
+      hasSuspect: () => this.#suspects.size > 0,
+      accept: (run, history) => this.#accept(run, history),
+    });
+    this.#mail = new MailCarrier({ store, world, pollMs: settings.pollMs, workerId, findRun, hasRuns: () => this.#runs.size > 0 });
+    this.#parker = new Parker({
+      store,
+      world,
+      storeClock,
+      lingerMs: settings.lingerMs,
+      keepIfDueWithinMs: settings.keepIfDueWithinMs,
+      isCrowded: () => this.#isCrowded(),
+      parked: (run) => this.#parked(run),
+    });
+    this.#queries = new QueryDesk({
+      store,
+      world,
+      wakeups,
+      turns: this.#turns,
+      queues: settings.queues,
+      pollMs: settings.pollMs,
+      workerId,
+      findRun,
+      engineFor: (name, run) => this.#engine(name, run, false),
+    });
+    this.#releaser = new Releaser({ store, wakeups, world });
+    this.#sweeps = [
+      createRescuer({ store, leases, wakeups, world, everyMs: settings.rescueEveryMs, isTrusted, workerId }),
+      createDeadlineCloser({
+        store,
+        wakeups,
+        world,
+        everyMs: settings.deadlineEveryMs,
+        closed: (runId) => this.#runs.get(runId)?.lost(),
+      }),
+      createUnblocker({
+        store,
+        world,
+        everyMs: settings.unblockEveryMs,
+        workflows: [...this.#workflows.keys()],
+        isTrusted,
+        room: () => Math.min(this.#room(), settings.maxRunsPerClaim),
+        claim: (runIds) => this.#claimBlocked(runIds),
+        tried: this.#tried,
+      }),
+      new Sweep({ name: "custodian", world, everyMs: settings.leaseTtlMs, sweep: () => this.#giveBackUnknown() }),
+      new Sweep({ name: "leftovers", world, everyMs: LEFTOVERS_EVERY_MS, sweep: () => store.forgetLeftovers() }),
+    ];
+  }
+
+  get stats(): WorkerStats {
+    const { commits, events, inDoubt } = this.#committer.counts;
+    return {
+      workerId: this.#keeper.workerId,
+      isTrusted: this.#keeper.isTrusted,
+      liveRuns: this.#runs.size,
+      liveBytes: this.#liveBytes,
+      stepsUnderWay: this.#steps.places.taken,
+      stepsWaiting: this.#steps.places.waiting,
+      ...this.#counts,
+      commits,
+      events,
+      inDoubt,
+    };
+  }
+
+  /** Runs whose code is between two quiet moments: for the watchdog's report. */
+  get runsInCode(): string[] {
+    return this.#turns.active.map((engine) => engine.info.workflowId);
+  }
+
+  /** Begins to claim. Resolves when the worker has its lease, or has tried once to get it. */
+  async start(): Promise<void> {
+    const { wakeups, settings } = this.#parts;
+    this.#phase = "running";
+    for (const queue of settings.queues) {
+      this.#unsubscribe.push(wakeups.subscribe(`queue/${queue}`, () => this.#claimer.wake()));
+      this.#unsubscribe.push(wakeups.subscribe(`ask/${queue}`, () => this.#queries.wake()));
+    }
+    await this.#keeper.start();
+    this.#claimer.start();
+    this.#mail.start();
+    this.#queries.start();
+    for (const sweep of this.#sweeps) sweep.start();
+  }
+
+  /**
+   * Stops claiming, lets step bodies under way end (for `graceMs`, then tells them to abort and gives up on them), and
+   * hands every run over. Nothing of this worker is left when it resolves.
+   */
+  async stop(graceMs: number = this.#parts.settings.shutdownGraceMs): Promise<void> {
+    if (this.#phase !== "running") return;
+    this.#phase = "stopping";
+    const { clock } = this.#parts.world;
+    for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
+    await Promise.all([this.#claimer.stop(), this.#queries.stop(), ...this.#sweeps.map((sweep) => sweep.stop())]);
+    this.#parker.stop();
+    for (const run of [...this.#runs.values()]) {
+      run.handOver();
+      if (run.canBeReleased) this.giveBack(run, "this worker stops");
+    }
+    await this.#emptyWithin(graceMs);
+    for (const run of this.#runs.values()) run.abortSteps(new EverstepError("LEASE_LOST", "This worker stops: its steps are handed over."));
+    await this.#emptyWithin(ABORT_GRACE_MS);
+    for (const run of [...this.#runs.values()]) this.giveBack(run, "this worker stops");
+    await Promise.race([this.#releaser.drained(), pause(clock, RELEASE_GRACE_MS)]);
+    this.#releaser.stop();
+    this.#committer.stop();
+    this.#heartbeats.stop();
+    this.#unsubscribeMail();
+    await this.#mail.stop();
+    await this.#keeper.stop();
+    this.#phase = "stopped";
+  }
+
+  // ---------------------------------------------------------------- claiming
+
+  #room(): number {
+    return this.#phase === "running" && !this.#isFull() ? this.#parts.settings.maxLiveRuns - this.#runs.size : 0;
+  }
+
+  #isFull(): boolean {
+    return this.#runs.size >= this.#parts.settings.maxLiveRuns || this.#liveBytes >= this.#parts.settings.maxLiveBytes;
+  }
+
+  #isCrowded(): boolean {
+    const { maxLiveRuns, maxLiveBytes } = this.#parts.settings;
+    return this.#runs.size > maxLiveRuns * CROWDED || this.#liveBytes > maxLiveBytes * CROWDED;
+  }
+
+  #accept(facts: ClaimedRun, history: LoadedHistory): void {
+    const claim = { runId: facts.runId, epoch: facts.epoch, claimId: facts.claimId };
+    if (this.#phase !== "running" || !this.#keeper.isTrusted) return this.#releaser.release(claim, facts.queue);
+    this.#counts.claimed++;
+    const engine = this.#engine(facts.workflow, facts, false);
+    if (engine === undefined) {
+      const known = [...this.#workflows.keys()].map((name) => `"${name}"`).join(", ") || "none";
+      const message = `Run ${facts.workflowId} is of workflow "${facts.workflow}", which this worker does not have (it has: ${known}). Start a worker that has it, and the run goes on.`;
+      this.#blocked(facts, { kind: "unknownWorkflow", message });
+      return void this.#releaser.block(claim, async () => ({ kind: "unknownWorkflow", message }));
+    }
+    const run = new LiveRun(facts, engine, this);
+    this.#runs.get(facts.runId)?.lost();
+    this.#runs.set(facts.runId, run);
+    if (facts.crashCount > SUSPECT_FROM_CRASHES) this.#suspects.add(run);
+    run.open(history);
+  }
+
+  async #claimBlocked(runIds: readonly string[]): Promise<void> {
+    const { store, world } = this.#parts;
+    const claimed = await store.claimBlocked(this.#keeper.workerId, world.chance.uuid(), runIds);
+    await this.#claimer.bring(claimed, NEVER_ABORTED);
+  }
+
+  #engine(name: string, run: RunFacts, recordsCallSites: boolean): RunEngine | undefined {
+    const workflow = this.#workflows.get(name);
+    if (workflow === undefined) return undefined;
+    const ids = { workflowId: run.workflowId, runId: run.runId, workflow: name };
+    return new RunEngine({ workflow, run, log: boundLog(this.#parts.world.log, () => ids), recordsCallSites });
+  }
+
+  #trusted(workerId: string): void {
+    this.#unsubscribeMail();
+    this.#unsubscribeMail = this.#parts.wakeups.subscribe(`worker/${workerId}`, () => {
+      this.#mail.wake();
+      this.#queries.wake();
+    });
+    this.#claimer.wake();
+  }
+
+  /** What the store says is ours and we know nothing of (the answer to a claim was lost) goes back. */
+  async #giveBackUnknown(): Promise<void> {
+    const { store, settings } = this.#parts;
+    if (!this.#keeper.isTrusted || this.#claimer.hasClaimsUnderWay) return;
+    const workerId = this.#keeper.workerId;
+    const claims = await store.claimsOf(workerId);
+    if (workerId !== this.#keeper.workerId) return;
+    for (const claim of claims) {
+      const live = this.#runs.get(claim.runId);
+      const isKnown = live?.claim.claimId === claim.claimId || this.#releaser.isLeaving(claim.runId);
+      if (isKnown || this.#claimer.isUnderWay(claim.claimId)) continue;
+      this.#releaser.release(claim, settings.queues[0] ?? "");
+    }
+  }
+
+  // ---------------------------------------------------------------- what live runs ask for
+
+  newTag(): string {
+    return this.#parts.world.chance.uuid();
+  }
+
+  msUntil(storeTime: number): number {
+    return this.#storeClock.msUntil(storeTime);
+  }
+
+  setTimer(ms: number, fire: () => void): () => void {
+    return this.#parts.world.clock.setTimer(ms, fire);
+  }
+
+  submit(run: LiveRun): void {
+    this.#committer.submit(run);
+  }
+
+  feed(run: LiveRun, events: Parameters<RunHost["feed"]>[1], begins: boolean): void {
+    this.#turns.feed(run.engine, events, begins, () => run.quieted());
+  }
+
+  execute(run: LiveRun, pending: Parameters<RunHost["execute"]>[1]): ReturnType<RunHost["execute"]> {
+    return this.#steps.execution(run, pending);
+  }
+
+  fetchMail(run: LiveRun): void {
+    this.#mail.fetch(run);
+  }
+
+  grew(bytes: number): void {
+    this.#liveBytes += bytes;
+  }
+
+  becameQuiet(run: LiveRun): void {
+    if (this.#phase === "stopping" && run.canBeReleased) return this.giveBack(run, "this worker stops");
+    if (run.isQuiet) this.#parker.quiet(run);
+  }
+
+  becameBusy(run: LiveRun): void {
+    this.#parker.busy(run);
+  }
+
+  closed(run: LiveRun, status: ClosedStatus): void {
+    this.#counts.closed++;
+    this.#parts.world.log.debug({ ...idsOf(run), status }, "run closed");
+    this.#remove(run, `it is ${status}`);
+    this.#parts.wakeups.publish([`run/${run.runId}`]);
+  }
+
+  block(run: LiveRun, reason: BlockedReason): void {
+    this.#blocked(run.facts, reason);
+    this.#remove(run, "it is blocked");
+    const { store } = this.#parts;
+    const engine = () => this.#engine(run.facts.workflow, run.facts, true);
+    void this.#releaser.block(run.claim, () => diagnose({ store, turns: this.#turns, engine, runId: run.runId, reason }));
+  }
+
+  giveBack(run: LiveRun, why: string): void {
+    this.#remove(run, why);
+    this.#releaser.release(run.claim, run.facts.queue);
+  }
+
+  forget(run: LiveRun, why: string): void {
+    if (!run.isOurs) return;
+    this.#counts.lost++;
+    this.#parts.world.log.debug({ ...idsOf(run), epoch: run.claim.epoch, why }, "run no longer ours");
+    this.#remove(run, why);
+  }
+
+  #parked(run: LiveRun): void {
+    this.#counts.parked++;
+    this.#remove(run, "it is parked");
+  }
+
+  #blocked(facts: ClaimedRun, reason: BlockedReason): void {
+    this.#counts.blocked++;
+    this.#tried.add(facts.runId);
+    const fields = { workflowId: facts.workflowId, runId: facts.runId, workflow: facts.workflow, kind: reason.kind };
+    this.#parts.world.log.error(fields, `run blocked: ${reason.message}`);
+  }
+
+  // ---------------------------------------------------------------- leaving
+
+  #remove(run: LiveRun, why: string): void {
+    if (!run.isOurs) return;
+    const wasFull = this.#isFull();
+    run.drop(new EverstepError("LEASE_LOST", `Run ${run.facts.workflowId} is no longer executed here: ${why}.`));
+    this.#liveBytes -= run.bytes;
+    this.#turns.drop(run.engine);
+    this.#parker.busy(run);
+    this.#suspects.delete(run);
+    if (this.#runs.get(run.runId) === run) this.#runs.delete(run.runId);
+    if (wasFull) this.#claimer.wake();
+    if (this.#runs.size === 0) this.#onEmpty?.();
+  }
+
+  #dropAll(): void {
+    for (const run of [...this.#runs.values()]) this.#remove(run, "the lease of this worker ran out");
+  }
+
+  async #emptyWithin(ms: number): Promise<void> {
+    if (this.#runs.size === 0) return;
+    const done = new AbortController();
+    this.#onEmpty = () => done.abort();
+    await pause(this.#parts.world.clock, ms, done.signal);
+    this.#onEmpty = undefined;
+  }
+}
+
+const NEVER_ABORTED = new AbortController().signal;
+const LEFTOVERS_EVERY_MS = 60_000;
+const ABORT_GRACE_MS = 1_000;
+const RELEASE_GRACE_MS = 5_000;
+/** From this part of a bound on, quiet runs leave without lingering. */
+const CROWDED = 0.8;
+
+function idsOf(run: LiveRun): Record<string, unknown> {
+  return { workflowId: run.facts.workflowId, runId: run.runId };
+}

@@ -1,0 +1,160 @@
+// Starts and watches runs. Typed by the workflow's own types; everything it does goes through the front door.
+
+import { type Duration, toMs } from "../protocol/duration.ts";
+import { encodePayload } from "../protocol/payload.ts";
+import type { RunStatus, RunSummary } from "../protocol/run.ts";
+import type { SignalDefinition } from "../workflow/signal.ts";
+import type { Workflow } from "../workflow/workflow.ts";
+import type { FrontDoor, StartCall } from "./front-door.ts";
+import { RunHandle } from "./run-handle.ts";
+
+interface StartSettings {
+  /** The caller's stable key: no two open runs have the same. Default: the run's own id. */
+  readonly id?: string;
+  /** Whose workers execute it. Default "default". */
+  readonly queue?: string;
+  /** Closes the run as timed out when it is open longer than this. Default: the workflow's own timeout. */
+  readonly timeout?: Duration;
+  /** How long before the run may begin. A signal begins it at once. Default 0. */
+  readonly delay?: Duration;
+  /** Makes repeating the call safe: the same request id answers with the same run, whatever became of it. */
+  readonly requestId?: string;
+  /** When an open run has the id: fail with RUN_ALREADY_STARTED (default), use that run, or terminate it first. */
+  readonly onConflict?: "fail" | "useExisting" | "terminateExisting";
+  /** When only closed runs have the id: start anyway (default), only if the latest did not complete, or refuse. */
+  readonly onReuse?: "allow" | "allowIfFailed" | "reject";
+}
+
+/** `input` is required unless the workflow takes none. */
+export type StartOptions<Input> = StartSettings &
+  (undefined extends Input ? { readonly input?: Input } : { readonly input: Input });
+
+type StartArguments<Input> = undefined extends Input
+  ? [options?: StartOptions<Input>]
+  : [options: StartOptions<Input>];
+
+export type SignalWithStartOptions<Input, Payload> = StartOptions<Input> & {
+  readonly signal: SignalDefinition<Payload>;
+  readonly signalId?: string;
+} & (undefined extends Payload ? { readonly payload?: Payload } : { readonly payload: Payload });
+
+export interface ListOptions {
+  /** Name of the workflow. */
+  readonly workflow?: string;
+  readonly workflowId?: string;
+  readonly queue?: string;
+  readonly status?: RunStatus | readonly RunStatus[];
+  /** Runs per page, 1 to 200. Default 50. */
+  readonly limit?: number;
+  /** `next` of the page before. */
+  readonly after?: string;
+}
+
+export interface RunPage {
+  /** Newest first. */
+  readonly runs: readonly RunSummary[];
+  /** For the page after this one; null at the end. */
+  readonly next: string | null;
+}
+
+export class WorkflowClient {
+  readonly #door: FrontDoor;
+
+  constructor(door: FrontDoor) {
+    this.#door = door;
+  }
+
+  /**
+   * Starts a run. Resolves when the start is committed: from then on it survives everything. Safe to repeat with the
+   * same `requestId`.
+   *
+   * Throws RUN_ALREADY_STARTED, ARGUMENT_INVALID, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
+   */
+  async start<Input, Result>(
+    workflow: Workflow<Input, Result>,
+    ...[options]: StartArguments<Input>
+  ): Promise<RunHandle<Result>> {
+    const reply = await this.#door.start(startCall(workflow, options ?? ({} as StartOptions<Input>)));
+    return new RunHandle<Result>(this.#door, reply.workflowId, reply.runId);
+  }
+
+  /**
+   * Starts many runs of one workflow with few statements. In the order given.
+   *
+   * Throws like `start`; a refused one (RUN_ALREADY_STARTED) does not keep the others from being started.
+   */
+  async startMany<Input, Result>(
+    workflow: Workflow<Input, Result>,
+    each: readonly StartOptions<Input>[],
+  ): Promise<RunHandle<Result>[]> {
+    const replies = await this.#door.startMany(each.map((options) => startCall(workflow, options)));
+    return replies.map((reply) => new RunHandle<Result>(this.#door, reply.workflowId, reply.runId));
+  }
+
+  /**
+   * Sends a signal to the open run with this id, or starts one with the signal in its mailbox, in one transaction. The
+   * signal is there before the workflow's first line.
+   *
+   * Throws like `start`.
+   */
+  async signalWithStart<Input, Result, Payload>(
+    workflow: Workflow<Input, Result>,
+    options: SignalWithStartOptions<Input, Payload>,
+  ): Promise<RunHandle<Result>> {
+    const { signal, payload, signalId } = options;
+    const reply = await this.#door.start({
+      ...startCall(workflow, options),
+      onConflict: options.onConflict ?? "useExisting",
+      signal: {
+        signalId: signalId ?? null,
+        name: signal.name,
+        payload: encodePayload(payload, `payload of signal "${signal.name}"`),
+      },
+    });
+    return new RunHandle<Result>(this.#door, reply.workflowId, reply.runId);
+  }
+
+  /**
+   * A handle to the run with this workflow id: the open one, else the latest, or the one with `runId`. Asks nothing of
+   * the database yet.
+   */
+  get<Result>(workflow: Workflow<never, Result>, workflowId: string, runId?: string): RunHandle<Result> {
+    return new RunHandle<Result>(this.#door, workflowId, runId);
+  }
+
+  /** Like `get`, for a run whose workflow this process does not know. */
+  getUntyped(workflowId: string, runId?: string): RunHandle<unknown> {
+    return new RunHandle<unknown>(this.#door, workflowId, runId);
+  }
+
+  /**
+   * A page of runs, newest first.
+   *
+   * Throws ARGUMENT_INVALID, STORE_UNAVAILABLE.
+   */
+  async list(options: ListOptions = {}): Promise<RunPage> {
+    const { status, ...rest } = options;
+    return this.#door.list({ ...rest, status: typeof status === "string" ? [status] : status });
+  }
+
+  /** Closes the connections. Waiting calls reject. */
+  async close(): Promise<void> {
+    await this.#door.close();
+  }
+}
+
+function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: StartOptions<Input>): StartCall {
+  const { id, queue, timeout, delay, requestId, onConflict, onReuse, input } = options;
+  return {
+    workflow: workflow.name,
+    workflowId: id ?? null,
+    queue: queue ?? null,
+    input: encodePayload(input, `input of workflow "${workflow.name}"`),
+    requestId: requestId ?? null,
+    onConflict: onConflict ?? "fail",
+    onReuse: onReuse ?? "allow",
+    delayMs: delay === undefined ? 0 : toMs(delay, "start({ delay })"),
+    timeoutMs: timeout === undefined ? workflow.timeoutMs : toMs(timeout, "start({ timeout })"),
+    signal: null,
+  };
+}

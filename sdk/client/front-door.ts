@@ -1,0 +1,91 @@
+// What the client asks of whatever stands before the store: values in stored form, ids, outcomes. The typed client on one
+// side and the rules of the service on the other meet here.
+
+import type { Event } from "../protocol/event.ts";
+import type { Failure } from "../protocol/failure.ts";
+import type { Payload } from "../protocol/payload.ts";
+import type { PendingWork } from "../protocol/pending-work.ts";
+import type { BlockedReason, ClosedStatus, RunStatus, RunSummary } from "../protocol/run.ts";
+
+/** A run by its own id, or by the caller's key: then the open run, else the latest. */
+export type RunReference = { readonly runId: string } | { readonly workflowId: string };
+
+export interface SignalCall {
+  readonly signalId: string | null;
+  readonly name: string;
+  readonly payload: Payload;
+}
+
+export interface StartCall {
+  readonly workflow: string;
+  /** Null: the run id is the workflow id. */
+  readonly workflowId: string | null;
+  readonly queue: string | null;
+  readonly input: Payload;
+  readonly requestId: string | null;
+  readonly onConflict: "fail" | "useExisting" | "terminateExisting";
+  readonly onReuse: "allow" | "allowIfFailed" | "reject";
+  readonly delayMs: number;
+  readonly timeoutMs: number | null;
+  readonly signal: SignalCall | null;
+}
+
+export interface StartReply {
+  readonly runId: string;
+  readonly workflowId: string;
+  /** False when an open run with the id was used instead. */
+  readonly isNew: boolean;
+}
+
+export interface ClosedRun {
+  readonly status: ClosedStatus;
+  readonly result: Payload;
+  readonly failure: Failure | null;
+}
+
+export interface RunDescription extends RunSummary {
+  /** Length of the history. */
+  readonly events: number;
+  /** The worker that executes the run now, if any. */
+  readonly ownerId: string | null;
+  /** When the run is due next, if it is parked for time; null otherwise. */
+  readonly wakeAt: number | null;
+  /** Why a blocked run is blocked. */
+  readonly blocked: BlockedReason | null;
+  /** Claims without progress since. */
+  readonly crashCount: number;
+  /** Stored signals that the run has not taken yet. */
+  readonly unreadMail: number;
+  /** Steps, timers and waits. Null when the run is closed, or no worker answered in time. */
+  readonly pending: PendingWork | null;
+  /** One sentence: what the run is doing, or why it is not moving. */
+  readonly summary: string;
+}
+
+/** One event as `history` shows it. */
+export type ShownEvent = Event & { readonly seq: number; readonly at: number };
+
+export interface ListCall {
+  readonly workflow?: string | undefined;
+  readonly workflowId?: string | undefined;
+  readonly queue?: string | undefined;
+  readonly status?: readonly RunStatus[] | undefined;
+  readonly limit?: number | undefined;
+  readonly after?: string | undefined;
+}
+
+export interface FrontDoor {
+  start(call: StartCall): Promise<StartReply>;
+  /** All at once, in order. A refused one rejects the whole call with RUN_ALREADY_STARTED after the others were started. */
+  startMany(calls: readonly StartCall[]): Promise<readonly StartReply[]>;
+  signal(to: RunReference, signal: SignalCall): Promise<void>;
+  query(to: RunReference, name: string, input: Payload, timeoutMs: number): Promise<Payload>;
+  cancel(to: RunReference, reason: string): Promise<void>;
+  terminate(to: RunReference, reason: string): Promise<void>;
+  /** Waits until the run is closed, at most `timeoutMs`. */
+  outcome(to: RunReference, timeoutMs: number | null): Promise<ClosedRun>;
+  describe(to: RunReference): Promise<RunDescription>;
+  list(call: ListCall): Promise<{ readonly runs: readonly RunSummary[]; readonly next: string | null }>;
+  history(to: RunReference): AsyncIterable<ShownEvent>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,37 @@
+// What an open run is doing or waiting for, as people ask for it. Times are ms since the epoch, by the database's clock.
+
+export interface PendingStepWork {
+  readonly kind: "step";
+  readonly command: number;
+  readonly name: string;
+  /** The attempt under way or due next. */
+  readonly attempt: number;
+  readonly lastError: string | null;
+  /** When the next attempt is due; null when one is under way or due at once. */
+  readonly nextAttemptAt: number | null;
+  readonly isCancelRequested: boolean;
+}
+
+export interface PendingTimerWork {
+  readonly kind: "timer";
+  readonly command: number;
+  /** What the timer is for: "sleep", "receive approve", ... */
+  readonly name: string;
+  /** Null until its start is committed. */
+  readonly fireAt: number | null;
+}
+
+export interface PendingWork {
+  readonly steps: readonly PendingStepWork[];
+  readonly timers: readonly PendingTimerWork[];
+  /** Names of signals that something waits for. */
+  readonly signals: readonly string[];
+  /** Number of conditions that something waits for. */
+  readonly conditions: number;
+  /** Delivered signals that nobody has received. */
+  readonly unreadSignals: readonly string[];
+}
+
+/** The query that any run answers with its `PendingWork`. Names that begin with this prefix are reserved. */
+export const RESERVED_PREFIX = "everstep.";
+export const PENDING_QUERY = "everstep.pending";

@@ -1,0 +1,47 @@
+// Which run, or which step of it, the code that is executing right now belongs to. The workflow functions are ambient:
+// they find their run here, through AsyncLocalStorage, so that authors thread no context through their code.
+
+import { AsyncLocalStorage } from "node:async_hooks";
+import { EverstepError } from "../protocol/errors.ts";
+import type { CancelScope } from "./cancel-scope.ts";
+import type { RunContext } from "./run-context.ts";
+import type { StepContext } from "./step.ts";
+
+export type Ambient =
+  | { readonly kind: "workflow"; readonly run: RunContext; readonly scope: CancelScope }
+  | { readonly kind: "step"; readonly name: string; readonly step: StepContext };
+
+// One storage per process, also when the package is loaded twice (once as source, once as built, or in two versions):
+// a workflow imported from one copy must find the run that the other copy's worker executes.
+const STORAGE_KEY = Symbol.for("everstep.ambient.v1");
+const registry = globalThis as { [STORAGE_KEY]?: AsyncLocalStorage<Ambient> };
+registry[STORAGE_KEY] ??= new AsyncLocalStorage<Ambient>();
+const storage: AsyncLocalStorage<Ambient> = registry[STORAGE_KEY];
+
+export function currentAmbient(): Ambient | undefined {
+  return storage.getStore();
+}
+
+export function runWithAmbient<T>(ambient: Ambient, body: () => T): T {
+  return storage.run(ambient, body);
+}
+
+/** The run that the caller belongs to; throws OUTSIDE_WORKFLOW, naming what was called. */
+export function requireRun(caller: string): { run: RunContext; scope: CancelScope } {
+  const ambient = storage.getStore();
+  if (ambient?.kind === "workflow") return ambient;
+  const where =
+    ambient === undefined
+      ? `${caller} was called where no run is. Call it from a workflow function (or from a function that one calls), executed by a worker.`
+      : `${caller} was called inside step "${ambient.name}". A step is plain code that may touch the world; call ${caller} from the workflow function instead.`;
+  throw new EverstepError("OUTSIDE_WORKFLOW", where, { details: { caller } });
+}
+
+/** The step that the caller belongs to; throws OUTSIDE_STEP. */
+export function requireStep(caller: string): StepContext {
+  const ambient = storage.getStore();
+  if (ambient?.kind === "step") return ambient.step;
+  throw new EverstepError("OUTSIDE_STEP", `${caller} was called where no step is. Call it from a step's function.`, {
+    details: { caller },
+  });
+}

@@ -1,0 +1,30 @@
+// What a run may know about itself.
+
+import { requireRun } from "./ambient.ts";
+
+export interface WorkflowInfo {
+  /** The name of the workflow's definition. */
+  readonly workflow: string;
+  /** The caller's stable key. */
+  readonly workflowId: string;
+  /** This run's own id, a ULID. */
+  readonly runId: string;
+  readonly queue: string;
+  /** When the run was started, by the database's clock. */
+  readonly startedAt: Date;
+  /** When it will be closed as timed out; undefined when there is no run timeout. */
+  readonly deadlineAt: Date | undefined;
+  /** Events delivered so far: grows as the run goes on, the same at replay. */
+  readonly historyLength: number;
+  /** True while the run is only being brought back to where it was. For logs and metrics; never decide by it. */
+  readonly isReplaying: boolean;
+}
+
+/**
+ * The current run: ids, workflow, queue, times, length of its history.
+ *
+ * Throws OUTSIDE_WORKFLOW where no run is.
+ */
+export function workflowInfo(): WorkflowInfo {
+  return requireRun("workflowInfo()").run.info;
+}

@@ -1,0 +1,70 @@
+// What the workflow functions ask of a run. The engine implements it; this side only knows the words.
+
+import type { Payload } from "../protocol/payload.ts";
+import type { RetryPolicy } from "../protocol/retry-policy.ts";
+import type { TimerDue } from "../protocol/event.ts";
+import type { CancelScope } from "./cancel-scope.ts";
+import type { WorkflowInfo } from "./info.ts";
+import type { WorkflowLog } from "./log.ts";
+import type { StepBody } from "./step.ts";
+
+export interface StepAsk {
+  readonly name: string;
+  readonly body: StepBody;
+  /** Stored form and hash of the input, for named reusable steps. */
+  readonly inputHash: string | null;
+  readonly retry: RetryPolicy;
+  readonly timeoutMs: number | null;
+  readonly totalTimeoutMs: number | null;
+  readonly heartbeatTimeoutMs: number | null;
+  readonly onCancel: "wait" | "abandon";
+}
+
+export interface TimerAsk {
+  /** What the timer is for: "sleep", "receive approve", ...: compared at replay. */
+  readonly name: string;
+  readonly due: TimerDue;
+}
+
+export interface PendingTimer {
+  readonly fired: Promise<void>;
+  /** Takes the timer back. Harmless when it has fired. */
+  withdraw(): void;
+}
+
+export interface PendingCondition {
+  readonly held: Promise<void>;
+  /** The predicate held at once. */
+  readonly isHeldNow: boolean;
+  withdraw(): void;
+}
+
+/** A signal as the run got it. */
+export interface SignalMessage {
+  readonly signalId: string;
+  readonly payload: Payload;
+}
+
+export interface RunContext {
+  readonly info: WorkflowInfo;
+  readonly log: WorkflowLog;
+  /** Time and chance derived from the history. */
+  now(): number;
+  random(): number;
+  randomUUID(): string;
+
+  askStep(ask: StepAsk, scope: CancelScope): Promise<unknown>;
+  askTimer(ask: TimerAsk, scope: CancelScope): PendingTimer;
+  /** Resolves once `predicate` holds; it is evaluated now and after everything that happens to the run. */
+  waitUntil(predicate: () => boolean, scope: CancelScope): PendingCondition;
+  /** The oldest buffered signal of this name, taken; undefined when there is none. */
+  takeSignal(name: string): SignalMessage | undefined;
+  /** The next signal of this name that nobody takes before. */
+  waitForSignal(name: string, scope: CancelScope): { readonly received: Promise<SignalMessage>; withdraw(): void };
+  handleSignal(name: string, handler: (message: SignalMessage) => void | Promise<void>): void;
+  handleQuery(name: string, handler: (input: Payload) => unknown): void;
+  /** Runs `body` with the calls it makes bound to a new scope. */
+  runInScope<T>(scope: CancelScope, body: () => T): T;
+  /** Throws COMMAND_IN_READ_ONLY while a query handler or a condition's predicate is being evaluated. */
+  refuseInReadOnly(caller: string): void;
+}
