@@ -58,7 +58,8 @@ export class Listener {
       { retryLimit: 1, paranoidChecking: CHECK_EVERY_MS, parse: (payload: string) => payload },
     );
     this.#subscriber = subscriber;
-    subscriber.events.on("error", (error) => this.#lost(subscriber, error));
+    // What it says then is only that it may not retry.
+    subscriber.events.on("error", () => this.#lost(subscriber, new Error("The connection was closed.")));
     subscriber.notifications.on(channel, (payload: unknown) => {
       if (typeof payload === "string") onPayload(payload);
     });
