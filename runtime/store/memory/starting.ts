@@ -6,36 +6,53 @@ import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
 import type { StartOutcome, StartRequest } from "../store.ts";
 import { putMail } from "./mail.ts";
 import type { RunTable } from "./run-table.ts";
-import { headOf, type StoredRun, statusOf } from "./stored-run.ts";
+import { type StoredRun, statusOf } from "./stored-run.ts";
 
 /** Events the store writes by itself belong to no owner's turn. */
 const STORE_TAG = "store";
 
+/** What a request id was answered with. A refusal is not kept: the next try may find nothing in its way. */
+export interface KeptRequest {
+  readonly outcome: "started" | "existing";
+  readonly run: StoredRun;
+}
+
 export function startRun(
   table: RunTable,
-  requestIds: Map<string, StoredRun>,
+  kept: Map<string, KeptRequest>,
   request: StartRequest,
   now: number,
 ): StartOutcome {
-  const repeated = request.requestId === null ? undefined : requestIds.get(request.requestId);
-  if (repeated !== undefined) return outcomeOf("started", repeated);
+  const { requestId } = request;
+  const earlier = requestId === null ? undefined : kept.get(requestId);
+  const { outcome, run } = earlier ?? decide(table, request, now);
+  if (requestId !== null && outcome !== "refused") kept.set(requestId, { outcome, run });
+  return { outcome, runId: run.runId, status: statusOf(run), ownerId: run.head?.ownerId ?? null };
+}
 
-  const latest = table.find({ workflowId: request.workflowId });
+interface Decision {
+  readonly outcome: StartOutcome["outcome"];
+  readonly run: StoredRun;
+}
+
+function decide(table: RunTable, request: StartRequest, now: number): Decision {
+  const { runId, workflowId, onConflict, signal } = request;
+  const repeated = table.get(runId);
+  if (repeated !== undefined) return { outcome: "started", run: repeated };
+
+  const latest = table.find({ workflowId });
   if (latest?.closed === null) {
-    if (request.onConflict === "fail") return outcomeOf("refused", latest);
-    if (request.onConflict === "useExisting") {
-      if (request.signal !== null) putMail(table, latest, { kind: "signal", ...request.signal }, now);
-      return outcomeOf("existing", latest);
+    if (onConflict === "fail") return { outcome: "refused", run: latest };
+    if (onConflict === "useExisting") {
+      if (signal !== null) putMail(table, latest, { kind: "signal", ...signal }, now);
+      return { outcome: "existing", run: latest };
     }
-    const reason = `Run ${request.runId} was started in its place.`;
+    const reason = `Run ${runId} was started in its place.`;
     closeFromOutside(table, latest, "terminated", toRecord({ type: "RunTerminated", reason }), now);
   } else if (latest !== undefined && !mayRepeat(request, latest)) {
-    return outcomeOf("refused", latest);
+    return { outcome: "refused", run: latest };
   }
-
-  const run = insertRun(table, request, now);
-  if (request.requestId !== null) requestIds.set(request.requestId, run);
-  return outcomeOf("started", run);
+  return { outcome: "started", run: insertRun(table, request, now) };
 }
 
 /** Ends a run whoever owns it: the owner finds its claim gone at its next write. */
@@ -85,9 +102,4 @@ function insertRun(table: RunTable, request: StartRequest, now: number): StoredR
   // Part of the start, so it does not cut the delay short as mail sent later does.
   if (signal !== null) table.putMail(run, { kind: "signal", ...signal });
   return run;
-}
-
-function outcomeOf(outcome: StartOutcome["outcome"], run: StoredRun): StartOutcome {
-  const ownerId = run.closed === null ? headOf(run).ownerId : null;
-  return { outcome, runId: run.runId, status: statusOf(run), ownerId };
 }

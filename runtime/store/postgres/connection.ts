@@ -90,7 +90,7 @@ export class Pool {
 
   /** One statement, committed when this resolves. */
   async query<R extends Row = Row>(statement: Statement, values: readonly unknown[]): Promise<R[]> {
-    return this.#retry(() => this.#withClient((client) => this.#send<R>(client, statement, values)));
+    return this.#retry(() => this.#single<R>(statement, values));
   }
 
   /** Commits what `work` did, or rolls it back and rejects. `work` runs again when it lost against another transaction. */
@@ -122,29 +122,33 @@ export class Pool {
     }
   }
 
-  #inTransaction<T>(work: (session: Session) => Promise<T>): Promise<T> {
-    return this.#withClient(async (client) => {
-      await client.query("begin");
-      try {
-        const result = await work({
-          query: (statement, values) => this.#send(client, statement, values),
-          raw: (text, values) => client.query(text, [...values]),
-        });
-        await client.query("commit");
-        return result;
-      } catch (error) {
-        // A connection in an unknown state is closed instead, which rolls back too.
-        if (!spoilsConnection(error)) await client.query("rollback");
-        throw error;
-      }
-    });
-  }
-
-  async #withClient<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  async #inTransaction<T>(work: (session: Session) => Promise<T>): Promise<T> {
     const client = await this.#pool.connect();
     let isSpoilt = false;
     try {
-      return await work(client);
+      await client.query("begin");
+      const result = await work({
+        query: (statement, values) => this.#send(client, statement, values),
+        raw: (text, values) => client.query(text, [...values]),
+      });
+      await client.query("commit");
+      return result;
+    } catch (error) {
+      // Rolled back before the caller goes on, so that no lock outlasts the call. A connection that cannot do that is
+      // closed, which rolls back too, only later.
+      isSpoilt = !(error instanceof Abort) && spoilsConnection(error);
+      if (!isSpoilt) isSpoilt = !(await succeeds(client.query("rollback")));
+      throw error;
+    } finally {
+      client.release(isSpoilt);
+    }
+  }
+
+  async #single<R extends Row>(statement: Statement, values: readonly unknown[]): Promise<R[]> {
+    const client = await this.#pool.connect();
+    let isSpoilt = false;
+    try {
+      return await this.#send<R>(client, statement, values);
     } catch (error) {
       isSpoilt = spoilsConnection(error);
       throw error;
@@ -177,6 +181,13 @@ export class Abort extends Error {
   constructor(cause: unknown) {
     super("The work in a transaction ended it.", { cause });
   }
+}
+
+async function succeeds(attempt: Promise<unknown>): Promise<boolean> {
+  return attempt.then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Where a URL leads, by node-postgres's own reading of it. */

@@ -21,7 +21,9 @@ const TAKE: Statement = {
   text: `
     with mine as materialized (
       select q.query_id, o.worker_id
-      from everstep.query q left join everstep.open_run o on o.run_id = q.run_id
+      from everstep.query q
+      join everstep.run r on r.run_id = q.run_id
+      left join everstep.open_run o on o.run_id = q.run_id
       where q.queue = any($2::text[]) and q.taken_at is null and (o.worker_id is null or o.worker_id = $1)
       order by q.asked_at limit $3 for update of q skip locked)
     update everstep.query q set taken_at = now() from mine where q.query_id = mine.query_id

@@ -130,28 +130,26 @@ async function startOne(session: Session, request: StartRequest): Promise<StartO
     // Somebody else's start with this id is committed, if it had not been before we waited for it.
     const [earlier] = await session.query<RequestRow>(FIND_REQUEST, [requestId]);
     if (earlier === undefined) return startOne(session, request);
-    return outcomeOf(session, earlier.outcome, runIdOf(earlier.run_id));
+    return outcomeOf(session, "started", runIdOf(earlier.run_id));
   }
   const outcome = await decide(session, request);
   if (outcome.outcome === "refused") await session.query(FORGET_REQUEST, [requestId]);
-  else if (outcome.runId !== runId)
-    await session.query(SETTLE_REQUEST, [requestId, uuidOf(outcome.runId), outcome.outcome]);
+  else if (outcome.runId !== runId) await session.query(SETTLE_REQUEST, [requestId, uuidOf(outcome.runId)]);
   return outcome;
 }
 
 interface RequestRow {
   run_id: string;
-  outcome: "started" | "existing";
 }
 
 const KEEP_REQUEST: Statement = {
   name: "everstep_keep_request",
-  text: `insert into everstep.start_request (request_id, run_id, outcome) values ($1, $2, 'started')
-    on conflict (request_id) do nothing returning run_id, outcome`,
+  text: `insert into everstep.start_request (request_id, run_id) values ($1, $2)
+    on conflict (request_id) do nothing returning run_id`,
 };
 const FIND_REQUEST: Statement = {
   name: "everstep_find_request",
-  text: "select run_id, outcome from everstep.start_request where request_id = $1",
+  text: "select run_id from everstep.start_request where request_id = $1",
 };
 const FORGET_REQUEST: Statement = {
   name: "everstep_forget_request",
@@ -159,7 +157,7 @@ const FORGET_REQUEST: Statement = {
 };
 const SETTLE_REQUEST: Statement = {
   name: "everstep_settle_request",
-  text: "update everstep.start_request set run_id = $2, outcome = $3 where request_id = $1",
+  text: "update everstep.start_request set run_id = $2 where request_id = $1",
 };
 
 /** Each round is decided by what it finds; a round ends without an outcome when what it found has gone meanwhile. */
@@ -180,10 +178,9 @@ async function tryStart(session: Session, request: StartRequest): Promise<StartO
     if (onConflict === "fail") return outcomeOf(session, "refused", found);
     if (onConflict === "terminateExisting") {
       const reason = `Run ${runId} was started in its place.`;
-      await closeFromOutside(session, [
-        { runId: found, status: "terminated", event: toRecord({ type: "RunTerminated", reason }) },
-      ]);
-      return null;
+      const event = toRecord({ type: "RunTerminated", reason });
+      const ended = await closeFromOutside(session, [{ runId: found, status: "terminated", event }]);
+      return ended.length === 0 ? null : insertStart(session, { ...request, onReuse: "allow" });
     }
     if (signal !== null) {
       const delivered = await putMail(session, [{ to: { runId: found }, kind: "signal", ...signal }]);

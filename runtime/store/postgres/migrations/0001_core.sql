@@ -88,10 +88,10 @@ create table everstep.step_heartbeat (
   primary key (run_id, command)
 ) with (fillfactor = 70);
 
+-- The run each start request got, started by it or taken as it was.
 create table everstep.start_request (
   request_id text primary key,
-  run_id     uuid not null,
-  outcome    text not null check (outcome in ('started', 'existing'))
+  run_id     uuid not null
 );
 
 -- Questions and their answers live for seconds; a crash of the database may forget them.
