@@ -43,7 +43,7 @@ export class MemoryStore implements Store {
   readonly #clock: { now(): number };
   readonly #beginTransaction: () => MemoryTransaction;
   readonly #runs = new RunTable();
-  readonly #requestIds = new Map<string, StoredRun>();
+  readonly #startRequests = new Map<string, StoredRun>();
   readonly #questions = new Questions();
   readonly #withHeartbeats = new Set<StoredRun>();
 
@@ -187,7 +187,7 @@ export class MemoryStore implements Store {
   // Clients
 
   async startRuns(requests: readonly StartRequest[]) {
-    return requests.map((request) => startRun(this.#runs, this.#requestIds, request, this.#clock.now()));
+    return requests.map((request) => startRun(this.#runs, this.#startRequests, request, this.#clock.now()));
   }
 
   async sendMail(requests: readonly MailRequest[]) {

@@ -11,22 +11,18 @@ import { type StoredRun, statusOf } from "./stored-run.ts";
 /** Events the store writes by itself belong to no owner's turn. */
 const STORE_TAG = "store";
 
-/** What a request id was answered with. A refusal is not kept: the next try may find nothing in its way. */
-export interface KeptRequest {
-  readonly outcome: "started" | "existing";
-  readonly run: StoredRun;
-}
-
 export function startRun(
   table: RunTable,
-  kept: Map<string, KeptRequest>,
+  startRequests: Map<string, StoredRun>,
   request: StartRequest,
   now: number,
 ): StartOutcome {
   const { requestId } = request;
-  const earlier = requestId === null ? undefined : kept.get(requestId);
-  const { outcome, run } = earlier ?? decide(table, request, now);
-  if (requestId !== null && outcome !== "refused") kept.set(requestId, { outcome, run });
+  const earlier = requestId === null ? undefined : startRequests.get(requestId);
+  const { outcome, run } =
+    earlier === undefined ? decide(table, request, now) : ({ outcome: "started", run: earlier } as const);
+  // A refusal is not kept: the next try may find nothing in its way.
+  if (requestId !== null && outcome !== "refused") startRequests.set(requestId, run);
   return { outcome, runId: run.runId, status: statusOf(run), ownerId: run.head?.ownerId ?? null };
 }
 

@@ -1,7 +1,7 @@
 // Does operations to one store and writes down what it is told, in words that do not depend on the store's clock.
 // Whatever it needs to know it has from the store's own answers, as a worker does.
 
-import type { AppendTurn, ClaimedRun, RunRef, Store } from "../../../runtime/store/store.ts";
+import type { AppendTurn, ClaimedRun, ClaimRequest, RunRef, Store } from "../../../runtime/store/store.ts";
 import { type Event, isClosing } from "../../../sdk/protocol/event.ts";
 import { fromRecord } from "../../../sdk/protocol/event-record.ts";
 import type { Operation } from "./operations.ts";
@@ -30,6 +30,8 @@ export class Actor {
   readonly store: Store;
   readonly runs: Known[] = [];
   readonly #names: Names;
+  /** Those ever claimed, the one claimed last at the end. */
+  #claimed: Known[] = [];
   readonly #asked: string[] = [];
   #done = 0;
 
@@ -42,6 +44,7 @@ export class Actor {
     this.#done += 1;
     if (operation.do === "start") return this.#start(operation);
     if (operation.do === "claim") return this.#claim(operation);
+    if (operation.do === "crash") return this.#crash(operation.worker);
     if (operation.do === "claimBlocked") return this.#claimBlocked(operation.worker);
     if (operation.do === "rescue") return this.#rescue(operation.worker);
     if (operation.do === "answer") return this.#answer(operation.worker);
@@ -49,15 +52,17 @@ export class Actor {
       return this.#mail({ workflowId: this.#name("order", operation.to.workflow) }, operation);
     }
     const number = operation.do === "mail" ? ("run" in operation.to ? operation.to.run : 0) : operation.run;
-    const known = this.runs[this.runs.length === 0 ? 0 : this.runs.length - 1 - (number % this.runs.length)];
-    if (known === undefined) return "no run yet";
+    const isOnClaim = "claimsAgo" in operation || operation.do === "resend";
+    const runs = isOnClaim ? this.#claimed : this.runs;
+    const known = runs.at(-1 - (number % Math.max(1, runs.length)));
+    if (known === undefined) return "no such run yet";
     const { runId } = known;
     if (operation.do === "mail") return this.#mail({ runId }, operation);
     if (operation.do === "terminate") return this.store.terminateRun(runId, "enough");
     if (operation.do === "ask") return this.#ask(runId);
     if (operation.do === "resend") return this.#resend(known);
     const claim = known.claims.at(-1 - operation.claimsAgo);
-    if (claim === undefined) return "no claim yet";
+    if (claim === undefined) return "no such claim yet";
     switch (operation.do) {
       case "append":
         return this.#append(known, claim, operation);
@@ -125,7 +130,13 @@ export class Actor {
     return outcome;
   }
 
-  async #claim({ worker, suspects }: Extract<Operation, { do: "claim" }>): Promise<unknown> {
+  async #crash(worker: number): Promise<unknown> {
+    const sound = await this.#claim({ worker, suspects: "exclude" });
+    const suspect = await this.#claim({ worker, suspects: "only" });
+    return { sound, suspect, rescued: await this.#rescue(worker) };
+  }
+
+  async #claim({ worker, suspects }: Pick<ClaimRequest & { worker: number }, "worker" | "suspects">): Promise<unknown> {
     const queues = [this.#queue(0), this.#queue(1)];
     const claimId = this.#uuid();
     const request = { workerId: this.#worker(worker), claimId, queues, limit: 100, suspects };
@@ -141,11 +152,12 @@ export class Actor {
   }
 
   #noteClaims(claimed: readonly ClaimedRun[]): unknown {
-    for (const claim of claimed) {
+    for (const claim of [...claimed].sort(byRunId)) {
       const known = only(this.runs.filter(({ runId }) => runId === claim.runId));
       const last = known.claims.at(-1);
       if (last !== undefined && last.epoch >= claim.epoch) throw new Error(`The epoch of ${claim.runId} did not rise.`);
       known.claims.push(claim);
+      this.#claimed = [...this.#claimed.filter((other) => other !== known), known];
       known.events = claim.events;
       known.takenMail = claim.takenMail;
     }

@@ -3,11 +3,12 @@
 
 import fc from "fast-check";
 
-const run = fc.nat({ max: 7 });
-const worker = fc.nat({ max: 2 });
+/** Counted from the newest start, or for what needs a claim, from the newest claim. */
+const run = fc.nat({ max: 3 });
+const worker = fc.constantFrom(0, 0, 0, 1, 2);
 const workflow = fc.nat({ max: 3 });
-const moment = fc.constantFrom("past", "later", null);
-const closing = fc.constantFrom("completed", "failed", "canceled", null, null, null, null);
+const moment = fc.constantFrom("past", "past", "later", null, null, null);
+const closing = fc.constantFrom("completed", "failed", "canceled", ...Array<null>(12).fill(null));
 /** Which of the claims ever got for a run: mostly its newest. */
 const claimsAgo = fc.constantFrom(0, 0, 0, 0, 1);
 const mailId = fc.nat({ max: 5 });
@@ -15,20 +16,22 @@ const mailId = fc.nat({ max: 5 });
 const operations = {
   start: fc.record({
     workflow,
-    onConflict: fc.constantFrom("fail", "useExisting", "terminateExisting"),
+    onConflict: fc.constantFrom(...Array<"fail">(4).fill("fail"), "useExisting", "useExisting", "terminateExisting"),
     onReuse: fc.constantFrom("allow", "allowIfFailed", "reject"),
     requestId: fc.option(fc.nat({ max: 3 }), { freq: 2 }),
-    isDelayed: fc.boolean(),
-    signal: fc.option(mailId),
+    isDelayed: fc.constantFrom(true, false, false, false, false),
+    signal: fc.option(mailId, { freq: 2 }),
   }),
   claim: fc.record({ worker, suspects: fc.constantFrom("exclude", "exclude", "only") }),
+  /** Claims all there is, suspects too, and is lost with it. */
+  crash: fc.record({ worker }),
   claimBlocked: fc.record({ worker }),
   append: fc.record({
     run,
     claimsAgo,
     drift: fc.constantFrom(0, 0, 0, 0, 0, -1, 1),
     steps: fc.integer({ min: 1, max: 3 }),
-    takesMail: fc.boolean(),
+    takesMail: fc.constantFrom(true, true, true, false),
     close: closing,
     notBefore: moment,
   }),
@@ -52,21 +55,22 @@ export type Operation = { [Name in OperationName]: { readonly do: Name } & Reado
 
 /** How often each is drawn: enough of what moves a run that the others meet runs in every state. */
 const WEIGHTS: Readonly<Record<OperationName, number>> = {
-  start: 6,
-  claim: 8,
-  claimBlocked: 1,
-  append: 10,
-  resend: 2,
-  appendInTransaction: 1,
-  mail: 5,
-  park: 4,
+  start: 5,
+  claim: 14,
+  crash: 4,
+  claimBlocked: 2,
+  append: 16,
+  resend: 3,
+  appendInTransaction: 2,
+  mail: 4,
+  park: 6,
   release: 2,
   block: 2,
   beat: 2,
   rescue: 3,
   terminate: 1,
-  ask: 1,
-  answer: 1,
+  ask: 2,
+  answer: 2,
 };
 
 function drawn<Name extends OperationName>(name: Name): fc.WeightedArbitrary<Operation> {
@@ -74,7 +78,12 @@ function drawn<Name extends OperationName>(name: Name): fc.WeightedArbitrary<Ope
   return { weight: WEIGHTS[name], arbitrary: asked.map((fields) => ({ do: name, ...fields }) as Operation) };
 }
 
-export const randomOperations: fc.Arbitrary<Operation[]> = fc.array(
-  fc.oneof(...(Object.keys(operations) as OperationName[]).map(drawn)),
-  { minLength: 20, maxLength: 120, size: "max" },
-);
+const anything = fc.oneof(...(Object.keys(operations) as OperationName[]).map(drawn));
+
+/** Begins with something to work on. */
+export const randomOperations: fc.Arbitrary<Operation[]> = fc
+  .tuple(
+    fc.array(drawn("start").arbitrary, { minLength: 2, maxLength: 5 }),
+    fc.array(anything, { minLength: 20, maxLength: 120, size: "max" }),
+  )
+  .map(([starts, rest]) => [...starts, ...rest]);

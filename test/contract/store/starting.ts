@@ -1,5 +1,6 @@
 // Starting runs: who gets the workflow id, what a repeated request answers, and what comes with a start.
 
+import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { mailRequest, newId, only, type Stage, startRequest } from "./stage.ts";
 
@@ -16,10 +17,11 @@ export function startingContract(stage: Stage): void {
     });
 
     test("an open run with the workflow id is in the way of another", async () => {
-      const first = await stage.owned({}, "worker-a");
+      const workerId = randomUUID();
+      const first = await stage.owned({}, workerId);
       const { workflowId } = first;
       const second = await stage.start({ workflowId, onConflict: "fail" });
-      expect(second).toEqual({ outcome: "refused", runId: first.runId, status: "running", ownerId: "worker-a" });
+      expect(second).toEqual({ outcome: "refused", runId: first.runId, status: "running", ownerId: workerId });
       expect(await stage.store.listRuns({ workflowId, limit: 10 })).toHaveLength(1);
     });
 
@@ -34,9 +36,10 @@ export function startingContract(stage: Stage): void {
     });
 
     test("a start that takes an existing run answers with that run and its owner", async () => {
-      const first = await stage.owned({}, "worker-b");
+      const workerId = randomUUID();
+      const first = await stage.owned({}, workerId);
       const second = await stage.start({ workflowId: first.workflowId, onConflict: "useExisting" });
-      expect(second).toEqual({ outcome: "existing", runId: first.runId, status: "running", ownerId: "worker-b" });
+      expect(second).toEqual({ outcome: "existing", runId: first.runId, status: "running", ownerId: workerId });
     });
 
     test("a start can end the run in its way and take its place", async () => {
@@ -102,6 +105,35 @@ export function startingContract(stage: Stage): void {
       await stage.startAs(request);
       await stage.startAs(startRequest({ ...request, runId: startRequest().runId }));
       expect(await stage.claimOne(request.queue)).toMatchObject({ newestMail: 1, takenMail: 0 });
+    });
+
+    test("repeating a request that took an existing run answers with that run, whatever became of it", async () => {
+      const { runId, workflowId } = await stage.owned();
+      const signal = { mailId: newId("mail"), name: "approve", payload: null };
+      const request = { workflowId, requestId: newId("request"), onConflict: "useExisting", signal } as const;
+      expect(await stage.start(request)).toMatchObject({ outcome: "existing", runId });
+      await stage.store.terminateRun(runId, "enough");
+      expect(await stage.start(request)).toEqual({ outcome: "started", runId, status: "terminated", ownerId: null });
+      expect(await stage.store.listRuns({ workflowId, limit: 10 })).toHaveLength(1);
+    });
+
+    test("a refused request may be repeated once nothing is in its way", async () => {
+      const { runId, workflowId } = await stage.owned();
+      const request = { workflowId, requestId: newId("request") };
+      expect(await stage.start(request)).toMatchObject({ outcome: "refused", runId });
+      await stage.store.terminateRun(runId, "enough");
+      const again = startRequest(request);
+      expect(await stage.startAs(again)).toMatchObject({ outcome: "started", runId: again.runId });
+    });
+
+    test("repeating a start with its own run id answers with that run", async () => {
+      const request = startRequest({ onConflict: "terminateExisting" });
+      const started = { outcome: "started", runId: request.runId, ownerId: null };
+      await stage.startAs(request);
+      expect(await stage.startAs(request)).toEqual({ ...started, status: "running" });
+      await stage.store.terminateRun(request.runId, "enough");
+      expect(await stage.startAs(request)).toEqual({ ...started, status: "terminated" });
+      expect(await stage.store.readHistory(request.runId, 0, 10)).toHaveLength(2);
     });
 
     test("a batch is decided one by one, in order", async () => {
