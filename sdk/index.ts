@@ -1,22 +1,5 @@
 // What authors of workflows import as "everstep".
 
-export { nonCancellable } from "./workflow/cancel.ts";
-export { condition, type ConditionOptions } from "./workflow/condition.ts";
-export { workflowInfo, type WorkflowInfo } from "./workflow/info.ts";
-export { log, type WorkflowLog } from "./workflow/log.ts";
-export { defineQuery, type QueryDefinition } from "./workflow/query.ts";
-export { defineSignal, type ReceiveOptions, type SignalDefinition } from "./workflow/signal.ts";
-export { sleep, sleepUntil } from "./workflow/sleep.ts";
-export {
-  defineStep,
-  type StepContext,
-  type StepDefinition,
-  type StepOptions,
-  type StepTransaction,
-  step,
-  transaction,
-} from "./workflow/step.ts";
-export { type AnyWorkflow, type Workflow, type WorkflowOptions, workflow } from "./workflow/workflow.ts";
 export type { Duration } from "./protocol/duration.ts";
 export { ERRORS, type ErrorCode, EverstepError, isEverstepError } from "./protocol/errors.ts";
 export type { Failure, FailureKind } from "./protocol/failure.ts";
@@ -31,3 +14,20 @@ export {
   TimeoutFailure,
 } from "./protocol/failures.ts";
 export type { RetryOptions } from "./protocol/retry-policy.ts";
+export { nonCancellable } from "./workflow/cancel.ts";
+export { type ConditionOptions, condition } from "./workflow/condition.ts";
+export { type WorkflowInfo, workflowInfo } from "./workflow/info.ts";
+export { log, type WorkflowLog } from "./workflow/log.ts";
+export { defineQuery, type QueryDefinition } from "./workflow/query.ts";
+export { defineSignal, type ReceiveOptions, type SignalDefinition } from "./workflow/signal.ts";
+export { sleep, sleepUntil } from "./workflow/sleep.ts";
+export {
+  defineStep,
+  type StepContext,
+  type StepDefinition,
+  type StepOptions,
+  type StepTransaction,
+  step,
+  transaction,
+} from "./workflow/step.ts";
+export { type AnyWorkflow, type Workflow, type WorkflowOptions, workflow } from "./workflow/workflow.ts";

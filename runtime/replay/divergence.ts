@@ -1,7 +1,7 @@
 // The code no longer fits the history. Said with both sides, so that whoever reads it knows what to change.
 
-import type { HistoryEvent } from "../../sdk/protocol/event.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
+import type { HistoryEvent } from "../../sdk/protocol/event.ts";
 
 export interface Divergence {
   readonly workflowId: string;

@@ -3,10 +3,16 @@
 // were batched. Pure: no I/O, no clock, no driver. Whoever drives it must let every promise reaction run (`afterDrain`)
 // after `begin`, `deliver` and each `settle` that answers true.
 
-import type { HistoryEvent, SignalReceived, StepAttemptFailed, TimerStarted, UnreadSignal } from "../../sdk/protocol/event.ts";
 import { EverstepError, invariant } from "../../sdk/protocol/errors.ts";
+import type {
+  HistoryEvent,
+  SignalReceived,
+  StepAttemptFailed,
+  TimerStarted,
+  UnreadSignal,
+} from "../../sdk/protocol/event.ts";
 import type { Failure } from "../../sdk/protocol/failure.ts";
-import { CanceledFailure, fromFailure, isCanceled, toFailure } from "../../sdk/protocol/failures.ts";
+import { CanceledFailure, fromStepFailed, isCanceled, toFailure } from "../../sdk/protocol/failures.ts";
 import { decodePayload, encodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { type SeededRandom, seededRandom } from "../../sdk/protocol/random.ts";
 import { type Ambient, runWithAmbient } from "../../sdk/workflow/ambient.ts";
@@ -15,15 +21,15 @@ import type { WorkflowInfo } from "../../sdk/workflow/info.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
 import type {
   PendingCondition,
-  PendingTimer as TimerHandle,
   RunContext,
   SignalMessage,
   StepAsk,
   TimerAsk,
+  PendingTimer as TimerHandle,
 } from "../../sdk/workflow/run-context.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 import { callSite, describeEvent, divergenceError } from "./divergence.ts";
-import { type Change, type CommandKind, type PendingCommand, type PendingStep, type PendingTimer } from "./pending.ts";
+import type { Change, CommandKind, PendingCommand, PendingStep, PendingTimer } from "./pending.ts";
 import { SignalBox } from "./signal-box.ts";
 
 export interface RunFacts {
@@ -137,7 +143,9 @@ export class RunEngine implements RunContext {
 
   /** True when the next event may only be delivered after `begin`: everything but the signals that came before. */
   mustBeginBefore(event: HistoryEvent): boolean {
-    return this.#phase === "fresh" && event.type !== "RunStarted" && !(event.type === "SignalReceived" && event.isEarly);
+    return (
+      this.#phase === "fresh" && event.type !== "RunStarted" && !(event.type === "SignalReceived" && event.isEarly)
+    );
   }
 
   /** Calls the main function, up to its first wait. */
@@ -243,7 +251,10 @@ export class RunEngine implements RunContext {
       return encodePayload(answer, `answer of query "${name}"`);
     } catch (error) {
       const message = `Query "${name}" of run ${this.info.workflowId} failed: ${messageOf(error)}. Its handler must answer at once and not throw.`;
-      throw new EverstepError("QUERY_FAILED", message, { details: { runId: this.info.runId, query: name }, cause: error });
+      throw new EverstepError("QUERY_FAILED", message, {
+        details: { runId: this.info.runId, query: name },
+        cause: error,
+      });
     }
   }
 
@@ -431,7 +442,7 @@ export class RunEngine implements RunContext {
       case "StepFailed": {
         const pending = this.#answered(event, "RunStep", event.inputHash);
         if (pending === undefined) return false;
-        return this.#turn(event.at, () => (pending as PendingStep).reject(fromFailure(event.failure)));
+        return this.#turn(event.at, () => (pending as PendingStep).reject(fromStepFailed(event)));
       }
       case "TimerFired": {
         const pending = this.#answered(event, "StartTimer", null);
@@ -495,7 +506,10 @@ export class RunEngine implements RunContext {
     const askedName = this.#askedNames[command - 1];
     if (askedKind === undefined) {
       const soFar = this.#askedKinds.length;
-      this.#diverge(event, `the code asked for ${soFar === 0 ? "nothing" : `only ${soFar} command${soFar === 1 ? "" : "s"}`} by then`);
+      this.#diverge(
+        event,
+        `the code asked for ${soFar === 0 ? "nothing" : `only ${soFar} command${soFar === 1 ? "" : "s"}`} by then`,
+      );
     }
     if (askedKind !== kind || askedName !== name) {
       this.#diverge(event, `the code asked for ${askedKind}("${askedName}") as command ${command}`, command);
@@ -629,7 +643,10 @@ export class RunEngine implements RunContext {
   #foreignWait(): EverstepError {
     const last = this.#askedNames.length;
     const site = this.#callSites[last - 1];
-    const after = last === 0 ? "before its first command" : `after ${this.#askedKinds[last - 1]}("${this.#askedNames[last - 1]}"), command ${last}${site === undefined ? "" : ` (at ${site})`}`;
+    const after =
+      last === 0
+        ? "before its first command"
+        : `after ${this.#askedKinds[last - 1]}("${this.#askedNames[last - 1]}"), command ${last}${site === undefined ? "" : ` (at ${site})`}`;
     const message = `Run ${this.info.workflowId} waits for something that is no step, timer, signal or condition, ${after}. Nothing in its history can ever wake it; wrap what it waits for in step().`;
     return new EverstepError("FOREIGN_WAIT", message, { details: { runId: this.info.runId } });
   }

@@ -1,8 +1,8 @@
 // What a run has asked for and history has not answered yet.
 
-import type { CanceledFailure } from "../../sdk/protocol/failures.ts";
 import type { TimerDue } from "../../sdk/protocol/event.ts";
 import type { Failure } from "../../sdk/protocol/failure.ts";
+import type { CanceledFailure } from "../../sdk/protocol/failures.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { StepAsk } from "../../sdk/workflow/run-context.ts";
 

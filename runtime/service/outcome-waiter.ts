@@ -11,8 +11,14 @@ export interface StoredOutcome {
   readonly event: StoredEvent;
 }
 
+export interface OutcomeCaller {
+  closed(outcome: StoredOutcome): void;
+  /** The waiter itself was closed: nobody looks any more. */
+  abandoned(): void;
+}
+
 interface Waiting {
-  readonly callers: Set<(outcome: StoredOutcome) => void>;
+  readonly callers: Set<OutcomeCaller>;
   readonly unsubscribe: () => void;
 }
 
@@ -37,30 +43,34 @@ export class OutcomeWaiter {
     this.#options = options;
   }
 
-  /** Calls `done` once the run is closed. Answers how to stop waiting. */
-  wait(runId: string, done: (outcome: StoredOutcome) => void): () => void {
+  /** Tells the caller once the run is closed. Answers how to stop waiting. */
+  wait(runId: string, caller: OutcomeCaller): () => void {
     let waiting = this.#waiting.get(runId);
     if (waiting === undefined) {
       const unsubscribe = this.#options.wakeups.subscribe(`run/${runId}`, () => this.#look([runId]));
       waiting = { callers: new Set(), unsubscribe };
       this.#waiting.set(runId, waiting);
     }
-    waiting.callers.add(done);
+    waiting.callers.add(caller);
     // It may have closed before anybody listened.
     this.#look([runId]);
     this.#schedulePoll();
-    return () => this.#leave(runId, done);
+    return () => this.#leave(runId, caller);
   }
 
   close(): void {
     this.#cancelPoll?.();
-    for (const { unsubscribe } of this.#waiting.values()) unsubscribe();
+    const abandoned = [...this.#waiting.values()];
     this.#waiting.clear();
+    for (const { unsubscribe, callers } of abandoned) {
+      unsubscribe();
+      for (const caller of callers) caller.abandoned();
+    }
   }
 
-  #leave(runId: string, done: (outcome: StoredOutcome) => void): void {
+  #leave(runId: string, caller: OutcomeCaller): void {
     const waiting = this.#waiting.get(runId);
-    if (waiting === undefined || !waiting.callers.delete(done) || waiting.callers.size > 0) return;
+    if (waiting === undefined || !waiting.callers.delete(caller) || waiting.callers.size > 0) return;
     waiting.unsubscribe();
     this.#waiting.delete(runId);
   }
@@ -99,7 +109,7 @@ export class OutcomeWaiter {
     if (waiting === undefined) return;
     waiting.unsubscribe();
     this.#waiting.delete(runId);
-    for (const done of waiting.callers) done(outcome);
+    for (const caller of waiting.callers) caller.closed(outcome);
   }
 
   #schedulePoll(): void {

@@ -35,7 +35,10 @@ export async function askQuery(question: Question): Promise<Payload> {
   throw new EverstepError("QUERY_TIMED_OUT", message, { details: { runId: run.runId, query: name } });
 }
 
-async function askOnce({ store, wakeups, world, pollMs, signal, run, name, input }: Question, until: number): Promise<QueryAnswer | null> {
+async function askOnce(
+  { store, wakeups, world, pollMs, signal, run, name, input }: Question,
+  until: number,
+): Promise<QueryAnswer | null> {
   const queryId = world.chance.uuid();
   const alarm = new Alarm(world.clock);
   const unsubscribe = wakeups.subscribe(`query/${queryId}`, () => alarm.wake());

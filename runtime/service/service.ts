@@ -19,7 +19,15 @@ import { assertName, assertWorkflowId } from "../../sdk/protocol/names.ts";
 import { decodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { PENDING_QUERY, type PendingWork } from "../../sdk/protocol/pending-work.ts";
 import { DEFAULT_QUEUE, isClosed, type RunSummary } from "../../sdk/protocol/run.ts";
-import type { ListRequest, MailOutcome, MailRequest, RunDetail, StartOutcome, StartRequest, Store } from "../store/store.ts";
+import type {
+  ListRequest,
+  MailOutcome,
+  MailRequest,
+  RunDetail,
+  StartOutcome,
+  StartRequest,
+  Store,
+} from "../store/store.ts";
 import type { Topic, Wakeups } from "../wake/wakeups.ts";
 import type { World } from "../world/world.ts";
 import { Batcher } from "./batcher.ts";
@@ -85,7 +93,10 @@ export class Service implements FrontDoor {
   async startMany(calls: readonly StartCall[]): Promise<readonly StartReply[]> {
     const requests = calls.map((call) => this.#startRequest(call));
     const outcomes = await Promise.all(requests.map((request) => this.#starts.ask(request)));
-    const pairs = requests.map((request, index): [StartRequest, StartOutcome] => [request, outcomes[index] as StartOutcome]);
+    const pairs = requests.map((request, index): [StartRequest, StartOutcome] => [
+      request,
+      outcomes[index] as StartOutcome,
+    ]);
     this.#wakeStarted(pairs);
     return pairs.map(([request, outcome]) => replyTo(request, outcome));
   }
@@ -211,7 +222,8 @@ export class Service implements FrontDoor {
     const { outcome, runId, queue, ownerId } = await this.#mail.ask(request);
     const name = nameOf(request.to);
     if (outcome === "notFound") throw notFound(name);
-    if (outcome === "closed") throw closedError(name, `It takes no ${request.kind === "cancel" ? "cancel requests" : "signals"} any more.`);
+    if (outcome === "closed")
+      throw closedError(name, `It takes no ${request.kind === "cancel" ? "cancel requests" : "signals"} any more.`);
     if (runId === null) return;
     if (ownerId !== null) this.#wakeups.publish([`worker/${ownerId}`]);
     else if (queue !== null) this.#wakeups.publish([`queue/${queue}`]);
@@ -250,18 +262,23 @@ export class Service implements FrontDoor {
   async #await(to: RunReference, runId: string, timeoutMs: number | null): Promise<StoredOutcome> {
     if ("runId" in to) await this.#find(to);
     const { clock } = this.#world;
-    const { signal } = this.#closing;
     return new Promise((resolve, reject) => {
-      const stop = this.#outcomes.wait(runId, (outcome) => finish(() => resolve(outcome)));
-      const cancelTimer = timeoutMs === null ? undefined : clock.setTimer(timeoutMs, () => finish(() => reject(stillOpen(to, timeoutMs))));
-      const onClose = () => finish(() => reject(stillOpen(to, null)));
-      signal.addEventListener("abort", onClose, { once: true });
-      const finish = (settle: () => void) => {
+      let cancelTimer = () => {};
+      const stop = this.#outcomes.wait(runId, {
+        closed(outcome) {
+          cancelTimer();
+          resolve(outcome);
+        },
+        abandoned() {
+          cancelTimer();
+          reject(stillOpen(to, null));
+        },
+      });
+      if (timeoutMs === null) return;
+      cancelTimer = clock.setTimer(timeoutMs, () => {
         stop();
-        cancelTimer?.();
-        signal.removeEventListener("abort", onClose);
-        settle();
-      };
+        reject(stillOpen(to, timeoutMs));
+      });
     });
   }
 }

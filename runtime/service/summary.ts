@@ -21,12 +21,19 @@ function placeOf(run: RunDetail): string {
 function waitOf(pending: PendingWork, now: number): string {
   const parts: string[] = [];
   for (const step of pending.steps) {
-    const retry = step.nextAttemptAt !== null && step.nextAttemptAt > now ? `, attempt ${step.attempt} in ${seconds(step.nextAttemptAt - now)}` : "";
+    const retry =
+      step.nextAttemptAt !== null && step.nextAttemptAt > now
+        ? `, attempt ${step.attempt} in ${seconds(step.nextAttemptAt - now)}`
+        : "";
     const last = step.lastError === null ? "" : ` (last error: ${step.lastError})`;
     parts.push(`step "${step.name}"${retry}${last}`);
   }
   for (const timer of pending.timers) {
-    parts.push(timer.fireAt === null ? `timer "${timer.name}"` : `timer "${timer.name}" until ${new Date(timer.fireAt).toISOString()}`);
+    parts.push(
+      timer.fireAt === null
+        ? `timer "${timer.name}"`
+        : `timer "${timer.name}" until ${new Date(timer.fireAt).toISOString()}`,
+    );
   }
   for (const signal of pending.signals) parts.push(`signal "${signal}"`);
   if (pending.conditions > 0) parts.push(pending.conditions === 1 ? "a condition" : `${pending.conditions} conditions`);

@@ -94,7 +94,11 @@ export class Claimer {
     return nextDueInMs ?? pollMs;
   }
 
-  async #claim(limit: number, suspects: "exclude" | "only", signal: AbortSignal): Promise<{ taken: number; nextDueInMs: number | null }> {
+  async #claim(
+    limit: number,
+    suspects: "exclude" | "only",
+    signal: AbortSignal,
+  ): Promise<{ taken: number; nextDueInMs: number | null }> {
     const { store, world, storeClock, queues } = this.#options;
     const workerId = this.#options.workerId();
     const claimId = world.chance.uuid();

@@ -1,8 +1,8 @@
 // Replays a run that diverged once more, this time remembering where in the code each command is asked for, so that the
 // reason names the place.
 
-import { fromRecord } from "../../sdk/protocol/event-record.ts";
 import type { HistoryEvent } from "../../sdk/protocol/event.ts";
+import { fromRecord } from "../../sdk/protocol/event-record.ts";
 import type { BlockedReason } from "../../sdk/protocol/run.ts";
 import type { RunEngine } from "../replay/engine.ts";
 import type { TurnLoop } from "../replay/turn-loop.ts";

@@ -54,7 +54,10 @@ export class LeaseKeeper {
     try {
       await this.#options.leases.release(this.#workerId);
     } catch (error) {
-      this.#options.world.log.debug({ workerId: this.#workerId, error: String(error) }, "lease not released, it will run out");
+      this.#options.world.log.debug(
+        { workerId: this.#workerId, error: String(error) },
+        "lease not released, it will run out",
+      );
     }
   }
 
@@ -100,7 +103,10 @@ export class LeaseKeeper {
     const lapsed = this.#workerId;
     this.#isTrusting = false;
     this.#workerId = world.chance.uuid();
-    world.log.warn({ workerId: lapsed, nextWorkerId: this.#workerId }, "lease lost, all runs of this worker are dropped");
+    world.log.warn(
+      { workerId: lapsed, nextWorkerId: this.#workerId },
+      "lease lost, all runs of this worker are dropped",
+    );
     onLapse(lapsed);
   }
 }

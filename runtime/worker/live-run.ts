@@ -2,8 +2,8 @@
 // after each quiet moment of the code, what happens next. It learns of nothing but through committed events.
 
 import {
-  type Event,
   EVENT_CODES,
+  type Event,
   type HistoryEvent,
   type StepCompleted,
   type StepFailed,
@@ -144,7 +144,9 @@ export class LiveRun implements Committing {
     if (events === undefined) return;
     this.#events = events.length;
     this.#restored = history.heartbeats;
-    const isUntouched = history.events.every(({ type }) => type === EVENT_CODES.RunStarted || type === EVENT_CODES.SignalReceived);
+    const isUntouched = history.events.every(
+      ({ type }) => type === EVENT_CODES.RunStarted || type === EVENT_CODES.SignalReceived,
+    );
     const hasMail = this.facts.newestMail > this.facts.takenMail;
     // Signals that are there before the first line are delivered before it: the main function waits for them.
     this.#waitsForEarlyMail = isUntouched && hasMail;

@@ -35,7 +35,12 @@ export class Outbox {
     this.#waiting = this.#waiting.filter(({ event }) => !("command" in event && event.command === command));
   }
 
-  take(claim: Claim, head: { readonly events: number; readonly takenMail: number }, tag: string, most: number): SentTurn {
+  take(
+    claim: Claim,
+    head: { readonly events: number; readonly takenMail: number },
+    tag: string,
+    most: number,
+  ): SentTurn {
     const taken = this.#waiting.splice(0, most);
     let takenMail = head.takenMail;
     let notBefore: number | null = null;

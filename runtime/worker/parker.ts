@@ -88,9 +88,7 @@ export class Parker {
   }
 
   async #ask(runs: readonly LiveRun[]): Promise<ReadonlyMap<string, ParkOutcome> | undefined> {
-    const requests = runs.map(
-      (run): ParkRequest => ({ claim: run.claim, ...run.head, wakeAt: run.nextDueAt }),
-    );
+    const requests = runs.map((run): ParkRequest => ({ claim: run.claim, ...run.head, wakeAt: run.nextDueAt }));
     try {
       return await this.#options.store.parkRuns(requests);
     } catch (error) {

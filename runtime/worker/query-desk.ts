@@ -1,10 +1,11 @@
 // Answers queries: from the live run if it is here, else from a replay that is thrown away. Leaves no trace in any
 // history, and never claims.
 
-import { fromRecord } from "../../sdk/protocol/event-record.ts";
-import type { HistoryEvent } from "../../sdk/protocol/event.ts";
 import { EverstepError, isEverstepError } from "../../sdk/protocol/errors.ts";
+import type { HistoryEvent } from "../../sdk/protocol/event.ts";
+import { fromRecord } from "../../sdk/protocol/event-record.ts";
 import { encodePayload } from "../../sdk/protocol/payload.ts";
+import { PENDING_QUERY } from "../../sdk/protocol/pending-work.ts";
 import type { RunEngine, RunFacts } from "../replay/engine.ts";
 import type { TurnLoop } from "../replay/turn-loop.ts";
 import type { QueryAnswer, Store, TakenQuery } from "../store/store.ts";
@@ -13,7 +14,6 @@ import { Backoff } from "../world/backoff.ts";
 import { Alarm, pause } from "../world/pause.ts";
 import type { World } from "../world/world.ts";
 import type { LiveRun } from "./live-run.ts";
-import { PENDING_QUERY } from "../../sdk/protocol/pending-work.ts";
 import { describePending } from "./pending-summary.ts";
 
 export interface QueryDeskOptions {
@@ -101,7 +101,11 @@ export class QueryDesk {
     const events = history.events.map(fromRecord);
     const known = events.filter((event): event is HistoryEvent => event !== undefined);
     if (known.length !== events.length) {
-      return { ok: false, code: "DIVERGENCE", message: `Run ${run.workflowId} has events of a newer release than this worker's.` };
+      return {
+        ok: false,
+        code: "DIVERGENCE",
+        message: `Run ${run.workflowId} has events of a newer release than this worker's.`,
+      };
     }
     await new Promise<void>((resolve) => turns.feed(engine, known, true, resolve));
     return ask(engine, query);
@@ -109,12 +113,17 @@ export class QueryDesk {
 }
 
 function ask(engine: RunEngine, query: TakenQuery): QueryAnswer {
-  if (query.name === PENDING_QUERY) return { ok: true, payload: encodePayload(describePending(engine), "pending work") };
+  if (query.name === PENDING_QUERY)
+    return { ok: true, payload: encodePayload(describePending(engine), "pending work") };
   if (engine.broken !== undefined) return { ok: false, code: "DIVERGENCE", message: engine.broken.message };
   try {
     return { ok: true, payload: engine.query(query.name, query.input) };
   } catch (error) {
     const known: EverstepError = isEverstepError(error) ? error : new EverstepError("QUERY_FAILED", String(error));
-    return { ok: false, code: known.code === "QUERY_UNKNOWN" ? "QUERY_UNKNOWN" : "QUERY_FAILED", message: known.message };
+    return {
+      ok: false,
+      code: known.code === "QUERY_UNKNOWN" ? "QUERY_UNKNOWN" : "QUERY_FAILED",
+      message: known.message,
+    };
   }
 }

@@ -70,7 +70,8 @@ export function workerSettings(given: Partial<WorkerSettings> = {}): WorkerSetti
   const settings: WorkerSettings = { ...DEFAULTS, rescueEveryMs: leaseTtlMs / 3, ...definedIn(given) };
   for (const [name, value] of Object.entries(settings)) {
     if (name === "queues") continue;
-    const isFit = typeof value === "number" && Number.isFinite(value) && (value > 0 || (value === 0 && MAY_BE_ZERO.has(name)));
+    const isFit =
+      typeof value === "number" && Number.isFinite(value) && (value > 0 || (value === 0 && MAY_BE_ZERO.has(name)));
     if (!isFit) throw invalid(name, `a positive number, got ${String(value)}`);
   }
   if (settings.queues.length === 0) throw invalid("queues", "at least one queue name");
@@ -83,5 +84,7 @@ function definedIn(given: Partial<WorkerSettings>): Partial<WorkerSettings> {
 }
 
 function invalid(name: string, expected: string): EverstepError {
-  return new EverstepError("CONFIGURATION_INVALID", `The worker setting ${name} takes ${expected}.`, { details: { setting: name } });
+  return new EverstepError("CONFIGURATION_INVALID", `The worker setting ${name} takes ${expected}.`, {
+    details: { setting: name },
+  });
 }

@@ -76,8 +76,7 @@ export class StepAttempt {
       };
       if (this.#abortedBy !== undefined) return this.#end({ ok: false, error: this.#abortedBy, wasAborted: true });
       this.#setLimits();
-      const fail = (error: unknown) =>
-        this.#end?.({ ok: false, error, wasAborted: this.#abortedBy !== undefined });
+      const fail = (error: unknown) => this.#end?.({ ok: false, error, wasAborted: this.#abortedBy !== undefined });
       try {
         const result = runWithAmbient({ kind: "step", name, step: this.#context }, () =>
           body.kind === "step" ? body.run(this.#context) : body.run(requireTransaction(tx), this.#context),
@@ -106,10 +105,20 @@ export class StepAttempt {
     const { pending, totalLeftMs, clock } = this.#options;
     const { timeoutMs, heartbeatTimeoutMs, totalTimeoutMs, name } = pending.ask;
     if (timeoutMs !== null) {
-      this.#limit(timeoutMs, () => new TimeoutFailure("attempt", `step "${name}" ran longer than its timeout of ${timeoutMs} ms`));
+      this.#limit(
+        timeoutMs,
+        () => new TimeoutFailure("attempt", `step "${name}" ran longer than its timeout of ${timeoutMs} ms`),
+      );
     }
     if (totalLeftMs !== null) {
-      this.#limit(totalLeftMs, () => new TimeoutFailure("total", `step "${name}" took longer than its totalTimeout of ${totalTimeoutMs} ms over all attempts`));
+      this.#limit(
+        totalLeftMs,
+        () =>
+          new TimeoutFailure(
+            "total",
+            `step "${name}" took longer than its totalTimeout of ${totalTimeoutMs} ms over all attempts`,
+          ),
+      );
     }
     if (heartbeatTimeoutMs === null) return;
     let cancel: CancelTimer = () => {};
@@ -150,5 +159,8 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 function requireTransaction(tx: StepTransaction | undefined): StepTransaction {
   if (tx !== undefined) return tx;
-  throw new EverstepError("INVARIANT_BROKEN", "Invariant broken: a transaction step runs inside a transaction. Please report this.");
+  throw new EverstepError(
+    "INVARIANT_BROKEN",
+    "Invariant broken: a transaction step runs inside a transaction. Please report this.",
+  );
 }

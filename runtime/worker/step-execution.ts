@@ -1,7 +1,7 @@
 // A step under way: waits for a place among the running steps, makes one attempt, and says what history shall say of it.
 
-import type { Event, StepAttemptFailed } from "../../sdk/protocol/event.ts";
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
+import type { Event, StepAttemptFailed } from "../../sdk/protocol/event.ts";
 import { CanceledFailure, toFailure } from "../../sdk/protocol/failures.ts";
 import { encodePayload } from "../../sdk/protocol/payload.ts";
 import { nextRetry } from "../../sdk/protocol/retry-policy.ts";
@@ -61,7 +61,8 @@ export class RunningStep implements StepExecution {
   }
 
   async #make(): Promise<void> {
-    if (this.#pending.ask.body.kind === "transaction") return this.#runner.transact(this.#run, this.#pending, this.#attempt, this);
+    if (this.#pending.ask.body.kind === "transaction")
+      return this.#runner.transact(this.#run, this.#pending, this.#attempt, this);
     const end = await this.#attempt.run();
     if (!this.#isDiscarded) this.#run.stepEnded(this.#pending.command, this.eventOf(end));
   }
@@ -111,7 +112,13 @@ export class RunningStep implements StepExecution {
     this.#runner.noteRetry(this.#run, base, verdict.delayMs);
     const { heartbeat } = this.#attempt;
     const firstAttemptAt = Math.round(this.#firstAttemptAt);
-    const failed: StepAttemptFailed = { type: "StepAttemptFailed", ...base, delayMs: verdict.delayMs, firstAttemptAt, heartbeat };
+    const failed: StepAttemptFailed = {
+      type: "StepAttemptFailed",
+      ...base,
+      delayMs: verdict.delayMs,
+      firstAttemptAt,
+      heartbeat,
+    };
     return failed;
   }
 }

@@ -57,12 +57,22 @@ export class StepRunner {
   }
 
   noteRetry(run: LiveRun, attempt: { name: string; attempt: number; failure: Failure }, delayMs: number): void {
-    const fields = { ...idsOf(run), step: attempt.name, attempt: attempt.attempt, delayMs: Math.round(delayMs), error: attempt.failure.message };
+    const fields = {
+      ...idsOf(run),
+      step: attempt.name,
+      attempt: attempt.attempt,
+      delayMs: Math.round(delayMs),
+      error: attempt.failure.message,
+    };
     this.world.log.warn(fields, "step attempt failed, will be tried again");
   }
 
   logFor(run: LiveRun, pending: PendingStep): WorkflowLog {
-    return boundLog(this.world.log, () => ({ ...idsOf(run), step: pending.ask.name, attempt: pending.failedAttempts + 1 }));
+    return boundLog(this.world.log, () => ({
+      ...idsOf(run),
+      step: pending.ask.name,
+      attempt: pending.failedAttempts + 1,
+    }));
   }
 
   /**
@@ -78,10 +88,12 @@ export class StepRunner {
         if (!end.ok) throw new AttemptOver(end);
         const event = step.completed(end.value);
         // A result that cannot be stored fails the step: its writes must not stay.
-        if (event.type !== "StepCompleted") throw new AttemptOver({ ok: false, error: unstorable(event), wasAborted: false });
+        if (event.type !== "StepCompleted")
+          throw new AttemptOver({ ok: false, error: unstorable(event), wasAborted: false });
         await run.enterExclusive();
         hasEntered = true;
-        if (!run.isOurs || step.isDiscarded) throw new AttemptOver({ ok: false, error: new Error("discarded"), wasAborted: false });
+        if (!run.isOurs || step.isDiscarded)
+          throw new AttemptOver({ ok: false, error: new Error("discarded"), wasAborted: false });
         const outbox = new Outbox();
         outbox.push({ event });
         sent = outbox.take(run.claim, run.head, this.world.chance.uuid(), 1);

@@ -100,7 +100,13 @@ export class WorkerLoop implements RunHost {
       maxBytesPerCommit: settings.maxBytesPerCommit,
     });
     this.#heartbeats = new HeartbeatKeeper({ store, world, everyMs: settings.heartbeatEveryMs });
-    this.#steps = new StepRunner({ store, world, storeClock, heartbeats: this.#heartbeats, maxSteps: settings.maxSteps });
+    this.#steps = new StepRunner({
+      store,
+      world,
+      storeClock,
+      heartbeats: this.#heartbeats,
+      maxSteps: settings.maxSteps,
+    });
     this.#keeper = new LeaseKeeper({
       leases,
       world,
@@ -121,7 +127,14 @@ export class WorkerLoop implements RunHost {
       hasSuspect: () => this.#suspects.size > 0,
       accept: (run, history) => this.#accept(run, history),
     });
-    this.#mail = new MailCarrier({ store, world, pollMs: settings.pollMs, workerId, findRun, hasRuns: () => this.#runs.size > 0 });
+    this.#mail = new MailCarrier({
+      store,
+      world,
+      pollMs: settings.pollMs,
+      workerId,
+      findRun,
+      hasRuns: () => this.#runs.size > 0,
+    });
     this.#parker = new Parker({
       store,
       world,
@@ -219,7 +232,8 @@ export class WorkerLoop implements RunHost {
       if (run.canBeReleased) this.giveBack(run, "this worker stops");
     }
     await this.#emptyWithin(graceMs);
-    for (const run of this.#runs.values()) run.abortSteps(new EverstepError("LEASE_LOST", "This worker stops: its steps are handed over."));
+    for (const run of this.#runs.values())
+      run.abortSteps(new EverstepError("LEASE_LOST", "This worker stops: its steps are handed over."));
     await this.#emptyWithin(ABORT_GRACE_MS);
     for (const run of [...this.#runs.values()]) this.giveBack(run, "this worker stops");
     await Promise.race([this.#releaser.drained(), pause(clock, RELEASE_GRACE_MS)]);
@@ -357,7 +371,9 @@ export class WorkerLoop implements RunHost {
     this.#remove(run, "it is blocked");
     const { store } = this.#parts;
     const engine = () => this.#engine(run.facts.workflow, run.facts, true);
-    void this.#releaser.block(run.claim, () => diagnose({ store, turns: this.#turns, engine, runId: run.runId, reason }));
+    void this.#releaser.block(run.claim, () =>
+      diagnose({ store, turns: this.#turns, engine, runId: run.runId, reason }),
+    );
   }
 
   giveBack(run: LiveRun, why: string): void {

@@ -29,9 +29,7 @@ interface StartSettings {
 export type StartOptions<Input> = StartSettings &
   (undefined extends Input ? { readonly input?: Input } : { readonly input: Input });
 
-type StartArguments<Input> = undefined extends Input
-  ? [options?: StartOptions<Input>]
-  : [options: StartOptions<Input>];
+type StartArguments<Input> = undefined extends Input ? [options?: StartOptions<Input>] : [options: StartOptions<Input>];
 
 export type SignalWithStartOptions<Input, Payload> = StartOptions<Input> & {
   readonly signal: SignalDefinition<Payload>;
@@ -118,7 +116,7 @@ export class WorkflowClient {
    * A handle to the run with this workflow id: the open one, else the latest, or the one with `runId`. Asks nothing of
    * the database yet.
    */
-  get<Result>(workflow: Workflow<never, Result>, workflowId: string, runId?: string): RunHandle<Result> {
+  get<Result>(_workflow: Workflow<never, Result>, workflowId: string, runId?: string): RunHandle<Result> {
     return new RunHandle<Result>(this.#door, workflowId, runId);
   }
 

@@ -9,7 +9,10 @@ export class RunFailedError extends EverstepError {
   readonly status: Exclude<ClosedStatus, "completed">;
 
   constructor(workflowId: string, status: Exclude<ClosedStatus, "completed">, cause: Error) {
-    super("RUN_FAILED", `Run ${workflowId} ended as ${status}: ${cause.message}`, { cause, details: { workflowId, status } });
+    super("RUN_FAILED", `Run ${workflowId} ended as ${status}: ${cause.message}`, {
+      cause,
+      details: { workflowId, status },
+    });
     this.workflowId = workflowId;
     this.status = status;
   }

@@ -12,7 +12,13 @@ export interface Failure {
   readonly cause?: Failure;
   /** Anything more the thrower attached, in stored form. */
   readonly details?: string;
+  /** The thrown error's `code`, as Node, Postgres drivers and many SDKs set it: "ECONNREFUSED", "23505". */
+  readonly code?: string | number;
+  /** How long the thrower asked to wait before the next attempt. */
+  readonly retryAfterMs?: number;
   /** For kind "step": which step; for "timeout": which of the limits. */
   readonly step?: string;
+  /** For kind "step": how many attempts it had. */
+  readonly attempts?: number;
   readonly timeout?: "attempt" | "total" | "heartbeat" | "run";
 }

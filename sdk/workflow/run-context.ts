@@ -1,8 +1,8 @@
 // What the workflow functions ask of a run. The engine implements it; this side only knows the words.
 
+import type { TimerDue } from "../protocol/event.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { RetryPolicy } from "../protocol/retry-policy.ts";
-import type { TimerDue } from "../protocol/event.ts";
 import type { CancelScope } from "./cancel-scope.ts";
 import type { WorkflowInfo } from "./info.ts";
 import type { WorkflowLog } from "./log.ts";

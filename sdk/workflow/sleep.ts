@@ -1,7 +1,7 @@
 // Waiting for time: a timer in the history, so that it survives every process.
 
-import { EverstepError } from "../protocol/errors.ts";
 import { type Duration, toMs } from "../protocol/duration.ts";
+import { EverstepError } from "../protocol/errors.ts";
 import { requireRun } from "./ambient.ts";
 
 // A timer of nothing is still a timer: code that sleeps in a loop gives way each time round.

@@ -111,7 +111,12 @@ export function defineStep<Input, Result>(
   const call = (input: Input, options?: StepOptions): Promise<Result> => {
     const inputHash = hashPayload(encodePayload(input, `input of step "${name}"`));
     const body: StepBody = { kind: "step", run: (context) => run(input, context) };
-    return ask(name, body, inputHash, options === undefined ? defaults : { ...defaults, ...options }) as Promise<Result>;
+    return ask(
+      name,
+      body,
+      inputHash,
+      options === undefined ? defaults : { ...defaults, ...options },
+    ) as Promise<Result>;
   };
   return Object.assign(call, { stepName: name });
 }

@@ -12,7 +12,7 @@ import { runInside } from "./transaction.ts";
 
 // `clock` is read once and after the last lock is held: no event is older than one that this run, seen under its lock,
 // already has, and a timer judged due by it is due for every later reader.
-const APPEND: Statement = {
+export const APPEND: Statement = {
   name: "everstep_append",
   text: `
     with turn as (

@@ -37,7 +37,7 @@ interface ClaimedRow {
 // Per queue, the index open_run_due is read in its own order, from the oldest due on; now() rather than
 // clock_timestamp() because only a stable bound ends an index scan. A run whose workers keep dying is set aside here.
 // The last lookup must not see what this statement takes: its snapshot is from before.
-const CLAIM: Statement = {
+export const CLAIM: Statement = {
   name: "everstep_claim",
   text: `
     with due as materialized (

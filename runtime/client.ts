@@ -1,0 +1,49 @@
+// What callers import as "everstep/client".
+
+import { WorkflowClient } from "../sdk/client/client.ts";
+import { type ConnectionOptions, openParts, type Parts } from "./runtime.ts";
+import { Service } from "./service/service.ts";
+
+export interface ClientOptions extends ConnectionOptions {
+  /** How long a call is repeated while the database is away, in ms. Default 15,000. */
+  readonly insistForMs?: number;
+}
+
+/**
+ * Starts, signals, queries and watches runs. Connects when first used; `close` ends it.
+ *
+ * Throws CONFIGURATION_INVALID when no database is named.
+ */
+export class Client extends WorkflowClient {
+  readonly #parts: Parts;
+  readonly #service: Service;
+
+  constructor(options: ClientOptions = {}) {
+    const parts = openParts(options);
+    const { insistForMs } = options;
+    const service = new Service({ ...parts, ...(insistForMs === undefined ? {} : { insistForMs }) });
+    super(service);
+    this.#parts = parts;
+    this.#service = service;
+  }
+
+  /** Closes the connections; calls that wait reject. */
+  override async close(): Promise<void> {
+    await this.#service.close();
+    await this.#parts.close();
+  }
+}
+
+export {
+  type ListOptions,
+  type RunPage,
+  type SignalWithStartOptions,
+  type StartOptions,
+  WorkflowClient,
+} from "../sdk/client/client.ts";
+export type { RunDescription, ShownEvent } from "../sdk/client/front-door.ts";
+export { RunFailedError } from "../sdk/client/run-failed-error.ts";
+export { type QueryOptions, type ResultOptions, RunHandle, type SignalOptions } from "../sdk/client/run-handle.ts";
+export { ERRORS, type ErrorCode, EverstepError, isEverstepError } from "../sdk/protocol/errors.ts";
+export type { PendingStepWork, PendingTimerWork, PendingWork } from "../sdk/protocol/pending-work.ts";
+export type { BlockedKind, BlockedReason, RunStatus, RunSummary } from "../sdk/protocol/run.ts";

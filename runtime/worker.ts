@@ -1,0 +1,159 @@
+// A worker as a process has it: real parts, signals of the operating system, the guards, the watchdog.
+
+import { EverstepError } from "../sdk/protocol/errors.ts";
+import type { AnyWorkflow } from "../sdk/workflow/workflow.ts";
+import { requireNodeRelease } from "./node-release.ts";
+import { type ConnectionOptions, openParts, type Parts } from "./runtime.ts";
+import { catchUnhandledRejections } from "./unhandled-rejections.ts";
+import { installGuards } from "./worker/guards/install.ts";
+import { type WorkerSettings, workerSettings } from "./worker/settings.ts";
+import { startWatchdog } from "./worker/watchdog.ts";
+import { WorkerLoop, type WorkerStats } from "./worker/worker-loop.ts";
+
+export interface WorkerOptions extends ConnectionOptions, Partial<WorkerSettings> {
+  /** What this worker can execute. Names must differ. */
+  readonly workflows: readonly AnyWorkflow[];
+  /** Reports a blocked event loop after 5 s and ends the process after 15 s, so that others take over. Default true. */
+  readonly hasWatchdog?: boolean;
+}
+
+/**
+ * Claims runs and executes them.
+ *
+ * Throws CONFIGURATION_INVALID for settings that cannot work, NODE_UNSUPPORTED on a Node release with known faults.
+ */
+export class Worker {
+  readonly #parts: Parts;
+  readonly #loop: WorkerLoop;
+  readonly #settings: WorkerSettings;
+  readonly #hasWatchdog: boolean;
+  #ends: (() => void)[] = [];
+  #phase: "new" | "running" | "stopping" | "stopped" = "new";
+  #stopped: Promise<void> | undefined;
+
+  constructor(options: WorkerOptions) {
+    requireNodeRelease(process.versions.node);
+    const workflows = checkedWorkflows(options.workflows);
+    this.#settings = workerSettings(settingsIn(options));
+    this.#parts = openParts(options);
+    this.#hasWatchdog = options.hasWatchdog ?? true;
+    const { store, wakeups, world } = this.#parts;
+    const leases = this.#parts.openLeases(this.#settings.leaseTtlMs);
+    this.#loop = new WorkerLoop({ workflows, store, leases, wakeups, world, settings: this.#settings });
+  }
+
+  /** What this worker is doing, in numbers. */
+  get stats(): WorkerStats {
+    return this.#loop.stats;
+  }
+
+  /**
+   * Checks the database and begins to claim.
+   *
+   * Throws SCHEMA_MISSING, SCHEMA_BEHIND, SCHEMA_AHEAD, STORE_REFUSED, STORE_UNAVAILABLE.
+   */
+  async start(): Promise<void> {
+    if (this.#phase !== "new") {
+      throw new EverstepError("ARGUMENT_INVALID", "This worker was started before. Make a new one for another start.");
+    }
+    this.#phase = "running";
+    try {
+      await this.#parts.store.checkReady();
+    } catch (error) {
+      this.#phase = "stopped";
+      await this.#parts.close();
+      throw error;
+    }
+    installGuards();
+    // While Postgres is away no socket holds the process, and it must not end for that.
+    const hold = setInterval(() => {}, HOLD_MS);
+    this.#ends.push(() => clearInterval(hold), catchUnhandledRejections());
+    if (this.#hasWatchdog) this.#ends.push(startWatchdog({ describe: () => this.#loop.runsInCode }));
+    await this.#loop.start();
+    const { workerId } = this.#loop.stats;
+    this.#parts.world.log.info({ workerId, queues: this.#settings.queues }, "worker started");
+  }
+
+  /**
+   * Starts, and resolves when the worker has stopped: after SIGTERM or SIGINT it stops claiming, lets steps under way end
+   * within `shutdownGraceMs`, and hands its runs over. A second signal ends the process at once, with exit code 130.
+   *
+   * Throws like `start`.
+   */
+  async run(): Promise<void> {
+    await this.start();
+    const { log } = this.#parts.world;
+    await new Promise<void>((resolve) => {
+      let isAsked = false;
+      const ask = (signal: NodeJS.Signals) => {
+        if (isAsked) {
+          log.warn({ signal }, "asked to stop again: ending at once, runs are taken over when the lease runs out");
+          process.exit(EXIT_INTERRUPTED);
+        }
+        isAsked = true;
+        log.info({ signal }, "asked to stop: finishing steps under way, handing runs over");
+        resolve();
+      };
+      process.on("SIGTERM", ask);
+      process.on("SIGINT", ask);
+      this.#ends.push(() => {
+        process.off("SIGTERM", ask);
+        process.off("SIGINT", ask);
+      });
+      void this.#whenStopped.then(resolve);
+    });
+    await this.stop();
+  }
+
+  /** Stops claiming, waits for steps under way (`shutdownGraceMs`), hands every run over, closes the connections. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  #tellStopped: () => void = () => {};
+  readonly #whenStopped = new Promise<void>((resolve) => {
+    this.#tellStopped = resolve;
+  });
+
+  async #stop(): Promise<void> {
+    const wasRunning = this.#phase === "running";
+    this.#phase = "stopping";
+    if (wasRunning) await this.#loop.stop();
+    for (const end of this.#ends.splice(0)) end();
+    if (wasRunning) this.#parts.world.log.info({}, "worker stopped");
+    await this.#parts.close();
+    this.#phase = "stopped";
+    this.#tellStopped();
+  }
+}
+
+const HOLD_MS = 60_000;
+const EXIT_INTERRUPTED = 130;
+
+function checkedWorkflows(workflows: readonly AnyWorkflow[]): readonly AnyWorkflow[] {
+  if (!Array.isArray(workflows) || workflows.length === 0) {
+    throw new EverstepError(
+      "CONFIGURATION_INVALID",
+      "A worker needs at least one workflow: pass `workflows: [yourWorkflow]`.",
+    );
+  }
+  const names = new Set<string>();
+  for (const workflow of workflows as readonly AnyWorkflow[]) {
+    if (typeof workflow?.main !== "function" || typeof workflow.name !== "string") {
+      throw new EverstepError("CONFIGURATION_INVALID", "`workflows` takes what `workflow(name, main)` returns.");
+    }
+    if (names.has(workflow.name)) {
+      const message = `Two workflows are named "${workflow.name}". Runs find their code by name: rename one.`;
+      throw new EverstepError("CONFIGURATION_INVALID", message, { details: { workflow: workflow.name } });
+    }
+    names.add(workflow.name);
+  }
+  return workflows;
+}
+
+function settingsIn(options: WorkerOptions): Partial<WorkerSettings> {
+  const { workflows, hasWatchdog, database, redis, redisKeyPrefix, pools, isPooled, log, logLevel, ...settings } =
+    options;
+  return settings;
+}
