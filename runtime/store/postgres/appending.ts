@@ -53,7 +53,7 @@ export async function appendTurns(pool: Pool, turns: readonly AppendTurn[]): Pro
   return answerOf(await pool.query<AppendedRow>(APPEND, appendValues(turns)));
 }
 
-function appendValues(turns: readonly AppendTurn[]): unknown[] {
+export function appendValues(turns: readonly AppendTurn[]): unknown[] {
   const runs = new Set(turns.map(({ claim }) => claim.runId));
   invariant(runs.size === turns.length, "a call brings one turn per run", { turns: turns.length });
   const events = turns.flatMap((turn, place) => {
