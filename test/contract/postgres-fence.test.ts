@@ -6,7 +6,7 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
 import { uuidOf } from "../../runtime/store/postgres/run-id.ts";
-import type { Store } from "../../runtime/store/store.ts";
+import type { Store, Transaction } from "../../runtime/store/store.ts";
 import { createDatabase } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
@@ -139,5 +139,53 @@ describe("an old owner's append and a new owner", () => {
     expect(await stage.send(runId, { mailId })).toMatchObject({ outcome: "accepted" });
     expect(await stage.send(runId, { mailId })).toMatchObject({ outcome: "duplicate" });
     expect((await store.readMail([{ runId, after: 0 }], 10)).map((item) => item.mail)).toEqual([1]);
+  });
+
+  test("a transaction step cannot end the transaction itself, nor use it after it has returned", async () => {
+    const run = await stage.owned();
+    for (const text of ["commit", " ROLLBACK;", "begin", "end", "abort", "start transaction"]) {
+      const ending = store.appendInTransaction(async (tx) => {
+        await tx.query(text);
+        return turnOf(run);
+      });
+      await expect(ending).rejects.toMatchObject({ code: "ARGUMENT_INVALID" });
+    }
+    const smuggling = store.appendInTransaction(async (tx) => {
+      await tx.query("select 1; commit");
+      return turnOf(run);
+    });
+    await expect(smuggling).rejects.toMatchObject({ code: "42601" });
+    let kept: Transaction | undefined;
+    const { committed } = await store.appendInTransaction(async (tx) => {
+      kept = tx;
+      await tx.query("savepoint here");
+      await expect(tx.query("select 1 / 0")).rejects.toMatchObject({ code: "22012" });
+      await tx.query("rollback to savepoint here");
+      return turnOf(run);
+    });
+    expect(committed).toBe(true);
+    await expect(kept?.query("select 1")).rejects.toMatchObject({ code: "ARGUMENT_INVALID" });
+  });
+
+  test("a transaction step that swallows a failed query commits nothing", async () => {
+    const run = await stage.owned();
+    const swallowing = store.appendInTransaction(async (tx) => {
+      await tx.query("select 1 / 0").catch(() => {});
+      return turnOf(run);
+    });
+    await expect(swallowing).rejects.toMatchObject({ code: "STORE_REJECTED" });
+    expect(await stage.append(turnOf(run))).toBe(true);
+  });
+
+  test("a connection cut off during a transaction step fails the call and leaves no trace", async () => {
+    const run = await stage.owned();
+    const cut = store.appendInTransaction(async (tx) => {
+      const { rows } = await tx.query("select pg_backend_pid() as pid");
+      await other.query("select pg_terminate_backend($1)", [rows[0]?.pid]);
+      return turnOf(run);
+    });
+    await expect(cut).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+    expect(await store.findRun({ runId: run.runId })).toMatchObject({ events: 1 });
+    expect(await stage.append(turnOf(run))).toBe(true);
   });
 });

@@ -129,7 +129,8 @@ export class Pool {
       await client.query("begin");
       const result = await work({
         query: (statement, values) => this.#send(client, statement, values),
-        raw: (text, values) => client.query(text, [...values]),
+        // The extended protocol takes one statement at a time, so nothing can follow behind a semicolon.
+        raw: (text, values) => client.query({ text, values: [...values], queryMode: "extended" }),
       });
       await client.query("commit");
       return result;
