@@ -3,7 +3,7 @@
 
 import { randomUUID } from "node:crypto";
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
 import { uuidOf } from "../../runtime/store/postgres/run-id.ts";
 import type { Store, Transaction } from "../../runtime/store/store.ts";
@@ -18,13 +18,15 @@ describe("an old owner's append and a new owner", () => {
   const stage = new Stage();
   let store: Store;
   let other: pg.Client;
+  let observer: pg.Client; // never in a transaction: there, pg_stat_activity stays as it was first seen
 
   beforeAll(async () => {
     const database = await createDatabase();
     store = openPostgresStore({ url: database.url }, { log: new RecordedLog() });
     await stage.open(Promise.resolve({ store, close: () => store.close() }));
     other = new pg.Client({ connectionString: database.url });
-    await other.connect();
+    observer = new pg.Client({ connectionString: database.url });
+    await Promise.all([other.connect(), observer.connect()]);
     // Holds a transaction that added events just before its commit, for as long as the test holds the advisory lock.
     await other.query(`
       create function stall() returns trigger language plpgsql as $$
@@ -35,11 +37,16 @@ describe("an old owner's append and a new owner", () => {
 
   afterAll(async () => {
     await stage.close();
-    await other.end();
+    await Promise.all([other.end(), observer.end()]);
+  });
+
+  afterEach(async () => {
+    await other.query("rollback");
+    await other.query("select pg_advisory_unlock_all()");
   });
 
   const waiting = (kind: string) => async () => {
-    const { rows } = await other.query(
+    const { rows } = await observer.query(
       "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and wait_event = $1",
       [kind],
     );
@@ -132,7 +139,7 @@ describe("an old owner's append and a new owner", () => {
     const mailId = newId("mail");
     const cut = stage.send(runId, { mailId }).catch((error: unknown) => error);
     await eventually("the sender waits for the lock", waiting("transactionid"));
-    await other.query(`select pg_terminate_backend(pid) from pg_stat_activity
+    await observer.query(`select pg_terminate_backend(pid) from pg_stat_activity
       where datname = current_database() and wait_event_type = 'Lock'`);
     expect(await cut).toMatchObject({ code: "STORE_UNAVAILABLE" });
     await other.query("commit");

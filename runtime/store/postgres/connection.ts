@@ -129,8 +129,7 @@ export class Pool {
       await client.query("begin");
       const result = await work({
         query: (statement, values) => this.#send(client, statement, values),
-        // The extended protocol takes one statement at a time, so nothing can follow behind a semicolon.
-        raw: (text, values) => client.query({ text, values: [...values], queryMode: "extended" }),
+        raw: (text, values) => client.query(oneStatement(text, values)),
       });
       await client.query("commit");
       return result;
@@ -182,6 +181,11 @@ export class Abort extends Error {
   constructor(cause: unknown) {
     super("The work in a transaction ended it.", { cause });
   }
+}
+
+/** The extended protocol takes one statement at a time, so that nothing can follow behind a semicolon. */
+function oneStatement(text: string, values: readonly unknown[]): pg.QueryConfig & { readonly queryMode: "extended" } {
+  return { text, values: [...values], queryMode: "extended" };
 }
 
 async function succeeds(attempt: Promise<unknown>): Promise<boolean> {
