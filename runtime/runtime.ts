@@ -64,7 +64,9 @@ export function openParts(options: ConnectionOptions = {}): Parts {
     world,
   );
   const hasRedis = redis !== undefined && redis !== "";
-  const wakeups = hasRedis ? new RedisWakeups({ url: redis, keyPrefix, world }) : new PostgresWakeups({ url, world });
+  const wakeups = hasRedis
+    ? shareWakeups(`${redis} ${keyPrefix}`, () => new RedisWakeups({ url: redis, keyPrefix, world }))
+    : shareWakeups(url, () => new PostgresWakeups({ url, world }));
   const opened: Leases[] = [];
   return {
     world,
@@ -83,6 +85,27 @@ export function openParts(options: ConnectionOptions = {}): Parts {
       await Promise.all(opened.map((leases) => leases.close()));
       await wakeups.close();
       await store.close();
+    },
+  };
+}
+
+// A worker and a client of one process share one end, so that they wake each other without a way out and back.
+const shared = new Map<string, { readonly wakeups: Wakeups; users: number }>();
+
+function shareWakeups(key: string, open: () => Wakeups): Wakeups {
+  const entry = shared.get(key) ?? { wakeups: open(), users: 0 };
+  shared.set(key, entry);
+  entry.users++;
+  let isClosed = false;
+  return {
+    publish: (topics) => entry.wakeups.publish(topics),
+    subscribe: (topic, listen) => entry.wakeups.subscribe(topic, listen),
+    async close() {
+      if (isClosed) return;
+      isClosed = true;
+      if (--entry.users > 0) return;
+      shared.delete(key);
+      await entry.wakeups.close();
     },
   };
 }

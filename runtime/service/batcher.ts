@@ -49,7 +49,7 @@ export class Batcher<Request, Reply> {
     this.#schedule();
     try {
       const replies = await this.#send(batch.map(({ request }) => request));
-      batch.forEach(({ resolve }, index) => resolve(replies[index] as Reply));
+      for (const [index, { resolve }] of batch.entries()) resolve(replies[index] as Reply);
     } catch (error) {
       for (const { reject } of batch) reject(error);
     } finally {

@@ -260,7 +260,7 @@ export class Service implements FrontDoor {
   }
 
   async #await(to: RunReference, runId: string, timeoutMs: number | null): Promise<StoredOutcome> {
-    if ("runId" in to) await this.#find(to);
+    if ("runId" in to && to.isStarted !== true) await this.#find(to);
     const { clock } = this.#world;
     return new Promise((resolve, reject) => {
       let cancelTimer = () => {};

@@ -73,7 +73,7 @@ export class WorkflowClient {
     ...[options]: StartArguments<Input>
   ): Promise<RunHandle<Result>> {
     const reply = await this.#door.start(startCall(workflow, options ?? ({} as StartOptions<Input>)));
-    return new RunHandle<Result>(this.#door, reply.workflowId, reply.runId);
+    return new RunHandle<Result>(this.#door, reply.workflowId, reply.runId, true);
   }
 
   /**
@@ -86,7 +86,7 @@ export class WorkflowClient {
     each: readonly StartOptions<Input>[],
   ): Promise<RunHandle<Result>[]> {
     const replies = await this.#door.startMany(each.map((options) => startCall(workflow, options)));
-    return replies.map((reply) => new RunHandle<Result>(this.#door, reply.workflowId, reply.runId));
+    return replies.map((reply) => new RunHandle<Result>(this.#door, reply.workflowId, reply.runId, true));
   }
 
   /**
@@ -109,7 +109,7 @@ export class WorkflowClient {
         payload: encodePayload(payload, `payload of signal "${signal.name}"`),
       },
     });
-    return new RunHandle<Result>(this.#door, reply.workflowId, reply.runId);
+    return new RunHandle<Result>(this.#door, reply.workflowId, reply.runId, true);
   }
 
   /**

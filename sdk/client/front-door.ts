@@ -8,7 +8,12 @@ import type { PendingWork } from "../protocol/pending-work.ts";
 import type { BlockedReason, ClosedStatus, RunStatus, RunSummary } from "../protocol/run.ts";
 
 /** A run by its own id, or by the caller's key: then the open run, else the latest. */
-export type RunReference = { readonly runId: string } | { readonly workflowId: string };
+export type RunReference =
+  | {
+      readonly runId: string /** It was started here: nobody needs to look whether it exists. */;
+      readonly isStarted?: true;
+    }
+  | { readonly workflowId: string };
 
 export interface SignalCall {
   readonly signalId: string | null;

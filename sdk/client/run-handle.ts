@@ -38,9 +38,9 @@ export class RunHandle<Result = unknown> {
   readonly runId: string | undefined;
 
   /** Handles come from a `Client`. */
-  constructor(door: FrontDoor, workflowId: string, runId: string | undefined) {
+  constructor(door: FrontDoor, workflowId: string, runId: string | undefined, isStarted = false) {
     this.#door = door;
-    this.#reference = runId === undefined ? { workflowId } : { runId };
+    this.#reference = runId === undefined ? { workflowId } : isStarted ? { runId, isStarted } : { runId };
     this.workflowId = workflowId;
     this.runId = runId;
   }

@@ -5,7 +5,10 @@ export const ERRORS = {
   // For the caller: what was asked cannot be done.
   ARGUMENT_INVALID: { retryable: false, summary: "an argument is not acceptable" },
   RUN_NOT_FOUND: { retryable: false, summary: "no run has this id" },
-  RUN_ALREADY_STARTED: { retryable: false, summary: "an open run has this workflow id, or a closed one that may not be repeated" },
+  RUN_ALREADY_STARTED: {
+    retryable: false,
+    summary: "an open run has this workflow id, or a closed one that may not be repeated",
+  },
   RUN_CLOSED: { retryable: false, summary: "the run is closed and takes no more signals" },
   RUN_FAILED: { retryable: false, summary: "the run ended without a result" },
   RUN_STILL_OPEN: { retryable: true, summary: "the run has no result yet" },
@@ -69,5 +72,6 @@ export function isEverstepError(value: unknown, code?: ErrorCode): value is Ever
 
 /** For states that the types or the protocol rule out: a defect of ours, said as one. */
 export function invariant(holds: boolean, what: string, details: Record<string, unknown> = {}): asserts holds {
-  if (!holds) throw new EverstepError("INVARIANT_BROKEN", `Invariant broken: ${what}. Please report this.`, { details });
+  if (!holds)
+    throw new EverstepError("INVARIANT_BROKEN", `Invariant broken: ${what}. Please report this.`, { details });
 }

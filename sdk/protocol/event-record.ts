@@ -1,7 +1,14 @@
 // An event as stores keep it: a type number, the few columns that queries use, and two JSON texts. Only this file knows
 // which part of an event goes where.
 
-import { EVENT_CODES, type Event, type EventType, type HistoryEvent, type TimerDue, type UnreadSignal } from "./event.ts";
+import {
+  EVENT_CODES,
+  type Event,
+  type EventType,
+  type HistoryEvent,
+  type TimerDue,
+  type UnreadSignal,
+} from "./event.ts";
 import type { Failure } from "./failure.ts";
 import type { Payload } from "./payload.ts";
 
@@ -38,7 +45,13 @@ export function toRecord(event: Event): EventRecord {
   const type = EVENT_CODES[event.type];
   switch (event.type) {
     case "RunStarted":
-      return { type, command: null, name: event.workflow, payload: event.input, data: JSON.stringify({ seed: event.seed }) };
+      return {
+        type,
+        command: null,
+        name: event.workflow,
+        payload: event.input,
+        data: JSON.stringify({ seed: event.seed }),
+      };
     case "StepCompleted":
       return {
         type,
@@ -78,15 +91,31 @@ export function toRecord(event: Event): EventRecord {
         command: null,
         name: event.name,
         payload: event.payload,
-        data: JSON.stringify({ signalId: event.signalId, mail: event.mail, ...(event.isEarly ? { isEarly: true } : {}) }),
+        data: JSON.stringify({
+          signalId: event.signalId,
+          mail: event.mail,
+          ...(event.isEarly ? { isEarly: true } : {}),
+        }),
       };
     case "CancelRequested":
-      return { type, command: null, name: null, payload: null, data: JSON.stringify({ mail: event.mail, reason: event.reason }) };
+      return {
+        type,
+        command: null,
+        name: null,
+        payload: null,
+        data: JSON.stringify({ mail: event.mail, reason: event.reason }),
+      };
     case "RunCompleted":
       return { type, command: null, name: null, payload: event.result, data: unreadData(event.unread) };
     case "RunFailed":
     case "RunCanceled":
-      return { type, command: null, name: null, payload: JSON.stringify(event.failure), data: unreadData(event.unread) };
+      return {
+        type,
+        command: null,
+        name: null,
+        payload: JSON.stringify(event.failure),
+        data: unreadData(event.unread),
+      };
     case "RunTerminated":
       return { type, command: null, name: null, payload: null, data: JSON.stringify({ reason: event.reason }) };
     case "RunTimedOut":
@@ -116,7 +145,14 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
   const name = record.name ?? "";
   switch (type) {
     case "RunStarted":
-      return { type, seq, at, workflow: name, input: record.payload, seed: dataOf<{ seed: string }>(record).seed ?? "" };
+      return {
+        type,
+        seq,
+        at,
+        workflow: name,
+        input: record.payload,
+        seed: dataOf<{ seed: string }>(record).seed ?? "",
+      };
     case "StepCompleted": {
       const { attempt = 1, inputHash = null } = dataOf<{ attempt: number; inputHash: string }>(record);
       return { type, seq, at, command, name, result: record.payload, attempt, inputHash };
@@ -135,7 +171,11 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
     case "TimerFired":
       return { type, seq, at, command, name };
     case "SignalReceived": {
-      const { signalId = "", mail = 0, isEarly = false } = dataOf<{ signalId: string; mail: number; isEarly: boolean }>(record);
+      const {
+        signalId = "",
+        mail = 0,
+        isEarly = false,
+      } = dataOf<{ signalId: string; mail: number; isEarly: boolean }>(record);
       return { type, seq, at, name, signalId, mail, payload: record.payload, isEarly };
     }
     case "CancelRequested": {
@@ -146,7 +186,13 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
       return { type, seq, at, result: record.payload, unread: dataOf<{ unread: UnreadSignal[] }>(record).unread ?? [] };
     case "RunFailed":
     case "RunCanceled":
-      return { type, seq, at, failure: failureOf(record), unread: dataOf<{ unread: UnreadSignal[] }>(record).unread ?? [] };
+      return {
+        type,
+        seq,
+        at,
+        failure: failureOf(record),
+        unread: dataOf<{ unread: UnreadSignal[] }>(record).unread ?? [],
+      };
     case "RunTerminated":
       return { type, seq, at, reason: dataOf<{ reason: string }>(record).reason ?? "" };
     case "RunTimedOut":

@@ -128,7 +128,7 @@ function writeDetails(details: unknown, writing: Writing): string | undefined {
     stored = encodePayload(details, "details", { maxBytes: Math.max(maxBytes, 0), maxValues: 10_000 });
   } catch (error) {
     const reason = error instanceof Error ? error.message : "it cannot be read";
-    stored = JSON.stringify(`(left out: ${reason.slice(0, MAX_WORD)})`);
+    stored = JSON.stringify({ leftOut: reason.slice(0, MAX_WORD) });
   }
   if (stored === null) return undefined;
   // Details are JSON inside a JSON string: their quotes are escaped once more.

@@ -18,7 +18,7 @@ export interface ConditionOptions {
  */
 export function condition(predicate: () => boolean): Promise<void>;
 export function condition(predicate: () => boolean, options: ConditionOptions): Promise<boolean>;
-export async function condition(predicate: () => boolean, options?: ConditionOptions): Promise<boolean | void> {
+export async function condition(predicate: () => boolean, options?: ConditionOptions): Promise<unknown> {
   const { run, scope } = requireRun("condition()");
   run.refuseInReadOnly("condition()");
   if (options === undefined) return run.waitUntil(predicate, scope).held;

@@ -1,0 +1,45 @@
+// A scenario: one workload, the figures it gives, and what an engine must be able to do to run it. The same scenario
+// file runs every engine.
+
+/** One figure: what, how much, of what, and whether more is better. */
+export interface Figure {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+}
+
+/** What a scenario needs from an engine. Workloads are fixed by name, so that each engine writes them as its users would. */
+export interface Engine {
+  readonly name: string;
+  /** Starts everything on a fresh database; must be ready when it resolves. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Starts a workflow of `steps` sequential steps that return about 100 bytes each; resolves with its result. */
+  runSteps(id: string, steps: number): Promise<unknown>;
+  /** Starts `count` such workflows, the fastest way users have; resolves when the last result was seen by the client. */
+  runMany(prefix: string, count: number, steps: number): Promise<void>;
+  /** Like `runSteps`, and tells when each step's body ran (ms, monotonic of this process). */
+  stepTimes(id: string, steps: number): Promise<readonly number[]>;
+  /** A workflow that runs `width` steps with Promise.all. */
+  runFanOut(id: string, width: number): Promise<unknown>;
+  /** Starts a workflow that answers each signal at once with a step; gives the way to signal and await the reply. */
+  openEcho?(id: string): Promise<{ ask(index: number): Promise<void>; close(): Promise<void> }>;
+  /** Starts `count` workflows that sleep until `dueAt(index)` (ms since the epoch) and note when they woke. */
+  startSleepers?(prefix: string, count: number, dueAt: (index: number) => number): Promise<SleepersHandle>;
+  /** Starts `count` workflows that nobody executes, one call each with `most` in flight; or in batches. */
+  startOnly?(prefix: string, count: number, most: number): Promise<void>;
+  startBatch?(prefix: string, count: number): Promise<void>;
+}
+
+export interface SleepersHandle {
+  /** Resolves when all are asleep, with the memory of the worker per sleeper, in bytes. */
+  asleep(): Promise<number>;
+  /** Resolves when all have woken, with their lateness in ms. */
+  woken(): Promise<readonly number[]>;
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly title: string;
+  run(engine: Engine): Promise<readonly Figure[]>;
+}

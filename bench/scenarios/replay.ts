@@ -1,0 +1,68 @@
+// Recovery of a long history, without a database: how fast a replay is once the history is loaded.
+
+import { sleep, step, workflow } from "everstep";
+import { RunEngine } from "../../runtime/replay/engine.ts";
+import { TurnLoop } from "../../runtime/replay/turn-loop.ts";
+import { systemClock } from "../../runtime/world/system.ts";
+import type { Event, HistoryEvent } from "../../sdk/protocol/event.ts";
+import { fromRecord, toRecord } from "../../sdk/protocol/event-record.ts";
+import { round, timed } from "../measure.ts";
+import type { Figure } from "../scenario.ts";
+
+const EVENTS = 10_000;
+const ROUNDS = 5;
+
+const long = workflow("long", async (count: number) => {
+  let total = 0;
+  for (let index = 0; index < count; index++) total += await step("step", () => index);
+  await sleep("1 day");
+  return total;
+});
+
+export async function measureReplay(): Promise<readonly Figure[]> {
+  const records = history().map((event, index) => ({
+    ...toRecord(event),
+    seq: index + 1,
+    at: 1_700_000_000_000 + index,
+  }));
+  const rates: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const events = records.map(fromRecord).filter((event): event is HistoryEvent => event !== undefined);
+    const { ms } = await timed(() => replay(events));
+    rates.push(EVENTS / (ms / 1000));
+  }
+  rates.sort((a, b) => a - b);
+  return [
+    {
+      name: `replay of ${EVENTS} events`,
+      value: round(rates[Math.floor(ROUNDS / 2)] ?? Number.NaN, 0),
+      unit: "events/s",
+    },
+  ];
+}
+
+function history(): Event[] {
+  const started: Event = { type: "RunStarted", workflow: "long", input: String(EVENTS), seed: "seed" };
+  const steps = Array.from(
+    { length: EVENTS },
+    (_, index): Event => ({
+      type: "StepCompleted",
+      command: index + 1,
+      name: "step",
+      result: String(index),
+      attempt: 1,
+      inputHash: null,
+    }),
+  );
+  return [started, ...steps];
+}
+
+function replay(events: readonly HistoryEvent[]): Promise<void> {
+  const silent = { debug() {}, info() {}, warn() {}, error() {} };
+  const run = { runId: "run", workflowId: "run", queue: "default", startedAt: 0, deadlineAt: null };
+  const engine = new RunEngine({ workflow: long, run, log: silent });
+  const turns = new TurnLoop((call) => systemClock.afterDrain(call));
+  return new Promise((resolve, reject) => {
+    turns.feed(engine, events, true, () => (engine.broken === undefined ? resolve() : reject(engine.broken)));
+  });
+}

@@ -1,0 +1,22 @@
+import { round, spreadOf, timed } from "../measure.ts";
+import type { Scenario } from "../scenario.ts";
+
+const STEPS = 1_000;
+const LONG = 10_000;
+
+export const sequential: Scenario = {
+  name: "sequential",
+  title: "one workflow of sequential steps, nothing else running",
+  async run(engine) {
+    await engine.stepTimes("warm-up", 200);
+    const times = await engine.stepTimes("measured", STEPS);
+    const gaps = times.slice(1).map((time, index) => time - (times[index] ?? time));
+    const { p50, p99 } = spreadOf(gaps);
+    const { ms } = await timed(() => engine.runSteps("long", LONG));
+    return [
+      { name: "step p50", value: round(p50, 3), unit: "ms" },
+      { name: "step p99", value: round(p99, 3), unit: "ms" },
+      { name: `history of ${LONG} steps`, value: Math.round(LONG / (ms / 1000)), unit: "steps/s" },
+    ];
+  },
+};
