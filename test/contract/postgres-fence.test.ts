@@ -27,11 +27,13 @@ describe("an old owner's append and a new owner", () => {
     other = new pg.Client({ connectionString: database.url });
     observer = new pg.Client({ connectionString: database.url });
     await Promise.all([other.connect(), observer.connect()]);
-    // Holds a transaction that added events just before its commit, for as long as the test holds the advisory lock.
+    // Holds a transaction that added events or mail just before its commit, for as long as the test holds the advisory lock.
     await other.query(`
       create function stall() returns trigger language plpgsql as $$
         begin perform pg_advisory_xact_lock_shared(${STALL}); return null; end $$;
       create constraint trigger stall after insert on everstep.event
+        deferrable initially deferred for each row execute function stall();
+      create constraint trigger stall after insert on everstep.mail
         deferrable initially deferred for each row execute function stall()`);
   });
 
@@ -130,6 +132,23 @@ describe("an old owner's append and a new owner", () => {
     expect(new Set((await Promise.all(different)).map(({ outcome }) => outcome))).toEqual(new Set(["accepted"]));
     const mail = await store.readMail([{ runId, after: 0 }], 100);
     expect(mail.map((item) => item.mail)).toEqual(Array.from({ length: 51 }, (_, n) => n + 1));
+  });
+
+  test("mail that waited for the same mail to commit is a duplicate, and other mail gets the next number", async () => {
+    const { runId } = await stage.start();
+    const mailId = newId("mail");
+    await other.query("select pg_advisory_lock($1)", [STALL]);
+    const first = stage.send(runId, { mailId });
+    await eventually("the first waits just before its commit", waiting("advisory"));
+    const again = stage.send(runId, { mailId });
+    await eventually("the second waits for the first", waiting("transactionid"));
+    const another = stage.send(runId);
+    await eventually("the third waits behind them", waiting("tuple"));
+    await other.query("select pg_advisory_unlock($1)", [STALL]);
+    expect(await first).toMatchObject({ outcome: "accepted" });
+    expect(await again).toMatchObject({ outcome: "duplicate" });
+    expect(await another).toMatchObject({ outcome: "accepted" });
+    expect((await store.readMail([{ runId, after: 0 }], 10)).map((item) => item.mail)).toEqual([1, 2]);
   });
 
   test("senders cut off in the middle leave no gap and no half-stored mail", async () => {
