@@ -1,0 +1,105 @@
+// The examples, executed as a reader would, in a folder of their own. They share it, as they would in a checkout: so each
+// meets the data the others left, and the last test runs one of them again.
+
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const runner = fileURLToPath(new URL("../../examples/run.ts", import.meta.url));
+let folder: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "everstep-examples-"));
+  chmodSync(folder, 0o755); // the embedded Postgres of root runs as another user
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+async function example(...args: string[]) {
+  const { DATABASE_URL: _, REDIS_URL: __, ...env } = process.env;
+  const options = ["--conditions=everstep-source", "--import", import.meta.resolve("tsx")];
+  const child = spawn(process.execPath, [...options, runner, ...args], {
+    cwd: folder,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
+  return { lines: stdout.trimEnd().split("\n"), stderr, code };
+}
+
+test("hello greets and takes leave", async () => {
+  expect(await example("hello")).toEqual({ lines: ["Hello, Ann! Goodbye, Ann."], stderr: "", code: 0 });
+});
+
+test("order: one is shipped, one canceled and refunded, one refunded because it cannot be shipped", async () => {
+  const { lines, stderr, code } = await example("order");
+  expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
+  expect(lines).toEqual([
+    "All three are charged; order-lamp is waiting for approval.",
+    'order-lamp is shipped. completed with {"parcel":"lamp to 1 High Street","approvedBy":"Ann","charged":40}',
+    "order-chair is refunded. canceled: Run order-chair ended as canceled: the customer changed her mind",
+    expect.stringMatching(/^order-desk is refunded\. failed: .*the order has no address$/),
+    "order-lamp: charge took 3 attempt(s).",
+    "order-lamp: ship took 1 attempt(s).",
+    "The provider's books: 3 charges, 2 refunds.",
+  ]);
+});
+
+test("fan-out prints the checksum of every file, in order", async () => {
+  const files = join(folder, "files");
+  mkdirSync(join(files, "deeper"), { recursive: true });
+  for (let index = 0; index < 300; index += 1) writeFileSync(join(files, `${1_000 + index}.txt`), `file ${index}`);
+  writeFileSync(join(files, "deeper", "empty"), "");
+  const names = readdirSync(files, { recursive: true, encoding: "utf8" }).filter((name) => name !== "deeper");
+  const sum = (name: string) =>
+    createHash("sha256")
+      .update(readFileSync(join(files, name)))
+      .digest("hex");
+
+  const { lines, code } = await example("fan-out", files);
+  expect(lines).toEqual([...names.sort().map((name) => `${sum(name)}  ${name}`), "301 files, in order."]);
+  expect(code).toBe(0);
+});
+
+test("approval: the one decided on is paid, the other expires", async () => {
+  expect(await example("approval")).toEqual({ lines: ["train: paid", "yacht: expired"], stderr: "", code: 0 });
+});
+
+test("subscription: one runs out, the other is canceled after its second charge", async () => {
+  const { lines, code } = await example("subscription");
+  expect(lines[0]).toBe("Ann: { ended: 'ran out', months: 3 } { months: 3, amount: 27 }");
+  const [, ended, asked] =
+    /^Bob: { ended: 'canceled', months: (\d+) } { months: (\d+), amount: \d+ }$/.exec(lines[1] ?? "") ?? [];
+  expect(Number(ended)).toBeGreaterThanOrEqual(2);
+  expect(asked).toBe(ended);
+  expect({ code, lines: lines.length }).toEqual({ code: 0, lines: 2 });
+});
+
+test("transfer: the money moves once although its worker is killed between debit and credit", async () => {
+  const { lines, code } = await example("transfer");
+  expect(lines.filter((line) => !line.includes('"lostWorkerId"'))).toEqual([
+    "before: ann 100, bob 0",
+    "after the debit, worker ended by SIGKILL: ann 100, bob 0",
+    "result: { from: 'ann', balance: 70 }",
+    "after a second worker: ann 70, bob 30",
+  ]);
+  expect(code).toBe(0);
+});
+
+test("an example that is run again ends as before", async () => {
+  const first = await example("order");
+  expect(await example("order")).toEqual(first);
+  expect(first.code).toBe(0);
+});
+
+test("without a name, the examples are listed", async () => {
+  const { stderr, code } = await example();
+  expect(stderr).toContain("hello");
+  expect(code).toBe(1);
+});
