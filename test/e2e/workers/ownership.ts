@@ -20,11 +20,10 @@ export const slowBeside = workflow("slowBeside", async () => {
   return slow;
 });
 
-/** A step that ends by itself after a while, whoever is looking. */
 export const short = workflow("short", async () => {
   const pid = await step("first", async ({ workflowId }) => {
     testify("first", workflowId);
-    await wait(600);
+    while (!isGateOpen("short")) await wait(20);
     return process.pid;
   });
   const second = await step("second", ({ workflowId }) => {
