@@ -32,6 +32,7 @@ export const MAX_CAUSES = 10;
 const MAX_TEXT = 8_000;
 const MAX_WORD = 200;
 const MAX_DETAILS_BYTES = 16 * 1024;
+const MIN_DETAILS_BYTES = 2 * 1024;
 // What a level takes beside its texts: keys, quotes, numbers.
 const LEVEL_BYTES = 256;
 const MAX_ERRORS_LISTED = 10;
@@ -123,9 +124,11 @@ function writeSpecial(error: Error, writing: Writing): Partial<Failure> {
 
 function writeDetails(details: unknown, writing: Writing): string | undefined {
   const maxBytes = Math.min(MAX_DETAILS_BYTES, Math.floor(writing.leftBytes / 4));
+  // Room for the notice below at least, so that a notice is never replaced by another.
+  if (maxBytes < MIN_DETAILS_BYTES) return undefined;
   let stored: string | null;
   try {
-    stored = encodePayload(details, "details", { maxBytes: Math.max(maxBytes, 0), maxValues: 10_000 });
+    stored = encodePayload(details, "details", { maxBytes, maxValues: 10_000 });
   } catch (error) {
     const reason = error instanceof Error ? error.message : "it cannot be read";
     stored = JSON.stringify({ leftOut: reason.slice(0, MAX_WORD) });
