@@ -9,6 +9,7 @@ import { installGuards } from "./worker/guards/install.ts";
 import { type WorkerSettings, workerSettings } from "./worker/settings.ts";
 import { startWatchdog } from "./worker/watchdog.ts";
 import { WorkerLoop, type WorkerStats } from "./worker/worker-loop.ts";
+import { holdProcess } from "./world/hold.ts";
 
 export interface WorkerOptions extends ConnectionOptions, Partial<WorkerSettings> {
   /** What this worker can execute. Names must differ. */
@@ -66,9 +67,9 @@ export class Worker {
     }
     installGuards();
     // While Postgres is away no socket holds the process, and it must not end for that.
-    const hold = setInterval(() => {}, HOLD_MS);
-    this.#ends.push(() => clearInterval(hold), catchUnhandledRejections());
-    if (this.#hasWatchdog) this.#ends.push(startWatchdog({ describe: () => this.#loop.runsInCode }));
+    this.#ends.push(holdProcess(), catchUnhandledRejections());
+    const { clock } = this.#parts.world;
+    if (this.#hasWatchdog) this.#ends.push(startWatchdog({ clock, describe: () => this.#loop.runsInCode }));
     await this.#loop.start();
     const { workerId } = this.#loop.stats;
     this.#parts.world.log.info({ workerId, queues: this.#settings.queues }, "worker started");
@@ -128,7 +129,6 @@ export class Worker {
   }
 }
 
-const HOLD_MS = 60_000;
 const EXIT_INTERRUPTED = 130;
 
 function checkedWorkflows(workflows: readonly AnyWorkflow[]): readonly AnyWorkflow[] {

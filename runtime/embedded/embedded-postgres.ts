@@ -7,8 +7,8 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
-import { MessageChannel } from "node:worker_threads";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
+import { holdProcess } from "../world/hold.ts";
 import { pause } from "../world/pause.ts";
 import type { World } from "../world/world.ts";
 import { executable, locateBinaries } from "./binaries.ts";
@@ -253,14 +253,4 @@ function letGo(child: ChildProcess): void {
   child.unref();
   if (child.stderr !== null && "unref" in child.stderr && typeof child.stderr.unref === "function")
     child.stderr.unref();
-}
-
-/** Keeps the process from ending while a caller waits here: the world's timers do not. */
-function holdProcess(): () => void {
-  const { port1, port2 } = new MessageChannel();
-  port1.on("message", () => {});
-  return () => {
-    port1.close();
-    port2.close();
-  };
 }

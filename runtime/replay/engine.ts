@@ -176,13 +176,13 @@ export class RunEngine implements RunContext {
   /** Applies one event. True when code may run now: then drain, and `settle`. */
   deliver(event: HistoryEvent): boolean {
     if (this.#broken !== undefined) return false;
-    invariant(event.seq === this.#delivered + 1, "events are delivered in order, without gaps", {
-      runId: this.info.runId,
-      seq: event.seq,
-      delivered: this.#delivered,
-    });
-    this.#delivered = event.seq;
     try {
+      invariant(event.seq === this.#delivered + 1, "events are delivered in order, without gaps", {
+        runId: this.info.runId,
+        seq: event.seq,
+        delivered: this.#delivered,
+      });
+      this.#delivered = event.seq;
       return this.#apply(event);
     } catch (error) {
       this.#breakOff(error);

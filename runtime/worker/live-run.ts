@@ -1,14 +1,7 @@
 // One claimed run in this process: its engine, what its steps and timers are doing, and what it has to append. Decides,
 // after each quiet moment of the code, what happens next. It learns of nothing but through committed events.
 
-import {
-  EVENT_CODES,
-  type Event,
-  type HistoryEvent,
-  type StepCompleted,
-  type StepFailed,
-  type TimerFired,
-} from "../../sdk/protocol/event.ts";
+import type { Event, HistoryEvent, StepCompleted, StepFailed, TimerFired } from "../../sdk/protocol/event.ts";
 import { fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts";
 import { CanceledFailure, TerminatedFailure, toFailure } from "../../sdk/protocol/failures.ts";
 import type { BlockedReason, ClosedStatus } from "../../sdk/protocol/run.ts";
@@ -36,6 +29,8 @@ export interface RunHost {
   grew(bytes: number): void;
   becameQuiet(run: LiveRun): void;
   becameBusy(run: LiveRun): void;
+  /** A turn of the run is committed: whatever is wrong with it, it does not end its workers. */
+  progressed(run: LiveRun): void;
   closed(run: LiveRun, status: ClosedStatus): void;
   /** Cannot go on: set aside with the reason. */
   block(run: LiveRun, reason: BlockedReason): void;
@@ -144,8 +139,8 @@ export class LiveRun implements Committing {
     if (events === undefined) return;
     this.#events = events.length;
     this.#restored = history.heartbeats;
-    const isUntouched = history.events.every(
-      ({ type }) => type === EVENT_CODES.RunStarted || type === EVENT_CODES.SignalReceived,
+    const isUntouched = events.every(
+      (event) => event.type === "RunStarted" || (event.type === "SignalReceived" && event.isEarly),
     );
     const hasMail = this.facts.newestMail > this.facts.takenMail;
     // Signals that are there before the first line are delivered before it: the main function waits for them.
@@ -373,6 +368,7 @@ export class LiveRun implements Committing {
     const { turn, events, bytes } = sent;
     this.#takenMail = turn.takenMail;
     this.#grow(bytes);
+    this.#host.progressed(this);
     if (turn.close !== null) {
       this.#events += events.length;
       return this.#host.closed(this, turn.close);

@@ -3,8 +3,10 @@
 // process before it wakes up as a zombie with everything it has in memory.
 
 import { Worker as Thread } from "node:worker_threads";
+import type { CancelTimer, Clock } from "../world/world.ts";
 
 export interface WatchdogOptions {
+  readonly clock: Clock;
   readonly reportAfterMs?: number;
   readonly endAfterMs?: number;
   /** Names of what may be executing: asked at each sign of life, since nobody can ask later. */
@@ -15,23 +17,31 @@ const BEAT_MS = 500;
 const NAMES_BYTES = 1_024;
 
 /** Answers how to stop it. */
-export function startWatchdog({ reportAfterMs = 5_000, endAfterMs = 15_000, describe }: WatchdogOptions): () => void {
+export function startWatchdog({
+  clock,
+  reportAfterMs = 5_000,
+  endAfterMs = 15_000,
+  describe,
+}: WatchdogOptions): () => void {
   const beats = new Int32Array(new SharedArrayBuffer(8));
   const names = new Uint8Array(new SharedArrayBuffer(NAMES_BYTES));
   const encoder = new TextEncoder();
-  const beat = setInterval(() => {
+  let cancelBeat: CancelTimer = () => {};
+  const beat = () => {
     const text = encoder.encode(describe().slice(0, 10).join(", ")).subarray(0, NAMES_BYTES);
     names.fill(0);
     names.set(text);
     Atomics.add(beats, 0, 1);
-  }, BEAT_MS).unref();
+    cancelBeat = clock.setTimer(BEAT_MS, beat);
+  };
+  beat();
   const thread = new Thread(WATCH, {
     eval: true,
     workerData: { beats, names, reportAfterMs, endAfterMs, beatMs: BEAT_MS, pid: process.pid },
   });
   thread.unref();
   return () => {
-    clearInterval(beat);
+    cancelBeat();
     void thread.terminate();
   };
 }

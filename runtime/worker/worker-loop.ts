@@ -359,6 +359,10 @@ export class WorkerLoop implements RunHost {
     this.#parker.busy(run);
   }
 
+  progressed(run: LiveRun): void {
+    if (this.#suspects.delete(run)) this.#claimer.wake();
+  }
+
   closed(run: LiveRun, status: ClosedStatus): void {
     this.#counts.closed++;
     this.#parts.world.log.debug({ ...idsOf(run), status }, "run closed");
