@@ -205,11 +205,18 @@ export interface TakenQuery extends QueryRequest {
 /** A plain answer, or a failure with one of the query error codes. */
 export type QueryAnswer =
   | { readonly ok: true; readonly payload: Payload }
-  | { readonly ok: false; readonly code: "QUERY_UNKNOWN" | "QUERY_FAILED" | "WORKFLOW_UNKNOWN" | "DIVERGENCE"; readonly message: string };
+  | {
+      readonly ok: false;
+      readonly code: "QUERY_UNKNOWN" | "QUERY_FAILED" | "WORKFLOW_UNKNOWN" | "DIVERGENCE";
+      readonly message: string;
+    };
 
 /** What `transaction` steps write through. */
 export interface Transaction {
-  query(text: string, values?: readonly unknown[]): Promise<{ rows: Record<string, unknown>[]; rowCount: number | null }>;
+  query(
+    text: string,
+    values?: readonly unknown[],
+  ): Promise<{ rows: Record<string, unknown>[]; rowCount: number | null }>;
 }
 
 export interface WorkerStore {
@@ -228,9 +235,14 @@ export interface WorkerStore {
    * and rejects with what `work` threw. `committed: false`: the turn was refused and everything rolled back.
    * A rejection with STORE_UNAVAILABLE is ambiguous as ever: resolve by the turn's tag.
    */
-  appendInTransaction(work: (tx: Transaction) => Promise<AppendTurn>): Promise<{ readonly committed: boolean; readonly at: number }>;
+  appendInTransaction(
+    work: (tx: Transaction) => Promise<AppendTurn>,
+  ): Promise<{ readonly committed: boolean; readonly at: number }>;
   /** Mail after the given positions, per run in order. At most `limit` per run. */
-  readMail(boxes: readonly { readonly runId: string; readonly after: number }[], limit: number): Promise<readonly MailItem[]>;
+  readMail(
+    boxes: readonly { readonly runId: string; readonly after: number }[],
+    limit: number,
+  ): Promise<readonly MailItem[]>;
   /** Runs of this worker that have mail it has not taken. */
   runsWithMail(workerId: string): Promise<readonly string[]>;
   parkRuns(requests: readonly ParkRequest[]): Promise<ReadonlyMap<string, ParkOutcome>>;
@@ -241,7 +253,12 @@ export interface WorkerStore {
   blockRuns(blocks: readonly { readonly claim: Claim; readonly reason: BlockedReason }[]): Promise<void>;
   /** Keeps heartbeat details and counts as progress. Answers the run ids whose claim still holds. */
   saveHeartbeats(
-    beats: readonly { readonly claim: Claim; readonly command: number; readonly attempt: number; readonly details: Payload }[],
+    beats: readonly {
+      readonly claim: Claim;
+      readonly command: number;
+      readonly attempt: number;
+      readonly details: Payload;
+    }[],
   ): Promise<ReadonlySet<string>>;
   /** Takes questions about runs of these queues that this worker owns or nobody does. */
   takeQueries(workerId: string, queues: readonly string[], limit: number): Promise<readonly TakenQuery[]>;
@@ -256,7 +273,10 @@ export interface SweepStore {
   /** Closes runs past their deadline as timedOut. Answers their ids. */
   closeOverdue(limit: number): Promise<readonly string[]>;
   /** Blocked runs by the name of their workflow, for `claimBlocked`. */
-  findBlocked(workflows: readonly string[], limit: number): Promise<readonly { readonly runId: string; readonly reason: BlockedReason }[]>;
+  findBlocked(
+    workflows: readonly string[],
+    limit: number,
+  ): Promise<readonly { readonly runId: string; readonly reason: BlockedReason }[]>;
   /** Drops questions nobody collected and heartbeats of closed runs. */
   forgetLeftovers(): Promise<void>;
 }
@@ -275,7 +295,9 @@ export interface ClientStore {
   /** Events after `afterSeq`, in order, at most `limit`. */
   readHistory(runId: string, afterSeq: number, limit: number): Promise<readonly StoredEvent[]>;
   /** The closing event of each run that is closed; open ones are absent. */
-  readOutcomes(runIds: readonly string[]): Promise<ReadonlyMap<string, { readonly status: ClosedStatus; readonly event: StoredEvent }>>;
+  readOutcomes(
+    runIds: readonly string[],
+  ): Promise<ReadonlyMap<string, { readonly status: ClosedStatus; readonly event: StoredEvent }>>;
   askQuery(request: QueryRequest): Promise<void>;
   /** The answer, once there is one; taking it removes the question. */
   takeAnswer(queryId: string): Promise<QueryAnswer | null>;
