@@ -18,6 +18,8 @@ export interface PrivateRedis {
   /** Holds the process still: it accepts connections and answers nothing, like a stalled machine. */
   readonly freeze: () => void;
   readonly thaw: () => void;
+  /** Forgets every key at once. */
+  readonly flush: () => Promise<void>;
   readonly remove: () => Promise<void>;
 }
 
@@ -32,7 +34,7 @@ export async function startPrivateRedis(): Promise<PrivateRedis> {
       args: ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir],
       dir,
       stopSignal: "SIGKILL",
-      ready: () => answers(port),
+      ready: () => ask(port, (redis) => redis.ping()),
     });
   let server: ServerProcess;
   try {
@@ -61,6 +63,7 @@ export async function startPrivateRedis(): Promise<PrivateRedis> {
     },
     freeze: () => void process.kill(server.pid, "SIGSTOP"),
     thaw: () => void process.kill(server.pid, "SIGCONT"),
+    flush: () => ask(port, (redis) => redis.flushall()),
     remove: async () => {
       await stop();
       removeDir(dir);
@@ -68,7 +71,7 @@ export async function startPrivateRedis(): Promise<PrivateRedis> {
   };
 }
 
-async function answers(port: number): Promise<void> {
+async function ask(port: number, question: (redis: Redis) => Promise<unknown>): Promise<void> {
   const redis = new Redis({
     host: "127.0.0.1",
     port,
@@ -79,7 +82,7 @@ async function answers(port: number): Promise<void> {
   redis.on("error", () => {});
   try {
     await redis.connect();
-    await redis.ping();
+    await question(redis);
   } finally {
     redis.disconnect();
   }
