@@ -33,6 +33,8 @@ export interface ClaimedRun extends Claim {
   readonly newestMail: number;
   /** Claims without progress since, this one included. */
   readonly crashCount: number;
+  /** The whole history of a run that was never claimed before: it need not be loaded. */
+  readonly opening: StoredEvent | null;
 }
 
 export interface LoadedHistory {
@@ -57,6 +59,8 @@ export interface ClaimAnswer {
   readonly quarantined: readonly string[];
   /** Ms until the earliest run of these queues is due, 0 when more are due now, null when none is known. */
   readonly nextDueInMs: number | null;
+  /** There are due runs that `exclude` left out, for a claim of `only`. */
+  readonly hasDueSuspects: boolean;
   readonly now: number;
 }
 

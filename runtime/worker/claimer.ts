@@ -86,8 +86,8 @@ export class Claimer {
     const { isTrusted, room, maxRunsPerClaim, hasSuspect, pollMs } = this.#options;
     const limit = Math.min(room(), maxRunsPerClaim);
     if (!isTrusted() || limit <= 0) return pollMs;
-    const { taken, nextDueInMs } = await this.#claim(limit, "exclude", signal);
-    if (taken < limit && !hasSuspect()) await this.#claim(1, "only", signal);
+    const { taken, nextDueInMs, hasDueSuspects } = await this.#claim(limit, "exclude", signal);
+    if (hasDueSuspects && taken < limit && !hasSuspect()) await this.#claim(1, "only", signal);
     if (taken === limit) return 0;
     // A run that is due and was left is a suspect that must wait, or locked at the moment: looking at once is vain.
     if (nextDueInMs === 0) return pollMs / 4;
@@ -98,7 +98,7 @@ export class Claimer {
     limit: number,
     suspects: "exclude" | "only",
     signal: AbortSignal,
-  ): Promise<{ taken: number; nextDueInMs: number | null }> {
+  ): Promise<{ taken: number; nextDueInMs: number | null; hasDueSuspects: boolean }> {
     const { store, world, storeClock, queues } = this.#options;
     const workerId = this.#options.workerId();
     const claimId = world.chance.uuid();
@@ -111,7 +111,8 @@ export class Claimer {
       }
       // Claimed under an id that has lapsed since: those runs are found by whoever looks for lost workers.
       if (answer.claimed.length > 0 && workerId === this.#options.workerId()) await this.bring(answer.claimed, signal);
-      return { taken: answer.claimed.length, nextDueInMs: answer.nextDueInMs };
+      const { claimed, nextDueInMs, hasDueSuspects } = answer;
+      return { taken: claimed.length, nextDueInMs, hasDueSuspects };
     } finally {
       this.#underWay.delete(claimId);
     }
@@ -119,7 +120,13 @@ export class Claimer {
 
   /** Loads the histories of claimed runs, a bounded number of events at a time, and hands them over. */
   async bring(claimed: readonly ClaimedRun[], signal: AbortSignal): Promise<void> {
-    for (const group of groupsByEvents(claimed)) {
+    const untouched: ClaimedRun[] = [];
+    const moved: ClaimedRun[] = [];
+    for (const run of claimed) (run.opening === null ? moved : untouched).push(run);
+    for (const run of untouched) {
+      if (run.opening !== null) this.#options.accept(run, { runId: run.runId, events: [run.opening], heartbeats: [] });
+    }
+    for (const group of groupsByEvents(moved)) {
       const histories = await this.#load(group, signal);
       const byRun = new Map(histories.map((history) => [history.runId, history]));
       for (const run of group) {

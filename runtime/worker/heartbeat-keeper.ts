@@ -40,6 +40,11 @@ export class HeartbeatKeeper {
     this.#world.clock.setTimer(this.#everyMs, () => void this.#write());
   }
 
+  /** Writes what waits to be written. Never rejects. */
+  flush(): Promise<void> {
+    return this.#write();
+  }
+
   stop(): void {
     this.#isStopped = true;
     this.#waiting.clear();

@@ -292,6 +292,11 @@ export class LiveRun implements Committing {
     this.#lookAround();
   }
 
+  /** A step stopped because its worker stops: it is made again elsewhere, as the attempt it was. */
+  stepHandedOver(command: number): void {
+    if (this.#steps.delete(command) && this.#isOurs) this.#lookAround();
+  }
+
   /** A transaction step committed its own turn. */
   stepCommitted(command: number, sent: SentTurn, at: number): void {
     this.#steps.delete(command);

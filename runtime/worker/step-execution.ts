@@ -64,7 +64,16 @@ export class RunningStep implements StepExecution {
     if (this.#pending.ask.body.kind === "transaction")
       return this.#runner.transact(this.#run, this.#pending, this.#attempt, this);
     const end = await this.#attempt.run();
-    if (!this.#isDiscarded) this.#run.stepEnded(this.#pending.command, this.eventOf(end));
+    this.report(end);
+  }
+
+  /** Tells the run how the attempt ended. One that ended because its worker stops says nothing of the step. */
+  report(end: AttemptEnd): void {
+    if (this.#isDiscarded) return;
+    const { command, cancelRequested } = this.#pending;
+    if (end.ok || !end.wasAborted || cancelRequested !== null) return this.#run.stepEnded(command, this.#eventOf(end));
+    // Whoever makes the attempt again begins where its last heartbeat was.
+    void this.#runner.flushHeartbeats().then(() => this.#run.stepHandedOver(command));
   }
 
   get isDiscarded(): boolean {
@@ -72,7 +81,7 @@ export class RunningStep implements StepExecution {
   }
 
   /** What history says of the attempt. */
-  eventOf(end: AttemptEnd): Event {
+  #eventOf(end: AttemptEnd): Event {
     return end.ok ? this.completed(end.value) : this.#failed(end.error, end.wasAborted);
   }
 

@@ -56,6 +56,11 @@ export class StepRunner {
     this.#options.heartbeats.keep(run, command, attempt, details);
   }
 
+  /** Writes now what steps said of their progress. Never rejects. */
+  flushHeartbeats(): Promise<void> {
+    return this.#options.heartbeats.flush();
+  }
+
   noteRetry(run: LiveRun, attempt: { name: string; attempt: number; failure: Failure }, delayMs: number): void {
     const fields = {
       ...idsOf(run),
@@ -106,7 +111,7 @@ export class StepRunner {
     } catch (error) {
       if (error instanceof AttemptOver || sent === undefined || isEverstepError(error, "STORE_REJECTED")) {
         if (hasEntered) run.leaveExclusive();
-        if (!step.isDiscarded) run.stepEnded(pending.command, step.eventOf(endOf(error)));
+        step.report(endOf(error));
         return;
       }
       // The answer to COMMIT was lost. Giving the run back waits for the row lock the transaction may still hold, so

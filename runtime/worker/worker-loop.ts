@@ -234,6 +234,7 @@ export class WorkerLoop implements RunHost {
     await this.#emptyWithin(graceMs);
     for (const run of this.#runs.values())
       run.abortSteps(new EverstepError("LEASE_LOST", "This worker stops: its steps are handed over."));
+    void this.#heartbeats.flush();
     await this.#emptyWithin(ABORT_GRACE_MS);
     for (const run of [...this.#runs.values()]) this.giveBack(run, "this worker stops");
     await Promise.race([this.#releaser.drained(), pause(clock, RELEASE_GRACE_MS)]);

@@ -31,7 +31,10 @@ export function claimRuns(table: RunTable, request: ClaimRequest, now: number): 
     }
   }
   const next = table.nextDue(request.queues, kind);
-  return { claimed, quarantined, nextDueInMs: next === undefined ? null : dueInMs(next, now), now };
+  const nextDueInMs = next === undefined ? null : dueInMs(next, now);
+  const suspect = table.nextDue(request.queues, "suspect");
+  const hasDueSuspects = kind === "sound" && suspect !== undefined && dueInMs(suspect, now) === 0;
+  return { claimed, quarantined, nextDueInMs, hasDueSuspects, now };
 }
 
 export function claimBlocked(

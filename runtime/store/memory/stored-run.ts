@@ -80,7 +80,7 @@ export function claimOf(run: StoredRun): Claim {
 }
 
 export function claimedRunOf(run: StoredRun): ClaimedRun {
-  const { takenMail, crashCount } = headOf(run);
+  const { epoch, takenMail, crashCount } = headOf(run);
   return {
     ...claimOf(run),
     workflowId: run.workflowId,
@@ -92,5 +92,6 @@ export function claimedRunOf(run: StoredRun): ClaimedRun {
     takenMail,
     newestMail: run.mailbox.length,
     crashCount,
+    opening: epoch === 1 && run.history.length === 1 ? (run.history[0] ?? null) : null,
   };
 }

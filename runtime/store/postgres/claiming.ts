@@ -1,6 +1,7 @@
 // How runs change hands: claimed, parked, released, blocked, rescued. The epoch rises here and nowhere else, and whoever
 // lets a run go takes the claim away in the same statement.
 
+import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { BlockedReason } from "../../../sdk/protocol/run.ts";
 import {
   type Claim,
@@ -32,6 +33,15 @@ interface ClaimedRow {
   taken_mail: number;
   newest_mail: number;
   crash_count: number;
+}
+
+/** The columns of event 1, where it is the whole history. */
+interface OpeningRow {
+  opening_type: number | null;
+  opening_name: string | null;
+  opening_payload: string | null;
+  opening_data: string | null;
+  opening_at: number | null;
 }
 
 // Per queue, the index open_run_due is read in its own order, from the oldest due on; now() rather than
@@ -66,18 +76,30 @@ export const CLAIM: Statement = {
           and not exists (select from due where due.run_id = n.run_id)
         order by n.wake_at limit 1) o)
     select ${ms("now()")} as now, ${finiteMs("next_due.wake_at")} as next_due_at,
-      taken.run_id, s.run_id is not null as is_set_aside, ${CLAIMED_COLUMNS}
+      not $2 and exists (
+        select from unnest($1::text[]) q(queue) join everstep.open_run n on n.queue = q.queue
+        where n.is_suspect and n.worker_id is null and n.wake_at <= now()) as has_due_suspects,
+      taken.run_id, s.run_id is not null as is_set_aside, ${CLAIMED_COLUMNS},
+      e.type as opening_type, e.name as opening_name, e.payload as opening_payload, e.data as opening_data,
+      ${ms("e.at")} as opening_at
     from next_due
     left join (select run_id from claimed union all select run_id from set_aside) taken on true
     left join claimed c on c.run_id = taken.run_id
     left join set_aside s on s.run_id = taken.run_id
     left join everstep.run r on r.run_id = c.run_id
+    left join lateral (
+      select * from everstep.event where run_id = c.run_id and seq = 1 and c.epoch = 1 and c.events = 1 limit 1) e on true
     order by c.wake_at`,
 };
 
 /** The first columns are the same in every row; where nothing was taken, one row has only them. */
-type TakenRow = ClaimedRow & { now: number; next_due_at: number | null; is_set_aside: boolean };
-type ClaimAnswerRow = TakenRow | { now: number; next_due_at: number | null; run_id: null };
+interface AnswerRow {
+  now: number;
+  next_due_at: number | null;
+  has_due_suspects: boolean;
+}
+type TakenRow = ClaimedRow & OpeningRow & AnswerRow & { is_set_aside: boolean };
+type ClaimAnswerRow = TakenRow | (AnswerRow & { run_id: null });
 
 function isTaken(row: ClaimAnswerRow): row is TakenRow {
   return row.run_id !== null;
@@ -97,9 +119,10 @@ export async function claimRuns(pool: Pool, request: ClaimRequest): Promise<Clai
   const nextDueAt = rows[0]?.next_due_at ?? null;
   const taken = rows.filter(isTaken);
   return {
-    claimed: taken.filter((row) => !row.is_set_aside).map(claimedRunOf),
+    claimed: taken.filter((row) => !row.is_set_aside).map((row) => claimedRunOf(row, openingOf(row))),
     quarantined: taken.filter((row) => row.is_set_aside).map((row) => runIdOf(row.run_id)),
     nextDueInMs: nextDueAt === null ? null : Math.max(0, nextDueAt - now),
+    hasDueSuspects: rows[0]?.has_due_suspects ?? false,
     now,
   };
 }
@@ -126,10 +149,23 @@ export async function claimBlocked(
   const known = ids.filter((id) => tryUuidOf(id) !== null);
   if (known.length === 0) return [];
   const rows = await pool.query<ClaimedRow>(CLAIM_BLOCKED, [runIds(known), claimId, workerId]);
-  return rows.map(claimedRunOf);
+  return rows.map((row) => claimedRunOf(row, null));
 }
 
-function claimedRunOf(row: ClaimedRow): ClaimedRun {
+function openingOf(row: OpeningRow): StoredEvent | null {
+  if (row.opening_type === null || row.opening_at === null) return null;
+  return {
+    seq: 1,
+    at: row.opening_at,
+    type: row.opening_type,
+    command: null,
+    name: row.opening_name,
+    payload: row.opening_payload,
+    data: row.opening_data,
+  };
+}
+
+function claimedRunOf(row: ClaimedRow, opening: StoredEvent | null): ClaimedRun {
   return {
     runId: runIdOf(row.run_id),
     epoch: row.epoch,
@@ -143,6 +179,7 @@ function claimedRunOf(row: ClaimedRow): ClaimedRun {
     takenMail: row.taken_mail,
     newestMail: row.newest_mail,
     crashCount: row.crash_count,
+    opening,
   };
 }
 

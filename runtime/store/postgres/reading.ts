@@ -47,8 +47,12 @@ const LOAD_HEARTBEATS: Statement = {
 export async function loadHistories(pool: Pool, ids: readonly string[]): Promise<LoadedHistory[]> {
   if (ids.length === 0) return [];
   const values = [runIds(ids)];
-  const events = byRun(await pool.query<EventRow & OfRun>(LOAD_EVENTS, values));
-  const heartbeats = byRun(await pool.query<HeartbeatRow>(LOAD_HEARTBEATS, values));
+  const [eventRows, heartbeatRows] = await Promise.all([
+    pool.query<EventRow & OfRun>(LOAD_EVENTS, values),
+    pool.query<HeartbeatRow>(LOAD_HEARTBEATS, values),
+  ]);
+  const events = byRun(eventRows);
+  const heartbeats = byRun(heartbeatRows);
   return ids
     .filter((runId) => events.has(runId))
     .map((runId) => ({

@@ -161,7 +161,10 @@ export class Actor {
       known.events = claim.events;
       known.takenMail = claim.takenMail;
     }
-    return claimed.map(({ epoch: _, startedAt: __, ...rest }) => rest).sort(byRunId);
+    const timeless = claimed.map(({ epoch: _, startedAt: __, opening, ...rest }) => {
+      return { ...rest, opening: opening === null ? null : { ...opening, at: 0 } };
+    });
+    return timeless.sort(byRunId);
   }
 
   async #append(known: Known, claim: ClaimedRun, operation: Extract<Operation, { do: "append" }>): Promise<unknown> {
