@@ -13,7 +13,11 @@ export interface Stage {
   readonly witness: Witness;
   readonly databaseUrl: string;
   /** A worker process on this stage. */
-  readonly worker: (module: string, options?: PortableWorkerOptions) => Promise<WorkerProcess>;
+  readonly worker: (
+    module: string,
+    options?: PortableWorkerOptions,
+    env?: Record<string, string>,
+  ) => Promise<WorkerProcess>;
   /** Asks the database itself, past Everstep. */
   readonly ask: <Row>(text: string, values?: unknown[]) => Promise<Row[]>;
 }
@@ -45,8 +49,14 @@ export async function setStage(options: StageOptions = {}): Promise<Stage> {
     client,
     witness,
     databaseUrl,
-    worker: (module, settings = {}) =>
-      startWorkerProcess({ ...connection, leaseTtlMs: LEASE_TTL_MS, ...settings, module, env: witness.env }),
+    worker: (module, settings = {}, env = {}) =>
+      startWorkerProcess({
+        ...connection,
+        leaseTtlMs: LEASE_TTL_MS,
+        ...settings,
+        module,
+        env: { ...witness.env, ...env },
+      }),
     async ask<Row>(text: string, values: unknown[] = []) {
       const direct = new pg.Client({ connectionString: databaseUrl });
       direct.on("error", () => {});
