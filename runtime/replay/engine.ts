@@ -242,6 +242,9 @@ export class RunEngine implements RunContext {
       const message = `Run ${this.info.workflowId} has no handler for query "${name}". It answers: ${known}.`;
       throw new EverstepError("QUERY_UNKNOWN", message, { details: { runId: this.info.runId, query: name } });
     }
+    // A handler may draw from chance: the run's own sequence must not move by being looked at.
+    const random = this.#random;
+    this.#random = seededRandom(name);
     try {
       const answer = this.#readOnly(() => this.#inContext(() => handler(input)));
       if (answer instanceof Promise) {
@@ -255,11 +258,15 @@ export class RunEngine implements RunContext {
         details: { runId: this.info.runId, query: name },
         cause: error,
       });
+    } finally {
+      this.#random = random;
     }
   }
 
   /** A promise of this run's code was rejected with nobody there to handle it: the run fails, as a process would. */
   rejectedUnhandled(reason: unknown): void {
+    // A cancel request rejects everything that waits. What nobody awaits must not end the run while the rest cleans up.
+    if (this.#isCancelRequested && isCanceled(reason)) return;
     this.#end(() => this.#threw(reason));
   }
 
@@ -405,6 +412,7 @@ export class RunEngine implements RunContext {
   }
 
   handleQuery(name: string, handler: (input: Payload) => unknown): void {
+    this.refuseInReadOnly(`query "${name}".handle()`);
     this.#queries.set(name, handler);
   }
 

@@ -23,9 +23,13 @@ export async function condition(predicate: () => boolean, options?: ConditionOpt
   run.refuseInReadOnly("condition()");
   if (options === undefined) return run.waitUntil(predicate, scope).held;
   const timeoutMs = toMs(options.timeout, "condition({ timeout })");
-  if (timeoutMs === 0) return predicate();
+  if (scope.canceledBy !== undefined) throw scope.canceledBy;
 
   const waiting = run.waitUntil(predicate, scope);
+  if (timeoutMs === 0) {
+    waiting.withdraw();
+    return waiting.isHeldNow;
+  }
   const settled = waiting.held.then(() => true);
   if (waiting.isHeldNow) return settled;
   const timer = run.askTimer({ name: "condition", due: { afterMs: timeoutMs } }, scope);

@@ -26,7 +26,7 @@ export function sleep(duration: Duration): Promise<void> {
  */
 export function sleepUntil(time: Date | number): Promise<void> {
   const { run, scope } = requireRun("sleepUntil()");
-  const atMs = typeof time === "number" ? time : time.getTime();
+  const atMs = time instanceof Date ? time.getTime() : time;
   if (!Number.isFinite(atMs) || Math.abs(atMs) > MAX_TIME_MS) {
     const message = `sleepUntil() takes a valid Date or milliseconds since the epoch; got ${String(time)}.`;
     throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "time" } });

@@ -1,0 +1,191 @@
+// Drives one run purely in memory: no worker, no store, no clock. A test tells the run what happened, one fact after the
+// other, and sees what its code asked for, took back and came to. The history that forms is a real one: started timers
+// are told as a worker tells them, so it can be replayed from any prefix.
+
+import { type Outcome, RunEngine } from "../../runtime/replay/engine.ts";
+import type { PendingCommand } from "../../runtime/replay/pending.ts";
+import { TurnLoop } from "../../runtime/replay/turn-loop.ts";
+import type { Event, HistoryEvent } from "../../sdk/protocol/event.ts";
+import { toFailure } from "../../sdk/protocol/failures.ts";
+import { decodePayload, encodePayload } from "../../sdk/protocol/payload.ts";
+import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
+import { RecordedLog } from "./recorded-log.ts";
+
+export const STARTED_AT = 1_750_000_000_000;
+const MS_PER_EVENT = 1_000;
+
+export interface RunOptions {
+  readonly input?: unknown;
+  readonly seed?: string;
+  /** Signals that are there before the first line. */
+  readonly early?: readonly { readonly name: string; readonly payload?: unknown }[];
+  readonly recordsCallSites?: boolean;
+}
+
+/** A new run of `workflow`, at its first wait. */
+export async function runWorkflow(workflow: AnyWorkflow, options: RunOptions = {}): Promise<DrivenRun> {
+  const run = new DrivenRun(workflow, options.recordsCallSites ?? false);
+  const { input, seed = "a seed", early = [] } = options;
+  const started: Event = { type: "RunStarted", workflow: workflow.name, input: encodePayload(input, "input"), seed };
+  await run.tell(started, ...early.map(({ name, payload }) => run.signalEvent(name, payload, true)));
+  return run;
+}
+
+/** A run brought to the end of `history`, which is delivered in one batch; `begins` when it is to be carried on. */
+export async function replay(
+  workflow: AnyWorkflow,
+  history: readonly HistoryEvent[],
+  { recordsCallSites = false, begins = true }: { recordsCallSites?: boolean; begins?: boolean } = {},
+): Promise<DrivenRun> {
+  const run = new DrivenRun(workflow, recordsCallSites);
+  await run.redeliver(history, begins);
+  return run;
+}
+
+export class DrivenRun {
+  readonly engine: RunEngine;
+  readonly history: HistoryEvent[] = [];
+  readonly log = new RecordedLog();
+  readonly #turns = new TurnLoop((call) => void setImmediate(call));
+  #mail = 0;
+
+  constructor(workflow: AnyWorkflow, recordsCallSites: boolean) {
+    const { log } = this;
+    this.engine = new RunEngine({
+      workflow,
+      run: { runId: "run-1", workflowId: "order-42", queue: "default", startedAt: STARTED_AT, deadlineAt: null },
+      log: {
+        debug: (message, fields = {}) => log.debug(fields, message),
+        info: (message, fields = {}) => log.info(fields, message),
+        warn: (message, fields = {}) => log.warn(fields, message),
+        error: (message, fields = {}) => log.error(fields, message),
+      },
+      recordsCallSites,
+    });
+  }
+
+  // ---------------------------------------------------------------- what happens
+
+  /** Appends events and delivers them in one batch; then tells the start of every timer that was asked for. */
+  async tell(...events: readonly Event[]): Promise<void> {
+    await this.#feed(events.map((event) => this.#append(event)));
+    for (const pending of [...this.engine.pendingCommands()]) {
+      if (pending.kind !== "StartTimer" || pending.fireAt !== null) continue;
+      const { command, name, due } = pending;
+      await this.#feed([this.#append({ type: "TimerStarted", command, name, due })]);
+    }
+  }
+
+  /** Delivers events of an earlier history, as they are. */
+  async redeliver(events: readonly HistoryEvent[], begins = true): Promise<void> {
+    this.history.push(...events);
+    await this.#feed(events, begins);
+  }
+
+  completes(name: string, result?: unknown): Promise<void> {
+    return this.tell(this.completed(name, result));
+  }
+
+  fails(name: string, error: unknown): Promise<void> {
+    return this.tell(this.failed(name, error));
+  }
+
+  fires(name: string): Promise<void> {
+    return this.tell(this.fired(name));
+  }
+
+  signals(name: string, payload?: unknown): Promise<void> {
+    return this.tell(this.signalEvent(name, payload));
+  }
+
+  cancels(reason = "enough"): Promise<void> {
+    return this.tell({ type: "CancelRequested", mail: ++this.#mail, reason });
+  }
+
+  // ---------------------------------------------------------------- events, to be told together or late
+
+  /** The result of the oldest pending step of this name. */
+  completed(name: string, result?: unknown): Event {
+    const { command, inputHash, failedAttempts } = this.#step(name);
+    const stored = encodePayload(result, "result");
+    return { type: "StepCompleted", command, name, result: stored, attempt: failedAttempts + 1, inputHash };
+  }
+
+  failed(name: string, error: unknown): Event {
+    const { command, inputHash, failedAttempts } = this.#step(name);
+    const attempt = failedAttempts + 1;
+    return { type: "StepFailed", command, name, failure: toFailure(error), attempt, inputHash };
+  }
+
+  fired(name: string): Event {
+    const pending = this.#find("StartTimer", name);
+    return { type: "TimerFired", command: pending.command, name };
+  }
+
+  signalEvent(name: string, payload?: unknown, isEarly = false): Event {
+    const mail = ++this.#mail;
+    const stored = encodePayload(payload, "payload");
+    return { type: "SignalReceived", name, signalId: `signal-${mail}`, mail, payload: stored, isEarly };
+  }
+
+  // ---------------------------------------------------------------- what can be seen
+
+  get outcome(): Outcome | undefined {
+    return this.engine.outcome;
+  }
+
+  /** The result, read back; throws when the run has not completed. */
+  get result(): unknown {
+    const { outcome } = this.engine;
+    if (outcome?.type !== "completed") throw new Error(`not completed: ${JSON.stringify(outcome ?? this.pending)}`);
+    return decodePayload(outcome.result, "result");
+  }
+
+  /** Why it ended badly, as one line. */
+  get failure(): string {
+    const { outcome } = this.engine;
+    if (outcome === undefined || outcome.type === "completed") throw new Error(`no failure: ${outcome?.type}`);
+    return `${outcome.type}: ${outcome.failure.type}: ${outcome.failure.message}`;
+  }
+
+  /** Commands that wait for their answer, such as `1 step charge`. */
+  get pending(): string[] {
+    return [...this.engine.pendingCommands()].map(wordsOf);
+  }
+
+  /** What the code did since the last look, such as `asked 2 timer sleep`. */
+  changes(): string[] {
+    return this.engine.takeChanges().map(({ type, pending }) => `${type} ${wordsOf(pending)}`);
+  }
+
+  #step(name: string): { command: number; inputHash: string | null; failedAttempts: number } {
+    const pending = this.#find("RunStep", name);
+    if (pending.kind !== "RunStep") throw new Error("not a step");
+    return { command: pending.command, inputHash: pending.ask.inputHash, failedAttempts: pending.failedAttempts };
+  }
+
+  #find(kind: PendingCommand["kind"], name: string): PendingCommand {
+    const found = [...this.engine.pendingCommands()].find((each) => each.kind === kind && nameOf(each) === name);
+    if (found === undefined) throw new Error(`no pending ${kind} "${name}" among: ${this.pending.join(", ")}`);
+    return found;
+  }
+
+  #append(event: Event): HistoryEvent {
+    const seq = this.history.length + 1;
+    const placed: HistoryEvent = { ...event, seq, at: STARTED_AT + (seq - 1) * MS_PER_EVENT };
+    this.history.push(placed);
+    return placed;
+  }
+
+  #feed(events: readonly HistoryEvent[], begins = true): Promise<void> {
+    return new Promise((resolve) => this.#turns.feed(this.engine, events, begins, resolve));
+  }
+}
+
+function nameOf(pending: PendingCommand): string {
+  return pending.kind === "RunStep" ? pending.ask.name : pending.name;
+}
+
+function wordsOf(pending: PendingCommand): string {
+  return `${pending.command} ${pending.kind === "RunStep" ? "step" : "timer"} ${nameOf(pending)}`;
+}
