@@ -1,0 +1,126 @@
+// Numbers that databases hold. They are part of every history ever written: add to the lists below, change nothing in
+// them.
+
+import { expect, test } from "vitest";
+import { EVENT_CODES } from "../../sdk/protocol/event.ts";
+import { fromRecord, type StoredEvent, toRecord } from "../../sdk/protocol/event-record.ts";
+import { STATUS_CODES } from "../../sdk/protocol/run.ts";
+
+test("every type of event keeps the number it was shipped with", () => {
+  expect(EVENT_CODES).toEqual({
+    RunStarted: 1,
+    StepCompleted: 2,
+    StepFailed: 3,
+    StepAttemptFailed: 4,
+    TimerStarted: 5,
+    TimerFired: 6,
+    SignalReceived: 7,
+    CancelRequested: 8,
+    RunCompleted: 9,
+    RunFailed: 10,
+    RunCanceled: 11,
+    RunTerminated: 12,
+    RunTimedOut: 13,
+  });
+});
+
+test("every status keeps the number it was shipped with", () => {
+  expect(STATUS_CODES).toEqual({
+    running: 1,
+    blocked: 2,
+    completed: 10,
+    failed: 11,
+    canceled: 12,
+    terminated: 13,
+    timedOut: 14,
+  });
+});
+
+// Rows as release 0.1.0 writes them, and what they mean.
+const failure = { kind: "application", type: "CardDeclined", message: "no funds", retryable: true } as const;
+const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
+  [
+    { type: 1, command: null, name: "order", payload: '{"item":"book"}', data: '{"seed":"s"}' },
+    { type: "RunStarted", workflow: "order", input: '{"item":"book"}', seed: "s" },
+  ],
+  [
+    { type: 2, command: 1, name: "charge", payload: "1", data: null },
+    { type: "StepCompleted", command: 1, name: "charge", result: "1", attempt: 1, inputHash: null },
+  ],
+  [
+    { type: 3, command: 2, name: "ship", payload: JSON.stringify(failure), data: '{"attempt":3,"inputHash":"00ff"}' },
+    { type: "StepFailed", command: 2, name: "ship", failure, attempt: 3, inputHash: "00ff" },
+  ],
+  [
+    {
+      type: 4,
+      command: 2,
+      name: "ship",
+      payload: JSON.stringify(failure),
+      data: '{"attempt":1,"delayMs":900,"firstAttemptAt":5,"heartbeat":"7"}',
+    },
+    {
+      type: "StepAttemptFailed",
+      command: 2,
+      name: "ship",
+      failure,
+      attempt: 1,
+      delayMs: 900,
+      firstAttemptAt: 5,
+      heartbeat: "7",
+    },
+  ],
+  [
+    { type: 5, command: 3, name: "sleep", payload: null, data: '{"afterMs":10}' },
+    { type: "TimerStarted", command: 3, name: "sleep", due: { afterMs: 10 } },
+  ],
+  [
+    { type: 6, command: 3, name: "sleep", payload: null, data: null },
+    { type: "TimerFired", command: 3, name: "sleep" },
+  ],
+  [
+    { type: 7, command: null, name: "approve", payload: null, data: '{"signalId":"a","mail":1,"isEarly":true}' },
+    { type: "SignalReceived", name: "approve", signalId: "a", mail: 1, payload: null, isEarly: true },
+  ],
+  [
+    { type: 8, command: null, name: null, payload: null, data: '{"mail":2,"reason":"enough"}' },
+    { type: "CancelRequested", mail: 2, reason: "enough" },
+  ],
+  [
+    { type: 9, command: null, name: null, payload: "2", data: '{"unread":[{"name":"approve","signalId":"b"}]}' },
+    { type: "RunCompleted", result: "2", unread: [{ name: "approve", signalId: "b" }] },
+  ],
+  [
+    { type: 10, command: null, name: null, payload: JSON.stringify(failure), data: null },
+    { type: "RunFailed", failure, unread: [] },
+  ],
+  [
+    { type: 11, command: null, name: null, payload: JSON.stringify(failure), data: null },
+    { type: "RunCanceled", failure, unread: [] },
+  ],
+  [
+    { type: 12, command: null, name: null, payload: null, data: '{"reason":"enough"}' },
+    { type: "RunTerminated", reason: "enough" },
+  ],
+  [
+    { type: 13, command: null, name: null, payload: null, data: '{"timeoutMs":60}' },
+    { type: "RunTimedOut", timeoutMs: 60 },
+  ],
+];
+
+test.each(stored)(
+  "a row of type $type, as the first release wrote it, is read and written as ever",
+  (record, event) => {
+    const read = fromRecord({ ...record, seq: 1, at: 1_000 });
+    expect(read).toEqual({ ...event, seq: 1, at: 1_000 });
+    expect(read && toRecord(read)).toEqual(record);
+  },
+);
+
+test("the rows above are of every type there is", () => {
+  expect(stored.map(([{ type }]) => type)).toEqual(Object.values(EVENT_CODES));
+});
+
+test("a type of a later release is not taken for one of ours", () => {
+  expect(fromRecord({ type: 99, command: null, name: null, payload: null, data: null, seq: 1, at: 0 })).toBeUndefined();
+});
