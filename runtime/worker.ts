@@ -7,15 +7,18 @@ import { type ConnectionOptions, openParts, type Parts } from "./runtime.ts";
 import { catchUnhandledRejections } from "./unhandled-rejections.ts";
 import { installGuards } from "./worker/guards/install.ts";
 import { type WorkerSettings, workerSettings } from "./worker/settings.ts";
-import { startWatchdog } from "./worker/watchdog.ts";
+import { startWatchdog, type WatchdogLimits, watchdogLimits } from "./worker/watchdog.ts";
 import { WorkerLoop, type WorkerStats } from "./worker/worker-loop.ts";
 import { holdProcess } from "./world/hold.ts";
 
 export interface WorkerOptions extends ConnectionOptions, Partial<WorkerSettings> {
   /** What this worker can execute. Names must differ. */
   readonly workflows: readonly AnyWorkflow[];
-  /** Reports a blocked event loop after 5 s and ends the process after 15 s, so that others take over. Default true. */
-  readonly hasWatchdog?: boolean;
+  /**
+   * Reports an event loop that does not turn, then ends the process so that others take over. False for none. Default
+   * `{ reportAfterMs: 5_000, endAfterMs: 15_000 }`.
+   */
+  readonly watchdog?: WatchdogLimits | false;
 }
 
 /**
@@ -27,7 +30,7 @@ export class Worker {
   readonly #parts: Parts;
   readonly #loop: WorkerLoop;
   readonly #settings: WorkerSettings;
-  readonly #hasWatchdog: boolean;
+  readonly #watchdog: Required<WatchdogLimits> | undefined;
   #ends: (() => void)[] = [];
   #phase: "new" | "running" | "stopping" | "stopped" = "new";
   #stopped: Promise<void> | undefined;
@@ -36,8 +39,9 @@ export class Worker {
     requireNodeRelease(process.versions.node);
     const workflows = checkedWorkflows(options.workflows);
     this.#settings = workerSettings(settingsIn(options));
+    const watchdog = options.watchdog === false ? undefined : watchdogLimits(options.watchdog);
     this.#parts = openParts(options);
-    this.#hasWatchdog = options.hasWatchdog ?? true;
+    this.#watchdog = watchdog;
     const { store, wakeups, world } = this.#parts;
     const leases = this.#parts.openLeases(this.#settings.leaseTtlMs);
     this.#loop = new WorkerLoop({ workflows, store, leases, wakeups, world, settings: this.#settings });
@@ -69,7 +73,9 @@ export class Worker {
     // While Postgres is away no socket holds the process, and it must not end for that.
     this.#ends.push(holdProcess(), catchUnhandledRejections());
     const { clock } = this.#parts.world;
-    if (this.#hasWatchdog) this.#ends.push(startWatchdog({ clock, describe: () => this.#loop.runsInCode }));
+    if (this.#watchdog !== undefined) {
+      this.#ends.push(startWatchdog({ clock, ...this.#watchdog, describe: () => this.#loop.runsInCode }));
+    }
     await this.#loop.start();
     const { workerId } = this.#loop.stats;
     this.#parts.world.log.info({ workerId, queues: this.#settings.queues }, "worker started");
@@ -153,7 +159,6 @@ function checkedWorkflows(workflows: readonly AnyWorkflow[]): readonly AnyWorkfl
 }
 
 function settingsIn(options: WorkerOptions): Partial<WorkerSettings> {
-  const { workflows, hasWatchdog, database, redis, redisKeyPrefix, pools, isPooled, log, logLevel, ...settings } =
-    options;
+  const { workflows, watchdog, database, redis, redisKeyPrefix, pools, isPooled, log, logLevel, ...settings } = options;
   return settings;
 }

@@ -1,13 +1,17 @@
 // Recovery of a long history, without a database: how fast a replay is once the history is loaded.
 
 import { sleep, step, workflow } from "everstep";
-import { RunEngine } from "../../runtime/replay/engine.ts";
-import { TurnLoop } from "../../runtime/replay/turn-loop.ts";
-import { systemClock } from "../../runtime/world/system.ts";
 import type { Event, HistoryEvent } from "../../sdk/protocol/event.ts";
-import { fromRecord, toRecord } from "../../sdk/protocol/event-record.ts";
 import { round, timed } from "../measure.ts";
 import type { Figure } from "../scenario.ts";
+
+// The built engine, as users have it: a loader that compiles sources on the way would slow down what is measured.
+const built = (path: string) => import(new URL(`../../dist/${path}`, import.meta.url).href);
+const { RunEngine }: typeof import("../../runtime/replay/engine.ts") = await built("runtime/replay/engine.js");
+const { TurnLoop }: typeof import("../../runtime/replay/turn-loop.ts") = await built("runtime/replay/turn-loop.js");
+const { systemClock }: typeof import("../../runtime/world/system.ts") = await built("runtime/world/system.js");
+const { fromRecord, toRecord }: typeof import("../../sdk/protocol/event-record.ts") =
+  await built("sdk/protocol/event-record.js");
 
 const EVENTS = 10_000;
 const ROUNDS = 5;

@@ -487,13 +487,16 @@ export class LiveRun implements Committing {
   }
 
   /** Forgets everything at once: the right to write is gone or was given back. */
-  drop(reason: Error): void {
+  drop(explain: () => Error): void {
     this.#isOurs = false;
     for (const cancel of this.#timers.values()) cancel();
     this.#timers.clear();
     this.#dueAt.clear();
-    for (const execution of this.#steps.values()) execution.discard(reason);
-    this.#steps.clear();
+    if (this.#steps.size > 0) {
+      const reason = explain();
+      for (const execution of this.#steps.values()) execution.discard(reason);
+      this.#steps.clear();
+    }
     for (const leave of this.#exclusive.splice(0)) leave();
   }
 }

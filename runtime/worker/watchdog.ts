@@ -3,12 +3,18 @@
 // process before it wakes up as a zombie with everything it has in memory.
 
 import { Worker as Thread } from "node:worker_threads";
+import { EverstepError } from "../../sdk/protocol/errors.ts";
 import type { CancelTimer, Clock } from "../world/world.ts";
 
-export interface WatchdogOptions {
-  readonly clock: Clock;
+export interface WatchdogLimits {
+  /** Default 5,000. */
   readonly reportAfterMs?: number;
+  /** Default 15,000. */
   readonly endAfterMs?: number;
+}
+
+export interface WatchdogOptions extends Required<WatchdogLimits> {
+  readonly clock: Clock;
   /** Names of what may be executing: asked at each sign of life, since nobody can ask later. */
   readonly describe: () => readonly string[];
 }
@@ -16,13 +22,16 @@ export interface WatchdogOptions {
 const BEAT_MS = 500;
 const NAMES_BYTES = 1_024;
 
+/** Throws CONFIGURATION_INVALID for limits that are no more than the pause between two signs of life. */
+export function watchdogLimits(given: WatchdogLimits = {}): Required<WatchdogLimits> {
+  const { reportAfterMs = 5_000, endAfterMs = 15_000 } = given;
+  if (reportAfterMs >= 2 * BEAT_MS && endAfterMs >= reportAfterMs) return { reportAfterMs, endAfterMs };
+  const message = `The worker setting watchdog takes a reportAfterMs of at least ${2 * BEAT_MS} and an endAfterMs not below it; got ${String(reportAfterMs)} and ${String(endAfterMs)}.`;
+  throw new EverstepError("CONFIGURATION_INVALID", message, { details: { setting: "watchdog" } });
+}
+
 /** Answers how to stop it. */
-export function startWatchdog({
-  clock,
-  reportAfterMs = 5_000,
-  endAfterMs = 15_000,
-  describe,
-}: WatchdogOptions): () => void {
+export function startWatchdog({ clock, reportAfterMs, endAfterMs, describe }: WatchdogOptions): () => void {
   const beats = new Int32Array(new SharedArrayBuffer(8));
   const names = new Uint8Array(new SharedArrayBuffer(NAMES_BYTES));
   const encoder = new TextEncoder();

@@ -410,7 +410,7 @@ export class WorkerLoop implements RunHost {
   #remove(run: LiveRun, why: string): void {
     if (!run.isOurs) return;
     const wasFull = this.#isFull();
-    run.drop(new EverstepError("LEASE_LOST", `Run ${run.facts.workflowId} is no longer executed here: ${why}.`));
+    run.drop(() => new EverstepError("LEASE_LOST", `Run ${run.facts.workflowId} is no longer executed here: ${why}.`));
     this.#liveBytes -= run.bytes;
     this.#turns.drop(run.engine);
     this.#parker.busy(run);

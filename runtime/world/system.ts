@@ -44,12 +44,18 @@ export const systemClock: Clock = {
   },
 };
 
-const draw = new Uint32Array(2);
+// Filled at once and used up bit by bit: a call for each number costs more than the numbers.
+const pool = new Uint32Array(1_024);
+let used = pool.length;
 
 export const systemChance: Chance = {
   float() {
-    fillRandom(draw);
-    const [high = 0, low = 0] = draw;
+    if (used >= pool.length) {
+      fillRandom(pool);
+      used = 0;
+    }
+    const high = pool[used++] ?? 0;
+    const low = pool[used++] ?? 0;
     // 53 random bits: every float in [0, 1) of that precision is equally likely.
     return ((high >>> 5) * 2 ** 26 + (low >>> 6)) / 2 ** 53;
   },
