@@ -1,0 +1,132 @@
+// Programs by chance: a tree of waits and combinations that runs as workflow code and writes down all it sees. Shared
+// state, the order of `then`, races, handlers and random numbers are in it, because these are what interleaving changes.
+
+import fc from "fast-check";
+import { condition, defineSignal, nonCancellable, sleep, step, type Workflow, workflow } from "../../sdk/index.ts";
+import { requireRun } from "../../sdk/workflow/ambient.ts";
+
+export type Program =
+  | { readonly do: "step"; readonly name: string; readonly onCancel: "wait" | "abandon" }
+  | { readonly do: "sleep" }
+  | { readonly do: "receive"; readonly signal: Signal; readonly timeout: boolean }
+  | { readonly do: "until"; readonly least: number; readonly timeout: boolean }
+  | { readonly do: "draw" }
+  | { readonly do: "seq" | "all" | "race" | "any" | "allSettled"; readonly parts: readonly Program[] }
+  | { readonly do: "caught" | "shielded"; readonly part: Program };
+
+export type Signal = "red" | "blue";
+const signals = { red: defineSignal<number>("red"), blue: defineSignal<number>("blue") };
+/** Its handler counts, waits for a step, and counts again. */
+const bump = defineSignal<number>("bump");
+
+/** The program as a workflow, and what its latest execution has seen so far. */
+export function workflowOf(program: Program): { readonly workflow: Workflow<void, unknown>; trace(): string[] } {
+  let trace: string[] = [];
+  const main = workflow<void, unknown>("program", async () => {
+    const seen: string[] = [];
+    trace = seen;
+    const state = { count: 0 };
+    const { run } = requireRun("program");
+    bump.handle(async (by) => {
+      state.count += by;
+      seen.push(`bump ${by} at ${run.info.historyLength}`);
+      await step("bumped", () => {}).catch((error) => seen.push(String(error)));
+      state.count++;
+    });
+    return execute(program, "", { seen, state });
+  });
+  return { workflow: main, trace: () => trace };
+}
+
+interface Execution {
+  readonly seen: string[];
+  readonly state: { count: number };
+}
+
+async function execute(program: Program, place: string, execution: Execution): Promise<unknown> {
+  const { seen, state } = execution;
+  const { run } = requireRun("program");
+  const note = (what: unknown) => {
+    state.count++;
+    seen.push(
+      `${place} ${program.do} ${JSON.stringify(what)} count ${state.count} at ${run.info.historyLength} ${run.now()}`,
+    );
+    return what;
+  };
+  const parts = () =>
+    ("parts" in program ? program.parts : []).map((part, n) => execute(part, `${place}.${n}`, execution));
+  try {
+    switch (program.do) {
+      case "step":
+        return note(await step(program.name, () => {}, { onCancel: program.onCancel }));
+      case "sleep":
+        return note(await sleep("1h"));
+      case "receive":
+        return note(
+          await signals[program.signal].receive(...((program.timeout ? [{ timeout: "1m" } as const] : []) as [])),
+        );
+      case "until": {
+        const holds = () => state.count >= program.least;
+        return note(program.timeout ? await condition(holds, { timeout: "1m" }) : await condition(holds));
+      }
+      case "draw":
+        return note([run.random(), run.randomUUID()]);
+      case "seq": {
+        for (const [n, part] of program.parts.entries()) await execute(part, `${place}.${n}`, execution);
+        return note("through");
+      }
+      case "all":
+        return note(await Promise.all(parts()));
+      case "race":
+        return note(await Promise.race(parts()));
+      case "any":
+        return note(await Promise.any(parts()));
+      case "allSettled":
+        return note((await Promise.allSettled(parts())).map(({ status }) => status));
+      case "caught":
+        return note(await execute(program.part, `${place}.c`, execution).catch(String));
+      case "shielded":
+        return note(await nonCancellable(() => execute(program.part, `${place}.s`, execution)));
+    }
+  } catch (error) {
+    note(String(error));
+    throw error;
+  }
+}
+
+const { branch } = fc.letrec<{ node: Program; leaf: Program; branch: Program }>((tie) => ({
+  node: fc.oneof({ maxDepth: 4, depthSize: "large" }, tie("leaf"), { arbitrary: tie("branch"), weight: 2 }),
+  leaf: fc.oneof<fc.MaybeWeightedArbitrary<Program>[]>(
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        do: fc.constant("step"),
+        name: fc.constantFrom("a", "b"),
+        onCancel: fc.constantFrom("wait", "abandon"),
+      }),
+    },
+    fc.constant({ do: "sleep" }),
+    fc.record({ do: fc.constant("receive"), signal: fc.constantFrom("red", "blue"), timeout: fc.boolean() }),
+    fc.record({ do: fc.constant("until"), least: fc.nat(20), timeout: fc.boolean() }),
+    fc.constant({ do: "draw" }),
+  ),
+  branch: fc.oneof<fc.MaybeWeightedArbitrary<Program>[]>(
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        do: fc.constantFrom("seq", "all", "race", "any", "allSettled"),
+        parts: fc.array(tie("node"), { minLength: 2, maxLength: 4 }),
+      }),
+    },
+    fc.record({ do: fc.constantFrom("caught", "shielded"), part: tie("node") }),
+  ),
+}));
+
+/** Some branches side by side, or one after the other; what fails in one does not end the others. */
+export const anyProgram: fc.Arbitrary<Program> = fc.record({
+  do: fc.constantFrom("seq", "all"),
+  parts: fc.array(
+    branch.map((part): Program => ({ do: "caught", part })),
+    { minLength: 2, maxLength: 4 },
+  ),
+});
