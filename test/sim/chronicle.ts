@@ -1,0 +1,113 @@
+// One run's history as the witness has seen it grow, and what each new event must be: the rules of a single history,
+// checked at the commit that breaks them. Kept apart from the store: it trusts nothing that the store says twice.
+
+import type { HistoryEvent } from "../../sdk/protocol/event.ts";
+import { isClosing } from "../../sdk/protocol/event.ts";
+import { fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts";
+import type { Probes } from "./probes.ts";
+
+export class Chronicle {
+  readonly runId: string;
+  readonly events: HistoryEvent[] = [];
+  /** Failed attempts by command, and when the next one may begin. */
+  readonly failures = new Map<number, { readonly attempts: number; readonly nextAt: number }>();
+  readonly #stored: StoredEvent[] = [];
+  readonly #outcomes = new Set<number>();
+  readonly #dueAt = new Map<number, number>();
+  readonly #signalIds = new Set<string>();
+  readonly #probes: Probes;
+  #mail = 0;
+
+  constructor(runId: string, probes: Probes) {
+    this.runId = runId;
+    this.#probes = probes;
+  }
+
+  get length(): number {
+    return this.events.length;
+  }
+
+  get closing(): HistoryEvent | undefined {
+    const last = this.events.at(-1);
+    return last !== undefined && isClosing(last) ? last : undefined;
+  }
+
+  /** Takes the whole history as it is now. Answers the new events, and says what is wrong with them. */
+  absorb(stored: readonly StoredEvent[], complain: (what: string) => void): HistoryEvent[] {
+    if (stored.length < this.#stored.length) complain(`lost events: ${stored.length} after ${this.#stored.length}`);
+    this.#stored.forEach((event, index) => {
+      if (stored[index] !== event) complain(`event ${event.seq} changed after it was committed`);
+    });
+    const fresh = stored.slice(this.#stored.length).map((record) => this.#take(record, complain));
+    return fresh.filter((event): event is HistoryEvent => event !== undefined);
+  }
+
+  #take(record: StoredEvent, complain: (what: string) => void): HistoryEvent | undefined {
+    const event = fromRecord(record);
+    const last = this.events.at(-1);
+    this.#stored.push(record);
+    if (event === undefined) {
+      complain(`event ${record.seq} is of unknown type ${record.type}`);
+      return undefined;
+    }
+    if (event.seq !== this.events.length + 1) complain(`event ${event.seq} follows event ${this.events.length}`);
+    if (last !== undefined && isClosing(last)) complain(`${event.type} follows the end, ${last.type}`);
+    if (last !== undefined && event.at < last.at) complain(`event ${event.seq} is before the one before it`);
+    if ((event.type === "RunStarted") !== (event.seq === 1)) complain(`${event.type} is event ${event.seq}`);
+    this.#check(event, complain);
+    this.events.push(event);
+    return event;
+  }
+
+  #check(event: HistoryEvent, complain: (what: string) => void): void {
+    switch (event.type) {
+      case "StepAttemptFailed": {
+        const before = this.failures.get(event.command)?.attempts ?? 0;
+        if (this.#outcomes.has(event.command)) complain(`an attempt of ${event.name} failed after the step had ended`);
+        if (event.attempt !== before + 1) complain(`attempt ${event.attempt} of ${event.name} after ${before} failed`);
+        this.failures.set(event.command, { attempts: event.attempt, nextAt: event.at + event.delayMs });
+        this.#probes.hit("step: attempt failed, tried again");
+        return;
+      }
+      case "StepCompleted":
+      case "StepFailed": {
+        const before = this.failures.get(event.command)?.attempts ?? 0;
+        if (this.#outcomes.has(event.command)) complain(`the outcome of ${event.name} is recorded twice`);
+        this.#outcomes.add(event.command);
+        // A canceled step may end between two attempts: with the one that failed last.
+        const isAttempt = event.attempt === before + 1 || (event.type === "StepFailed" && event.attempt === before);
+        if (!isAttempt) complain(`${event.name} ended with attempt ${event.attempt} after ${before} failed`);
+        if (event.type === "StepFailed") this.#probes.hit("step: failed for good");
+        return;
+      }
+      case "TimerStarted":
+        if (this.#dueAt.has(event.command)) complain(`timer ${event.name} (${event.command}) is started twice`);
+        this.#dueAt.set(event.command, "atMs" in event.due ? event.due.atMs : event.at + event.due.afterMs);
+        return;
+      case "TimerFired": {
+        const dueAt = this.#dueAt.get(event.command);
+        if (dueAt === undefined) complain(`timer ${event.name} (${event.command}) fired without a start`);
+        else if (event.at < dueAt) complain(`timer ${event.name} fired ${dueAt - event.at} ms early`);
+        if (this.#outcomes.has(event.command)) complain(`timer ${event.name} (${event.command}) fired twice`);
+        this.#outcomes.add(event.command);
+        return;
+      }
+      case "SignalReceived":
+        if (this.#signalIds.has(event.signalId)) complain(`signal ${event.signalId} is delivered twice`);
+        this.#signalIds.add(event.signalId);
+        if (event.isEarly) this.#probes.hit("signal: before the first line");
+        return this.#checkMail(event.mail, complain);
+      case "CancelRequested":
+        return this.#checkMail(event.mail, complain);
+      case "RunCompleted":
+      case "RunFailed":
+      case "RunCanceled":
+        if (event.unread.length > 0) this.#probes.hit("close: with unread signals");
+    }
+  }
+
+  #checkMail(mail: number, complain: (what: string) => void): void {
+    if (mail !== this.#mail + 1) complain(`mail ${mail} is taken after mail ${this.#mail}`);
+    this.#mail = mail;
+  }
+}

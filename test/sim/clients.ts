@@ -1,0 +1,216 @@
+// Callers: they start runs, signal, cancel, terminate, query and wait for results, through the real Service, and try
+// again when they are told nothing. What they were told is kept: it must all turn out to be true.
+
+import { Service } from "../../runtime/service/service.ts";
+import type { Store } from "../../runtime/store/store.ts";
+import type { Wakeups } from "../../runtime/wake/wakeups.ts";
+import { pause } from "../../runtime/world/pause.ts";
+import type { ClosedRun, SignalCall } from "../../sdk/client/front-door.ts";
+import { isEverstepError } from "../../sdk/protocol/errors.ts";
+import type { Dice } from "./dice.ts";
+import type { Probes } from "./probes.ts";
+import type { Program } from "./program.ts";
+import type { SimulatedProcess } from "./simulated-process.ts";
+import { type SignalPayload, traceQuery } from "./workflow-of.ts";
+
+export interface SentSignal {
+  readonly runId: string;
+  readonly signalId: string;
+  /** A signal that was answered before another was sent comes before it. */
+  readonly sentAt: number;
+  readonly answeredAt: number;
+  readonly outcome: "acknowledged" | "closed";
+}
+
+export interface Acknowledged {
+  readonly starts: { readonly runId: string; readonly workflowId: string; readonly program: Program }[];
+  readonly signals: SentSignal[];
+  readonly results: { readonly runId: string; readonly closed: ClosedRun }[];
+  readonly terminations: string[];
+  /** `events`: how long the history was when the answer came. */
+  readonly answers: { readonly runId: string; readonly payload: string | null; readonly events: number }[];
+}
+
+export interface ClientOptions {
+  readonly name: string;
+  readonly process: SimulatedProcess;
+  readonly store: Store;
+  readonly wakeups: Wakeups;
+  readonly dice: Dice;
+  readonly probes: Probes;
+  readonly acknowledged: Acknowledged;
+  readonly now: () => number;
+  readonly eventsOf: (runId: string) => number;
+  readonly violation: (kind: string, what: string) => void;
+}
+
+export class SimulatedClient {
+  readonly service: Service;
+  /** Runs whose result somebody waits for. */
+  readonly waiting = new Map<string, number>();
+  readonly #options: ClientOptions;
+  readonly #dice: Dice;
+  #busy = 0;
+  #signals = 0;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#dice = options.dice;
+    const { store, wakeups, process, dice } = options;
+    this.service = new Service({
+      store,
+      wakeups,
+      world: process.world,
+      insistForMs: dice.pick([50, 1_000, 15_000]),
+      pollMs: dice.pick([50, 500]),
+    });
+  }
+
+  /** All that was planned is done, but for results of runs that are still open. */
+  get isIdle(): boolean {
+    return this.#busy === 0;
+  }
+
+  /** Starts a run of the program and does to it what the dice say. */
+  operate(program: Program, workflowId: string): void {
+    this.#task(() => this.#operate(program, workflowId));
+  }
+
+  /** One more signal of each name: for runs that wait for ones nobody planned to send. */
+  nudge(runId: string): void {
+    for (const name of ["a", "b", "bump"] as const) this.#task(() => this.#signal(runId, name));
+  }
+
+  async #operate(program: Program, workflowId: string): Promise<void> {
+    const { probes, acknowledged, process } = this.#options;
+    const dice = this.#dice;
+    await this.#sleep(1_500);
+    const signal = dice.hits(0.2) ? this.#newSignal("a") : null;
+    const hasTimeout = dice.hits(0.06);
+    const call = {
+      workflow: program.name,
+      workflowId,
+      queue: null,
+      input: JSON.stringify({ nonce: workflowId }),
+      requestId: `request-${workflowId}-${this.#options.name}`,
+      onConflict: "useExisting",
+      onReuse: "allow",
+      delayMs: dice.hits(0.1) ? dice.int(1, 1_000) : 0,
+      timeoutMs: hasTimeout ? dice.int(50, 3_000) : null,
+      signal,
+    } as const;
+    const sentAt = this.#options.now();
+    const { runId } = await this.#insist(() => this.service.start(call));
+    acknowledged.starts.push({ runId, workflowId, program });
+    if (signal !== null) this.#sent(runId, signal, sentAt, "acknowledged");
+    // A caller that repeats its start is given the same run, whatever became of it.
+    if (dice.hits(0.15)) {
+      const again = await this.#insist(() => this.service.start(call));
+      if (again.runId !== runId) this.#options.violation("start", `repeated: ${again.runId} after ${runId}`);
+    }
+    this.#task(() => this.#sendSignals(runId));
+    if (dice.hits(0.15)) this.#task(() => this.#cancel(runId));
+    if (dice.hits(0.05)) this.#task(() => this.#terminate(runId));
+    const queries = dice.hits(0.35) ? dice.int(1, 3) : 0;
+    for (let query = 0; query < queries; query++) this.#task(() => this.#query(runId));
+    this.waiting.set(runId, (this.waiting.get(runId) ?? 0) + 1);
+    void this.#insist(() => this.service.outcome({ runId }, null)).then((closed) => {
+      if (process.state === "dead") return;
+      acknowledged.results.push({ runId, closed });
+      this.waiting.delete(runId);
+      probes.hit("client: told the result");
+    });
+  }
+
+  async #sendSignals(runId: string): Promise<void> {
+    const count = this.#dice.int(0, 4);
+    for (let sent = 0; sent < count; sent++) {
+      await this.#sleep(800);
+      await this.#signal(runId, this.#dice.pick(["a", "b", "bump"]));
+    }
+  }
+
+  async #signal(runId: string, name: "a" | "b" | "bump"): Promise<void> {
+    const signal = this.#newSignal(name);
+    const sentAt = this.#options.now();
+    const outcome = await this.#insist(async () => {
+      try {
+        await this.service.signal({ runId }, signal);
+        return "acknowledged" as const;
+      } catch (error) {
+        if (isEverstepError(error, "RUN_CLOSED")) return "closed" as const;
+        throw error;
+      }
+    });
+    this.#sent(runId, signal, sentAt, outcome);
+  }
+
+  #newSignal(name: string): SignalCall & { readonly signalId: string } {
+    const signalId = `${this.#options.name}-${++this.#signals}`;
+    const payload: SignalPayload = { id: `signal:${signalId}` };
+    return { signalId, name, payload: JSON.stringify(payload) };
+  }
+
+  #sent(runId: string, { signalId }: SignalCall, sentAt: number, outcome: SentSignal["outcome"]): void {
+    const answeredAt = this.#options.now();
+    this.#options.acknowledged.signals.push({ runId, signalId: `signal:${signalId}`, sentAt, answeredAt, outcome });
+  }
+
+  async #cancel(runId: string): Promise<void> {
+    await this.#sleep(2_000);
+    await this.#insist(() => this.service.cancel({ runId }, "simulated").catch(unlessClosed));
+  }
+
+  async #terminate(runId: string): Promise<void> {
+    await this.#sleep(2_500);
+    await this.#insist(() => this.service.terminate({ runId }, "simulated").catch(unlessClosed));
+    this.#options.acknowledged.terminations.push(runId);
+  }
+
+  async #query(runId: string): Promise<void> {
+    const { probes, acknowledged, eventsOf, violation } = this.#options;
+    await this.#sleep(3_000);
+    try {
+      const payload = await this.service.query({ runId }, traceQuery.name, null, 5_000);
+      acknowledged.answers.push({ runId, payload, events: eventsOf(runId) });
+      probes.hit("query: answered");
+    } catch (error) {
+      const isExpected = isEverstepError(error, "QUERY_TIMED_OUT") || isEverstepError(error, "STORE_UNAVAILABLE");
+      if (isExpected) return probes.hit("query: not answered in time");
+      violation("query", `run ${runId}: ${String(error)}`);
+    }
+  }
+
+  #task(work: () => Promise<void>): void {
+    this.#busy++;
+    work().then(
+      () => {
+        this.#busy--;
+      },
+      (error: unknown) => {
+        this.#busy--;
+        this.#options.violation("client", error instanceof Error ? (error.stack ?? error.message) : String(error));
+      },
+    );
+  }
+
+  /** Calls until told something: what may be repeated has an id to be recognised by. */
+  async #insist<T>(call: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await call();
+      } catch (error) {
+        if (!isEverstepError(error, "STORE_UNAVAILABLE")) throw error;
+        await this.#sleep(200);
+      }
+    }
+  }
+
+  #sleep(mostMs: number): Promise<void> {
+    return pause(this.#options.process.world.clock, this.#dice.int(0, mostMs));
+  }
+}
+
+function unlessClosed(error: unknown): void {
+  if (!isEverstepError(error, "RUN_CLOSED")) throw error;
+}

@@ -1,0 +1,87 @@
+// What steps did to the world, kept by somebody who is not the system under test: every execution of every attempt, and
+// the rows that transactions left behind.
+
+import type { MemoryTransaction } from "../../runtime/store/memory/memory-store.ts";
+import type { StepContext } from "../../sdk/workflow/step.ts";
+import type { Probes } from "./probes.ts";
+import type { SimulatedProcess } from "./simulated-process.ts";
+import type { Witness } from "./witness.ts";
+
+export interface EffectsOptions {
+  readonly witness: Witness;
+  readonly now: () => number;
+  readonly probes: Probes;
+  /** Clocks run at the right speed, so retries must not come early. */
+  readonly isPunctual: boolean;
+  readonly violation: (kind: string, what: string) => void;
+}
+
+export class Effects {
+  readonly #options: EffectsOptions;
+  /** Executions by "run/command/attempt". */
+  readonly executions = new Map<string, number>();
+  /** Rows by idempotency key, written by committed transactions. */
+  readonly rows = new Map<string, string[]>();
+  readonly #byProcess = new Map<string, number>();
+  readonly #claimsHeard = new Map<string, number>();
+  readonly #poisoned = new Map<string, number>();
+  #count = 0;
+
+  constructor(options: EffectsOptions) {
+    this.#options = options;
+  }
+
+  /** A process was told that it owns the run. */
+  heardClaim(process: SimulatedProcess, runId: string): void {
+    bump(this.#claimsHeard, `${process.name} ${runId}`);
+  }
+
+  begin(process: SimulatedProcess, { runId, idempotencyKey, attempt }: StepContext): string {
+    const { witness, now, probes, violation, isPunctual } = this.#options;
+    const key = `${idempotencyKey}/${attempt}`;
+    const times = bump(this.executions, key);
+    const entry = witness.runs.get(runId);
+    const failed = entry?.chronicle.failures.get(Number(idempotencyKey.split("/").at(-1)));
+    // Losing a worker costs no attempt: attempts are counted by what is in the history, and nothing else.
+    if (attempt > (failed?.attempts ?? 0) + 1) {
+      violation("attempts", `${key} begins after ${failed?.attempts ?? 0} failed attempts`);
+    }
+    if (isPunctual && failed?.attempts === attempt - 1 && now() < failed.nextAt) {
+      violation("early", `${key} begins ${failed.nextAt - now()} ms before its pause is over`);
+    }
+    if (times > (entry?.claims ?? 0))
+      violation("effects", `${key} is executed ${times} times in ${entry?.claims} claims`);
+    const here = bump(this.#byProcess, `${process.name} ${key}`);
+    const heard = this.#claimsHeard.get(`${process.name} ${runId}`) ?? 0;
+    if (here > heard) violation("effects", `${key} is executed ${here} times in ${process.name}, with ${heard} claims`);
+    if (times > 1) probes.hit("step: again after a crash");
+    probes.hit("step: executed");
+    return `result ${++this.#count}`;
+  }
+
+  /** True when this step is to kill its process once more. */
+  mayPoison({ idempotencyKey }: StepContext, times: number): boolean {
+    return bump(this.#poisoned, idempotencyKey) <= times;
+  }
+
+  /** What the store shares with transaction steps. */
+  readonly transaction = (): MemoryTransaction => {
+    const rows: [string, string][] = [];
+    return {
+      query: async (_text, values = []) => {
+        rows.push([String(values[0]), String(values[1])]);
+        return { rows: [], rowCount: 1 };
+      },
+      commit: () => {
+        for (const [key, result] of rows) this.rows.set(key, [...(this.rows.get(key) ?? []), result]);
+      },
+      rollback: () => {},
+    };
+  };
+}
+
+function bump(counts: Map<string, number>, key: string): number {
+  const count = (counts.get(key) ?? 0) + 1;
+  counts.set(key, count);
+  return count;
+}

@@ -1,0 +1,152 @@
+// What must be true when everything is over: whatever a client was told is in the histories, and what is in the
+// histories happened.
+
+import type { RunDetail, Store } from "../../runtime/store/store.ts";
+import { type HistoryEvent, isClosing } from "../../sdk/protocol/event.ts";
+import { fromRecord } from "../../sdk/protocol/event-record.ts";
+import type { Acknowledged, SentSignal } from "./clients.ts";
+import type { Effects } from "./effects.ts";
+import type { Probes } from "./probes.ts";
+import type { Program } from "./program.ts";
+import { ReplayCheck, type Replays } from "./replay-check.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { Witness } from "./witness.ts";
+import type { Trace } from "./workflow-of.ts";
+
+export interface FinalOptions {
+  readonly truth: Store;
+  readonly witness: Witness;
+  readonly effects: Effects;
+  readonly acknowledged: Acknowledged;
+  readonly programs: readonly Program[];
+  readonly scheduler: Scheduler;
+  readonly probes: Probes;
+  readonly isCalm: boolean;
+  readonly violation: (kind: string, what: string) => void;
+}
+
+interface Ended {
+  readonly runId: string;
+  readonly detail: RunDetail;
+  readonly events: readonly HistoryEvent[];
+  /** Ids of everything that was put into the mailbox, in order. */
+  readonly mail: readonly string[];
+  readonly replays: Replays;
+}
+
+export async function checkEnd(options: FinalOptions): Promise<void> {
+  const { witness, acknowledged, violation, truth } = options;
+  const replays = new ReplayCheck(options.scheduler);
+  const read = [...witness.runs.keys()].map((runId) => readRun(options, replays, runId));
+  const ended = new Map((await Promise.all(read)).map((run) => [run.runId, run]));
+  for (const { runId, workflowId } of acknowledged.starts) {
+    const run = ended.get(runId);
+    if (run === undefined) violation("lost start", `run ${runId} was acknowledged and is not there`);
+    else if (run.detail.workflowId !== workflowId)
+      violation("lost start", `run ${runId} is of ${run.detail.workflowId}`);
+  }
+  for (const run of ended.values()) checkRun(options, run);
+  checkSignals(options, ended);
+  for (const { runId, closed } of acknowledged.results) {
+    const last = ended.get(runId)?.events.at(-1);
+    const result = last?.type === "RunCompleted" ? last.result : null;
+    if (closed.status !== ended.get(runId)?.detail.status || closed.result !== result) {
+      violation("result", `run ${runId}: told ${closed.status} ${closed.result}, recorded is ${last?.type} ${result}`);
+    }
+  }
+  for (const { runId, payload, events } of acknowledged.answers) {
+    const traces = ended.get(runId)?.replays.traces.slice(0, events + 1) ?? [];
+    if (!traces.includes(payload)) violation("query", `run ${runId}: no prefix of ${events} events answers ${payload}`);
+  }
+  const owners = await truth.ownerIds();
+  if (owners.length > 0) violation("left behind", `runs are owned by ${owners.join(", ")} after all workers stopped`);
+}
+
+async function readRun(
+  { truth, programs, violation }: FinalOptions,
+  replays: ReplayCheck,
+  runId: string,
+): Promise<Ended> {
+  const detail = (await truth.findRun({ runId })) as RunDetail;
+  const stored = await truth.readHistory(runId, 0, Number.MAX_SAFE_INTEGER);
+  const events = stored.map(fromRecord).filter((event): event is HistoryEvent => event !== undefined);
+  const mail = (await truth.readMail([{ runId, after: 0 }], Number.MAX_SAFE_INTEGER)).map(({ mailId }) => mailId);
+  const program = programs.find(({ name }) => name === detail.workflow) as Program;
+  const run = { runId, program, facts: detail, events };
+  return {
+    runId,
+    detail,
+    events,
+    mail,
+    replays: await replays.check(run, (what) => violation("replay", `run ${runId}: ${what}`)),
+  };
+}
+
+function checkRun({ effects, probes, isCalm, violation }: FinalOptions, { runId, detail, events }: Ended): void {
+  const ends = events.filter(isClosing);
+  const last = events.at(-1);
+  const complain = (what: string) => violation("run", `run ${runId}: ${what}`);
+  const expected = {
+    RunCompleted: "completed",
+    RunFailed: "failed",
+    RunCanceled: "canceled",
+    RunTerminated: "terminated",
+    RunTimedOut: "timedOut",
+  };
+  const status = last !== undefined && isClosing(last) ? expected[last.type] : "blocked";
+  probes.hit(`run: ${detail.status}`);
+  if (ends.length > 1) complain(`it ended ${ends.length} times`);
+  if (detail.status !== status) complain(`it is ${detail.status}, its history says ${status}`);
+  for (const event of events) {
+    if (event.type !== "StepCompleted" && event.type !== "StepAttemptFailed") continue;
+    const key = `${runId}/${event.command}`;
+    const times = effects.executions.get(`${key}/${event.attempt}`) ?? 0;
+    if (times === 0) complain(`attempt ${event.attempt} of ${event.name} is recorded and was never executed`);
+    if (isCalm && times !== 1) complain(`attempt ${event.attempt} of ${event.name} was executed ${times} times`);
+  }
+  for (const [key, rows] of effects.rows) {
+    if (!key.startsWith(`${runId}/`)) continue;
+    const command = Number(key.slice(runId.length + 1));
+    const completed = events.find((event) => event.type === "StepCompleted" && event.command === command);
+    const result = completed?.type === "StepCompleted" ? JSON.parse(completed.result ?? "null") : undefined;
+    if (rows.length !== 1 || rows[0] !== result)
+      complain(`transaction ${key} left ${rows.join()}, recorded is ${result}`);
+  }
+}
+
+function checkSignals({ acknowledged, violation }: FinalOptions, ended: ReadonlyMap<string, Ended>): void {
+  for (const { runId, mail, events, detail, replays } of ended.values()) {
+    const received = events.flatMap((event) => (event.type === "SignalReceived" ? [event.signalId] : []));
+    const complain = (what: string) => violation("signals", `run ${runId}: ${what}`);
+    // Everything but what came too late for a run that was closed from outside.
+    const taken = events.filter((event) => "mail" in event).length;
+    const mayLeave = ["terminated", "timedOut", "blocked"].includes(detail.status);
+    if (taken > mail.length || (taken < mail.length && !mayLeave)) complain(`${taken} of ${mail.length} were taken`);
+    const trace = replays.traces.at(-1);
+    if (trace == null || trace.startsWith("not answered")) continue;
+    const last = events.at(-1);
+    const seen = (JSON.parse(trace) as Trace).signals;
+    const unread = last !== undefined && "unread" in last ? last.unread.map(({ signalId }) => signalId) : null;
+    if (new Set(seen).size !== seen.length) complain(`the code was given one twice: ${seen.join()}`);
+    if (seen.some((id) => !received.includes(id))) complain(`the code was given one that was never received`);
+    const all = [...seen, ...(unread ?? [])].sort().join();
+    if (unread !== null && all !== [...received].sort().join())
+      complain(`received ${received.join()}, accounted ${all}`);
+  }
+  const placed: { readonly sent: SentSignal; readonly place: number }[] = [];
+  for (const sent of acknowledged.signals) {
+    const { runId, signalId, outcome } = sent;
+    const places = ended.get(runId)?.mail.flatMap((id, index) => (id === signalId ? [index] : [])) ?? [];
+    if (places.length !== (outcome === "closed" ? 0 : 1)) {
+      violation("signals", `${outcome} signal ${signalId} is ${places.length} times in the mailbox of run ${runId}`);
+    }
+    const [place] = places;
+    if (place !== undefined) placed.push({ sent, place });
+  }
+  for (const a of placed) {
+    for (const b of placed) {
+      if (a.sent.runId !== b.sent.runId || a.sent.answeredAt >= b.sent.sentAt || a.place < b.place) continue;
+      violation("signals", `${b.sent.signalId} was sent after ${a.sent.signalId} and came before it`);
+    }
+  }
+}

@@ -1,0 +1,232 @@
+// Planted defects: what a careless store, clock or client could do. The simulation has to find each of them; an oracle
+// that has never found anything proves nothing. They sit between the witness and the store, or in the settings; nothing
+// in the product knows of them.
+
+import type { AppendTurn, Store } from "../../runtime/store/store.ts";
+import type { WorkerSettings } from "../../runtime/worker/settings.ts";
+import type { FaultPlan } from "./faults.ts";
+
+/** What a mutant may look at to do its mischief. */
+export interface MutantStage {
+  readonly store: Store;
+  readonly claimOf: (runId: string) => AppendTurn["claim"] | null;
+  readonly eventsOf: (runId: string) => number;
+}
+
+export interface Mutant {
+  readonly does: string;
+  readonly store?: (stage: MutantStage) => Partial<Store>;
+  readonly settings?: Partial<WorkerSettings>;
+  readonly faults?: Partial<FaultPlan>;
+}
+
+export const MUTANTS: Readonly<Record<string, Mutant>> = {
+  noFence: {
+    does: "appends whoever asks: neither epoch nor claim id is compared",
+    store: ({ store, claimOf }) => ({
+      appendTurns: (turns) =>
+        store.appendTurns(turns.map((turn) => ({ ...turn, claim: claimOf(turn.claim.runId) ?? turn.claim }))),
+    }),
+  },
+  epochNotRaised: {
+    does: "compares no claim at all when parking, releasing and blocking",
+    store: ({ store, claimOf }) => ({
+      parkRuns: (requests) =>
+        store.parkRuns(
+          requests.map((request) => ({ ...request, claim: claimOf(request.claim.runId) ?? request.claim })),
+        ),
+    }),
+  },
+  noHead: {
+    does: "appends at the end of the history, wherever the writer thought that was",
+    store: ({ store, eventsOf }) => ({
+      appendTurns: (turns) => store.appendTurns(turns.map((turn) => ({ ...turn, base: eventsOf(turn.claim.runId) }))),
+    }),
+  },
+  lostReplyIsFailure: {
+    does: "takes a lost reply for a failure: the same events are appended once more, under a new tag",
+    store: ({ store, eventsOf }) => {
+      const doubted = new Set<string>();
+      return {
+        resolveTurns: async (turns) => {
+          const answers = await store.resolveTurns(turns);
+          return answers.map((answer, index) => {
+            const turn = turns[index];
+            if (!answer.landed || !answer.owned || turn === undefined) return answer;
+            doubted.add(turn.tag);
+            return { ...answer, landed: false, events: turn.base };
+          });
+        },
+        appendTurns: (turns) =>
+          store.appendTurns(
+            turns.map((turn) =>
+              doubted.has(turn.tag) ? { ...turn, tag: `${turn.tag}-again`, base: eventsOf(turn.claim.runId) } : turn,
+            ),
+          ),
+      };
+    },
+  },
+  noSignalDedup: {
+    does: "accepts a signal as often as it is sent",
+    store: ({ store }) => {
+      let sent = 0;
+      return {
+        sendMail: (requests) =>
+          store.sendMail(
+            requests.map((mail) => ({
+              ...mail,
+              mailId: mail.kind === "signal" ? `${mail.mailId}?${++sent}` : mail.mailId,
+            })),
+          ),
+      };
+    },
+  },
+  parksOverMail: {
+    does: "parks a run without a look into its mailbox: the signal that came meanwhile wakes nobody",
+    store: ({ store }) => {
+      const asleep = new Set<string>();
+      return {
+        parkRuns: async (requests) => {
+          const outcomes = new Map(await store.parkRuns(requests));
+          for (const { claim, wakeAt } of requests) {
+            if (outcomes.get(claim.runId) !== "mail" || wakeAt !== null) continue;
+            // A blocked run is one that mail does not wake, which is what this defect comes to.
+            await store.blockRuns([{ claim, reason: { kind: "foreignWait", message: "asleep" } }]);
+            asleep.add(claim.runId);
+            outcomes.set(claim.runId, "parked");
+          }
+          return outcomes;
+        },
+        sendMail: async (requests) => {
+          const outcomes = await store.sendMail(requests);
+          for (const { runId, outcome } of outcomes) {
+            if (runId === null || outcome !== "accepted" || !asleep.delete(runId)) continue;
+            await store.releaseRuns(await store.claimBlocked("nobody", "nobody", [runId]));
+          }
+          return outcomes;
+        },
+        findBlocked: async (workflows, limit) => {
+          const blocked = await store.findBlocked(workflows, limit);
+          return blocked.filter(({ runId }) => !asleep.has(runId));
+        },
+      };
+    },
+  },
+  closesOverMail: {
+    does: "closes a run although signals wait in its mailbox",
+    store: ({ store }) => ({
+      appendTurns: async (turns) => {
+        const boxes = turns.map(({ claim, takenMail }) => ({ runId: claim.runId, after: takenMail }));
+        const waiting = await store.readMail(boxes, 1_000);
+        return store.appendTurns(
+          turns.map((turn) => {
+            const last = waiting.filter(({ runId }) => runId === turn.claim.runId).at(-1);
+            return turn.close === null || last === undefined ? turn : { ...turn, takenMail: last.mail };
+          }),
+        );
+      },
+    }),
+  },
+  workerClockTimers: {
+    does: "fires timers by the worker's own clock",
+    store: ({ store }) => ({
+      appendTurns: (turns) => store.appendTurns(turns.map((turn) => ({ ...turn, notBefore: null }))),
+    }),
+    faults: { drift: 0.1 },
+  },
+  acknowledgesEarly: {
+    does: "acknowledges a start before it is committed, and now and then does not commit it",
+    store: ({ store }) => {
+      let calls = 0;
+      return {
+        startRuns: async (requests) => {
+          if (++calls % 5 !== 0) return store.startRuns(requests);
+          return requests.map(
+            ({ runId }) => ({ outcome: "started", runId, status: "running", ownerId: null }) as const,
+          );
+        },
+      };
+    },
+  },
+  signalAfterEnd: {
+    does: "acknowledges signals to runs that are closed",
+    store: ({ store }) => ({
+      sendMail: async (requests) =>
+        (await store.sendMail(requests)).map((answer) =>
+          answer.outcome === "closed" ? { ...answer, outcome: "accepted" } : answer,
+        ),
+    }),
+  },
+  mailOutOfOrder: {
+    does: "hands mail over newest first",
+    store: ({ store }) => ({
+      readMail: async (boxes, limit) => [...(await store.readMail(boxes, limit))].reverse(),
+    }),
+  },
+  tornTurn: {
+    does: "commits the first event of a turn and forgets the others",
+    store: ({ store }) => ({
+      appendTurns: (turns) =>
+        store.appendTurns(
+          turns.map((turn) => (turn.close === null ? { ...turn, events: turn.events.slice(0, 1) } : turn)),
+        ),
+    }),
+  },
+  nobodyIsRescued: {
+    does: "never finds a lost worker",
+    store: () => ({ rescueRuns: async () => ({ count: 0, queues: [] }) }),
+  },
+  onlyHints: {
+    does: "looks for work only when woken, and wake-ups are lost",
+    settings: { pollMs: 1e9 },
+    faults: { lostWakeup: 0.6 },
+  },
+  staleHistory: {
+    does: "loads histories without their newest event, and says that this is all",
+    store: ({ store }) => {
+      const shortened = new Set<string>();
+      return {
+        loadHistories: async (runIds) =>
+          (await store.loadHistories(runIds)).map((history) => {
+            if (history.events.length < 3) return history;
+            shortened.add(history.runId);
+            return { ...history, events: [...history.events.slice(0, -2), ...history.events.slice(-1)] };
+          }),
+      };
+    },
+  },
+  terminatesTwice: {
+    does: "says that a run was terminated although it had ended by itself",
+    store: ({ store }) => ({
+      readOutcomes: async (runIds) => {
+        const outcomes = await store.readOutcomes(runIds);
+        return new Map([...outcomes].map(([runId, { event }]) => [runId, { status: "completed" as const, event }]));
+      },
+    }),
+  },
+  transactionTwice: {
+    does: "commits what a transaction wrote, and its event separately",
+    store: ({ store }) => ({
+      appendInTransaction: async (work) => {
+        const answer = await store.appendInTransaction(work);
+        if (answer.committed) await store.appendInTransaction(work);
+        return answer;
+      },
+    }),
+  },
+};
+
+/** The store with the mutant's defect in it. */
+export function mutate(mutant: Mutant | undefined, stage: MutantStage): Store {
+  const defects = mutant?.store?.(stage);
+  if (defects === undefined) return stage.store;
+  const { store } = stage;
+  return new Proxy(store, {
+    get: (target, key: keyof Store) => {
+      const defect = defects[key];
+      if (defect !== undefined) return defect;
+      const method = target[key] as (...values: unknown[]) => unknown;
+      return method.bind(target);
+    },
+  });
+}

@@ -1,0 +1,144 @@
+// Workflows nobody would write by hand: small random programs over everything the language has. A program is plain data,
+// drawn from the seed; workflow-of.ts turns it into a real workflow.
+
+import type { Dice } from "./dice.ts";
+
+export interface StepSpec {
+  readonly name: string;
+  readonly ms: number;
+  /** This many attempts fail before one succeeds. */
+  readonly failures: number;
+  /** Fails with an error that is not tried again. */
+  readonly isFatal: boolean;
+  readonly maxAttempts: number | null;
+  readonly intervalMs: number;
+  readonly timeoutMs: number | null;
+  readonly totalTimeoutMs: number | null;
+  readonly heartbeatTimeoutMs: number | null;
+  readonly beats: number;
+  /** Asked for with an input, as a defined step. */
+  readonly hasInput: boolean;
+  readonly onCancel: "wait" | "abandon";
+  /** Ends as soon as its signal aborts. */
+  readonly heedsAbort: boolean;
+}
+
+export type Op =
+  | { readonly op: "step"; readonly step: StepSpec }
+  | { readonly op: "transaction"; readonly step: StepSpec }
+  | { readonly op: "sleep" | "setTimeout"; readonly ms: number }
+  | { readonly op: "receive"; readonly signal: "a" | "b"; readonly timeoutMs: number | null }
+  | { readonly op: "condition"; readonly least: number; readonly timeoutMs: number | null }
+  | { readonly op: "chance" }
+  | { readonly op: "all" | "allSettled" | "any" | "race"; readonly branches: readonly (readonly Op[])[] }
+  | { readonly op: "loop"; readonly times: number; readonly body: readonly Op[] }
+  | { readonly op: "tryCatch" | "tryFinally"; readonly body: readonly Op[]; readonly after: readonly Op[] }
+  /** Asked for now, awaited later: a failure in between is one that nobody handles. */
+  | { readonly op: "lateAwait"; readonly step: StepSpec; readonly ms: number }
+  /** A step that kills its worker, this many times. */
+  | { readonly op: "poison"; readonly times: number };
+
+export interface Program {
+  readonly name: string;
+  readonly ops: readonly Op[];
+  /** What the handler of signal `bump` does besides counting. */
+  readonly onBump: readonly Op[];
+  /** Kills its worker each time it is tried: has to end quarantined. */
+  readonly isPoison: boolean;
+}
+
+export function drawPrograms(dice: Dice, { isCalm }: { readonly isCalm: boolean }): Program[] {
+  const names = new Names();
+  const count = dice.int(1, 3);
+  return Array.from({ length: count }, (_, index) => {
+    const isPoison = !isCalm && dice.hits(0.03);
+    const writer = new Writer(dice, names, isCalm);
+    const ops = writer.ops(dice.int(1, 5), 0);
+    if (isPoison) ops.push({ op: "poison", times: Number.POSITIVE_INFINITY });
+    return { name: `w${index}`, ops, onBump: dice.hits(0.3) ? [writer.step()] : [], isPoison };
+  });
+}
+
+class Names {
+  #count = 0;
+
+  next(prefix: string): string {
+    this.#count++;
+    return `${prefix}${this.#count}`;
+  }
+}
+
+class Writer {
+  readonly #dice: Dice;
+  readonly #names: Names;
+  readonly #isCalm: boolean;
+
+  constructor(dice: Dice, names: Names, isCalm: boolean) {
+    this.#dice = dice;
+    this.#names = names;
+    this.#isCalm = isCalm;
+  }
+
+  ops(count: number, depth: number): Op[] {
+    return Array.from({ length: count }, () => this.#op(depth));
+  }
+
+  step(): Op {
+    return { op: "step", step: this.#step() };
+  }
+
+  #op(depth: number): Op {
+    const dice = this.#dice;
+    const roll = dice.int(0, depth < 2 ? 99 : 64);
+    if (roll < 28) return this.step();
+    if (roll < 32) return { op: "transaction", step: { ...this.#step(), timeoutMs: null, heartbeatTimeoutMs: null } };
+    if (roll < 40) return { op: "sleep", ms: this.#ms(1_200) };
+    if (roll < 42) return { op: "setTimeout", ms: this.#ms(600) };
+    if (roll < 51) return { op: "receive", signal: dice.pick(["a", "b"]), timeoutMs: this.#limit() };
+    if (roll < 56) return { op: "condition", least: dice.int(1, 2), timeoutMs: this.#limit() };
+    if (roll < 60) return { op: "chance" };
+    if (roll < 63) return { op: "lateAwait", step: this.#step(), ms: this.#ms(400) };
+    if (roll < 65) return this.#isCalm ? this.step() : { op: "poison", times: dice.int(1, 2) };
+    if (roll < 85) {
+      const op = dice.pick(["all", "allSettled", "any", "race", "race"] as const);
+      return { op, branches: Array.from({ length: dice.int(2, 3) }, () => this.ops(dice.int(1, 2), depth + 1)) };
+    }
+    if (roll < 90) return { op: "loop", times: dice.int(1, 3), body: this.ops(dice.int(1, 2), depth + 1) };
+    const op = dice.pick(["tryCatch", "tryFinally"] as const);
+    return { op, body: this.ops(dice.int(1, 2), depth + 1), after: this.ops(1, depth + 1) };
+  }
+
+  #ms(most: number): number {
+    return this.#dice.hits(0.2) ? this.#dice.int(0, 3) : this.#dice.int(1, most);
+  }
+
+  #limit(): number | null {
+    return this.#dice.hits(0.6) ? this.#dice.int(0, 1_500) : null;
+  }
+
+  #step(): StepSpec {
+    const dice = this.#dice;
+    const ms = dice.hits(0.3) ? 0 : this.#ms(dice.hits(0.1) ? 2_500 : 250);
+    const failures = dice.hits(0.25) ? dice.int(1, 3) : 0;
+    const timeoutMs = dice.hits(0.15) ? dice.int(1, 400) : null;
+    const beats = dice.hits(0.2) ? dice.int(1, 4) : 0;
+    const heartbeatTimeoutMs = beats > 0 && dice.hits(0.5) ? dice.int(20, 300) : null;
+    // What may time out each time must not be tried for ever.
+    const isBounded = timeoutMs !== null || heartbeatTimeoutMs !== null || dice.hits(0.3);
+    return {
+      name: this.#names.next("s"),
+      ms,
+      failures,
+      isFatal: dice.hits(0.06),
+      maxAttempts: isBounded ? dice.int(1, 4) : null,
+      intervalMs: dice.pick([1, 20, 200]),
+      timeoutMs,
+      totalTimeoutMs: dice.hits(0.1) ? dice.int(10, 1_000) : null,
+      heartbeatTimeoutMs,
+      beats,
+      hasInput: dice.hits(0.25),
+      onCancel: dice.hits(0.3) ? "abandon" : "wait",
+      heedsAbort: dice.hits(0.5),
+    };
+  }
+}

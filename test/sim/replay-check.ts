@@ -1,0 +1,144 @@
+// Replays what was committed. Each prefix of a history, brought in one go to a fresh engine, must lead to the very state
+// that the whole history leads through, delivered event by event; and that state must have asked for what is recorded
+// next. So the winner of a race, the order of branches and the values of time and chance are the same on every machine.
+
+import { type Outcome, RunEngine, type RunFacts } from "../../runtime/replay/engine.ts";
+import { TurnLoop } from "../../runtime/replay/turn-loop.ts";
+import type { HistoryEvent } from "../../sdk/protocol/event.ts";
+import type { Program } from "./program.ts";
+import type { Scheduler } from "./scheduler.ts";
+import { traceQuery, workflowOf } from "./workflow-of.ts";
+
+export interface ReplayedRun {
+  readonly runId: string;
+  readonly program: Program;
+  readonly facts: RunFacts;
+  readonly events: readonly HistoryEvent[];
+}
+
+export interface Replays {
+  /** The answer to the trace query after each prefix: `traces[n]` after n events. */
+  readonly traces: readonly (string | null)[];
+  readonly outcome: Outcome | undefined;
+}
+
+export type Complain = (what: string) => void;
+
+const silence = () => {};
+const SILENT = { debug: silence, info: silence, warn: silence, error: silence };
+
+export class ReplayCheck {
+  readonly #scheduler: Scheduler;
+  readonly #turns: TurnLoop;
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
+    this.#turns = new TurnLoop((call) => void scheduler.after(0, null, call));
+  }
+
+  /** Checks many runs side by side: they share their drains. */
+  async check(run: ReplayedRun, complain: Complain): Promise<Replays> {
+    const prefixes = run.events.map((_, index) => this.#replay(run, index + 1));
+    const [stepwise, ...engines] = await Promise.all([this.#stepwise(run), ...prefixes]);
+    const traces: (string | null)[] = [null];
+    for (const [index, engine] of engines.entries()) {
+      const length = index + 1;
+      const next = run.events[length];
+      const { broken } = engine;
+      if (broken !== undefined) {
+        complain(`${length} of ${run.events.length} events do not replay: ${broken.message}`);
+        return { traces, outcome: undefined };
+      }
+      const state = stateOf(engine);
+      // A signal from before the first line: whole prefixes are begun, the run itself was not yet.
+      const hasBegun = stepwise.states[index] !== null;
+      if (hasBegun && state !== stepwise.states[index]) {
+        complain(`${length} events lead to ${state} in one go, and to ${stepwise.states[index]} one by one`);
+      }
+      if (next !== undefined && hasBegun) checkNext(engine, next, complain);
+      traces.push(ask(engine));
+    }
+    return { traces, outcome: engines.at(-1)?.outcome };
+  }
+
+  async #stepwise(run: ReplayedRun): Promise<{ readonly states: (string | null)[] }> {
+    const engine = this.#engine(run);
+    const states: (string | null)[] = [];
+    for (const [index, event] of run.events.entries()) {
+      const next = run.events[index + 1];
+      const isEarly = next?.type === "SignalReceived" && next.isEarly;
+      await new Promise<void>((resolve) => this.#turns.feed(engine, [event], !isEarly, resolve));
+      states.push(engine.hasBegun ? stateOf(engine) : null);
+    }
+    return { states };
+  }
+
+  async #replay(run: ReplayedRun, length: number): Promise<RunEngine> {
+    const engine = this.#engine(run);
+    await new Promise<void>((resolve) => this.#turns.feed(engine, run.events.slice(0, length), true, resolve));
+    return engine;
+  }
+
+  #engine({ program, facts }: ReplayedRun): RunEngine {
+    const refuse = () => {
+      throw new Error("a replay executes no step");
+    };
+    const clock = {
+      now: refuse,
+      monotonic: refuse,
+      setTimer: refuse,
+      afterDrain: (call: () => void) => void this.#scheduler.after(0, null, call),
+    };
+    const workflow = workflowOf(program, { clock, begin: refuse, poison: refuse });
+    return new RunEngine({ workflow, run: facts, log: SILENT });
+  }
+}
+
+/** What is recorded next must answer what the code has asked for, or end the run as the code ended. */
+function checkNext(engine: RunEngine, next: HistoryEvent, complain: Complain): void {
+  if ("command" in next) {
+    const pending = engine.pendingCommand(next.command);
+    const name = pending?.kind === "RunStep" ? pending.ask.name : pending?.name;
+    if (pending !== undefined && name !== next.name) {
+      complain(`event ${next.seq} is ${next.type} of ${next.name}, the code asked for ${name}`);
+    }
+    return;
+  }
+  const { outcome } = engine;
+  if (next.type === "RunCompleted" && !(outcome?.type === "completed" && outcome.result === next.result)) {
+    complain(`completed with ${next.result}, the replay ends with ${JSON.stringify(outcome)}`);
+  }
+  if (next.type === "RunFailed" && !(outcome?.type === "failed" && isSame(outcome.failure, next.failure))) {
+    complain(`failed with ${next.failure.message}, the replay ends with ${JSON.stringify(outcome)}`);
+  }
+  if (next.type === "RunCanceled" && outcome?.type !== "canceled") {
+    complain(`canceled, the replay ends with ${JSON.stringify(outcome)}`);
+  }
+  if (next.type === "RunCompleted" || next.type === "RunFailed" || next.type === "RunCanceled") {
+    const unread = JSON.stringify(engine.unreadSignals());
+    if (unread !== JSON.stringify(next.unread)) complain(`unread ${JSON.stringify(next.unread)}, at replay ${unread}`);
+  }
+}
+
+function isSame(a: { message: string; type: string }, b: { message: string; type: string }): boolean {
+  return a.message === b.message && a.type === b.type;
+}
+
+function stateOf(engine: RunEngine): string {
+  const pending = [...engine.pendingCommands()].map((each) =>
+    each.kind === "RunStep"
+      ? [each.command, each.ask.name, each.failedAttempts, each.nextAttemptAt, each.cancelRequested !== null]
+      : [each.command, each.name, each.fireAt],
+  );
+  const { outcome } = engine;
+  const end = outcome?.type === "completed" ? outcome.result : [outcome?.type, outcome?.failure.message];
+  return JSON.stringify([pending, engine.waits, engine.unreadSignals(), end, ask(engine)]);
+}
+
+function ask(engine: RunEngine): string | null {
+  try {
+    return engine.query(traceQuery.name, null);
+  } catch (error) {
+    return `not answered: ${String(error)}`;
+  }
+}

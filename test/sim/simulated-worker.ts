@@ -1,0 +1,149 @@
+// One worker that is killed, paused, told to stop and started again: each time a new process with a new loop, as a
+// supervisor would.
+
+import type { Store } from "../../runtime/store/store.ts";
+import type { Wakeups } from "../../runtime/wake/wakeups.ts";
+import { WorkerLoop } from "../../runtime/worker/worker-loop.ts";
+import type { Dice } from "./dice.ts";
+import type { SimulatedProcess } from "./simulated-process.ts";
+import type { Simulation } from "./simulation.ts";
+import { type StepWorld, workflowOf } from "./workflow-of.ts";
+
+export class SimulatedWorker {
+  readonly #simulation: Simulation;
+  readonly #dice: Dice;
+  #process: SimulatedProcess | undefined;
+  #loop: WorkerLoop | undefined;
+  #wakeups: Wakeups | undefined;
+  #isStopping = false;
+  #mayBoot = true;
+
+  constructor(simulation: Simulation) {
+    this.#simulation = simulation;
+    this.#dice = simulation.dice.split(`worker/${simulation.workers.length}`);
+  }
+
+  get isRunning(): boolean {
+    return this.#process?.state === "running";
+  }
+
+  boot(): void {
+    if (!this.#mayBoot || (this.#process !== undefined && this.#process.state !== "dead")) return;
+    const { programs, settings } = this.#simulation;
+    const process = this.#simulation.openProcess("worker");
+    const wakeups = this.#simulation.openWakeups(process);
+    const loop = new WorkerLoop({
+      workflows: programs.map((program) => workflowOf(program, this.#stepWorld(process))),
+      store: this.#listening(process, this.#simulation.openStore(process)),
+      leases: this.#simulation.openLeases(process),
+      wakeups,
+      world: process.world,
+      settings,
+    });
+    this.#process = process;
+    this.#wakeups = wakeups;
+    this.#loop = loop;
+    this.#isStopping = false;
+    this.#simulation.trace(() => `${process.name} boots`);
+    loop.start().catch((error: unknown) => this.#simulation.violation("start", String(error)));
+  }
+
+  kill(): void {
+    if (this.#process === undefined || this.#process.state === "dead") return;
+    const process = this.#process;
+    this.#simulation.trace(() => `${process.name} is killed`);
+    this.#simulation.losses++;
+    this.#bury();
+    this.#restartSoon();
+  }
+
+  pause(ms: number): void {
+    const process = this.#process;
+    if (process?.state !== "running") return;
+    this.#simulation.trace(() => `${process.name} is paused for ${ms} ms`);
+    process.pause();
+    this.#simulation.scheduler.after(ms, null, () => process.resume());
+  }
+
+  /** As SIGTERM does: the runs are handed over, then another process takes its place. */
+  stop(): void {
+    const process = this.#process;
+    if (process?.state !== "running" || this.#isStopping) return;
+    this.#simulation.trace(() => `${process.name} is told to stop`);
+    this.#stop().then(
+      () => {
+        if (this.#process !== process || process.state === "dead") return;
+        this.#bury();
+        this.#restartSoon();
+      },
+      (error: unknown) => this.#simulation.violation("stop", String(error)),
+    );
+  }
+
+  heal(): void {
+    this.#process?.resume();
+  }
+
+  /** Resolves when nothing of it is left. */
+  async stopForGood(): Promise<void> {
+    this.#mayBoot = false;
+    if (this.#process === undefined || this.#process.state === "dead") return;
+    await this.#stop();
+    this.#bury();
+  }
+
+  async #stop(): Promise<void> {
+    const loop = this.#loop;
+    if (loop === undefined) return;
+    this.#isStopping = true;
+    await loop.stop();
+    const { liveRuns, stepsWaiting } = loop.stats;
+    if (liveRuns > 0 || stepsWaiting > 0) {
+      this.#simulation.violation("left behind", `a stopped worker has ${liveRuns} runs, ${stepsWaiting} steps in line`);
+    }
+  }
+
+  #bury(): void {
+    this.#process?.kill();
+    void this.#wakeups?.close();
+    this.#loop = undefined;
+  }
+
+  #restartSoon(): void {
+    const { scheduler } = this.#simulation;
+    scheduler.after(this.#dice.hits(0.5) ? 0 : this.#dice.int(1, 1_500), null, () => this.boot());
+  }
+
+  #stepWorld(process: SimulatedProcess): StepWorld {
+    const { effects, probes } = this.#simulation;
+    return {
+      clock: process.world.clock,
+      begin: (context) => effects.begin(process, context),
+      poison: (context, times) => {
+        if (!effects.mayPoison(context, times) || this.#process !== process) return;
+        probes.hit("step: killed its worker");
+        this.kill();
+      },
+    };
+  }
+
+  /** Notes which runs this process has been told that it owns. */
+  #listening(process: SimulatedProcess, store: Store): Store {
+    const heard = <T extends { readonly runId: string }>(claimed: readonly T[]): void => {
+      for (const { runId } of claimed) this.#simulation.effects.heardClaim(process, runId);
+    };
+    return {
+      ...store,
+      claimRuns: async (request) => {
+        const answer = await store.claimRuns(request);
+        heard(answer.claimed);
+        return answer;
+      },
+      claimBlocked: async (...values) => {
+        const claimed = await store.claimBlocked(...values);
+        heard(claimed);
+        return claimed;
+      },
+    };
+  }
+}

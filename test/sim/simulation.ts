@@ -1,0 +1,328 @@
+// One seed: some workers and clients, each a process of its own, on one store, one keeper of leases and one bus of
+// wake-ups, all behind a network that does what the seed says. Faults stop at some time; then everything must finish,
+// and whatever was promised must be true.
+
+import { MemoryLeaseKeeper } from "../../runtime/lease/memory/memory-leases.ts";
+import { MemoryStore } from "../../runtime/store/memory/memory-store.ts";
+import { QUARANTINE_AFTER_CRASHES, type Store } from "../../runtime/store/store.ts";
+import { MemoryWakeBus } from "../../runtime/wake/memory/memory-wakeups.ts";
+import type { WorkerSettings } from "../../runtime/worker/settings.ts";
+import type { Log } from "../../runtime/world/world.ts";
+import { type Acknowledged, SimulatedClient } from "./clients.ts";
+import { Dice } from "./dice.ts";
+import { Effects } from "./effects.ts";
+import { drawFaults, drawSettings, type FaultPlan } from "./faults.ts";
+import { faultyWakeups } from "./faulty-wakeups.ts";
+import { checkEnd } from "./final-checks.ts";
+import { type Mutant, mutate } from "./mutants.ts";
+import { Nemesis } from "./nemesis.ts";
+import { Route, type Server, type Weather } from "./network.ts";
+import { Probes } from "./probes.ts";
+import { drawPrograms, type Program } from "./program.ts";
+import { leasesUnavailable, remoteLeases, remoteStore, storeUnavailable } from "./remote-ports.ts";
+import { Scheduler } from "./scheduler.ts";
+import { EPOCH_MS, SimulatedProcess } from "./simulated-process.ts";
+import { SimulatedWorker } from "./simulated-worker.ts";
+import { Witness } from "./witness.ts";
+
+export interface SimulationResult {
+  readonly seed: number;
+  readonly violations: readonly string[];
+  readonly probes: ReadonlyMap<string, number>;
+  /** The same for the same seed, on every machine. */
+  readonly hash: number;
+  readonly events: number;
+  readonly runs: number;
+  readonly virtualMs: number;
+}
+
+export interface SimulationOptions {
+  readonly mutant?: Mutant | undefined;
+  readonly trace?: ((line: string) => void) | undefined;
+}
+
+const FINISH_WITHIN_MS = 300_000;
+const MOST_VIOLATIONS = 5;
+
+export async function simulate(seed: number, options: SimulationOptions = {}): Promise<SimulationResult> {
+  return new Simulation(seed, options).run();
+}
+
+export class Simulation {
+  readonly dice: Dice;
+  readonly faults: FaultPlan;
+  readonly settings: WorkerSettings;
+  readonly programs: readonly Program[];
+  readonly scheduler: Scheduler;
+  readonly probes = new Probes();
+  readonly witness: Witness;
+  readonly effects: Effects;
+  readonly storeServer: Server = { isDown: false };
+  readonly leaseServer: Server = { isDown: false };
+  readonly keeper: MemoryLeaseKeeper;
+  readonly workers: SimulatedWorker[] = [];
+  readonly #clients: SimulatedClient[] = [];
+  readonly #seed: number;
+  readonly #options: SimulationOptions;
+  readonly #truth: Store;
+  readonly #door: Store;
+  readonly #bus = new MemoryWakeBus();
+  readonly #violations: string[] = [];
+  readonly #acknowledged: Acknowledged = { starts: [], signals: [], results: [], terminations: [], answers: [] };
+  readonly #nemesis: Nemesis;
+  #isHealed = false;
+  #processes = 0;
+  /** Workers that ended without handing over: each may have cost a run a claim. */
+  losses = 0;
+
+  constructor(seed: number, options: SimulationOptions) {
+    const { mutant } = options;
+    this.#seed = seed;
+    this.#options = options;
+    this.dice = new Dice(`everstep/${seed}`);
+    this.faults = { ...drawFaults(this.dice.split("faults")), ...mutant?.faults };
+    this.settings = { ...drawSettings(this.dice.split("settings")), ...mutant?.settings };
+    this.programs = drawPrograms(this.dice.split("programs"), this.faults);
+    this.scheduler = new Scheduler(this.dice.split("ties"), (error) => this.violation("threw", textOf(error)));
+    const clock = {
+      now: () => EPOCH_MS + Math.floor(this.scheduler.now),
+      monotonic: () => this.scheduler.now,
+      setTimer: () => () => {},
+      afterDrain: () => {},
+    };
+    const violation = (kind: string, what: string) => this.violation(kind, what);
+    const { now } = clock;
+    const store = new MemoryStore({ clock, transaction: () => this.effects.transaction() });
+    this.#truth = store;
+    this.witness = new Witness({
+      store: mutate(mutant, {
+        store,
+        claimOf: (runId) => this.witness.runs.get(runId)?.claim ?? null,
+        eventsOf: (runId) => this.witness.chronicle(runId)?.length ?? 0,
+      }),
+      truth: store,
+      now,
+      probes: this.probes,
+      violation,
+      committed: (runId, text) => {
+        this.scheduler.mixText(text);
+        this.trace(() => `${runId.slice(-4)} ${text}`);
+      },
+    });
+    this.#door = this.witness.door();
+    const isPunctual = this.faults.drift === 0;
+    this.effects = new Effects({ witness: this.witness, now, probes: this.probes, isPunctual, violation });
+    this.keeper = new MemoryLeaseKeeper({ clock, settings: { ttlMs: this.settings.leaseTtlMs } });
+    this.#nemesis = new Nemesis(this);
+  }
+
+  async run(): Promise<SimulationResult> {
+    const { scheduler, faults, dice, programs } = this;
+    if (faults.isCalm) this.probes.hit("calm seed");
+    this.trace(() => JSON.stringify({ faults, settings: this.settings, programs }));
+    for (let count = dice.int(1, 3); count > 0; count--) this.workers.push(new SimulatedWorker(this));
+    for (let count = dice.int(1, 2); count > 0; count--) this.#clients.push(this.#openClient());
+    for (const worker of this.workers) worker.boot();
+    this.#operate();
+    this.#nemesis.rage();
+    scheduler.after(faults.untilMs, null, () => this.#heal());
+    const isDone = () => this.#violations.length >= MOST_VIOLATIONS || (this.#isHealed && this.#isOver());
+    const isFinished = await scheduler.run(faults.untilMs + FINISH_WITHIN_MS, isDone);
+    if (!isFinished) await this.#reportStuck();
+    const virtualMs = scheduler.now;
+    if (this.#violations.length === 0) await this.#wrapUp();
+    return {
+      seed: this.#seed,
+      violations: this.#violations,
+      probes: this.probes.counts,
+      hash: scheduler.hash,
+      events: scheduler.fired,
+      runs: this.witness.runs.size,
+      virtualMs,
+    };
+  }
+
+  violation(kind: string, what: string): void {
+    this.trace(() => `!!! ${kind}: ${what}`);
+    if (this.#violations.length < MOST_VIOLATIONS) this.#violations.push(`${kind}: ${what}`);
+  }
+
+  trace(line: () => string): void {
+    this.#options.trace?.(`${this.scheduler.now.toFixed(1).padStart(9)} ${line()}`);
+  }
+
+  openProcess(kind: string): SimulatedProcess {
+    const { dice, faults, scheduler } = this;
+    const name = `${kind}${++this.#processes}`;
+    return new SimulatedProcess({
+      name,
+      scheduler,
+      dice: dice.split(name),
+      skewMs: faults.skewMs === 0 ? 0 : (dice.float() - 0.5) * 2 * faults.skewMs,
+      rate: 1 + (faults.drift === 0 ? 0 : (dice.float() - 0.5) * 2 * faults.drift),
+      log: (process, level, fields, message) => this.#logged(process, level, fields, message),
+    });
+  }
+
+  openStore(process: SimulatedProcess): Store {
+    const { scheduler, probes, faults } = this;
+    const dice = this.dice.split(`${process.name}/store`);
+    const weather = (): Weather => (this.#isHealed ? calm(faults) : faults);
+    const server = this.storeServer;
+    const route = new Route({ scheduler, process, server, dice, probes, weather, unavailable: storeUnavailable });
+    return remoteStore(this.#door, route);
+  }
+
+  openLeases(process: SimulatedProcess) {
+    const { scheduler, probes, faults } = this;
+    const dice = this.dice.split(`${process.name}/leases`);
+    const failing: Weather = {
+      ...calm(faults),
+      lostRequest: faults.leaseFailure / 3,
+      lostReply: faults.leaseFailure / 3,
+      lateExecution: faults.leaseFailure / 3,
+    };
+    const weather = () => (this.#isHealed ? calm(faults) : failing);
+    const server = this.leaseServer;
+    const route = new Route({ scheduler, process, server, dice, probes, weather, unavailable: leasesUnavailable });
+    return remoteLeases(this.keeper.open(), route);
+  }
+
+  openWakeups(process: SimulatedProcess) {
+    const { scheduler, probes, faults } = this;
+    const dice = this.dice.split(`${process.name}/wake`);
+    return faultyWakeups({ bus: this.#bus, process, scheduler, faults, dice, probes });
+  }
+
+  #openClient(): SimulatedClient {
+    const process = this.openProcess("client");
+    return new SimulatedClient({
+      name: process.name,
+      process,
+      store: this.openStore(process),
+      wakeups: this.openWakeups(process),
+      dice: this.dice.split(`${process.name}/plan`),
+      probes: this.probes,
+      acknowledged: this.#acknowledged,
+      now: () => this.scheduler.now,
+      eventsOf: (runId) => this.witness.chronicle(runId)?.length ?? 0,
+      violation: (kind, what) => this.violation(kind, what),
+    });
+  }
+
+  #operate(): void {
+    const dice = this.dice.split("plan");
+    for (let run = dice.int(1, 4); run > 0; run--) {
+      const program = this.programs[dice.int(0, this.programs.length - 1)];
+      if (program === undefined) continue;
+      const client = this.#clients[dice.int(0, this.#clients.length - 1)];
+      client?.operate(program, `order-${run}`);
+      // Two callers with the same id are given the same run.
+      if (dice.hits(0.1)) this.#clients.at(-1)?.operate(program, `order-${run}`);
+    }
+  }
+
+  #heal(): void {
+    this.trace(() => "--- healed");
+    this.#isHealed = true;
+    this.storeServer.isDown = false;
+    this.leaseServer.isDown = false;
+    for (const worker of this.workers) worker.heal();
+    this.#watchForNudges();
+  }
+
+  get isHealed(): boolean {
+    return this.#isHealed;
+  }
+
+  /** Runs that are parked and wait for a signal which nobody sends get one: all others must get on by themselves. */
+  #watchForNudges(): void {
+    this.scheduler.after(1_000, null, () => {
+      for (const runId of this.witness.open) void this.#nudgeIfWaiting(runId);
+      this.#watchForNudges();
+    });
+  }
+
+  async #nudgeIfWaiting(runId: string): Promise<void> {
+    const detail = await this.#truth.findRun({ runId });
+    const waitsForMail = detail !== null && detail.ownerId === null && detail.wakeAt === null;
+    if (waitsForMail && detail.unreadMail === 0) this.#clients[0]?.nudge(runId);
+  }
+
+  #isOver(): boolean {
+    if (this.witness.open.size > 0) return false;
+    for (const client of this.#clients) {
+      if (!client.isIdle) return false;
+      for (const runId of client.waiting.keys()) if (this.witness.runs.get(runId)?.blocked === null) return false;
+    }
+    return true;
+  }
+
+  async #reportStuck(): Promise<void> {
+    for (const runId of this.witness.open) {
+      const detail = await this.#truth.findRun({ runId });
+      this.violation("stuck", `run ${runId} is still open: ${JSON.stringify(detail)}`);
+    }
+    if (this.witness.open.size > 0) return;
+    const waiting = this.#clients.flatMap((client) => [...client.waiting.keys()]);
+    this.violation("stuck", `clients still wait, for results of ${waiting.join() || "nothing"}`);
+  }
+
+  /** Stops every worker as a deploy would, and looks at what is left. */
+  async #wrapUp(): Promise<void> {
+    const { scheduler, witness, faults } = this;
+    const stopping = Promise.all(this.workers.map((worker) => worker.stopForGood()));
+    let isStopped = false;
+    stopping.then(
+      () => {
+        isStopped = true;
+      },
+      (error: unknown) => this.violation("stop", textOf(error)),
+    );
+    const hasFailed = () => this.#violations.length > 0;
+    await scheduler.run(scheduler.now + FINISH_WITHIN_MS, () => isStopped || hasFailed());
+    if (!isStopped) return this.violation("stop", "the workers did not stop");
+    for (const client of this.#clients) await client.service.close();
+    for (const [runId, { blocked, chronicle }] of witness.runs) {
+      if (blocked === null) continue;
+      const isFair = blocked === "quarantine" && this.losses >= QUARANTINE_AFTER_CRASHES;
+      if (!isFair) this.violation("blocked", `run ${runId}: ${blocked} after ${chronicle.length} events`);
+    }
+    let isChecked = false;
+    const checking = checkEnd({
+      truth: this.#truth,
+      witness,
+      effects: this.effects,
+      acknowledged: this.#acknowledged,
+      programs: this.programs,
+      scheduler,
+      probes: this.probes,
+      isCalm: faults.isCalm,
+      violation: (kind, what) => this.violation(kind, what),
+    });
+    checking.then(
+      () => {
+        isChecked = true;
+      },
+      (error: unknown) => this.violation("check", textOf(error)),
+    );
+    await scheduler.run(Number.POSITIVE_INFINITY, () => isChecked || (hasFailed() && this.#violations.length > 3));
+    if (!isChecked && !hasFailed()) this.violation("check", "a replay never came to an end");
+  }
+
+  #logged(process: SimulatedProcess, level: keyof Log, fields: Record<string, unknown>, message: string): void {
+    this.trace(() => `${process.name} ${level}: ${message} ${JSON.stringify(fields)}`);
+    if (message.startsWith("lease lost")) {
+      this.losses++;
+      this.probes.hit("lease: lapsed");
+    }
+  }
+}
+
+function calm({ latencyMs, timeoutMs }: FaultPlan): Weather {
+  return { latencyMs, timeoutMs, lostRequest: 0, lostReply: 0, lateExecution: 0 };
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,315 @@
+// Stands at the store's door and watches every call as it is carried out. Keeps books of its own on who may write which
+// run, and on every history, and complains at the very commit that breaks a rule. Changes nothing.
+
+import type { AppendTurn, Claim, ClaimedRun, Store } from "../../runtime/store/store.ts";
+import { isEverstepError } from "../../sdk/protocol/errors.ts";
+import { Chronicle } from "./chronicle.ts";
+import type { Probes } from "./probes.ts";
+
+interface Entry {
+  readonly chronicle: Chronicle;
+  /** Who may write, by our own books. */
+  claim: Claim | null;
+  ownerId: string | null;
+  epoch: number;
+  claims: number;
+  isParked: boolean;
+  blocked: string | null;
+}
+
+export interface WitnessOptions {
+  /** What processes talk to: the store, or the store with a planted defect. */
+  readonly store: Store;
+  /** The store itself, for looking only. */
+  readonly truth: Store;
+  readonly now: () => number;
+  readonly probes: Probes;
+  readonly violation: (kind: string, what: string) => void;
+  readonly committed: (runId: string, text: string) => void;
+}
+
+export class Witness {
+  readonly runs = new Map<string, Entry>();
+  /** Runs that are neither closed nor blocked. */
+  readonly open = new Set<string>();
+  readonly #options: WitnessOptions;
+  readonly #tags = new Set<string>();
+
+  constructor(options: WitnessOptions) {
+    this.#options = options;
+  }
+
+  chronicle(runId: string): Chronicle | undefined {
+    return this.runs.get(runId)?.chronicle;
+  }
+
+  /** The store as processes reach it. */
+  door(): Store {
+    const { store } = this.#options;
+    const door: Store = {
+      checkReady: () => store.checkReady(),
+      close: () => store.close(),
+      claimRuns: async (request) => {
+        const answer = await store.claimRuns(request);
+        for (const run of answer.claimed) this.#claimed(run, request.workerId);
+        for (const runId of answer.quarantined) this.#blocked(runId, "quarantine");
+        if (request.suspects === "only") this.#hit("claim: suspect", answer.claimed.length);
+        return answer;
+      },
+      claimBlocked: async (workerId, claimId, runIds) => {
+        const claimed = await store.claimBlocked(workerId, claimId, runIds);
+        for (const run of claimed) this.#claimed(run, workerId);
+        return claimed;
+      },
+      loadHistories: (runIds) => store.loadHistories(runIds),
+      appendTurns: async (turns) => {
+        const answer = await store.appendTurns(turns);
+        for (const turn of turns) await this.#appended(turn, answer.committed.has(turn.claim.runId));
+        return answer;
+      },
+      resolveTurns: async (turns) => {
+        const answers = await store.resolveTurns(turns);
+        for (const { landed, owned } of answers) {
+          this.#hit(landed ? "in doubt: landed" : owned ? "in doubt: not landed" : "in doubt: lost");
+        }
+        return answers;
+      },
+      confirm: (workerId) => store.confirm(workerId),
+      appendInTransaction: async (work) => {
+        let turn: AppendTurn | undefined;
+        const answer = await store.appendInTransaction(async (tx) => {
+          turn = await work(tx);
+          return turn;
+        });
+        if (turn !== undefined) await this.#appended(turn, answer.committed);
+        this.#hit(answer.committed ? "transaction: committed" : "transaction: refused");
+        return answer;
+      },
+      readMail: (boxes, limit) => store.readMail(boxes, limit),
+      runsWithMail: (workerId) => store.runsWithMail(workerId),
+      parkRuns: async (requests) => {
+        const outcomes = await store.parkRuns(requests);
+        for (const { claim, takenMail } of requests) {
+          const outcome = outcomes.get(claim.runId);
+          if (outcome === "mail") this.#hit("park: refused, mail came");
+          if (outcome === "lost") this.#hit("park: refused, not owned");
+          if (outcome !== "parked") continue;
+          this.#hit("parked");
+          this.#mustHold(claim, "was parked");
+          const mail = await this.#options.truth.readMail([{ runId: claim.runId, after: takenMail }], 1);
+          if (mail.length > 0) this.#complain("parked over mail", claim.runId, `mail ${mail[0]?.mail} was not taken`);
+          this.#letGo(claim.runId, true);
+        }
+        return outcomes;
+      },
+      claimsOf: (workerId) => store.claimsOf(workerId),
+      releaseRuns: async (claims) => {
+        await store.releaseRuns(claims);
+        for (const claim of claims) {
+          if (!this.#holds(claim)) continue;
+          this.#letGo(claim.runId, false);
+          this.#hit("released");
+        }
+      },
+      blockRuns: async (blocks) => {
+        await store.blockRuns(blocks);
+        for (const { claim, reason } of blocks) {
+          if (!this.#holds(claim)) continue;
+          this.#letGo(claim.runId, false);
+          this.#blocked(claim.runId, reason.kind);
+          this.#complain("blocked", claim.runId, `${reason.kind}: ${reason.message}`);
+        }
+      },
+      saveHeartbeats: async (beats) => {
+        const held = await store.saveHeartbeats(beats);
+        for (const { claim } of beats) {
+          this.#hit(held.has(claim.runId) ? "heartbeat: kept" : "heartbeat: refused, not owned");
+          if (held.has(claim.runId)) this.#mustHold(claim, "kept a heartbeat");
+        }
+        return held;
+      },
+      takeQueries: async (workerId, queues, limit) => {
+        const taken = await store.takeQueries(workerId, queues, limit);
+        this.#hit("query: of a run nobody owned", taken.filter(({ ownerId }) => ownerId === null).length);
+        return taken;
+      },
+      answerQueries: (answers) => store.answerQueries(answers),
+      ownerIds: () => store.ownerIds(),
+      rescueRuns: async (workerId, limit) => {
+        const rescued = await store.rescueRuns(workerId, limit);
+        if (rescued.count > 0) this.#hit("rescued", rescued.count);
+        const owned = [...this.runs].filter(([, { ownerId }]) => ownerId === workerId);
+        if (owned.length !== rescued.count)
+          this.#complain("rescue", workerId, `${rescued.count} of ${owned.length} runs`);
+        for (const [runId] of owned) this.#letGo(runId, false);
+        return rescued;
+      },
+      closeOverdue: async (limit) => {
+        const closed = await store.closeOverdue(limit);
+        for (const runId of closed) await this.#grew(runId);
+        return closed;
+      },
+      findBlocked: (workflows, limit) => store.findBlocked(workflows, limit),
+      forgetLeftovers: () => store.forgetLeftovers(),
+      startRuns: async (requests) => {
+        const outcomes = await store.startRuns(requests);
+        for (const [index, { runId, outcome }] of outcomes.entries()) {
+          if (outcome === "existing") this.#hit("start: existing run used");
+          if (outcome === "started" && runId !== requests[index]?.runId) this.#hit("start: repeated, same run");
+          await this.#grew(runId);
+        }
+        return outcomes;
+      },
+      sendMail: async (requests) => {
+        const outcomes = await store.sendMail(requests);
+        for (const { outcome, runId } of outcomes) {
+          const entry = runId === null ? undefined : this.runs.get(runId);
+          if (outcome === "accepted" && entry?.isParked) {
+            entry.isParked = false;
+            this.#hit("mail: woke a parked run");
+          }
+          if (outcome === "duplicate") this.#hit("mail: duplicate recognised");
+          if (outcome === "closed") this.#hit("mail: refused, closed");
+        }
+        return outcomes;
+      },
+      terminateRun: async (runId, reason) => {
+        const outcome = await store.terminateRun(runId, reason);
+        await this.#grew(runId);
+        return outcome;
+      },
+      findRun: (ref) => store.findRun(ref),
+      listRuns: (request) => store.listRuns(request),
+      readHistory: (runId, afterSeq, limit) => store.readHistory(runId, afterSeq, limit),
+      readOutcomes: (runIds) => store.readOutcomes(runIds),
+      askQuery: (request) => store.askQuery(request),
+      takeAnswer: (queryId) => store.takeAnswer(queryId),
+    };
+    return this.#watchInvariants(door);
+  }
+
+  /** An invariant that the store itself finds broken is a violation, whoever hears of it. */
+  #watchInvariants(door: Store): Store {
+    const watch = (error: unknown): never => {
+      if (isEverstepError(error, "INVARIANT_BROKEN")) this.#complain("store", "-", error.message);
+      throw error;
+    };
+    return new Proxy(door, {
+      get: (target, key: keyof Store) => {
+        const call = target[key] as (...values: unknown[]) => Promise<unknown>;
+        return (...values: unknown[]) => call(...values).catch(watch);
+      },
+    });
+  }
+
+  #claimed(run: ClaimedRun, workerId: string): void {
+    const entry = this.runs.get(run.runId);
+    if (entry === undefined) return this.#complain("claim", run.runId, "claimed before it was started");
+    const { runId, epoch, claimId } = run;
+    if (entry.claim !== null) this.#complain("claim", runId, "claimed while somebody owns it");
+    if (entry.chronicle.closing !== undefined) this.#complain("claim", runId, "claimed after its end");
+    if (epoch <= entry.epoch) this.#complain("claim", runId, `epoch ${epoch} after epoch ${entry.epoch}`);
+    if (run.events !== entry.chronicle.length) {
+      this.#complain("claim", runId, `${run.events} events, there are ${entry.chronicle.length}`);
+    }
+    entry.claim = { runId, epoch, claimId };
+    entry.ownerId = workerId;
+    entry.epoch = epoch;
+    entry.claims++;
+    entry.isParked = false;
+    if (entry.blocked !== null) this.open.add(runId);
+    entry.blocked = null;
+  }
+
+  async #appended(turn: AppendTurn, isCommitted: boolean): Promise<void> {
+    const { runId } = turn.claim;
+    const entry = this.runs.get(runId);
+    const length = entry?.chronicle.length ?? 0;
+    const isHeld = this.#holds(turn.claim);
+    if (isCommitted) {
+      this.#hit("append: committed");
+      this.#mustHold(turn.claim, "appended");
+      if (turn.base !== length)
+        this.#complain("head", runId, `a turn for event ${turn.base + 1} landed at ${length + 1}`);
+      if (turn.notBefore !== null && this.#options.now() < turn.notBefore) {
+        this.#complain("early", runId, `a turn landed ${turn.notBefore - this.#options.now()} ms early`);
+      }
+      if (turn.close !== null) {
+        const mail = await this.#options.truth.readMail([{ runId, after: turn.takenMail }], 1);
+        if (mail.length > 0) this.#complain("closed over mail", runId, `mail ${mail[0]?.mail} was not taken`);
+      }
+    } else if (!isHeld) {
+      this.#hit("append: fenced");
+    } else if (turn.base !== length) {
+      this.#hit("append: refused, head moved");
+    } else if (turn.notBefore !== null && this.#options.now() < turn.notBefore) {
+      this.#hit("append: refused, too early");
+    } else if (turn.close !== null) {
+      this.#hit("close: refused, mail first");
+    } else {
+      this.#complain("append", runId, "refused without a reason");
+    }
+    if (this.#tags.has(turn.tag)) this.#hit("append: same turn arrived twice");
+    this.#tags.add(turn.tag);
+    const fresh = await this.#grew(runId);
+    const expected = isCommitted ? turn.events.length : 0;
+    if (fresh !== expected) this.#complain("append", runId, `${fresh} events came of a turn of ${expected}`);
+  }
+
+  /** Reads the run's history anew; answers how many events came. */
+  async #grew(runId: string): Promise<number> {
+    const stored = await this.#options.truth.readHistory(runId, 0, Number.MAX_SAFE_INTEGER);
+    if (stored.length === 0) return 0;
+    let entry = this.runs.get(runId);
+    if (entry === undefined) {
+      const chronicle = new Chronicle(runId, this.#options.probes);
+      entry = { chronicle, claim: null, ownerId: null, epoch: 0, claims: 0, isParked: false, blocked: null };
+      this.runs.set(runId, entry);
+      this.open.add(runId);
+    }
+    const fresh = entry.chronicle.absorb(stored, (what) => this.#complain("history", runId, what));
+    for (const event of fresh) {
+      const which = "command" in event ? ` ${event.name} ${event.command}` : "mail" in event ? ` ${event.mail}` : "";
+      this.#options.committed(runId, `${event.seq} ${event.type}${which} @${event.at} e${entry.epoch}`);
+    }
+    if (entry.chronicle.closing !== undefined) {
+      this.#letGo(runId, false);
+      this.open.delete(runId);
+    }
+    return fresh.length;
+  }
+
+  #blocked(runId: string, kind: string): void {
+    const entry = this.runs.get(runId);
+    if (entry === undefined) return;
+    entry.blocked = kind;
+    this.open.delete(runId);
+    if (kind === "quarantine") this.#hit("quarantined");
+  }
+
+  #letGo(runId: string, isParked: boolean): void {
+    const entry = this.runs.get(runId);
+    if (entry === undefined) return;
+    entry.claim = null;
+    entry.ownerId = null;
+    entry.isParked = isParked;
+  }
+
+  #holds(claim: Claim): boolean {
+    const held = this.runs.get(claim.runId)?.claim;
+    return held != null && held.epoch === claim.epoch && held.claimId === claim.claimId;
+  }
+
+  #mustHold(claim: Claim, did: string): void {
+    if (!this.#holds(claim))
+      this.#complain("fence", claim.runId, `epoch ${claim.epoch} ${did} without the right to write`);
+  }
+
+  #hit(probe: string, times = 1): void {
+    if (times > 0) this.#options.probes.hit(probe, times);
+  }
+
+  #complain(kind: string, runId: string, what: string): void {
+    this.#options.violation(kind, `run ${runId}: ${what}`);
+  }
+}

@@ -1,0 +1,241 @@
+// A program as a real workflow, written with the real language. Everything it sees goes into its trace: a replay that
+// saw anything else, or in another order, has another trace. Step results are never the same twice.
+
+import {
+  type AnyWorkflow,
+  condition,
+  defineQuery,
+  defineSignal,
+  defineStep,
+  nonCancellable,
+  PermanentError,
+  type StepContext,
+  type StepOptions,
+  sleep,
+  step,
+  transaction,
+  workflow,
+} from "everstep";
+import { pause } from "../../runtime/world/pause.ts";
+import type { Clock } from "../../runtime/world/world.ts";
+import type { Op, Program, StepSpec } from "./program.ts";
+
+export interface SignalPayload {
+  readonly id: string;
+}
+
+/** What a run has seen so far. */
+export interface Trace {
+  readonly length: number;
+  readonly hash: number;
+  /** Ids of the signals that its code was given, in order. */
+  readonly signals: readonly string[];
+}
+
+/** The process that executes steps, as a step's body sees it. */
+export interface StepWorld {
+  readonly clock: Clock;
+  /** Says that an attempt begins; answers what its result shall be, never the same twice. */
+  begin(context: StepContext): string;
+  /** Kills the process, if it has not been killed by this step often enough. */
+  poison(context: StepContext, times: number): void;
+}
+
+export const signals = {
+  a: defineSignal<SignalPayload>("a"),
+  b: defineSignal<SignalPayload>("b"),
+  bump: defineSignal<SignalPayload>("bump"),
+};
+
+export const traceQuery = defineQuery<Trace>("trace");
+
+export function workflowOf(program: Program, world: StepWorld): AnyWorkflow {
+  return workflow(program.name, async (_input: { readonly nonce: string }) => new Interpreter(program, world).run());
+}
+
+class Interpreter {
+  readonly #program: Program;
+  readonly #world: StepWorld;
+  readonly #signals: string[] = [];
+  #length = 0;
+  #hash = 0;
+  #bumps = 0;
+
+  constructor(program: Program, world: StepWorld) {
+    this.#program = program;
+    this.#world = world;
+  }
+
+  async run(): Promise<Trace> {
+    traceQuery.handle(() => this.#trace());
+    signals.bump.handle((payload) => {
+      this.#bumps++;
+      this.#received(payload);
+      return this.#program.onBump.length > 0 ? this.#all(this.#program.onBump) : undefined;
+    });
+    await this.#all(this.#program.ops);
+    return this.#trace();
+  }
+
+  #trace(): Trace {
+    return { length: this.#length, hash: this.#hash, signals: [...this.#signals] };
+  }
+
+  #note(what: string): void {
+    this.#length++;
+    let hash = this.#hash;
+    for (let index = 0; index < what.length; index++) hash = (Math.imul(hash, 31) + what.charCodeAt(index)) | 0;
+    this.#hash = hash;
+  }
+
+  #received({ id }: SignalPayload): void {
+    this.#signals.push(id);
+    this.#note(`signal ${id}`);
+  }
+
+  async #all(ops: readonly Op[]): Promise<void> {
+    for (const op of ops) await this.#one(op);
+  }
+
+  async #one(op: Op): Promise<void> {
+    switch (op.op) {
+      case "step":
+        return this.#note(await this.#step(op.step));
+      case "transaction":
+        return this.#note(await this.#transaction(op.step));
+      case "sleep":
+        await sleep(op.ms);
+        return this.#note("slept");
+      case "setTimeout":
+        await new Promise((resolve) => setTimeout(resolve, op.ms));
+        return this.#note("timed");
+      case "receive": {
+        const signal = signals[op.signal];
+        const payload =
+          op.timeoutMs === null ? await signal.receive() : await signal.receive({ timeout: op.timeoutMs });
+        return payload === undefined ? this.#note("nothing received") : this.#received(payload);
+      }
+      case "condition": {
+        const holds = () => this.#bumps >= op.least;
+        const held = op.timeoutMs === null ? await condition(holds) : await condition(holds, { timeout: op.timeoutMs });
+        return this.#note(`condition ${String(held)}`);
+      }
+      case "chance":
+        return this.#note(`${Date.now()} ${Math.random()} ${crypto.randomUUID()}`);
+      case "all":
+        await Promise.all(op.branches.map((branch) => this.#all(branch)));
+        return this.#note("all");
+      case "allSettled": {
+        const ends = await Promise.allSettled(op.branches.map((branch) => this.#all(branch)));
+        return this.#note(ends.map(({ status }) => status).join());
+      }
+      case "any":
+      case "race": {
+        const branches = op.branches.map(async (branch, index) => {
+          await this.#all(branch);
+          return index;
+        });
+        return this.#note(`first ${op.op === "any" ? await Promise.any(branches) : await Promise.race(branches)}`);
+      }
+      case "loop":
+        for (let round = 0; round < op.times; round++) await this.#all(op.body);
+        return;
+      case "tryCatch":
+        try {
+          return await this.#all(op.body);
+        } catch (error) {
+          this.#note(`caught ${nameOf(error)}`);
+          return this.#all(op.after);
+        }
+      case "tryFinally":
+        try {
+          return await this.#all(op.body);
+        } finally {
+          await nonCancellable(() => this.#all(op.after));
+        }
+      case "lateAwait": {
+        const later = this.#step(op.step);
+        await sleep(op.ms);
+        return this.#note(await later);
+      }
+      case "poison":
+        return this.#note(await step("poison", (context) => this.#poison(context, op.times)));
+    }
+  }
+
+  #step(spec: StepSpec): Promise<string> {
+    const options = optionsOf(spec);
+    // Without a wait, the body is an ordinary function that answers at once.
+    const body =
+      spec.ms === 0 && spec.beats === 0
+        ? (context: StepContext) => this.#instantly(spec, context)
+        : (context: StepContext) => this.#slowly(spec, context);
+    if (!spec.hasInput) return step(spec.name, body, options);
+    const defined = defineStep(spec.name, (_input: { at: number }, context) => body(context), options);
+    return defined({ at: this.#length });
+  }
+
+  #transaction(spec: StepSpec): Promise<string> {
+    return transaction(
+      spec.name,
+      async (tx, context) => {
+        const result = this.#world.begin(context);
+        await tx.query("insert", [context.idempotencyKey, result]);
+        if (spec.ms > 0) await pause(this.#world.clock, spec.ms);
+        failIfTold(spec, context);
+        return result;
+      },
+      optionsOf(spec),
+    );
+  }
+
+  #instantly(spec: StepSpec, context: StepContext): string {
+    const result = this.#world.begin(context);
+    failIfTold(spec, context);
+    return result;
+  }
+
+  async #slowly(spec: StepSpec, context: StepContext): Promise<string> {
+    const result = this.#world.begin(context);
+    const abort = spec.heedsAbort ? context.signal : undefined;
+    for (let beat = 0; beat < spec.beats; beat++) {
+      context.heartbeat({ beat });
+      await pause(this.#world.clock, spec.ms / spec.beats, abort);
+      abort?.throwIfAborted();
+    }
+    if (spec.beats === 0) await pause(this.#world.clock, spec.ms, abort);
+    abort?.throwIfAborted();
+    failIfTold(spec, context);
+    return result;
+  }
+
+  async #poison(context: StepContext, times: number): Promise<string> {
+    const result = this.#world.begin(context);
+    this.#world.poison(context, times);
+    await pause(this.#world.clock, 1);
+    return result;
+  }
+}
+
+function failIfTold(spec: StepSpec, { attempt }: StepContext): void {
+  if (spec.isFatal) throw new PermanentError(`${spec.name} cannot work`);
+  if (attempt <= spec.failures) throw new Error(`${spec.name} failed in attempt ${attempt}`);
+}
+
+function optionsOf(spec: StepSpec): StepOptions {
+  return {
+    retry: {
+      initialInterval: spec.intervalMs,
+      maxInterval: spec.intervalMs * 4,
+      ...(spec.maxAttempts === null ? {} : { maxAttempts: spec.maxAttempts }),
+    },
+    onCancel: spec.onCancel,
+    ...(spec.timeoutMs === null ? {} : { timeout: spec.timeoutMs }),
+    ...(spec.totalTimeoutMs === null ? {} : { totalTimeout: spec.totalTimeoutMs }),
+    ...(spec.heartbeatTimeoutMs === null ? {} : { heartbeatTimeout: spec.heartbeatTimeoutMs }),
+  };
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? `${error.name} ${error.message}` : String(error);
+}
