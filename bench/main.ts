@@ -2,7 +2,7 @@
 // `-- --json` prints one JSON line per figure. DATABASE_URL (and REDIS_URL) name the servers; without DATABASE_URL an
 // embedded Postgres is used, with its durability on.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -42,6 +42,8 @@ function report(scenario: string, title: string, figures: readonly Figure[]): vo
 
 async function main(): Promise<void> {
   const dataDir = mkdtempSync(join(tmpdir(), "everstep-bench-"));
+  // Postgres may not run as root: the user it then runs as must be able to enter.
+  chmodSync(dataDir, 0o755);
   const given = process.env.DATABASE_URL;
   const world = systemWorld({ log: systemLog({ level: "warn" }) });
   const server = given ? undefined : await startEmbeddedPostgres({ world, dataDir: join(dataDir, "postgres") });

@@ -14,7 +14,7 @@ const { fromRecord, toRecord }: typeof import("../../sdk/protocol/event-record.t
   await built("sdk/protocol/event-record.js");
 
 const EVENTS = 10_000;
-const ROUNDS = 5;
+const ROUNDS = 9;
 
 const long = workflow("long", async (count: number) => {
   let total = 0;

@@ -23,6 +23,7 @@ export interface ClaimerOptions {
   readonly accept: (run: ClaimedRun, history: LoadedHistory) => void;
 }
 
+const SHORTEST_WAIT_MS = 5;
 const MAX_EVENTS_PER_LOAD = 20_000;
 
 export class Claimer {
@@ -89,9 +90,8 @@ export class Claimer {
     const { taken, nextDueInMs, hasDueSuspects } = await this.#claim(limit, "exclude", signal);
     if (hasDueSuspects && taken < limit && !hasSuspect()) await this.#claim(1, "only", signal);
     if (taken === limit) return 0;
-    // A run that is due and was left is a suspect that must wait, or locked at the moment: looking at once is vain.
-    if (nextDueInMs === 0) return pollMs / 4;
-    return nextDueInMs ?? pollMs;
+    // A run that is due and was left became so this moment, or another worker has it under lock: looking at once is vain.
+    return nextDueInMs === null ? pollMs : Math.max(nextDueInMs, SHORTEST_WAIT_MS);
   }
 
   async #claim(

@@ -336,13 +336,19 @@ export class LiveRun implements Committing {
       this.#knownMail = item.mail;
       this.#push(this.#mailEvent(item));
     }
+    // What is read after the first page that is not full came later.
+    if (!wasFullPage) this.#endEarlyMail();
     if (this.#isOurs && (wasFullPage || this.#mailRequests > requestsSeen)) return true;
     this.#isFetchingMail = false;
-    // Signals that were expected before the first line, and are not there after all (taken by an earlier owner).
-    if (this.#waitsForEarlyMail && this.#outbox.size === 0 && !this.#isTurnSent) this.#feed([]);
-    this.#waitsForEarlyMail = false;
     this.#lookAround();
     return false;
+  }
+
+  #endEarlyMail(): void {
+    if (!this.#waitsForEarlyMail) return;
+    this.#waitsForEarlyMail = false;
+    // Else the commit of the signals begins the run. They may not be there after all (taken by an earlier owner).
+    if (this.#outbox.size === 0 && !this.#isTurnSent) this.#feed([]);
   }
 
   get mailRequests(): number {
@@ -416,7 +422,8 @@ export class LiveRun implements Committing {
   #feed(events: readonly HistoryEvent[]): void {
     this.#isBusyWithCode = true;
     this.#host.becameBusy(this);
-    this.#host.feed(this, events, true);
+    // Not before all early signals are committed: at replay they all come before the first line.
+    this.#host.feed(this, events, !this.#waitsForEarlyMail);
   }
 
   #turnSettled(): void {

@@ -4,6 +4,7 @@
 
 import { Worker as Thread } from "node:worker_threads";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
+import { AMBIENT_KEY } from "../../sdk/workflow/ambient.ts";
 import type { CancelTimer, Clock } from "../world/world.ts";
 
 export interface WatchdogLimits {
@@ -15,12 +16,9 @@ export interface WatchdogLimits {
 
 export interface WatchdogOptions extends Required<WatchdogLimits> {
   readonly clock: Clock;
-  /** Names of what may be executing: asked at each sign of life, since nobody can ask later. */
-  readonly describe: () => readonly string[];
 }
 
 const BEAT_MS = 500;
-const NAMES_BYTES = 1_024;
 
 /** Throws CONFIGURATION_INVALID for limits that are no more than the pause between two signs of life. */
 export function watchdogLimits(given: WatchdogLimits = {}): Required<WatchdogLimits> {
@@ -31,22 +29,17 @@ export function watchdogLimits(given: WatchdogLimits = {}): Required<WatchdogLim
 }
 
 /** Answers how to stop it. */
-export function startWatchdog({ clock, reportAfterMs, endAfterMs, describe }: WatchdogOptions): () => void {
-  const beats = new Int32Array(new SharedArrayBuffer(8));
-  const names = new Uint8Array(new SharedArrayBuffer(NAMES_BYTES));
-  const encoder = new TextEncoder();
+export function startWatchdog({ clock, reportAfterMs, endAfterMs }: WatchdogOptions): () => void {
+  const beats = new Int32Array(new SharedArrayBuffer(4));
   let cancelBeat: CancelTimer = () => {};
   const beat = () => {
-    const text = encoder.encode(describe().slice(0, 10).join(", ")).subarray(0, NAMES_BYTES);
-    names.fill(0);
-    names.set(text);
     Atomics.add(beats, 0, 1);
     cancelBeat = clock.setTimer(BEAT_MS, beat);
   };
   beat();
   const thread = new Thread(WATCH, {
     eval: true,
-    workerData: { beats, names, reportAfterMs, endAfterMs, beatMs: BEAT_MS, pid: process.pid },
+    workerData: { beats, reportAfterMs, endAfterMs, beatMs: BEAT_MS, pid: process.pid, ambientKey: AMBIENT_KEY },
   });
   thread.unref();
   return () => {
@@ -55,12 +48,44 @@ export function startWatchdog({ clock, reportAfterMs, endAfterMs, describe }: Wa
   };
 }
 
-// Runs in a thread of its own: the main thread is what is being watched.
+// Runs in a thread of its own: the main thread is what is being watched. What that one executes is learnt when it has
+// to be, by stopping it for a moment with the inspector: work that turns pays nothing for being watched. Native code
+// cannot be stopped (a synchronous child process, for instance); the report then goes without the place.
 const WATCH = `
-const { workerData: { beats, names, reportAfterMs, endAfterMs, beatMs, pid } } = require("node:worker_threads");
+const { workerData: { beats, reportAfterMs, endAfterMs, beatMs, pid, ambientKey } } = require("node:worker_threads");
+const { Session } = require("node:inspector");
 const { writeSync } = require("node:fs");
+
 let seen = Atomics.load(beats, 0), silentMs = 0, isReported = false, last = performance.now();
-const say = (level, message) => writeSync(2, JSON.stringify({ level, service: "everstep", pid, blockedMs: Math.round(silentMs), runs: Buffer.from(names).toString("utf8").replace(/\\0+$/, ""), message }) + "\\n");
+const say = (place, message) =>
+  writeSync(2, JSON.stringify({ level: "error", service: "everstep", pid, blockedMs: Math.round(silentMs), ...place, message }) + "\\n");
+
+const CURRENT = \`(() => {
+  const at = globalThis[Symbol.for(\${JSON.stringify(ambientKey)})]?.getStore();
+  if (at?.kind === "workflow") return { workflowId: at.run.info.workflowId, runId: at.run.info.runId };
+  return at?.kind === "step" ? { workflowId: at.step.workflowId, runId: at.step.runId, step: at.name } : {};
+})()\`;
+
+function findPlace(tell) {
+  const session = new Session();
+  let isDone = false;
+  const done = (place) => {
+    if (isDone) return;
+    isDone = true;
+    session.disconnect();
+    tell(place);
+  };
+  session.connectToMainThread();
+  session.once("Debugger.paused", ({ params: { callFrames: [frame] } }) => {
+    const code = frame.url + ":" + (frame.location.lineNumber + 1);
+    const question = { callFrameId: frame.callFrameId, expression: CURRENT, returnByValue: true };
+    session.post("Debugger.evaluateOnCallFrame", question, (error, reply) => done({ ...reply?.result?.value, code }));
+  });
+  session.post("Debugger.enable");
+  session.post("Debugger.pause");
+  setTimeout(() => done({}), beatMs);
+}
+
 setInterval(() => {
   const now = performance.now();
   const passed = now - last;
@@ -69,7 +94,13 @@ setInterval(() => {
   // A whole process that was stopped (SIGSTOP, a suspended machine) has not blocked its loop: time then passed here too.
   if (current !== seen || passed > beatMs * 4) { seen = current; silentMs = 0; isReported = false; return; }
   silentMs += passed;
-  if (silentMs >= reportAfterMs && !isReported) { isReported = true; say("error", "the event loop is blocked: code of one of these runs, or a step, does not give way"); }
-  if (silentMs >= endAfterMs) { say("error", "the event loop is still blocked: ending the process so that other workers take over"); process.kill(pid, "SIGKILL"); }
+  if (silentMs >= reportAfterMs && !isReported) {
+    isReported = true;
+    findPlace((place) => say(place, "the event loop is blocked: the code at this place does not give way"));
+  }
+  if (silentMs >= endAfterMs) {
+    say({}, "the event loop is still blocked: ending the process so that other workers take over");
+    process.kill(pid, "SIGKILL");
+  }
 }, beatMs);
 `;

@@ -196,11 +196,6 @@ export class WorkerLoop implements RunHost {
     };
   }
 
-  /** Runs whose code is between two quiet moments: for the watchdog's report. */
-  get runsInCode(): string[] {
-    return this.#turns.active.map((engine) => engine.info.workflowId);
-  }
-
   /** Begins to claim. Resolves when the worker has its lease, or has tried once to get it. */
   async start(): Promise<void> {
     const { wakeups, settings } = this.#parts;
