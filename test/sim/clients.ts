@@ -52,6 +52,7 @@ export class SimulatedClient {
   readonly #dice: Dice;
   #busy = 0;
   #signals = 0;
+  #starts = 0;
 
   constructor(options: ClientOptions) {
     this.#options = options;
@@ -82,7 +83,7 @@ export class SimulatedClient {
   }
 
   async #operate(program: Program, workflowId: string): Promise<void> {
-    const { probes, acknowledged, process } = this.#options;
+    const { probes, acknowledged } = this.#options;
     const dice = this.#dice;
     await this.#sleep(1_500);
     const signal = dice.hits(0.2) ? this.#newSignal("a") : null;
@@ -92,7 +93,7 @@ export class SimulatedClient {
       workflowId,
       queue: null,
       input: JSON.stringify({ nonce: workflowId }),
-      requestId: `request-${workflowId}-${this.#options.name}`,
+      requestId: `request-${this.#options.name}-${++this.#starts}`,
       onConflict: "useExisting",
       onReuse: "allow",
       delayMs: dice.hits(0.1) ? dice.int(1, 1_000) : 0,
@@ -114,12 +115,17 @@ export class SimulatedClient {
     const queries = dice.hits(0.35) ? dice.int(1, 3) : 0;
     for (let query = 0; query < queries; query++) this.#task(() => this.#query(runId));
     this.waiting.set(runId, (this.waiting.get(runId) ?? 0) + 1);
-    void this.#insist(() => this.service.outcome({ runId }, null)).then((closed) => {
-      if (process.state === "dead") return;
-      acknowledged.results.push({ runId, closed });
-      this.waiting.delete(runId);
-      probes.hit("client: told the result");
-    });
+    void this.#insist(() => this.service.outcome({ runId }, null)).then(
+      (closed) => {
+        acknowledged.results.push({ runId, closed });
+        this.waiting.delete(runId);
+        probes.hit("client: told the result");
+      },
+      (error: unknown) => {
+        // Quarantined runs have no result: whoever waits for one is told so at the end.
+        if (!isEverstepError(error, "RUN_STILL_OPEN")) this.#options.violation("result", String(error));
+      },
+    );
   }
 
   async #sendSignals(runId: string): Promise<void> {

@@ -52,7 +52,7 @@ export function drawPrograms(dice: Dice, { isCalm }: { readonly isCalm: boolean 
   const count = dice.int(1, 3);
   return Array.from({ length: count }, (_, index) => {
     const isPoison = !isCalm && dice.hits(0.03);
-    const writer = new Writer(dice, names, isCalm);
+    const writer = new Writer(dice, names, isCalm, !isPoison);
     const ops = writer.ops(dice.int(1, 5), 0);
     if (isPoison) ops.push({ op: "poison", times: Number.POSITIVE_INFINITY });
     return { name: `w${index}`, ops, onBump: dice.hits(0.3) ? [writer.step()] : [], isPoison };
@@ -72,11 +72,13 @@ class Writer {
   readonly #dice: Dice;
   readonly #names: Names;
   readonly #isCalm: boolean;
+  readonly #mayBeat: boolean;
 
-  constructor(dice: Dice, names: Names, isCalm: boolean) {
+  constructor(dice: Dice, names: Names, isCalm: boolean, mayBeat: boolean) {
     this.#dice = dice;
     this.#names = names;
     this.#isCalm = isCalm;
+    this.#mayBeat = mayBeat;
   }
 
   ops(count: number, depth: number): Op[] {
@@ -121,7 +123,8 @@ class Writer {
     const ms = dice.hits(0.3) ? 0 : this.#ms(dice.hits(0.1) ? 2_500 : 250);
     const failures = dice.hits(0.25) ? dice.int(1, 3) : 0;
     const timeoutMs = dice.hits(0.15) ? dice.int(1, 400) : null;
-    const beats = dice.hits(0.2) ? dice.int(1, 4) : 0;
+    // A heartbeat counts as progress: a run that kills its workers and beats is never set aside.
+    const beats = this.#mayBeat && dice.hits(0.2) ? dice.int(1, 4) : 0;
     const heartbeatTimeoutMs = beats > 0 && dice.hits(0.5) ? dice.int(20, 300) : null;
     // What may time out each time must not be tried for ever.
     const isBounded = timeoutMs !== null || heartbeatTimeoutMs !== null || dice.hits(0.3);

@@ -4,6 +4,9 @@
 
 import type { Dice } from "./dice.ts";
 
+/** Times are multiples of 1/16 ms: sums of them are exact, so that nothing seems early by a rounding. */
+const GRID = 16;
+
 const immediately = globalThis.setImmediate;
 
 /** Who an event belongs to: whether it may fire now, never, or has to wait. */
@@ -56,7 +59,13 @@ export class Scheduler {
 
   /** Answers the event, whose `fire` may be set to null to take it back. */
   after(ms: number, holder: Holder | null, fire: () => void): ScheduledEvent {
-    const event = { at: this.#now + Math.max(0, ms), tie: this.#dice.bits(), id: ++this.#ids, holder, fire };
+    const event = {
+      at: this.#now + Math.ceil(Math.max(0, ms) * GRID) / GRID,
+      tie: this.#dice.bits(),
+      id: ++this.#ids,
+      holder,
+      fire,
+    };
     this.#push(event);
     return event;
   }
