@@ -127,7 +127,7 @@ describe("the tables", () => {
     const turns = claims.map((claim) => turnOf({ ...claim, events: 1, takenMail: 0 } as ClaimedRun));
     const nodes = await explain(APPEND.text, appendValues(turns), plan);
     expect(sequential(nodes)).toEqual([]);
-    expect(nodes[0]?.["Actual Rows"]).toBe(2);
+    expect(nodes.some((node) => node["CTE Name"] === "ok" && node["Actual Rows"] === 2)).toBe(true);
   });
 
   test("lists by status of open runs, and by workflow id, do not go through the history", async () => {

@@ -3,11 +3,12 @@
 // this lock, or with a weaker one, a new owner can load a history that a late event then joins.
 
 import { invariant } from "../../../sdk/protocol/errors.ts";
+import type { EventRecord } from "../../../sdk/protocol/event-record.ts";
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import type { AppendAnswer, AppendTurn, ResolvedTurn, Transaction } from "../store.ts";
-import { ms, names, plain, runIds, textColumn, texts } from "./columns.ts";
+import { ms, PlainColumn, plain, runIds, TextColumn, textColumn } from "./columns.ts";
 import { Abort, type Pool, type Statement } from "./connection.ts";
-import { runIdOf } from "./run-id.ts";
+import { runIdOf, uuidOf } from "./run-id.ts";
 import { runInside } from "./transaction.ts";
 
 // `clock` is read once and after the last lock is held: no event is older than one that this run, seen under its lock,
@@ -41,48 +42,76 @@ export const APPEND: Statement = {
       from unnest($10::int[], $11::int[], $12::smallint[], $13::int[], ${textColumn(14)}, ${textColumn(15)}, ${textColumn(16)})
         e(place, step, type, command, name, payload, data)
       join ok on ok.place = e.place)
-    select ${ms("c.at")} as at, ok.run_id from clock c left join ok on true`,
+    select ${ms("c.at")} as at, (select string_agg(place::text, ',') from ok) as places from clock c`,
 };
 
 interface AppendedRow {
   at: number;
-  run_id: string | null;
+  /** Places of the committed turns, from 1, joined by commas; null when there are none. */
+  places: string | null;
 }
 
 export async function appendTurns(pool: Pool, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
-  return answerOf(await pool.query<AppendedRow>(APPEND, appendValues(turns)));
+  return answerOf(turns, await pool.query<AppendedRow>(APPEND, appendValues(turns)));
 }
 
+/** In one pass: this is the hottest loop of a worker. */
 export function appendValues(turns: readonly AppendTurn[]): unknown[] {
-  const runs = new Set(turns.map(({ claim }) => claim.runId));
+  const heads = Array.from({ length: 9 }, () => new PlainColumn());
+  const rows = Array.from({ length: 4 }, () => new PlainColumn());
+  const texts = [new TextColumn(), new TextColumn(), new TextColumn()];
+  const [runIds, epochs, claimIds, tags, bases, added, takenMails, notBefores, closes] = heads as PlainColumns<9>;
+  const [places, steps, types, commands] = rows as PlainColumns<4>;
+  const [names, payloads, datas] = texts as [TextColumn, TextColumn, TextColumn];
+  const runs = new Set<string>();
+  for (const [index, turn] of turns.entries()) {
+    const { claim, events } = turn;
+    runs.add(claim.runId);
+    invariant(events.length > 0, "a turn brings an event", { runId: claim.runId });
+    runIds.add(uuidOf(claim.runId));
+    epochs.add(claim.epoch);
+    claimIds.add(claim.claimId);
+    tags.add(turn.tag);
+    bases.add(turn.base);
+    added.add(events.length);
+    takenMails.add(turn.takenMail);
+    notBefores.add(turn.notBefore);
+    closes.add(turn.close === null ? null : STATUS_CODES[turn.close]);
+    for (let step = 0; step < events.length; step++) {
+      const event = events[step] as EventRecord;
+      places.add(index + 1);
+      steps.add(step + 1);
+      types.add(event.type);
+      commands.add(event.command);
+      names.addName(event.name);
+      payloads.add(event.payload);
+      datas.add(event.data);
+    }
+  }
   invariant(runs.size === turns.length, "a call brings one turn per run", { turns: turns.length });
-  const events = turns.flatMap((turn, place) => {
-    invariant(turn.events.length > 0, "a turn brings an event", { runId: turn.claim.runId });
-    return turn.events.map((event, step) => ({ event, place: place + 1, step: step + 1 }));
-  });
-  return [
-    runIds(turns.map(({ claim }) => claim.runId)),
-    plain(turns.map(({ claim }) => claim.epoch)),
-    plain(turns.map(({ claim }) => claim.claimId)),
-    plain(turns.map(({ tag }) => tag)),
-    plain(turns.map(({ base }) => base)),
-    plain(turns.map((turn) => turn.events.length)),
-    plain(turns.map(({ takenMail }) => takenMail)),
-    plain(turns.map(({ notBefore }) => notBefore)),
-    plain(turns.map(({ close }) => (close === null ? null : STATUS_CODES[close]))),
-    plain(events.map(({ place }) => place)),
-    plain(events.map(({ step }) => step)),
-    plain(events.map(({ event }) => event.type)),
-    plain(events.map(({ event }) => event.command)),
-    names(events.map(({ event }) => event.name)),
-    texts(events.map(({ event }) => event.payload)),
-    texts(events.map(({ event }) => event.data)),
-  ];
+  return [...heads, ...rows, ...texts].map((column) => column.parameter);
 }
 
-function answerOf(rows: readonly AppendedRow[]): AppendAnswer {
+type PlainColumns<Length extends number> = Length extends 9
+  ? [
+      PlainColumn,
+      PlainColumn,
+      PlainColumn,
+      PlainColumn,
+      PlainColumn,
+      PlainColumn,
+      PlainColumn,
+      PlainColumn,
+      PlainColumn,
+    ]
+  : [PlainColumn, PlainColumn, PlainColumn, PlainColumn];
+
+function answerOf(turns: readonly AppendTurn[], rows: readonly AppendedRow[]): AppendAnswer {
   const committed = new Set<string>();
-  for (const { run_id } of rows) if (run_id !== null) committed.add(runIdOf(run_id));
+  for (const place of rows[0]?.places?.split(",") ?? []) {
+    const turn = turns[Number(place) - 1];
+    if (turn !== undefined) committed.add(turn.claim.runId);
+  }
   return { at: rows[0]?.at ?? 0, committed };
 }
 
@@ -151,7 +180,7 @@ export async function appendInTransaction(
   try {
     return await pool.transactionOnce(async (session) => {
       const turn = await runInside(session, work);
-      const { at, committed } = answerOf(await session.query<AppendedRow>(APPEND, appendValues([turn])));
+      const { at, committed } = answerOf([turn], await session.query<AppendedRow>(APPEND, appendValues([turn])));
       if (committed.size === 0) throw new Abort(new TurnRefused(at));
       return { committed: true, at };
     });

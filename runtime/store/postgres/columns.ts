@@ -10,9 +10,23 @@ const NULL = "\u001f";
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the marks, and the one character Postgres cannot store
 const UNSTORABLE = /[\u0000\u001e\u001f]/;
 
-/** `'{a,b,null}'` for numbers and uuids. */
+/** Numbers and uuids, as `'{a,b,null}'`. */
+export class PlainColumn {
+  #joined = "";
+
+  add(value: number | string | null): void {
+    this.#joined += `${this.#joined === "" ? "" : ","}${value ?? "null"}`;
+  }
+
+  get parameter(): string {
+    return `{${this.#joined}}`;
+  }
+}
+
 export function plain(values: readonly (number | string | null)[]): string {
-  return `{${values.map((value) => value ?? "null").join(",")}}`;
+  const column = new PlainColumn();
+  for (const value of values) column.add(value);
+  return column.parameter;
 }
 
 export function runIds(values: readonly string[]): string {
@@ -23,23 +37,39 @@ export function runIds(values: readonly string[]): string {
  * JSON texts. Every value is followed by the end mark, so that a lone empty text is not taken for no text at all; the
  * empty piece after the last mark makes one padding row, which has null in every `plain` column: see `textColumn`.
  */
-export function texts(values: readonly (string | null)[]): string {
-  let joined = "";
-  for (const value of values) joined += (value ?? NULL) + END;
-  return joined;
-}
+export class TextColumn {
+  #joined = "";
 
-/** Texts that people chose. */
-export function names(values: readonly (string | null)[]): string {
-  for (const value of values) {
+  add(value: string | null): void {
+    this.#joined += (value ?? NULL) + END;
+  }
+
+  /** A text that a person chose. */
+  addName(value: string | null): void {
     if (value !== null && UNSTORABLE.test(value)) {
       throw new EverstepError(
         "STORE_REJECTED",
         `${JSON.stringify(value)} holds a character that cannot be stored: U+0000, U+001E or U+001F.`,
       );
     }
+    this.add(value);
   }
-  return texts(values);
+
+  get parameter(): string {
+    return this.#joined;
+  }
+}
+
+export function texts(values: readonly (string | null)[]): string {
+  const column = new TextColumn();
+  for (const value of values) column.add(value);
+  return column.parameter;
+}
+
+export function names(values: readonly (string | null)[]): string {
+  const column = new TextColumn();
+  for (const value of values) column.addName(value);
+  return column.parameter;
 }
 
 /** How SQL reads a column made by `texts` or `names`; the reader must drop the padding row by a `plain` column. */

@@ -15,8 +15,20 @@ export function tryUuidOf(runId: string): string | null {
   return ULID.test(runId) ? uuidOf(runId) : null;
 }
 
-/** For ids that this process got from the store or made itself. */
+/** For ids that this process got from the store or made itself. Those in use come again and again: they are kept. */
 export function uuidOf(runId: string): string {
+  const known = recent.get(runId);
+  if (known !== undefined) return known;
+  const uuid = convert(runId);
+  if (recent.size >= MOST_RECENT) recent.clear();
+  recent.set(runId, uuid);
+  return uuid;
+}
+
+const MOST_RECENT = 20_000;
+const recent = new Map<string, string>();
+
+function convert(runId: string): string {
   if (runId.length !== 26) throw badRunId(runId);
   let hex = "";
   let rest = digitOf[runId.charCodeAt(0)] ?? 8;
