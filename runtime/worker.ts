@@ -74,7 +74,7 @@ export class Worker {
     this.#ends.push(holdProcess(), catchUnhandledRejections());
     const { clock } = this.#parts.world;
     if (this.#watchdog !== undefined) {
-      this.#ends.push(startWatchdog({ clock, ...this.#watchdog, describe: () => this.#loop.runsInCode }));
+      this.#ends.push(startWatchdog({ clock, ...this.#watchdog }));
     }
     await this.#loop.start();
     const { workerId } = this.#loop.stats;

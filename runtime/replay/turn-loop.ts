@@ -23,11 +23,6 @@ export class TurnLoop {
     this.#afterDrain = afterDrain;
   }
 
-  /** Runs that are between two quiet states: their code may be executing right now. */
-  get active(): RunEngine[] {
-    return [...this.#tracks.keys()];
-  }
-
   /**
    * Delivers `events`, and begins the run before the first that needs it, or at the end if `begins`. Calls `onQuiet` once
    * all is delivered and the code is quiet, or the engine broke; feeding more before that prolongs the same round.

@@ -135,7 +135,9 @@ export class Service implements FrontDoor {
 
   async describe(to: RunReference): Promise<RunDescription> {
     const run = await this.#find(to);
-    const pending = isClosed(run.status) || run.status === "blocked" ? null : await this.#pendingOf(run);
+    // A run whose worker died in it is not replayed for looking at it: that may end the next worker.
+    const isSilent = isClosed(run.status) || run.status === "blocked" || (run.ownerId === null && run.crashCount > 0);
+    const pending = isSilent ? null : await this.#pendingOf(run);
     const { epoch: _epoch, now: _now, ...facts } = run;
     return { ...facts, pending, summary: summarize(run, pending) };
   }

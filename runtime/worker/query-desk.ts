@@ -8,7 +8,7 @@ import { encodePayload } from "../../sdk/protocol/payload.ts";
 import { PENDING_QUERY } from "../../sdk/protocol/pending-work.ts";
 import type { RunEngine, RunFacts } from "../replay/engine.ts";
 import type { TurnLoop } from "../replay/turn-loop.ts";
-import type { QueryAnswer, Store, TakenQuery } from "../store/store.ts";
+import type { QueryAnswer, RunDetail, Store, TakenQuery } from "../store/store.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
 import { Backoff } from "../world/backoff.ts";
 import { Alarm, pause } from "../world/pause.ts";
@@ -93,6 +93,8 @@ export class QueryDesk {
     const run = await store.findRun({ runId: query.runId });
     const [history] = await store.loadHistories([query.runId]);
     if (run === null || history === undefined) return undefined;
+    // Replaying it may end this process, too. A quarantined run says so; any other is answered by who claims it next.
+    if (run.ownerId === null && run.crashCount > 0) return run.blocked === null ? undefined : unsafe(run);
     const engine = engineFor(run.workflow, run);
     if (engine === undefined) {
       const message = `No worker that was asked has workflow "${run.workflow}" of run ${run.workflowId}. Start one that has it.`;
@@ -110,6 +112,11 @@ export class QueryDesk {
     await new Promise<void>((resolve) => turns.feed(engine, known, true, resolve));
     return ask(engine, query);
   }
+}
+
+function unsafe({ workflowId, crashCount }: RunDetail): QueryAnswer {
+  const message = `Run ${workflowId} is not replayed to answer: ${crashCount} workers that executed it ended without getting it any further.`;
+  return { ok: false, code: "QUERY_FAILED", message };
 }
 
 function ask(engine: RunEngine, query: TakenQuery): QueryAnswer {

@@ -76,8 +76,10 @@ function findPlace(tell) {
     tell(place);
   };
   session.connectToMainThread();
+  const files = new Map();
+  session.on("Debugger.scriptParsed", ({ params: { scriptId, url } }) => files.set(scriptId, url));
   session.once("Debugger.paused", ({ params: { callFrames: [frame] } }) => {
-    const code = frame.url + ":" + (frame.location.lineNumber + 1);
+    const code = files.get(frame.location.scriptId) + ":" + (frame.location.lineNumber + 1);
     const question = { callFrameId: frame.callFrameId, expression: CURRENT, returnByValue: true };
     session.post("Debugger.evaluateOnCallFrame", question, (error, reply) => done({ ...reply?.result?.value, code }));
   });

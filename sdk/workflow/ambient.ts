@@ -13,7 +13,8 @@ export type Ambient =
 
 // One storage per process, also when the package is loaded twice (once as source, once as built, or in two versions):
 // a workflow imported from one copy must find the run that the other copy's worker executes.
-const STORAGE_KEY = Symbol.for("everstep.ambient.v1");
+export const AMBIENT_KEY = "everstep.ambient.v1";
+const STORAGE_KEY: unique symbol = Symbol.for(AMBIENT_KEY);
 const registry = globalThis as { [STORAGE_KEY]?: AsyncLocalStorage<Ambient> };
 registry[STORAGE_KEY] ??= new AsyncLocalStorage<Ambient>();
 const storage: AsyncLocalStorage<Ambient> = registry[STORAGE_KEY];

@@ -1,26 +1,11 @@
 // The command line as its users meet it: a process with output, errors and an exit code.
 
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { text } from "node:stream/consumers";
-import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { expect, test } from "vitest";
+import { everstep } from "../support/command-line.ts";
 import { createDatabase } from "../support/databases.ts";
 import { freePort } from "../support/private-server.ts";
-
-const main = fileURLToPath(new URL("../../runtime/cli/main.ts", import.meta.url));
-
-async function everstep(args: string[], env: Record<string, string> = {}) {
-  const { DATABASE_URL: _, ...inherited } = process.env;
-  const child = spawn(process.execPath, ["--conditions=everstep-source", "--import", "tsx", main, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { ...inherited, ...env },
-  });
-  const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]);
-  return { stdout, stderr, code };
-}
 
 async function tablesOf(url: string): Promise<unknown> {
   const client = new pg.Client({ connectionString: url });
@@ -43,7 +28,7 @@ test("migrate makes the schema, and says so when there is nothing left to do", a
   expect(first).toEqual({ stdout: expect.stringMatching(/: applied 0001_core.*\.\n$/), stderr: "", code: 0 });
   expect(await tablesOf(url)).toBeGreaterThan(3);
 
-  const second = await everstep(["migrate"], { DATABASE_URL: url });
+  const second = await everstep(["migrate"], { env: { DATABASE_URL: url } });
   expect(second).toEqual({ stdout: `${url} is up to date.\n`, stderr: "", code: 0 });
 });
 

@@ -6,18 +6,20 @@ import { Client } from "../../runtime/client.ts";
 import { createDatabase } from "./databases.ts";
 import { sharedRedis } from "./redis.ts";
 import { openWitness, type Witness } from "./witness.ts";
-import { type PortableWorkerOptions, startWorkerProcess, type WorkerProcess } from "./worker-process.ts";
+import { type PortableWorkerOptions, spawnWorkerProcess, type WorkerProcess, workerStarted } from "./worker-process.ts";
 
 export interface Stage {
   readonly client: Client;
   readonly witness: Witness;
   readonly databaseUrl: string;
-  /** A worker process on this stage. */
+  /** A worker process on this stage, once it claims runs. */
   readonly worker: (
     module: string,
     options?: PortableWorkerOptions,
     env?: Record<string, string>,
   ) => Promise<WorkerProcess>;
+  /** The same, at once: it may end before it claims anything. */
+  readonly spawn: (module: string, options?: PortableWorkerOptions, env?: Record<string, string>) => WorkerProcess;
   /** Asks the database itself, past Everstep. */
   readonly ask: <Row>(text: string, values?: unknown[]) => Promise<Row[]>;
 }
@@ -41,6 +43,14 @@ export async function setStage(options: StageOptions = {}): Promise<Stage> {
   const witness = openWitness();
   const connection: PortableWorkerOptions = { database: databaseUrl, redis, redisKeyPrefix, ...options.connection };
   const client = new Client({ ...connection, logLevel: "error" });
+  const spawn: Stage["spawn"] = (module, settings = {}, env = {}) =>
+    spawnWorkerProcess({
+      ...connection,
+      leaseTtlMs: LEASE_TTL_MS,
+      ...settings,
+      module,
+      env: { ...witness.env, ...env },
+    });
   onTestFinished(async () => {
     await client.close();
     witness.remove();
@@ -49,14 +59,8 @@ export async function setStage(options: StageOptions = {}): Promise<Stage> {
     client,
     witness,
     databaseUrl,
-    worker: (module, settings = {}, env = {}) =>
-      startWorkerProcess({
-        ...connection,
-        leaseTtlMs: LEASE_TTL_MS,
-        ...settings,
-        module,
-        env: { ...witness.env, ...env },
-      }),
+    worker: (...which) => workerStarted(spawn(...which)),
+    spawn,
     async ask<Row>(text: string, values: unknown[] = []) {
       const direct = new pg.Client({ connectionString: databaseUrl });
       direct.on("error", () => {});

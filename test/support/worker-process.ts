@@ -42,8 +42,7 @@ const main = fileURLToPath(new URL("../e2e/workers/main.ts", import.meta.url));
 const ARGS = ["--conditions=everstep-source", "--import", "tsx", main];
 
 /** Resolves when the worker claims runs; rejects with its output when it ends before. */
-export async function startWorkerProcess(options: WorkerProcessOptions): Promise<WorkerProcess> {
-  const worker = spawnWorkerProcess(options);
+export async function workerStarted(worker: WorkerProcess): Promise<WorkerProcess> {
   await eventually("the worker process claims runs", () => {
     if (!worker.isRunning()) throw new WorkerGone(`The worker ended while starting: ${JSON.stringify(worker.lines)}`);
     return worker.lines.some(({ message }) => message === "worker started");

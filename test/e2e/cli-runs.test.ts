@@ -1,0 +1,166 @@
+// Runs, from the command line: a worker for files, and what one can start, see and say.
+
+import { once } from "node:events";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { everstep, startEverstep } from "../support/command-line.ts";
+import { createDatabase } from "../support/databases.ts";
+import { eventually } from "../support/eventually.ts";
+
+const example = (name: string) => fileURLToPath(new URL(`../../examples/${name}/workflow.ts`, import.meta.url));
+
+let database: string;
+let worker: ReturnType<typeof startEverstep>;
+
+beforeAll(async () => {
+  ({ url: database } = await createDatabase());
+  worker = startEverstep(["worker", example("hello"), example("approval"), "--database", database]);
+});
+
+afterAll(async () => {
+  worker.stderr.resume();
+  const output = text(worker.stdout);
+  worker.kill("SIGTERM");
+  expect(await once(worker, "exit")).toEqual([0, null]);
+  expect(await output).toContain("worker stopped");
+});
+
+/** Runs a command on the file's database; fails the test unless it went well. */
+async function say(...args: string[]): Promise<string> {
+  const { stdout, stderr, code } = await everstep(args, { env: { DATABASE_URL: database } });
+  expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
+  return stdout.trimEnd();
+}
+
+async function refuse(...args: string[]): Promise<string> {
+  const { stdout, stderr, code } = await everstep(args, { env: { DATABASE_URL: database } });
+  expect({ stdout, code, lines: stderr.trimEnd().split("\n").length }).toEqual({ stdout: "", code: 1, lines: 1 });
+  return stderr.trimEnd();
+}
+
+test("a run is started, ends, and tells its result and its history", async () => {
+  expect(await say("start", "hello", "--id", "greeting", "--input", '{"name":"Ann"}')).toMatch(
+    /^Started hello: greeting \(run [0-9A-Z]{26}\)$/,
+  );
+  expect(await say("result", "greeting")).toBe('"Hello, Ann! Goodbye, Ann."');
+
+  const table = (await say("history", "greeting")).split("\n");
+  expect(table[0]).toMatch(/^SEQ {2}AT {20}EVENT {10}WHAT$/);
+  expect(table.slice(1).map((line) => line.split(/ {2,}/).slice(2).join(": "))).toEqual([
+    'RunStarted: hello {"name":"Ann"}',
+    'StepCompleted: greet -> "Hello, Ann!"',
+    "TimerStarted: sleep, after 1000 ms",
+    "TimerFired: sleep",
+    'StepCompleted: take leave -> "Goodbye, Ann."',
+    'RunCompleted: "Hello, Ann! Goodbye, Ann."',
+  ]);
+  const events = (await say("history", "greeting", "--json")).split("\n").map((line) => JSON.parse(line));
+  expect(events.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6]);
+  expect(events[0]).toMatchObject({ type: "RunStarted", workflow: "hello", input: '{"name":"Ann"}' });
+});
+
+test("a waiting run says what it waits for, takes a signal, and goes on", async () => {
+  const { workflowId, runId } = JSON.parse(
+    await say("start", "expense", "--id", "train", "--input", '{"by":"Bob","amount":3}', "--json"),
+  );
+  expect(workflowId).toBe("train");
+  await eventually("it waits", async () => {
+    const { pending, runId: described } = JSON.parse(await say("describe", "train", "--json"));
+    expect({ signals: pending?.signals, described }).toEqual({ signals: ["decide"], described: runId });
+    return true;
+  });
+  const described = await say("describe", "train");
+  expect(described).toMatch(/^status {5}running$/m);
+  expect(described).toMatch(/^waits for {2}decide$/m);
+  expect(described).toMatch(/^receive decide {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ$/m);
+
+  const decision = ["--input", '{"approver":"Ann","isApproved":true}', "--signal-id", "once"];
+  expect(await say("signal", "train", "decide", ...decision)).toBe("Signal decide is stored for train.");
+  expect(JSON.parse(await say("result", "train", "--json"))).toEqual({
+    outcome: "paid",
+    approver: "Ann",
+    payment: "3 to Bob",
+  });
+});
+
+test("runs are canceled, terminated, and listed by how they ended", async () => {
+  const input = '{"by":"Cleo","amount":5}';
+  await say("start", "expense", "--id", "car", "--input", input);
+  expect(await refuse("start", "expense", "--id", "car", "--input", input)).toMatch(/^RUN_ALREADY_STARTED: /);
+  expect(await say("cancel", "car", "--reason", "too dear")).toBe("car is asked to stop.");
+  expect(await refuse("result", "car")).toBe("RUN_FAILED: Run car ended as canceled: too dear");
+
+  await say("start", "expense", "--id", "boat", "--input", input, "--delay", "1 hour");
+  expect(await refuse("result", "boat", "--timeout", "50ms")).toMatch(/^RUN_STILL_OPEN: /);
+  expect(await say("terminate", "boat")).toBe("boat is terminated.");
+
+  const ended = (await say("list", "--status", "canceled", "terminated", "--workflow", "expense")).split("\n");
+  expect(ended.map((line) => line.split(/ {2,}/)).map((cells) => [cells[0], cells.at(-1)])).toEqual([
+    ["STATUS", "ID"],
+    ["terminated", "boat"],
+    ["canceled", "car"],
+  ]);
+  const first = JSON.parse(await say("list", "--limit", "1", "--workflow", "expense", "--json"));
+  expect(first.runs).toHaveLength(1);
+  const second = JSON.parse(await say("list", "--limit", "1", "--after", first.next, "--json"));
+  expect(second.runs[0].runId < first.runs[0].runId).toBe(true);
+});
+
+test.each([
+  ["a run that is not there", ["describe", "nobody"], /^RUN_NOT_FOUND: .*nobody/],
+  ["input that is not JSON", ["start", "hello", "--input", "{name: 1}"], /^ARGUMENT_INVALID: --input takes JSON, .*/],
+  ["a time without a unit", ["result", "x", "--timeout", "5"], /^ARGUMENT_INVALID: --timeout: "5" /],
+  ["a file that is not there", ["worker", "nowhere.ts"], /^CONFIGURATION_INVALID: There is no file .*nowhere\.ts\.$/],
+  [
+    "a file without workflows",
+    ["dev", fileURLToPath(new URL("../support/eventually.ts", import.meta.url))],
+    /^CONFIGURATION_INVALID: .* exports no workflow\. /,
+  ],
+])("%s is one line, and exit code 1", async (_, args, line) => {
+  expect(await refuse(...args)).toMatch(line);
+});
+
+test("output that is cut off by its reader is no error", async () => {
+  const child = startEverstep(["list"], { env: { DATABASE_URL: database } });
+  child.stdout.destroy();
+  const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, "exit")]);
+  expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
+});
+
+test("dev brings its own database, executes, and ends well when told to", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "everstep-dev-"));
+  chmodSync(folder, 0o755);
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const dev = startEverstep(["dev", example("hello")], { cwd: folder, env: { DATABASE_URL: database } });
+  const lines: string[] = [];
+  createInterface({ input: dev.stdout }).on("line", (line) => lines.push(line));
+  const ended = Promise.all([once(dev, "exit"), text(dev.stderr)]);
+  const url = await eventually("it says where its database is", () => {
+    return lines.map((line) => /^database {3}(\S+) \(embedded\)$/.exec(line)?.[1]).find(Boolean) ?? null;
+  });
+  expect(url).not.toBe(database);
+  expect(lines[0]).toBe("workflows  hello");
+  await everstep(["start", "hello", "--id", "dev", "--input", '{"name":"Dev"}', "--database", url]);
+  expect((await everstep(["result", "dev", "--database", url])).stdout).toBe('"Hello, Dev! Goodbye, Dev."\n');
+  dev.kill("SIGINT");
+  expect(await ended).toEqual([[0, null], ""]);
+});
+
+test("dev with --database uses the one in DATABASE_URL, and migrates it", async () => {
+  const { url } = await createDatabase({ isEmpty: true });
+  const dev = startEverstep(["dev", example("hello"), "--database"], { env: { DATABASE_URL: url } });
+  dev.stdout.resume();
+  const ended = Promise.all([once(dev, "exit"), text(dev.stderr)]);
+  await eventually("runs can be started", async () => {
+    const { code } = await everstep(["start", "hello", "--input", '{"name":"Eve"}', "--id", "eve", "--database", url]);
+    return code === 0;
+  });
+  expect((await everstep(["result", "eve", "--database", url])).stdout).toBe('"Hello, Eve! Goodbye, Eve."\n');
+  dev.kill("SIGTERM");
+  expect(await ended).toEqual([[0, null], ""]);
+});
