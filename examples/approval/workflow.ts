@@ -20,9 +20,6 @@ export const expense = workflow("expense", async ({ by, amount, patience = "7 da
 
   const { approver, isApproved } = decision;
   if (!isApproved) return { outcome: "refused" as const, approver };
-  const payment = await step(
-    "pay",
-    ({ idempotencyKey }) => `payment ${idempotencyKey.slice(-6)} of ${amount} to ${by}`,
-  );
+  const payment = await step("pay", () => `${amount} to ${by}`);
   return { outcome: "paid" as const, approver, payment };
 });

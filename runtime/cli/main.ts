@@ -5,7 +5,15 @@
 import { createRequire } from "node:module";
 import { Command } from "commander";
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
+import { describeCommand } from "./describe-command.ts";
+import { devCommand } from "./dev-command.ts";
+import { historyCommand } from "./history-command.ts";
+import { listCommand } from "./list-command.ts";
+import { cancelCommand, queryCommand, signalCommand, terminateCommand } from "./message-commands.ts";
 import { migrateCommand } from "./migrate-command.ts";
+import { resultCommand } from "./result-command.ts";
+import { startCommand } from "./start-command.ts";
+import { workerCommand } from "./worker-command.ts";
 
 function everstepCommand(): Command {
   const { version } = createRequire(import.meta.url)("everstep/package.json") as { version: string };
@@ -14,7 +22,18 @@ function everstepCommand(): Command {
     .version(version, "--version", "print the version")
     .helpOption("--help", "print what a command takes")
     .showSuggestionAfterError()
-    .addCommand(migrateCommand());
+    .addCommand(devCommand())
+    .addCommand(migrateCommand())
+    .addCommand(workerCommand())
+    .addCommand(startCommand())
+    .addCommand(listCommand())
+    .addCommand(describeCommand())
+    .addCommand(historyCommand())
+    .addCommand(resultCommand())
+    .addCommand(signalCommand())
+    .addCommand(queryCommand())
+    .addCommand(cancelCommand())
+    .addCommand(terminateCommand());
 }
 
 /** What a person at a terminal should read of an error. */
@@ -22,6 +41,12 @@ function describeError(error: unknown): string {
   if (isEverstepError(error) && error.code !== "INVARIANT_BROKEN") return `${error.code}: ${error.message}`;
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
+
+// `everstep history order-1 | head` closes our output when it has enough: that is no failure of ours.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit();
+  throw error;
+});
 
 try {
   await everstepCommand().parseAsync();

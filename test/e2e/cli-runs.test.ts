@@ -141,7 +141,9 @@ test("dev brings its own database, executes, and ends well when told to", async 
   createInterface({ input: dev.stdout }).on("line", (line) => lines.push(line));
   const ended = Promise.all([once(dev, "exit"), text(dev.stderr)]);
   const url = await eventually("it says where its database is", () => {
-    return lines.map((line) => /^database {3}(\S+) \(embedded\)$/.exec(line)?.[1]).find(Boolean) ?? null;
+    const [, shown] = /^database {3}(\S+) \(embedded\)$/m.exec(lines.join("\n")) ?? [];
+    if (shown === undefined) throw new Error(lines.join("\n"));
+    return shown;
   });
   expect(url).not.toBe(database);
   expect(lines[0]).toBe("workflows  hello");

@@ -1,0 +1,50 @@
+// `everstep describe`: what a run is doing, or why it is not moving.
+
+import { Command } from "commander";
+import type { RunDescription } from "../../sdk/client/front-door.ts";
+import { formatFacts, formatTable, formatTime } from "./table.ts";
+import { formatJson } from "./values.ts";
+import { addRunOptions, type RunOptions, withClient } from "./with-client.ts";
+
+export function describeCommand(): Command {
+  const command = new Command("describe").description("show what a run is doing, or why it is not moving");
+  return addRunOptions(command).action(async (id: string, options: RunOptions) => {
+    const run = await withClient(options, (client) => client.getUntyped(id, options.run).describe());
+    console.log(options.json === true ? formatJson(run) : formatDescription(run));
+  });
+}
+
+function formatDescription(run: RunDescription): string {
+  const { pending } = run;
+  const facts = formatFacts({
+    id: run.workflowId,
+    run: run.runId,
+    workflow: run.workflow,
+    queue: run.queue,
+    status: run.status,
+    started: formatTime(run.startedAt),
+    closed: run.closedAt === null ? null : formatTime(run.closedAt),
+    deadline: run.deadlineAt === null ? null : formatTime(run.deadlineAt),
+    events: String(run.events),
+    worker: run.ownerId,
+    "due at": run.wakeAt === null ? null : formatTime(run.wakeAt),
+    crashes: run.crashCount === 0 ? null : String(run.crashCount),
+    unread: run.unreadMail === 0 ? null : `${run.unreadMail} signal(s)`,
+    "waits for": pending === null || pending.signals.length === 0 ? null : pending.signals.join(", "),
+    conditions: pending === null || pending.conditions === 0 ? null : String(pending.conditions),
+    blocked: run.blocked === null ? null : `${run.blocked.kind}: ${run.blocked.message}`,
+  });
+  const steps = (pending?.steps ?? []).map(({ name, attempt, nextAttemptAt, lastError }) => [
+    name,
+    String(attempt),
+    nextAttemptAt === null ? "now" : formatTime(nextAttemptAt),
+    lastError ?? "-",
+  ]);
+  const timers = (pending?.timers ?? []).map(({ name, fireAt }) => [name, formatTime(fireAt)]);
+  return [
+    run.summary,
+    facts,
+    ...(steps.length === 0 ? [] : [formatTable(["STEP", "ATTEMPT", "DUE", "LAST ERROR"], steps)]),
+    ...(timers.length === 0 ? [] : [formatTable(["TIMER", "DUE"], timers)]),
+  ].join("\n\n");
+}

@@ -1,0 +1,59 @@
+// `everstep history`: a run's events, from the first. Payloads are shown in stored form; text cuts them, JSON does not.
+
+import { Command } from "commander";
+import type { ShownEvent } from "../../sdk/client/front-door.ts";
+import { formatTable, formatTime } from "./table.ts";
+import { formatJson } from "./values.ts";
+import { addRunOptions, type RunOptions, withClient } from "./with-client.ts";
+
+const SHOWN_LENGTH = 100;
+
+export function historyCommand(): Command {
+  const command = new Command("history").description("print a run's events; as JSON, one a line");
+  return addRunOptions(command).action(async (id: string, options: RunOptions) => {
+    await withClient(options, async (client) => {
+      const rows: string[][] = [];
+      for await (const event of client.getUntyped(id, options.run).history()) {
+        if (options.json === true) console.log(formatJson(event));
+        else rows.push([String(event.seq), formatTime(event.at), event.type, shorten(tell(event))]);
+      }
+      if (options.json !== true) console.log(formatTable(["SEQ", "AT", "EVENT", "WHAT"], rows));
+    });
+  });
+}
+
+function tell(event: ShownEvent): string {
+  switch (event.type) {
+    case "RunStarted":
+      return `${event.workflow} ${event.input ?? ""}`;
+    case "StepCompleted":
+      return `${event.name} -> ${event.result ?? "nothing"}${event.attempt === 1 ? "" : ` (attempt ${event.attempt})`}`;
+    case "StepFailed":
+      return `${event.name}, attempt ${event.attempt}: ${event.failure.type}: ${event.failure.message}`;
+    case "StepAttemptFailed": {
+      const { name, attempt, failure, delayMs } = event;
+      return `${name}, attempt ${attempt}, again in ${delayMs} ms: ${failure.type}: ${failure.message}`;
+    }
+    case "TimerStarted":
+      return `${event.name}, ${"afterMs" in event.due ? `after ${event.due.afterMs} ms` : `at ${formatTime(event.due.atMs)}`}`;
+    case "TimerFired":
+      return event.name;
+    case "SignalReceived":
+      return `${event.name} ${event.payload ?? ""}`;
+    case "CancelRequested":
+    case "RunTerminated":
+      return event.reason;
+    case "RunCompleted":
+      return event.result ?? "nothing";
+    case "RunFailed":
+    case "RunCanceled":
+      return `${event.failure.type}: ${event.failure.message}`;
+    case "RunTimedOut":
+      return `open longer than ${event.timeoutMs} ms`;
+  }
+}
+
+function shorten(text: string): string {
+  const line = text.replaceAll(/\s+/g, " ").trim();
+  return line.length <= SHOWN_LENGTH ? line : `${line.slice(0, SHOWN_LENGTH - 1)}…`;
+}

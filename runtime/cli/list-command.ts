@@ -1,0 +1,56 @@
+// `everstep list`: runs, newest first, a page at a time.
+
+import { Command, InvalidArgumentError, Option } from "commander";
+import { CLOSED_STATUSES, OPEN_STATUSES, type RunStatus } from "../../sdk/protocol/run.ts";
+import { formatTable, formatTime } from "./table.ts";
+import { formatJson } from "./values.ts";
+import { addClientOptions, type ClientOptions, withClient } from "./with-client.ts";
+
+interface ListOptions extends ClientOptions {
+  readonly workflow?: string;
+  readonly id?: string;
+  readonly queue?: string;
+  readonly status?: readonly RunStatus[];
+  readonly limit: number;
+  readonly after?: string;
+}
+
+export function listCommand(): Command {
+  const command = new Command("list")
+    .description("list runs, newest first")
+    .option("--workflow <name>", "runs of this workflow")
+    .option("--id <id>", "runs that had this workflow id")
+    .option("--queue <name>", "runs of this queue")
+    .addOption(new Option("--status <status...>", "in any of these").choices([...OPEN_STATUSES, ...CLOSED_STATUSES]))
+    .addOption(new Option("--limit <count>", "at the most").default(50).argParser(parseCount))
+    .option("--after <run-id>", "the page after this run");
+  return addClientOptions(command).action(async (options: ListOptions) => {
+    const { workflow, id, queue, status, limit, after, json } = options;
+    const page = await withClient(options, (client) =>
+      client.list({
+        limit,
+        ...(workflow === undefined ? {} : { workflow }),
+        ...(id === undefined ? {} : { workflowId: id }),
+        ...(queue === undefined ? {} : { queue }),
+        ...(status === undefined ? {} : { status }),
+        ...(after === undefined ? {} : { after }),
+      }),
+    );
+    if (json === true) return console.log(formatJson(page));
+    const rows = page.runs.map((run) => [
+      run.status,
+      run.workflow,
+      formatTime(run.startedAt),
+      formatTime(run.closedAt),
+      run.runId,
+      run.workflowId,
+    ]);
+    console.log(formatTable(["STATUS", "WORKFLOW", "STARTED", "CLOSED", "RUN", "ID"], rows));
+    if (page.next !== null) console.log(`There may be more: --after ${page.next}`);
+  });
+}
+
+function parseCount(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It takes a whole number from 1 up.");
+}

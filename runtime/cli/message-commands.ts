@@ -1,0 +1,78 @@
+// What one can say to a run: `signal`, `query`, `cancel`, `terminate`. All but the query are stored before the command
+// ends, and take effect even if no worker runs now.
+
+import { Command } from "commander";
+import { defineQuery } from "../../sdk/workflow/query.ts";
+import { defineSignal } from "../../sdk/workflow/signal.ts";
+import { formatJson, parseDuration, parseValue } from "./values.ts";
+import { addRunOptions, type RunOptions, withClient } from "./with-client.ts";
+
+interface SignalOptions extends RunOptions {
+  readonly input?: string;
+  readonly signalId?: string;
+}
+
+interface QueryOptions extends RunOptions {
+  readonly input?: string;
+  readonly timeout: string;
+}
+
+interface StopOptions extends RunOptions {
+  readonly reason: string;
+}
+
+export function signalCommand(): Command {
+  const command = addRunOptions(new Command("signal").description("send a signal to a run"))
+    .argument("<name>", "the signal's name")
+    .option("--input <json>", "the signal's payload")
+    .option("--signal-id <id>", "sending again with the same id changes nothing");
+  return command.action(async (id: string, name: string, options: SignalOptions) => {
+    const payload = parseValue(options.input, "--input");
+    const { signalId } = options;
+    await withClient(options, (client) =>
+      client
+        .getUntyped(id, options.run)
+        .signal(defineSignal<unknown>(name), payload, signalId === undefined ? {} : { signalId }),
+    );
+    confirm(options, { workflowId: id, signal: name }, `Signal ${name} is stored for ${id}.`);
+  });
+}
+
+export function queryCommand(): Command {
+  const command = addRunOptions(new Command("query").description("ask a run, open or closed"))
+    .argument("<name>", "the query's name")
+    .option("--input <json>", "the query's input")
+    .option("--timeout <duration>", "how long to wait for a worker's answer", "10s");
+  return command.action(async (id: string, name: string, options: QueryOptions) => {
+    const input = parseValue(options.input, "--input");
+    const timeout = parseDuration(options.timeout, "--timeout") ?? 0;
+    const answer = await withClient(options, (client) =>
+      client.getUntyped(id, options.run).query(defineQuery<unknown, unknown>(name), input, { timeout }),
+    );
+    console.log(formatJson(answer, options.json === true ? 0 : 2));
+  });
+}
+
+export function cancelCommand(): Command {
+  const command = new Command("cancel").description("ask a run to stop; its code can clean up");
+  return addRunOptions(command)
+    .option("--reason <text>", "kept in the history", "canceled from the command line")
+    .action(async (id: string, options: StopOptions) => {
+      await withClient(options, (client) => client.getUntyped(id, options.run).cancel(options.reason));
+      confirm(options, { workflowId: id, isCancelRequested: true }, `${id} is asked to stop.`);
+    });
+}
+
+export function terminateCommand(): Command {
+  const command = new Command("terminate").description("close a run now; its code cannot react");
+  return addRunOptions(command)
+    .option("--reason <text>", "kept in the history", "terminated from the command line")
+    .action(async (id: string, options: StopOptions) => {
+      await withClient(options, (client) => client.getUntyped(id, options.run).terminate(options.reason));
+      confirm(options, { workflowId: id, status: "terminated" }, `${id} is terminated.`);
+    });
+}
+
+function confirm(options: RunOptions, facts: object, sentence: string): void {
+  console.log(options.json === true ? formatJson(facts) : sentence);
+}

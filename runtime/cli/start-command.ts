@@ -1,0 +1,50 @@
+// `everstep start`: starts a run of a workflow by its name. The code may be anywhere; a worker that has it executes it.
+
+import { Command, Option } from "commander";
+import { workflow } from "../../sdk/workflow/workflow.ts";
+import { formatJson, parseDuration, parseValue } from "./values.ts";
+import { addClientOptions, type ClientOptions, withClient } from "./with-client.ts";
+
+interface StartOptions extends ClientOptions {
+  readonly id?: string;
+  readonly input?: string;
+  readonly queue?: string;
+  readonly timeout?: string;
+  readonly delay?: string;
+  readonly onConflict: "fail" | "useExisting" | "terminateExisting";
+}
+
+const CONFLICTS = ["fail", "useExisting", "terminateExisting"];
+
+export function startCommand(): Command {
+  const command = new Command("start")
+    .description("start a run of a workflow")
+    .argument("<workflow>", "the workflow's name")
+    .option("--id <id>", "your key for the run; by default its own id")
+    .option("--input <json>", "the workflow's input")
+    .option("--queue <name>", "whose workers execute it")
+    .option("--timeout <duration>", 'closes the run when it is open longer, as in "2 hours"; by default it never is')
+    .option("--delay <duration>", "how long before it may begin")
+    .addOption(new Option("--on-conflict <how>", "when an open run has the id").choices(CONFLICTS).default("fail"));
+  return addClientOptions(command).action(async (name: string, options: StartOptions) => {
+    const { id, queue, onConflict } = options;
+    const input = parseValue(options.input, "--input");
+    const timeout = parseDuration(options.timeout, "--timeout");
+    const delay = parseDuration(options.delay, "--delay");
+    // Only the name goes to the database.
+    const named = workflow<unknown, unknown>(name, async () => undefined);
+    await withClient(options, async (client) => {
+      const { workflowId, runId } = await client.start(named, {
+        input,
+        onConflict,
+        ...(id === undefined ? {} : { id }),
+        ...(queue === undefined ? {} : { queue }),
+        ...(timeout === undefined ? {} : { timeout }),
+        ...(delay === undefined ? {} : { delay }),
+      });
+      console.log(
+        options.json === true ? formatJson({ workflowId, runId }) : `Started ${name}: ${workflowId} (run ${runId})`,
+      );
+    });
+  });
+}

@@ -1,0 +1,35 @@
+// What every command that talks to a database shares: which database, which run, JSON or text, and a client that is closed
+// whatever happens.
+
+import { type Command, Option } from "commander";
+import { Client } from "../client.ts";
+import { type DatabaseOption, databaseOption, requireDatabase } from "./database-option.ts";
+
+export interface ClientOptions extends DatabaseOption {
+  readonly json?: boolean;
+}
+
+export interface RunOptions extends ClientOptions {
+  readonly run?: string;
+}
+
+export function addClientOptions(command: Command): Command {
+  return command.addOption(databaseOption()).option("--json", "print JSON instead of text");
+}
+
+/** For commands on one run: `<id>` is the workflow id, `--run` names one of the runs that had it. */
+export function addRunOptions(command: Command): Command {
+  return addClientOptions(command.argument("<id>", "workflow id: its open run, else its latest")).addOption(
+    new Option("--run <run-id>", "this very run, of those that had the id"),
+  );
+}
+
+export async function withClient<T>(options: ClientOptions, body: (client: Client) => Promise<T>): Promise<T> {
+  // Standard output is for the answer, and what goes wrong is thrown.
+  const client = new Client({ database: requireDatabase(options), logLevel: "silent" });
+  try {
+    return await body(client);
+  } finally {
+    await client.close();
+  }
+}
