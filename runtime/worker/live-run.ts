@@ -1,7 +1,14 @@
 // One claimed run in this process: its engine, what its steps and timers are doing, and what it has to append. Decides,
 // after each quiet moment of the code, what happens next. It learns of nothing but through committed events.
 
-import type { Event, HistoryEvent, StepCompleted, StepFailed, TimerFired } from "../../sdk/protocol/event.ts";
+import type {
+  Event,
+  HistoryEvent,
+  StepAttemptFailed,
+  StepCompleted,
+  StepFailed,
+  TimerFired,
+} from "../../sdk/protocol/event.ts";
 import { fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts";
 import { CanceledFailure, TerminatedFailure, toFailure } from "../../sdk/protocol/failures.ts";
 import type { BlockedReason, ClosedStatus } from "../../sdk/protocol/run.ts";
@@ -52,9 +59,11 @@ export class LiveRun implements Committing {
   readonly #steps = new Map<number, StepExecution>();
   readonly #timers = new Map<number, CancelTimer>();
   readonly #dueAt = new Map<number, number>();
-  /** Commands whose outcome is decided and not yet committed: nothing more may be decided about them. */
+  /** Commands of which something is decided and not yet committed: nothing more may be decided until then. */
   readonly #decided = new Set<number>();
   readonly #exclusive: (() => void)[] = [];
+  /** What became due while the run was frozen. */
+  readonly #heldBack: (() => void)[] = [];
   #events = 0;
   #takenMail: number;
   #knownMail: number;
@@ -198,7 +207,8 @@ export class LiveRun implements Committing {
     const withdrawn = new Set(changes.filter(({ type }) => type === "withdrawn").map(({ pending }) => pending));
     for (const { type, pending } of changes) {
       if (type === "withdrawn") this.#withdraw(pending.command);
-      else if (withdrawn.has(pending)) continue;
+      // Told to cancel, and answered by an event of the same turn: there is nothing left to decide.
+      else if (withdrawn.has(pending) || this.engine.pendingCommand(pending.command) !== pending) continue;
       else if (pending.kind === "StartTimer") this.#startTimer(pending);
       else this.#takeUp(pending);
     }
@@ -250,11 +260,14 @@ export class LiveRun implements Committing {
   #setTimer(command: number, dueAt: number, fire: () => void): void {
     this.#dueAt.set(command, dueAt);
     const wait = () => {
+      if (!this.#dueAt.has(command)) return;
       const ms = this.#host.msUntil(dueAt);
       if (ms > 0) {
         this.#timers.set(command, this.#host.setTimer(ms, wait));
         return;
       }
+      // What begins while the store is asked to park the run would be begun again by its next owner.
+      if (this.#isFrozen) return void this.#heldBack.push(wait);
       this.#timers.delete(command);
       this.#dueAt.delete(command);
       if (this.#isOurs) fire();
@@ -388,7 +401,7 @@ export class LiveRun implements Committing {
     this.#events = turn.base + events.length;
     for (const event of delivered) {
       if (event.type === "TimerStarted" || event.type === "StepAttemptFailed") this.#toArm.push(event.command);
-      if (isOutcome(event)) this.#decided.delete(event.command);
+      if (isDecision(event)) this.#decided.delete(event.command);
     }
     if (this.#isHandingOver) return this.#turnSettled();
     this.#feed(delivered);
@@ -435,7 +448,9 @@ export class LiveRun implements Committing {
 
   #push(event: Event, notBefore?: number): void {
     this.#host.becameBusy(this);
-    if (isOutcome(event)) this.#decided.add(event.command);
+    if (isDecision(event)) this.#decided.add(event.command);
+    // An end that is not on its way yet comes after this, or not at all.
+    if (this.#isClosing && this.#outbox.withdrawClose()) this.#isClosing = false;
     this.#outbox.push(notBefore === undefined ? { event } : { event, notBefore });
     if (!this.#isBusyWithCode) this.#lookAround();
   }
@@ -471,6 +486,7 @@ export class LiveRun implements Committing {
 
   thaw(): void {
     this.#isFrozen = false;
+    for (const resume of this.#heldBack.splice(0)) resume();
     this.#lookAround();
   }
 
@@ -519,8 +535,9 @@ function stepFailed(pending: PendingStep, error: Error): Event {
   };
 }
 
-function isOutcome(event: Event): event is StepCompleted | StepFailed | TimerFired {
-  return event.type === "StepCompleted" || event.type === "StepFailed" || event.type === "TimerFired";
+function isDecision(event: Event): event is StepCompleted | StepFailed | StepAttemptFailed | TimerFired {
+  const { type } = event;
+  return type === "StepCompleted" || type === "StepFailed" || type === "StepAttemptFailed" || type === "TimerFired";
 }
 
 function sizeOf(record: StoredEvent): number {

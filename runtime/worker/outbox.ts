@@ -35,6 +35,13 @@ export class Outbox {
     this.#waiting = this.#waiting.filter(({ event }) => !("command" in event && event.command === command));
   }
 
+  /** Takes back an end that is not on its way yet, because something comes before it. True when there was one. */
+  withdrawClose(): boolean {
+    const before = this.#waiting.length;
+    this.#waiting = this.#waiting.filter(({ close }) => close === undefined);
+    return this.#waiting.length < before;
+  }
+
   take(
     claim: Claim,
     head: { readonly events: number; readonly takenMail: number },
