@@ -5,7 +5,7 @@ import nodeTimers from "node:timers";
 import nodeTimersPromises from "node:timers/promises";
 import { EverstepError } from "../../../sdk/protocol/errors.ts";
 import { currentAmbient } from "../../../sdk/workflow/ambient.ts";
-import type { CancelScope } from "../../../sdk/workflow/cancel-scope.ts";
+import { CancelScope } from "../../../sdk/workflow/cancel-scope.ts";
 import type { RunContext } from "../../../sdk/workflow/run-context.ts";
 
 function currentRun(): { run: RunContext; scope: CancelScope } | undefined {
@@ -102,10 +102,11 @@ function guardTimers(): void {
   const guardedSetTimeout = (call: (...values: unknown[]) => void, ms?: number, ...values: unknown[]) => {
     const current = currentRun();
     if (current === undefined) return realSetTimeout(call, ms, ...values);
-    const { run, scope } = current;
-    const timer = run.askTimer({ name: "setTimeout", due: { afterMs: Math.max(1, Math.ceil(ms ?? 1) || 1) } }, scope);
-    // A canceled run's timer rejects, and a callback timer has nobody to tell.
-    timer.fired.then(() => call(...values), isCanceledTimer);
+    const { run } = current;
+    const due = { afterMs: Math.max(1, Math.ceil(ms ?? 1) || 1) };
+    // Out of a cancel's reach: a callback cannot be told of one, and who waits for it would wait for ever.
+    const timer = run.askTimer({ name: "setTimeout", due }, new CancelScope(null, true));
+    timer.fired.then(() => call(...values));
     return new DurableTimeout(timer.withdraw);
   };
   // Keeps `util.promisify(setTimeout)` working outside workflows.
@@ -122,8 +123,6 @@ function guardTimers(): void {
   refuse(nodeTimers, ["setInterval", "setImmediate"], "node:timers", "a loop with sleep()");
   refuse(nodeTimersPromises, ["setTimeout", "setInterval", "setImmediate"], "node:timers/promises", "sleep()");
 }
-
-function isCanceledTimer(): void {}
 
 /** Replaces functions by ones that throw in workflow code, saying what to use instead. */
 function refuse(owner: object, names: readonly string[], ownerName: string, instead: string): void {
