@@ -29,7 +29,7 @@ import type {
 } from "../../sdk/workflow/run-context.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 import { callSite, describeEvent, divergenceError } from "./divergence.ts";
-import type { Change, CommandKind, PendingCommand, PendingStep, PendingTimer } from "./pending.ts";
+import { type Change, type CommandKind, type PendingCommand, PendingStep, PendingTimer } from "./pending.ts";
 import { SignalBox } from "./signal-box.ts";
 
 export interface RunFacts {
@@ -63,8 +63,6 @@ const NEVER: Promise<never> = new Promise(() => {});
 const noop = () => {};
 
 export class RunEngine implements RunContext {
-  readonly info: WorkflowInfo;
-  readonly log: WorkflowLog;
   readonly #options: EngineOptions;
   readonly #rootScope = new CancelScope(null, false);
   readonly #pending = new Map<number, PendingCommand>();
@@ -90,30 +88,27 @@ export class RunEngine implements RunContext {
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    const engine = this;
-    const { run, workflow } = options;
-    this.info = {
-      workflow: workflow.name,
-      workflowId: run.workflowId,
-      runId: run.runId,
-      queue: run.queue,
-      get startedAt() {
-        return new Date(run.startedAt);
-      },
-      get deadlineAt() {
-        return run.deadlineAt === null ? undefined : new Date(run.deadlineAt);
-      },
-      get historyLength() {
-        return engine.#delivered;
-      },
-      get isReplaying() {
-        return engine.#isReplaying;
-      },
-    };
+  }
+
+  // Made when asked for: most runs never look, and there are very many of them.
+  #info: WorkflowInfo | undefined;
+  #log: WorkflowLog | undefined;
+
+  get info(): WorkflowInfo {
+    this.#info ??= infoOf(this, this.#options);
+    return this.#info;
+  }
+
+  get log(): WorkflowLog {
     const line = (level: keyof WorkflowLog) => (message: string, fields?: Record<string, unknown>) => {
-      if (!engine.#isReplaying || engine.#isReadOnly) options.log[level](message, fields);
+      if (!this.#isReplaying || this.#isReadOnly) this.#options.log[level](message, fields);
     };
-    this.log = { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
+    this.#log ??= { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
+    return this.#log;
+  }
+
+  get isReplaying(): boolean {
+    return this.#isReplaying;
   }
 
   // ---------------------------------------------------------------- the driver's side
@@ -150,14 +145,14 @@ export class RunEngine implements RunContext {
 
   /** Calls the main function, up to its first wait. */
   begin(): void {
-    invariant(this.#phase === "fresh", "a run begins once", { runId: this.info.runId });
+    invariant(this.#phase === "fresh", "a run begins once", { runId: this.#options.run.runId });
     this.#phase = "started";
     this.#isInTurn = true;
     const ambient: Ambient = { kind: "workflow", run: this, scope: this.#rootScope };
     const { main } = this.#options.workflow;
     let input: unknown;
     try {
-      input = decodePayload(this.#input, `input of run ${this.info.workflowId}`);
+      input = decodePayload(this.#input, `input of run ${this.#options.run.workflowId}`);
     } catch (error) {
       return this.#breakOff(error);
     }
@@ -177,11 +172,11 @@ export class RunEngine implements RunContext {
   deliver(event: HistoryEvent): boolean {
     if (this.#broken !== undefined) return false;
     try {
-      invariant(event.seq === this.#delivered + 1, "events are delivered in order, without gaps", {
-        runId: this.info.runId,
-        seq: event.seq,
-        delivered: this.#delivered,
-      });
+      const { seq } = event;
+      const delivered = this.#delivered;
+      if (seq !== delivered + 1) {
+        invariant(false, "events are delivered in order, without gaps", { runId: this.info.runId, seq, delivered });
+      }
       this.#delivered = event.seq;
       return this.#apply(event);
     } catch (error) {
@@ -288,57 +283,20 @@ export class RunEngine implements RunContext {
     this.#refuseToAsk(`step "${ask.name}"`);
     if (this.#phase === "ended") return NEVER;
     if (scope.canceledBy !== undefined) return Promise.reject(scope.canceledBy);
-    const command = this.#number("RunStep", ask.name);
-    return new Promise((resolve, reject) => {
-      const pending: PendingStep = {
-        kind: "RunStep",
-        command,
-        ask,
-        failedAttempts: 0,
-        lastFailure: null,
-        nextAttemptAt: null,
-        firstAttemptAt: null,
-        heartbeat: null,
-        cancelRequested: null,
-        resolve: (value) => {
-          leave();
-          resolve(value);
-        },
-        reject: (error) => {
-          leave();
-          reject(error);
-        },
-      };
-      const leave = scope.onCancel((failure) => this.#cancelStep(pending, failure));
-      this.#pending.set(command, pending);
-      this.#changes.push({ type: "asked", pending });
-    });
+    const pending = new PendingStep(this.#number("RunStep", ask.name), ask, scope, this.#onCancelStep);
+    this.#pending.set(pending.command, pending);
+    this.#changes.push({ type: "asked", pending });
+    return pending.promise;
   }
 
   askTimer(ask: TimerAsk, scope: CancelScope): TimerHandle {
     this.#refuseToAsk(ask.name);
     if (this.#phase === "ended") return { fired: NEVER, withdraw: noop };
     if (scope.canceledBy !== undefined) return { fired: Promise.reject(scope.canceledBy), withdraw: noop };
-    const command = this.#number("StartTimer", ask.name);
-    let withdraw = noop;
-    const fired = new Promise<void>((resolve, reject) => {
-      const pending: PendingTimer = { kind: "StartTimer", command, ...ask, fireAt: null, resolve, reject };
-      const leave = scope.onCancel((failure) => {
-        withdraw();
-        reject(failure);
-      });
-      pending.resolve = () => {
-        leave();
-        resolve();
-      };
-      withdraw = () => {
-        leave();
-        if (this.#pending.delete(command)) this.#changes.push({ type: "withdrawn", pending });
-      };
-      this.#pending.set(command, pending);
-      this.#changes.push({ type: "asked", pending });
-    });
-    return { fired, withdraw };
+    const pending = new PendingTimer(this.#number("StartTimer", ask.name), ask, scope, this.#onCancelTimer);
+    this.#pending.set(pending.command, pending);
+    this.#changes.push({ type: "asked", pending });
+    return { fired: pending.promise, withdraw: () => this.#withdrawTimer(pending) };
   }
 
   waitUntil(predicate: () => boolean, scope: CancelScope): PendingCondition {
@@ -361,9 +319,10 @@ export class RunEngine implements RunContext {
           reject(error);
         },
       };
-      const leave = scope.onCancel(condition.reject);
+      const cancellable = { cancel: condition.reject };
+      scope.enter(cancellable);
       withdraw = () => {
-        leave();
+        scope.leave(cancellable);
         this.#conditions = this.#conditions.filter((each) => each !== condition);
       };
       this.#conditions.push(condition);
@@ -382,15 +341,18 @@ export class RunEngine implements RunContext {
     let withdraw = noop;
     const received = new Promise<SignalMessage>((resolve, reject) => {
       const stopWaiting = this.#signals.wait(name, (message) => {
-        leave();
+        scope.leave(cancellable);
         resolve(message);
       });
-      const leave = scope.onCancel((failure) => {
-        stopWaiting();
-        reject(failure);
-      });
+      const cancellable = {
+        cancel(failure: CanceledFailure) {
+          stopWaiting();
+          reject(failure);
+        },
+      };
+      scope.enter(cancellable);
       withdraw = () => {
-        leave();
+        scope.leave(cancellable);
         stopWaiting();
       };
     });
@@ -444,7 +406,10 @@ export class RunEngine implements RunContext {
       case "StepCompleted": {
         const pending = this.#answered(event, "RunStep", event.inputHash);
         if (pending === undefined) return false;
-        const value = decodePayload(event.result, `result of step "${event.name}" of run ${this.info.workflowId}`);
+        const value = decodePayload(
+          event.result,
+          `result of step "${event.name}" of run ${this.#options.run.workflowId}`,
+        );
         return this.#turn(event.at, () => (pending as PendingStep).resolve(value));
       }
       case "StepFailed": {
@@ -573,7 +538,8 @@ export class RunEngine implements RunContext {
     throw error;
   }
 
-  #cancelStep(pending: PendingStep, failure: CanceledFailure): void {
+  // One function each for all commands of the run: closures of their own would be most of what a command weighs.
+  readonly #onCancelStep = (pending: PendingStep, failure: CanceledFailure): void => {
     if (pending.ask.onCancel === "abandon") {
       this.#pending.delete(pending.command);
       this.#changes.push({ type: "withdrawn", pending });
@@ -582,6 +548,16 @@ export class RunEngine implements RunContext {
     }
     pending.cancelRequested = failure;
     this.#changes.push({ type: "cancelRequested", pending });
+  };
+
+  readonly #onCancelTimer = (pending: PendingTimer, failure: CanceledFailure): void => {
+    this.#withdrawTimer(pending);
+    pending.reject(failure);
+  };
+
+  #withdrawTimer(pending: PendingTimer): void {
+    pending.abandon();
+    if (this.#pending.delete(pending.command)) this.#changes.push({ type: "withdrawn", pending });
   }
 
   #wakeOneCondition(): boolean {
@@ -627,7 +603,10 @@ export class RunEngine implements RunContext {
 
   #completed(result: unknown): Outcome {
     try {
-      return { type: "completed", result: encodePayload(result, `result of workflow "${this.info.workflow}"`) };
+      return {
+        type: "completed",
+        result: encodePayload(result, `result of workflow "${this.#options.workflow.name}"`),
+      };
     } catch (error) {
       return { type: "failed", failure: toFailure(error) };
     }
@@ -666,6 +645,27 @@ export class RunEngine implements RunContext {
         : new EverstepError("INVARIANT_BROKEN", `Run ${this.info.workflowId}: ${messageOf(error)}`, { cause: error });
     this.#isInTurn = false;
   }
+}
+
+function infoOf(engine: RunEngine, { run, workflow }: EngineOptions): WorkflowInfo {
+  return {
+    workflow: workflow.name,
+    workflowId: run.workflowId,
+    runId: run.runId,
+    queue: run.queue,
+    get startedAt() {
+      return new Date(run.startedAt);
+    },
+    get deadlineAt() {
+      return run.deadlineAt === null ? undefined : new Date(run.deadlineAt);
+    },
+    get historyLength() {
+      return engine.deliveredEvents;
+    },
+    get isReplaying() {
+      return engine.isReplaying;
+    },
+  };
 }
 
 function messageOf(error: unknown): string {

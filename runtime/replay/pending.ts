@@ -4,37 +4,105 @@ import type { TimerDue } from "../../sdk/protocol/event.ts";
 import type { Failure } from "../../sdk/protocol/failure.ts";
 import type { CanceledFailure } from "../../sdk/protocol/failures.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
-import type { StepAsk } from "../../sdk/workflow/run-context.ts";
+import type { Cancellable, CancelScope } from "../../sdk/workflow/cancel-scope.ts";
+import type { StepAsk, TimerAsk } from "../../sdk/workflow/run-context.ts";
 
-interface Settle<T> {
-  resolve(value: T): void;
-  reject(error: unknown): void;
-}
+/** What the engine does about a command that its scope cancels. */
+type OnCancel<Command> = (command: Command, failure: CanceledFailure) => void;
 
-/** A step with what its earlier attempts left behind. Mutable: the engine notes failed attempts as history tells them. */
-export interface PendingStep extends Settle<unknown> {
-  readonly kind: "RunStep";
+/** A step with what its earlier attempts left behind: the engine notes failed attempts as history tells them. */
+export class PendingStep implements Cancellable {
+  readonly kind = "RunStep";
   readonly command: number;
   readonly ask: StepAsk;
+  readonly promise: Promise<unknown>;
   /** Attempts that failed so far. */
-  failedAttempts: number;
-  lastFailure: Failure | null;
+  failedAttempts = 0;
+  lastFailure: Failure | null = null;
   /** When the next attempt may begin, by the store's clock; null for at once. */
-  nextAttemptAt: number | null;
-  firstAttemptAt: number | null;
-  heartbeat: Payload;
+  nextAttemptAt: number | null = null;
+  firstAttemptAt: number | null = null;
+  heartbeat: Payload = null;
   /** The run was canceled while the step is under way: it ends as soon as its body does. */
-  cancelRequested: CanceledFailure | null;
+  cancelRequested: CanceledFailure | null = null;
+  readonly #scope: CancelScope;
+  readonly #onCancel: OnCancel<PendingStep>;
+  #resolve: (value: unknown) => void = noop;
+  #reject: (error: unknown) => void = noop;
+
+  constructor(command: number, ask: StepAsk, scope: CancelScope, onCancel: OnCancel<PendingStep>) {
+    this.command = command;
+    this.ask = ask;
+    this.#scope = scope;
+    this.#onCancel = onCancel;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    scope.enter(this);
+  }
+
+  resolve(value: unknown): void {
+    this.#scope.leave(this);
+    this.#resolve(value);
+  }
+
+  reject(error: unknown): void {
+    this.#scope.leave(this);
+    this.#reject(error);
+  }
+
+  cancel(failure: CanceledFailure): void {
+    this.#onCancel(this, failure);
+  }
 }
 
-export interface PendingTimer extends Settle<void> {
-  readonly kind: "StartTimer";
+export class PendingTimer implements Cancellable {
+  readonly kind = "StartTimer";
   readonly command: number;
   readonly name: string;
   readonly due: TimerDue;
+  readonly promise: Promise<void>;
   /** Known once TimerStarted is in the history. */
-  fireAt: number | null;
+  fireAt: number | null = null;
+  readonly #scope: CancelScope;
+  readonly #onCancel: OnCancel<PendingTimer>;
+  #resolve: () => void = noop;
+  #reject: (error: unknown) => void = noop;
+
+  constructor(command: number, ask: TimerAsk, scope: CancelScope, onCancel: OnCancel<PendingTimer>) {
+    this.command = command;
+    this.name = ask.name;
+    this.due = ask.due;
+    this.#scope = scope;
+    this.#onCancel = onCancel;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    scope.enter(this);
+  }
+
+  resolve(): void {
+    this.#scope.leave(this);
+    this.#resolve();
+  }
+
+  reject(error: unknown): void {
+    this.#reject(error);
+  }
+
+  /** The code no longer waits: the promise never settles. */
+  abandon(): void {
+    this.#scope.leave(this);
+  }
+
+  cancel(failure: CanceledFailure): void {
+    this.#onCancel(this, failure);
+  }
 }
+
+function noop(): void {}
 
 export type PendingCommand = PendingStep | PendingTimer;
 export type CommandKind = PendingCommand["kind"];

@@ -2,7 +2,7 @@
 // once, whatever comes first: result, error, a limit, an abort that nobody waits out.
 
 import { EverstepError } from "../../sdk/protocol/errors.ts";
-import { TimeoutFailure } from "../../sdk/protocol/failures.ts";
+import { fromFailure, TimeoutFailure } from "../../sdk/protocol/failures.ts";
 import { decodePayload, encodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { runWithAmbient } from "../../sdk/workflow/ambient.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
@@ -18,6 +18,7 @@ export interface AttemptOptions {
   readonly pending: PendingStep;
   readonly run: { readonly runId: string; readonly workflowId: string };
   readonly clock: Clock;
+  /** Read when the step asks for it. */
   readonly log: WorkflowLog;
   /** What is left of the time over all attempts; null for no limit. */
   readonly totalLeftMs: number | null;
@@ -37,26 +38,19 @@ export class StepAttempt {
   #end: ((end: AttemptEnd) => void) | undefined;
 
   constructor(options: AttemptOptions) {
-    const { pending, run, log } = options;
     this.#options = options;
-    this.attempt = pending.failedAttempts + 1;
-    this.#heartbeat = pending.heartbeat;
-    const attempt = this;
-    this.#context = {
-      runId: run.runId,
-      workflowId: run.workflowId,
-      attempt: this.attempt,
-      idempotencyKey: `${run.runId}/${pending.command}`,
-      // Made when asked for: most steps never look, and an AbortController costs more than the rest of the context.
-      get signal() {
-        return attempt.#abortController().signal;
-      },
-      heartbeat: (details) => attempt.#beat(details),
-      get lastHeartbeat() {
-        return decodePayload(pending.heartbeat, `heartbeat of step "${pending.ask.name}"`);
-      },
-      log,
-    };
+    this.attempt = options.pending.failedAttempts + 1;
+    this.#heartbeat = options.pending.heartbeat;
+    this.#context = new AttemptContext(this, options);
+  }
+
+  /** Made when asked for: most steps never look. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#abortedBy !== undefined) this.#controller.abort(this.#abortedBy);
+    }
+    return this.#controller.signal;
   }
 
   /** Details of the latest heartbeat, for the next attempt. */
@@ -117,6 +111,8 @@ export class StepAttempt {
           new TimeoutFailure(
             "total",
             `step "${name}" took longer than its totalTimeout of ${totalTimeoutMs} ms over all attempts`,
+            // What the attempt before this one died of is what people look for.
+            pending.lastFailure === null ? {} : { cause: fromFailure(pending.lastFailure) },
           ),
       );
     }
@@ -136,20 +132,58 @@ export class StepAttempt {
     this.#cancelTimers.push(this.#options.clock.setTimer(ms, () => this.giveUp(failure())));
   }
 
-  #beat(details: unknown): void {
+  /** The step says that it is alive. */
+  beat(details: unknown): void {
     if (this.#isEnded) return;
     const { pending, onHeartbeat } = this.#options;
     this.#heartbeat = encodePayload(details, `heartbeat of step "${pending.ask.name}"`);
     this.#restartSilence?.();
     onHeartbeat(this.#heartbeat);
   }
+}
 
-  #abortController(): AbortController {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.#abortedBy !== undefined) this.#controller.abort(this.#abortedBy);
-    }
-    return this.#controller;
+/** Everything here is made when it is asked for: most steps look at nothing, and there are very many of them. */
+class AttemptContext implements StepContext {
+  readonly #attempt: StepAttempt;
+  readonly #options: AttemptOptions;
+
+  constructor(attempt: StepAttempt, options: AttemptOptions) {
+    this.#attempt = attempt;
+    this.#options = options;
+  }
+
+  get runId(): string {
+    return this.#options.run.runId;
+  }
+
+  get workflowId(): string {
+    return this.#options.run.workflowId;
+  }
+
+  get attempt(): number {
+    return this.#attempt.attempt;
+  }
+
+  get idempotencyKey(): string {
+    return `${this.#options.run.runId}/${this.#options.pending.command}`;
+  }
+
+  get signal(): AbortSignal {
+    return this.#attempt.signal;
+  }
+
+  /** Bound, because steps take it out of the context: `({ heartbeat }) => …`. */
+  get heartbeat(): (details?: unknown) => void {
+    return (details) => this.#attempt.beat(details);
+  }
+
+  get lastHeartbeat(): unknown {
+    const { heartbeat, ask } = this.#options.pending;
+    return decodePayload(heartbeat, `heartbeat of step "${ask.name}"`);
+  }
+
+  get log(): WorkflowLog {
+    return this.#options.log;
   }
 }
 

@@ -36,9 +36,11 @@ export class RunningStep implements StepExecution {
     const { totalTimeoutMs } = pending.ask;
     this.#attempt = new StepAttempt({
       pending,
-      run: { runId: run.runId, workflowId: run.facts.workflowId },
+      run: run.facts,
       clock: world.clock,
-      log: runner.logFor(run, pending),
+      get log() {
+        return runner.logFor(run, pending);
+      },
       totalLeftMs: totalTimeoutMs === null ? null : Math.max(0, this.#firstAttemptAt + totalTimeoutMs - now),
       onHeartbeat: (details) => runner.keepHeartbeat(run, pending.command, this.#attempt.attempt, details),
     });
@@ -47,7 +49,7 @@ export class RunningStep implements StepExecution {
   start(): void {
     this.#runner.places.enter(() => {
       if (this.#isDiscarded) return this.#runner.places.leave();
-      void this.#make().finally(() => this.#runner.places.leave());
+      void this.#make();
     });
   }
 
@@ -61,10 +63,12 @@ export class RunningStep implements StepExecution {
   }
 
   async #make(): Promise<void> {
-    if (this.#pending.ask.body.kind === "transaction")
-      return this.#runner.transact(this.#run, this.#pending, this.#attempt, this);
-    const end = await this.#attempt.run();
-    this.report(end);
+    try {
+      if (this.#pending.ask.body.kind === "step") this.report(await this.#attempt.run());
+      else await this.#runner.transact(this.#run, this.#pending, this.#attempt, this);
+    } finally {
+      this.#runner.places.leave();
+    }
   }
 
   /** Tells the run how the attempt ended. One that ended because its worker stops says nothing of the step. */

@@ -3,8 +3,14 @@
 
 import type { CanceledFailure } from "../protocol/failures.ts";
 
+/** Something a run waits for. */
+export interface Cancellable {
+  /** The run is to stop: called once, and the scope has let go of it. */
+  cancel(failure: CanceledFailure): void;
+}
+
 export class CancelScope {
-  readonly #pending = new Set<(failure: CanceledFailure) => void>();
+  readonly #pending = new Set<Cancellable>();
   readonly #children = new Set<CancelScope>();
   readonly #isShielded: boolean;
   #canceledBy: CanceledFailure | undefined;
@@ -21,16 +27,20 @@ export class CancelScope {
   }
 
   /** What is pending is told in the order it was asked for: the order is part of the run's determinism. */
-  onCancel(react: (failure: CanceledFailure) => void): () => void {
-    this.#pending.add(react);
-    return () => this.#pending.delete(react);
+  enter(pending: Cancellable): void {
+    this.#pending.add(pending);
+  }
+
+  leave(pending: Cancellable): void {
+    this.#pending.delete(pending);
   }
 
   cancel(failure: CanceledFailure): void {
     if (this.#canceledBy !== undefined) return;
     this.#canceledBy = failure;
-    for (const react of [...this.#pending]) react(failure);
+    const pending = [...this.#pending];
     this.#pending.clear();
+    for (const each of pending) each.cancel(failure);
     for (const child of this.#children) if (!child.#isShielded) child.cancel(failure);
   }
 }
