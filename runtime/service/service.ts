@@ -34,7 +34,7 @@ import { Batcher } from "./batcher.ts";
 import { type Insistence, insist } from "./insist.ts";
 import { OutcomeWaiter, type StoredOutcome } from "./outcome-waiter.ts";
 import { askQuery } from "./question.ts";
-import { summarize } from "./summary.ts";
+import { isYetToBegin, summarize } from "./summary.ts";
 
 export interface ServiceOptions {
   readonly store: Store;
@@ -136,7 +136,8 @@ export class Service implements FrontDoor {
   async describe(to: RunReference): Promise<RunDescription> {
     const run = await this.#find(to);
     // A run whose worker died in it is not replayed for looking at it: that may end the next worker.
-    const isSilent = isClosed(run.status) || run.status === "blocked" || (run.ownerId === null && run.crashCount > 0);
+    const hasCrashed = run.ownerId === null && run.crashCount > 0;
+    const isSilent = isClosed(run.status) || run.status === "blocked" || hasCrashed || isYetToBegin(run);
     const pending = isSilent ? null : await this.#pendingOf(run);
     const { epoch: _epoch, now: _now, ...facts } = run;
     return { ...facts, pending, summary: summarize(run, pending) };

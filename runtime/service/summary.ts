@@ -11,7 +11,13 @@ export function summarize(run: RunDetail, pending: PendingWork | null): string {
   return pending === null ? place : `${place} ${waitOf(pending, run.now)}`;
 }
 
+/** Started with a delay that is not over: nothing is asked for yet, so nothing is pending. */
+export function isYetToBegin({ events, ownerId, crashCount, wakeAt, now }: RunDetail): boolean {
+  return events === 1 && ownerId === null && crashCount === 0 && wakeAt !== null && wakeAt > now;
+}
+
 function placeOf(run: RunDetail): string {
+  if (isYetToBegin(run)) return `Begins at ${new Date(run.wakeAt ?? run.now).toISOString()}, or with a signal.`;
   if (run.ownerId !== null) return "Executed by a worker.";
   if (run.wakeAt === null) return "Parked: it waits for mail.";
   if (run.wakeAt > run.now) return `Parked until ${new Date(run.wakeAt).toISOString()}.`;

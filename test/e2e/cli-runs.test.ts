@@ -97,6 +97,8 @@ test("runs are canceled, terminated, and listed by how they ended", async () => 
 
   await say("start", "expense", "--id", "boat", "--input", input, "--delay", "1 hour");
   expect(await refuse("result", "boat", "--timeout", "50ms")).toMatch(/^RUN_STILL_OPEN: /);
+  const delayed = JSON.parse(await say("describe", "boat", "--json"));
+  expect(delayed).toMatchObject({ events: 1, pending: null, summary: expect.stringMatching(/^Begins at \d{4}-.*Z, /) });
   expect(await say("terminate", "boat")).toBe("boat is terminated.");
 
   const ended = (await say("list", "--status", "canceled", "terminated", "--workflow", "expense")).split("\n");
