@@ -1,7 +1,8 @@
 // docs/configuration.md and the code name the same options, variables and commands, and give the same defaults.
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import type { Command } from "commander";
 import { parseSync } from "vite";
 import { expect, test } from "vitest";
 import { workerSettings } from "../../runtime/worker/settings.ts";
@@ -96,19 +97,24 @@ test("the environment variables are those that the code reads", () => {
   expect(namesBelow("Environment variables")).toEqual([...read].sort());
 });
 
-test("the commands and their options are those of the command line", () => {
-  const commands = new Set<string>();
-  const options = new Set(["--help"]);
-  for (const source of readSourceTree(root, ["runtime/cli"]).values()) {
-    for (const [, name = ""] of source.matchAll(/new Command\("([^"]+)"/g)) {
-      commands.add(name === "everstep" ? name : `everstep ${name}`);
+test("the commands, their arguments and options are those of the command line", async () => {
+  const folder = `${root}/runtime/cli`;
+  const made: Record<string, unknown> = {};
+  for (const file of readdirSync(folder).filter((name) => /-commands?\.ts$/.test(name))) {
+    const exported = Object.entries((await import(`${folder}/${file}`)) as Record<string, unknown>);
+    for (const [name, make] of exported) {
+      if (!name.endsWith("Command") || typeof make !== "function") continue;
+      const command = make() as Command;
+      const words = command.registeredArguments.map((one) => (one.variadic ? `<${one.name()}...>` : `<${one.name()}>`));
+      made[command.name()] = { arguments: words, options: command.options.map(({ long }) => long).sort() };
     }
-    for (const [option] of source.matchAll(/(?<=")--[a-z][a-z-]*/g)) options.add(option);
   }
-  const rows = tableBelow("Command line");
-  expect(namesBelow("Command line")).toEqual([...commands].sort());
-  const told = rows.flatMap(([, cell = ""]) => cell.match(/--[a-z][a-z-]*/g) ?? []);
-  expect([...new Set(told)].sort()).toEqual([...options].sort());
+  const wordsIn = (cell: string) => [...cell.matchAll(/`([^`]+)`/g)].map(([, word]) => word);
+  const told = tableBelow("Command line").map(([name = "", words = "", options = ""]) => [
+    name.replaceAll("`", ""),
+    { arguments: wordsIn(words), options: wordsIn(options).sort() },
+  ]);
+  expect(Object.fromEntries(told)).toEqual(made);
 });
 
 test("the limits are those of the code", () => {
