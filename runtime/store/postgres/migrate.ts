@@ -5,8 +5,8 @@ import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { EverstepError } from "../../../sdk/protocol/errors.ts";
-import { type Pool, type Statement, targetOf } from "./connection.ts";
-import { isMissingTable, toStoreError } from "./errors.ts";
+import { type Statement, targetOf } from "./connection.ts";
+import { isMissingTable, type Target, toStoreError } from "./errors.ts";
 
 export const MIGRATIONS_DIR = fileURLToPath(new URL("./migrations/", import.meta.url));
 
@@ -67,8 +67,17 @@ const APPLIED: Statement = {
   text: "select name, pg_is_in_recovery() as is_standby from everstep.migration order by id",
 };
 
+/** A pool, said without the driver's types: `migrate` is public, and whoever imports it need not have those. */
+interface Queries {
+  readonly target: Target;
+  query<R extends Record<string, unknown>>(
+    statement: { readonly name: string; readonly text: string },
+    values: readonly unknown[],
+  ): Promise<R[]>;
+}
+
 /** Rejects unless this database is one that this release can work on. */
-export async function checkSchema(pool: Pool): Promise<void> {
+export async function checkSchema(pool: Queries): Promise<void> {
   const { database, host } = pool.target;
   const where = `Database "${database}" at ${host}`;
   let rows: { name: string; is_standby: boolean }[];
