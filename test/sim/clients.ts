@@ -40,6 +40,8 @@ export interface ClientOptions {
   readonly probes: Probes;
   readonly acknowledged: Acknowledged;
   readonly now: () => number;
+  /** Runs that were set aside are not replayed to answer. */
+  readonly isBlocked: (runId: string) => boolean;
   readonly eventsOf: (runId: string) => number;
   readonly violation: (kind: string, what: string) => void;
 }
@@ -181,7 +183,10 @@ export class SimulatedClient {
       acknowledged.answers.push({ runId, payload, events: eventsOf(runId) });
       probes.hit("query: answered");
     } catch (error) {
-      const isExpected = isEverstepError(error, "QUERY_TIMED_OUT") || isEverstepError(error, "STORE_UNAVAILABLE");
+      const isExpected =
+        isEverstepError(error, "QUERY_TIMED_OUT") ||
+        isEverstepError(error, "STORE_UNAVAILABLE") ||
+        (isEverstepError(error) && this.#options.isBlocked(runId));
       if (isExpected) return probes.hit("query: not answered in time");
       violation("query", `run ${runId}: ${String(error)}`);
     }

@@ -28,6 +28,8 @@ export interface FaultPlan {
   readonly storeDownEveryMs: number;
   readonly leasesDownEveryMs: number;
   readonly leasesEmptiedEveryMs: number;
+  /** The lease of one worker that lives and trusts it is gone: others take its runs. */
+  readonly leaseEvictedEveryMs: number;
   readonly skewMs: number;
   readonly drift: number;
 }
@@ -57,6 +59,7 @@ export function drawFaults(dice: Dice): FaultPlan {
     storeDownEveryMs: every(900, 0.35),
     leasesDownEveryMs: every(900, 0.35),
     leasesEmptiedEveryMs: every(900, 0.3),
+    leaseEvictedEveryMs: every(100, 0.4),
     skewMs: rate(20_000),
     drift: rate(0.1, 0.35),
   };

@@ -28,8 +28,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         store.appendTurns(turns.map((turn) => ({ ...turn, claim: claimOf(turn.claim.runId) ?? turn.claim }))),
     }),
   },
-  epochNotRaised: {
-    does: "compares no claim at all when parking, releasing and blocking",
+  parksForOthers: {
+    does: "parks a run for a worker that no longer owns it",
     store: ({ store, claimOf }) => ({
       parkRuns: (requests) =>
         store.parkRuns(
@@ -183,34 +183,24 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   staleHistory: {
     does: "loads histories without their newest event, and says that this is all",
-    store: ({ store }) => {
-      const shortened = new Set<string>();
-      return {
-        loadHistories: async (runIds) =>
-          (await store.loadHistories(runIds)).map((history) => {
-            if (history.events.length < 3) return history;
-            shortened.add(history.runId);
-            return { ...history, events: [...history.events.slice(0, -2), ...history.events.slice(-1)] };
-          }),
-      };
-    },
+    store: ({ store }) => ({
+      claimRuns: async (request) => {
+        const answer = await store.claimRuns(request);
+        return { ...answer, claimed: answer.claimed.map((run) => ({ ...run, events: Math.max(1, run.events - 1) })) };
+      },
+      loadHistories: async (runIds) =>
+        (await store.loadHistories(runIds)).map((history) => ({
+          ...history,
+          events: history.events.length === 1 ? history.events : history.events.slice(0, -1),
+        })),
+    }),
   },
-  terminatesTwice: {
-    does: "says that a run was terminated although it had ended by itself",
+  wrongStatus: {
+    does: "tells callers that every closed run completed",
     store: ({ store }) => ({
       readOutcomes: async (runIds) => {
         const outcomes = await store.readOutcomes(runIds);
         return new Map([...outcomes].map(([runId, { event }]) => [runId, { status: "completed" as const, event }]));
-      },
-    }),
-  },
-  transactionTwice: {
-    does: "commits what a transaction wrote, and its event separately",
-    store: ({ store }) => ({
-      appendInTransaction: async (work) => {
-        const answer = await store.appendInTransaction(work);
-        if (answer.committed) await store.appendInTransaction(work);
-        return answer;
       },
     }),
   },

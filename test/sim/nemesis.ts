@@ -33,6 +33,7 @@ export class Nemesis {
     again(faults.gracefulStopEveryMs, "stopped by a signal", () => victim()?.stop());
     again(faults.storeDownEveryMs, "store down", () => outage(storeServer, 1_500));
     again(faults.leasesDownEveryMs, "leases down", () => outage(leaseServer, settings.leaseTtlMs * 2));
+    again(faults.leaseEvictedEveryMs, "lease evicted", () => keeper.release(victim()?.workerId ?? ""));
     again(faults.leasesEmptiedEveryMs, "leases emptied", () => keeper.forget());
   }
 }

@@ -59,7 +59,7 @@ export class Route {
         probes.hit("fault: executed after the caller gave up");
         fail(timeoutMs, "no answer in time");
       }
-      scheduler.after(isLate ? timeoutMs * (1 + dice.float() * 4) : way(), null, () => {
+      scheduler.after(isLate ? timeoutMs * (1 + dice.float() ** 2 * 15) : way(), null, () => {
         if (server.isDown) {
           probes.hit("fault: server down");
           return isLate ? undefined : fail(way(), "the server is down");

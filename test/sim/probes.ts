@@ -5,7 +5,7 @@ export class Probes {
   readonly counts = new Map<string, number>();
 
   hit(name: string, times = 1): void {
-    this.counts.set(name, (this.counts.get(name) ?? 0) + times);
+    if (times > 0) this.counts.set(name, (this.counts.get(name) ?? 0) + times);
   }
 
   add(other: Iterable<readonly [string, number]>): void {
@@ -63,6 +63,7 @@ export const SOMETIMES = [
   "fault: wake-up late",
   "fault: leases emptied",
   "fault: leases down",
+  "fault: lease evicted",
   "fault: store down",
   "fault: kill",
   "fault: pause",

@@ -92,8 +92,8 @@ class Writer {
   #op(depth: number): Op {
     const dice = this.#dice;
     const roll = dice.int(0, depth < 2 ? 99 : 64);
-    if (roll < 28) return this.step();
-    if (roll < 32) return { op: "transaction", step: { ...this.#step(), timeoutMs: null, heartbeatTimeoutMs: null } };
+    if (roll < 27) return this.step();
+    if (roll < 33) return { op: "transaction", step: { ...this.#step(), timeoutMs: null, heartbeatTimeoutMs: null } };
     if (roll < 40) return { op: "sleep", ms: this.#ms(1_200) };
     if (roll < 42) return { op: "setTimeout", ms: this.#ms(600) };
     if (roll < 51) return { op: "receive", signal: dice.pick(["a", "b"]), timeoutMs: this.#limit() };

@@ -1,7 +1,7 @@
 // One worker that is killed, paused, told to stop and started again: each time a new process with a new loop, as a
 // supervisor would.
 
-import type { Store } from "../../runtime/store/store.ts";
+import type { Claim, Store } from "../../runtime/store/store.ts";
 import type { Wakeups } from "../../runtime/wake/wakeups.ts";
 import { WorkerLoop } from "../../runtime/worker/worker-loop.ts";
 import type { Dice } from "./dice.ts";
@@ -23,8 +23,8 @@ export class SimulatedWorker {
     this.#dice = simulation.dice.split(`worker/${simulation.workers.length}`);
   }
 
-  get isRunning(): boolean {
-    return this.#process?.state === "running";
+  get workerId(): string | undefined {
+    return this.#loop?.stats.workerId;
   }
 
   boot(): void {
@@ -129,8 +129,13 @@ export class SimulatedWorker {
 
   /** Notes which runs this process has been told that it owns. */
   #listening(process: SimulatedProcess, store: Store): Store {
-    const heard = <T extends { readonly runId: string }>(claimed: readonly T[]): void => {
-      for (const { runId } of claimed) this.#simulation.effects.heardClaim(process, runId);
+    const { effects, probes } = this.#simulation;
+    const known = new Set<string>();
+    const heard = (claimed: readonly Claim[]): void => {
+      for (const { runId, claimId } of claimed) {
+        effects.heardClaim(process, runId);
+        known.add(`${runId}/${claimId}`);
+      }
     };
     return {
       ...store,
@@ -138,6 +143,11 @@ export class SimulatedWorker {
         const answer = await store.claimRuns(request);
         heard(answer.claimed);
         return answer;
+      },
+      releaseRuns: (claims) => {
+        const unheard = claims.filter(({ runId, claimId }) => !known.has(`${runId}/${claimId}`));
+        probes.hit("claim: answer unheard, given back", unheard.length);
+        return store.releaseRuns(claims);
       },
       claimBlocked: async (...values) => {
         const claimed = await store.claimBlocked(...values);

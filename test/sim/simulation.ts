@@ -205,6 +205,7 @@ export class Simulation {
       probes: this.probes,
       acknowledged: this.#acknowledged,
       now: () => this.scheduler.now,
+      isBlocked: (runId) => this.witness.runs.get(runId)?.blocked != null,
       eventsOf: (runId) => this.witness.chronicle(runId)?.length ?? 0,
       violation: (kind, what) => this.violation(kind, what),
     });

@@ -190,14 +190,16 @@ export class Witness {
 
   /** An invariant that the store itself finds broken is a violation, whoever hears of it. */
   #watchInvariants(door: Store): Store {
-    const watch = (error: unknown): never => {
-      if (isEverstepError(error, "INVARIANT_BROKEN")) this.#complain("store", "-", error.message);
-      throw error;
-    };
     return new Proxy(door, {
       get: (target, key: keyof Store) => {
         const call = target[key] as (...values: unknown[]) => Promise<unknown>;
-        return (...values: unknown[]) => call(...values).catch(watch);
+        return (...values: unknown[]) =>
+          call(...values).catch((error: unknown) => {
+            if (isEverstepError(error, "INVARIANT_BROKEN")) {
+              this.#complain("store", "-", `${key}: ${error.message} ${JSON.stringify(error.details)}`);
+            }
+            throw error;
+          });
       },
     });
   }
@@ -306,7 +308,7 @@ export class Witness {
   }
 
   #hit(probe: string, times = 1): void {
-    if (times > 0) this.#options.probes.hit(probe, times);
+    this.#options.probes.hit(probe, times);
   }
 
   #complain(kind: string, runId: string, what: string): void {
