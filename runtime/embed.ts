@@ -42,7 +42,8 @@ export async function embedded(options: EmbeddedOptions = {}): Promise<Embedded>
   });
   try {
     await migrate({ url: database.url });
-    const connection = { ...rest, log, database: database.url };
+    // A Redis in the environment belongs to another database: only one that is named here is used.
+    const connection = { ...rest, log, database: database.url, redis: options.redis ?? "" };
     const worker = workflows.length === 0 ? undefined : new Worker({ ...connection, workflows });
     await worker?.start();
     const client = new Client(connection);
