@@ -66,7 +66,7 @@ export function toStoreError(error: unknown, target: Target): EverstepError {
   }
   const advice =
     state === "26000" || state === "42P05"
-      ? " A pooler in between does not keep prepared statements: set `preparedStatements: false`."
+      ? " A pooler in between does not keep prepared statements: set `isPooled: true`."
       : "";
   return new EverstepError("STORE_REJECTED", `Postgres rejected a statement: ${reason} (${state}).${advice}`, {
     cause: error,
