@@ -1,5 +1,6 @@
-// npm run sim -- --seeds 1000 [--from 1] [--mutant NAME] [--workers 2] [--twice]
+// npm run sim -- --seeds 1000 [--from 1] [--twice] [--mutant NAME]
 // npm run sim -- --seed 42 [--trace]
+// npm run sim -- --regressions
 //
 // Runs the real worker and the real front door under seeds. Ends with a code other than 0 when a promise was broken, and
 // says how to see it again.
@@ -8,6 +9,7 @@ import { parseArgs } from "node:util";
 import { installGuards } from "../../runtime/worker/guards/install.ts";
 import { MUTANTS } from "./mutants.ts";
 import { Probes, SOMETIMES } from "./probes.ts";
+import regressions from "./regressions.json" with { type: "json" };
 import { watchRejections } from "./rejections.ts";
 import { simulate } from "./simulation.ts";
 
@@ -16,6 +18,7 @@ const { values } = parseArgs({
     seeds: { type: "string", default: "1000" },
     from: { type: "string", default: "1" },
     seed: { type: "string" },
+    regressions: { type: "boolean", default: false },
     mutant: { type: "string" },
     trace: { type: "boolean", default: false },
     twice: { type: "boolean", default: false },
@@ -27,6 +30,9 @@ const rejections = watchRejections();
 
 const from = Number(values.seed ?? values.from);
 const count = values.seed === undefined ? Number(values.seeds) : 1;
+const seeds = values.regressions
+  ? regressions.map(({ seed }) => seed)
+  : Array.from({ length: count }, (_, n) => from + n);
 const mutant = values.mutant === undefined ? undefined : MUTANTS[values.mutant];
 if (values.mutant !== undefined && mutant === undefined) {
   console.error(`No mutant ${values.mutant}. There are: ${Object.keys(MUTANTS).join(", ")}.`);
@@ -36,10 +42,12 @@ const trace = values.trace ? (line: string) => console.log(line) : undefined;
 const probes = new Probes();
 const totals = { runs: 0, events: 0, longestMs: 0 };
 let failed = 0;
+let tried = 0;
 const began = performance.now();
 
-for (let seed = from; seed < from + count; seed++) {
+for (const seed of seeds) {
   const result = await simulate(seed, { mutant, trace });
+  tried++;
   const violations = [...result.violations, ...rejections.take()];
   if (values.twice) {
     const again = await simulate(seed, { mutant });
@@ -64,12 +72,12 @@ for (let seed = from; seed < from + count; seed++) {
 
 const seconds = (performance.now() - began) / 1_000;
 console.log(
-  `${count} seeds from ${from} in ${seconds.toFixed(1)} s (${(count / seconds).toFixed(0)}/s): ${totals.runs} runs, ${totals.events} events, longest ${(totals.longestMs / 1_000).toFixed(1)} virtual s, ${failed} violating seeds`,
+  `${tried} seeds from ${seeds[0]} in ${seconds.toFixed(1)} s (${(tried / seconds).toFixed(0)}/s): ${totals.runs} runs, ${totals.events} events, longest ${(totals.longestMs / 1_000).toFixed(1)} virtual s, ${failed} violating seeds`,
 );
 const width = 45;
 for (const [name, times] of [...probes.counts].sort()) console.log(`  ${name.padEnd(width)} ${times}`);
 const never = SOMETIMES.filter((name) => !probes.counts.has(name));
-if (never.length > 0 && count >= 1_000 && mutant === undefined) {
+if (never.length > 0 && tried >= 1_000 && mutant === undefined) {
   console.log(`Never happened: ${never.join(", ")}. What never happens is not tested.`);
   failed++;
 }
