@@ -108,6 +108,11 @@ export class LiveRun implements Committing {
     return this.#steps.size;
   }
 
+  /** Only step bodies are under way: nothing that is on its way to the store would tell that the run is lost. */
+  get onlyWaitsForSteps(): boolean {
+    return this.#isOurs && this.#isLive && this.#steps.size > 0 && !this.#isTurnSent && this.#outbox.size === 0;
+  }
+
   get head(): { readonly events: number; readonly takenMail: number } {
     return { events: this.#events, takenMail: this.#takenMail };
   }

@@ -175,7 +175,7 @@ export class WorkerLoop implements RunHost {
         claim: (runIds) => this.#claimBlocked(runIds),
         tried: this.#tried,
       }),
-      new Sweep({ name: "custodian", world, everyMs: settings.leaseTtlMs, sweep: () => this.#giveBackUnknown() }),
+      new Sweep({ name: "custodian", world, everyMs: settings.leaseTtlMs, sweep: () => this.#compareClaims() }),
       new Sweep({ name: "leftovers", world, everyMs: LEFTOVERS_EVERY_MS, sweep: () => store.forgetLeftovers() }),
     ];
   }
@@ -297,13 +297,22 @@ export class WorkerLoop implements RunHost {
     this.#claimer.wake();
   }
 
-  /** What the store says is ours and we know nothing of (the answer to a claim was lost) goes back. */
-  async #giveBackUnknown(): Promise<void> {
+  /**
+   * What the store says is ours and we know nothing of (the answer to a claim was lost) goes back; what we execute and
+   * the store says is not ours is let go.
+   */
+  async #compareClaims(): Promise<void> {
     const { store, settings } = this.#parts;
     if (!this.#keeper.isTrusted || this.#claimer.hasClaimsUnderWay) return;
     const workerId = this.#keeper.workerId;
+    const carried = [...this.#runs.values()].filter((run) => run.onlyWaitsForSteps);
     const claims = await store.claimsOf(workerId);
     if (workerId !== this.#keeper.workerId) return;
+    const held = new Set(claims.map(({ claimId, runId }) => `${runId}/${claimId}`));
+    for (const run of carried) {
+      // Terminated, timed out or claimed away while its steps are under way: they would never be told.
+      if (run.onlyWaitsForSteps && !held.has(`${run.runId}/${run.claim.claimId}`)) run.lost();
+    }
     for (const claim of claims) {
       const live = this.#runs.get(claim.runId);
       const isKnown = live?.claim.claimId === claim.claimId || this.#releaser.isLeaving(claim.runId);
