@@ -4,7 +4,7 @@ import { EverstepError } from "../sdk/protocol/errors.ts";
 import type { AnyWorkflow } from "../sdk/workflow/workflow.ts";
 import { requireNodeRelease } from "./node-release.ts";
 import { type ConnectionOptions, openParts, type Parts } from "./runtime.ts";
-import { catchUnhandledRejections } from "./unhandled-rejections.ts";
+import { catchUnhandledErrors } from "./unhandled-errors.ts";
 import { installGuards } from "./worker/guards/install.ts";
 import { type WorkerSettings, workerSettings } from "./worker/settings.ts";
 import { startWatchdog, type WatchdogLimits, watchdogLimits } from "./worker/watchdog.ts";
@@ -71,7 +71,7 @@ export class Worker {
     }
     installGuards();
     // While Postgres is away no socket holds the process, and it must not end for that.
-    this.#ends.push(holdProcess(), catchUnhandledRejections());
+    this.#ends.push(holdProcess(), catchUnhandledErrors());
     const { clock } = this.#parts.world;
     if (this.#watchdog !== undefined) {
       this.#ends.push(startWatchdog({ clock, ...this.#watchdog }));

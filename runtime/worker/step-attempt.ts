@@ -72,8 +72,9 @@ export class StepAttempt {
       this.#setLimits();
       const fail = (error: unknown) => this.#end?.({ ok: false, error, wasAborted: this.#abortedBy !== undefined });
       try {
-        const result = runWithAmbient({ kind: "step", name, step: this.#context }, () =>
-          body.kind === "step" ? body.run(this.#context) : body.run(requireTransaction(tx), this.#context),
+        const result = runWithAmbient(
+          { kind: "step", name, step: this.#context, fail: (error) => this.#threwAside(error) },
+          () => (body.kind === "step" ? body.run(this.#context) : body.run(requireTransaction(tx), this.#context)),
         );
         if (isThenable(result)) result.then((value) => this.#end?.({ ok: true, value }), fail);
         else this.#end({ ok: true, value: result });
@@ -93,6 +94,13 @@ export class StepAttempt {
   giveUp(reason: Error): void {
     this.abort(reason);
     this.#end?.({ ok: false, error: reason, wasAborted: false });
+  }
+
+  /** An error of the function's code that nobody caught. */
+  #threwAside(error: unknown): void {
+    if (this.#isEnded) return;
+    this.#end?.({ ok: false, error, wasAborted: false });
+    this.abort(error instanceof Error ? error : new Error(String(error)));
   }
 
   #setLimits(): void {

@@ -54,6 +54,15 @@ export function toStoreError(error: unknown, target: Target): EverstepError {
       { cause: error, details },
     );
   }
+  const code = schemaFault(state);
+  if (code !== undefined) {
+    const what = code === "SCHEMA_MISSING" ? "has no Everstep schema" : "has an older Everstep schema";
+    return new EverstepError(
+      code,
+      `Database "${target.database}" at ${target.host} ${what}: ${reason}. Run \`everstep migrate\`.`,
+      { cause: error, details },
+    );
+  }
   if (isUnavailable(state)) {
     return new EverstepError(
       "STORE_UNAVAILABLE",
@@ -78,6 +87,12 @@ export function toStoreError(error: unknown, target: Target): EverstepError {
 // lost too often (40), lock timeouts, a primary that has become a standby, an idle transaction ended, internal errors.
 function isUnavailable(state: string): boolean {
   return /^(08|40|53|57|58|XX)/.test(state) || state === "55P03" || state === "25006" || state === "25P03";
+}
+
+// Only our own statements come here, and they name nothing but our own: what they miss, a migration brings.
+function schemaFault(state: string): "SCHEMA_MISSING" | "SCHEMA_BEHIND" | undefined {
+  if (state === "42P01" || state === "3F000") return "SCHEMA_MISSING";
+  return state === "42703" || state === "42883" ? "SCHEMA_BEHIND" : undefined;
 }
 
 function errorCode(error: unknown): unknown {

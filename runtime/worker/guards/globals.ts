@@ -119,6 +119,13 @@ function guardTimers(): void {
   nodeTimers.setTimeout = globalThis.setTimeout;
   nodeTimers.clearTimeout = globalThis.clearTimeout;
 
+  // As a promise's reaction, what it throws keeps the context it was asked in, and so its run.
+  const realQueueMicrotask = globalThis.queueMicrotask;
+  globalThis.queueMicrotask = (call) => {
+    if (currentAmbient() === undefined) realQueueMicrotask(call);
+    else void Promise.resolve().then(call);
+  };
+
   refuse(globalThis, ["setInterval", "setImmediate"], "the global scope", "a loop with sleep()");
   refuse(nodeTimers, ["setInterval", "setImmediate"], "node:timers", "a loop with sleep()");
   refuse(nodeTimersPromises, ["setTimeout", "setInterval", "setImmediate"], "node:timers/promises", "sleep()");
