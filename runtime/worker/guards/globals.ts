@@ -3,6 +3,7 @@
 import nodeCrypto from "node:crypto";
 import nodeTimers from "node:timers";
 import nodeTimersPromises from "node:timers/promises";
+import { MAX_DURATION_MS } from "../../../sdk/protocol/duration.ts";
 import { EverstepError } from "../../../sdk/protocol/errors.ts";
 import { currentAmbient } from "../../../sdk/workflow/ambient.ts";
 import { CancelScope } from "../../../sdk/workflow/cancel-scope.ts";
@@ -103,7 +104,8 @@ function guardTimers(): void {
     const current = currentRun();
     if (current === undefined) return realSetTimeout(call, ms, ...values);
     const { run } = current;
-    const due = { afterMs: Math.max(1, Math.ceil(ms ?? 1) || 1) };
+    // As long as a sleep may be: an endless one could not be kept.
+    const due = { afterMs: Math.min(MAX_DURATION_MS, Math.max(1, Math.ceil(ms ?? 1) || 1)) };
     // Out of a cancel's reach: a callback cannot be told of one, and who waits for it would wait for ever.
     const timer = run.askTimer({ name: "setTimeout", due }, new CancelScope(null, true));
     timer.fired.then(() => call(...values));

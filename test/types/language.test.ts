@@ -1,0 +1,164 @@
+// What compiles and what must not. Nothing here is executed but the last line: the checks are the compiler's, and an
+// expected error that does not come is one itself.
+
+import { expect, expectTypeOf, test } from "vitest";
+import type { WorkflowClient } from "../../sdk/client/client.ts";
+import type { RunHandle } from "../../sdk/client/run-handle.ts";
+import {
+  condition,
+  type Duration,
+  defineQuery,
+  defineSignal,
+  defineStep,
+  nonCancellable,
+  sleep,
+  step,
+  transaction,
+  type Workflow,
+  workflow,
+} from "../../sdk/index.ts";
+
+interface Order {
+  readonly id: string;
+  readonly total: number;
+}
+
+const order = workflow("order", async (input: Order) => ({ shipped: input.total > 0 }));
+const nightly = workflow("nightly", async () => 42);
+const maybe = workflow("maybe", async (input?: { readonly dry: boolean }) => input?.dry ?? false);
+const approve = defineSignal<{ by: string }>("approve");
+const poke = defineSignal("poke");
+const status = defineQuery<"open" | "closed">("status");
+const lines = defineQuery<string[], { from: number }>("lines");
+const charge = defineStep("charge", async (input: Order) => ({ receipt: input.id }));
+
+async function definitions() {
+  expectTypeOf(order).toEqualTypeOf<Workflow<Order, { shipped: boolean }>>();
+  expectTypeOf(nightly).toEqualTypeOf<Workflow<unknown, number>>();
+  workflow("timed", async () => {}, { timeout: "2 days" });
+  // @ts-expect-error a workflow is a function
+  workflow("broken", 42);
+  // @ts-expect-error a workflow is an async function
+  workflow("broken", () => 42);
+  // @ts-expect-error no such option
+  workflow("broken", async () => {}, { timeouts: "1m" });
+}
+
+async function steps() {
+  expectTypeOf(await step("a", () => 1)).toEqualTypeOf<number>();
+  expectTypeOf(await step("a", async () => "x")).toEqualTypeOf<string>();
+  expectTypeOf(await step("a", () => {})).toEqualTypeOf<void>();
+  expectTypeOf(await charge({ id: "1", total: 2 })).toEqualTypeOf<{ receipt: string }>();
+  expectTypeOf(await transaction("t", async (tx) => (await tx.query<{ n: number }>("select 1")).rows)).toEqualTypeOf<
+    { n: number }[]
+  >();
+  expectTypeOf(await nonCancellable(async () => "kept")).toEqualTypeOf<string>();
+  await step("a", ({ signal, attempt, idempotencyKey, lastHeartbeat, heartbeat, log }) => {
+    expectTypeOf(signal).toEqualTypeOf<AbortSignal>();
+    expectTypeOf(attempt).toEqualTypeOf<number>();
+    expectTypeOf(idempotencyKey).toEqualTypeOf<string>();
+    expectTypeOf(lastHeartbeat).toEqualTypeOf<unknown>();
+    heartbeat({ any: "thing" });
+    log.info("fine", { field: 1 });
+  });
+  await step("a", () => 1, {
+    retry: { maxAttempts: 5, initialInterval: "1s", backoff: (attempt, error) => (error ? attempt * 10 : "1s") },
+    timeout: "30s",
+    totalTimeout: "1 hour",
+    heartbeatTimeout: 500,
+    onCancel: "abandon",
+  });
+  // @ts-expect-error the input of the definition
+  await charge({ id: 1, total: 2 });
+  // @ts-expect-error the input is not optional
+  await charge();
+  // @ts-expect-error a step has a name
+  await step(() => 1);
+  // @ts-expect-error no such unit
+  await step("a", () => 1, { timeout: "5 parsecs" });
+  // @ts-expect-error a number of attempts
+  await step("a", () => 1, { retry: { maxAttempts: "five" } });
+  // @ts-expect-error no such option
+  await step("a", () => 1, { retry: { maximumAttempts: 5 } });
+  // @ts-expect-error no such backoff
+  await step("a", () => 1, { retry: { backoff: "quadratic" } });
+  // @ts-expect-error names and predicates
+  await step("a", () => 1, { retry: { nonRetryable: [404] } });
+  // @ts-expect-error wait or abandon
+  await step("a", () => 1, { onCancel: "ignore" });
+}
+
+async function waits() {
+  for (const fine of [5, "5ms", "30s", "5m", "1.5h", "2 days", "1 week"] satisfies Duration[]) await sleep(fine);
+  // @ts-expect-error no such unit
+  await sleep("5 parsecs");
+  // @ts-expect-error a length of time, not a point in time
+  await sleep(new Date());
+  expectTypeOf(await condition(() => true)).toEqualTypeOf<void>();
+  expectTypeOf(await condition(() => true, { timeout: "1m" })).toEqualTypeOf<boolean>();
+  // @ts-expect-error a predicate answers at once
+  await condition(async () => true);
+  // @ts-expect-error options without a timeout
+  await condition(() => true, {});
+  expectTypeOf(await approve.receive()).toEqualTypeOf<{ by: string }>();
+  expectTypeOf(await approve.receive({ timeout: "1m" })).toEqualTypeOf<{ by: string } | undefined>();
+  expectTypeOf(await poke.receive()).toEqualTypeOf<void>();
+  approve.handle(({ by }) => {
+    expectTypeOf(by).toEqualTypeOf<string>();
+  });
+  approve.handle(async () => {});
+  // @ts-expect-error another payload
+  approve.handle((by: number) => by);
+  status.handle(() => "open");
+  lines.handle(({ from }) => [String(from)]);
+  // @ts-expect-error another answer
+  status.handle(() => "ajar");
+  // @ts-expect-error an answer, not a promise of one
+  status.handle(async () => "open");
+}
+
+async function clients(client: WorkflowClient) {
+  const run = await client.start(order, { id: "order-42", input: { id: "1", total: 2 } });
+  expectTypeOf(run).toEqualTypeOf<RunHandle<{ shipped: boolean }>>();
+  expectTypeOf(await run.result()).toEqualTypeOf<{ shipped: boolean }>();
+  expectTypeOf(await (await client.start(nightly)).result()).toEqualTypeOf<number>();
+  await client.start(maybe);
+  await client.start(maybe, { input: { dry: true } });
+  // @ts-expect-error the workflow needs an input
+  await client.start(order);
+  // @ts-expect-error the workflow needs an input
+  await client.start(order, { id: "order-42" });
+  // @ts-expect-error another input
+  await client.start(order, { input: { id: 1, total: 2 } });
+  // @ts-expect-error another input
+  await client.start(maybe, { input: { dry: "yes" } });
+  // @ts-expect-error no such policy
+  await client.start(nightly, { onConflict: "replace" });
+
+  await run.signal(approve, { by: "ann" });
+  await run.signal(poke);
+  // @ts-expect-error another payload
+  await run.signal(approve, { by: 1 });
+  // @ts-expect-error the signal has a payload
+  await run.signal(approve);
+  // @ts-expect-error a query is no signal
+  await run.signal(status, undefined);
+
+  expectTypeOf(await run.query(status)).toEqualTypeOf<"open" | "closed">();
+  expectTypeOf(await run.query(lines, { from: 1 })).toEqualTypeOf<string[]>();
+  // @ts-expect-error the query has an input
+  await run.query(lines);
+  // @ts-expect-error another input
+  await run.query(lines, { from: "1" });
+  // @ts-expect-error no such unit
+  await run.result({ timeout: "1 fortnight" });
+
+  await client.signalWithStart(order, { input: { id: "1", total: 2 }, signal: approve, payload: { by: "ann" } });
+  // @ts-expect-error the signal has a payload
+  await client.signalWithStart(order, { input: { id: "1", total: 2 }, signal: approve });
+  expectTypeOf(client.get(order, "order-42")).toEqualTypeOf<RunHandle<{ shipped: boolean }>>();
+}
+
+test("the compiler has checked what is above", () => {
+  expect([definitions, steps, waits, clients]).toHaveLength(4);
+});
