@@ -6,6 +6,9 @@
 import { EverstepError, invariant } from "../../sdk/protocol/errors.ts";
 import type {
   HistoryEvent,
+  RunCanceled,
+  RunCompleted,
+  RunFailed,
   SignalReceived,
   StepAttemptFailed,
   TimerStarted,
@@ -28,17 +31,12 @@ import type {
   PendingTimer as TimerHandle,
 } from "../../sdk/workflow/run-context.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
-import { callSite, describeEvent, divergenceError } from "./divergence.ts";
+import { type AnsweringEvent, AskedCommands } from "./asked-commands.ts";
+import { Conditions } from "./conditions.ts";
 import { type Change, type CommandKind, type PendingCommand, PendingStep, PendingTimer } from "./pending.ts";
+import { Queries } from "./queries.ts";
+import { mutedLog, type RunFacts, runInfo } from "./run-info.ts";
 import { SignalBox } from "./signal-box.ts";
-
-export interface RunFacts {
-  readonly runId: string;
-  readonly workflowId: string;
-  readonly queue: string;
-  readonly startedAt: number;
-  readonly deadlineAt: number | null;
-}
 
 export interface EngineOptions {
   readonly workflow: AnyWorkflow;
@@ -53,12 +51,7 @@ export type Outcome =
   | { readonly type: "failed"; readonly failure: Failure }
   | { readonly type: "canceled"; readonly failure: Failure };
 
-interface Condition {
-  readonly predicate: () => boolean;
-  resolve(): void;
-  reject(error: unknown): void;
-}
-
+const ENDS = { RunCompleted: "completed", RunFailed: "failed", RunCanceled: "canceled" } as const;
 const NEVER: Promise<never> = new Promise(() => {});
 const noop = () => {};
 
@@ -66,13 +59,10 @@ export class RunEngine implements RunContext {
   readonly #options: EngineOptions;
   readonly #rootScope = new CancelScope(null, false);
   readonly #pending = new Map<number, PendingCommand>();
-  // Kind and name of every command ever asked for, by number: late events for withdrawn ones are still compared.
-  readonly #askedKinds: CommandKind[] = [];
-  readonly #askedNames: string[] = [];
-  readonly #callSites: (string | undefined)[] = [];
+  readonly #asked: AskedCommands;
   readonly #signals = new SignalBox();
-  readonly #queries = new Map<string, (input: Payload) => unknown>();
-  #conditions: Condition[] = [];
+  readonly #queries: Queries;
+  readonly #conditions = new Conditions();
   #changes: Change[] = [];
   #random: SeededRandom = seededRandom("");
   #input: Payload = null;
@@ -88,6 +78,8 @@ export class RunEngine implements RunContext {
 
   constructor(options: EngineOptions) {
     this.#options = options;
+    this.#queries = new Queries(options.run);
+    this.#asked = new AskedCommands(options.run.workflowId, options.recordsCallSites === true);
   }
 
   // Made when asked for: most runs never look, and there are very many of them.
@@ -95,15 +87,12 @@ export class RunEngine implements RunContext {
   #log: WorkflowLog | undefined;
 
   get info(): WorkflowInfo {
-    this.#info ??= infoOf(this, this.#options);
+    this.#info ??= runInfo(this.#options.workflow.name, this.#options.run, this);
     return this.#info;
   }
 
   get log(): WorkflowLog {
-    const line = (level: keyof WorkflowLog) => (message: string, fields?: Record<string, unknown>) => {
-      if (!this.#isReplaying || this.#isReadOnly) this.#options.log[level](message, fields);
-    };
-    this.#log ??= { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
+    this.#log ??= mutedLog(this.#options.log, () => !this.#isReplaying || this.#isReadOnly);
     return this.#log;
   }
 
@@ -220,7 +209,7 @@ export class RunEngine implements RunContext {
 
   /** What a quiet run waits for besides its commands. */
   get waits(): { readonly signals: string[]; readonly conditions: number } {
-    return { signals: this.#signals.awaited, conditions: this.#conditions.length };
+    return { signals: this.#signals.awaited, conditions: this.#conditions.count };
   }
 
   /** Heartbeat details that were kept outside the history. */
@@ -231,28 +220,11 @@ export class RunEngine implements RunContext {
 
   /** Answers from the state as it is, or throws QUERY_UNKNOWN, QUERY_FAILED. */
   query(name: string, input: Payload): Payload {
-    const handler = this.#queries.get(name);
-    if (handler === undefined) {
-      const known = [...this.#queries.keys()].map((each) => `"${each}"`).join(", ") || "none";
-      const message = `Run ${this.info.workflowId} has no handler for query "${name}". It answers: ${known}.`;
-      throw new EverstepError("QUERY_UNKNOWN", message, { details: { runId: this.info.runId, query: name } });
-    }
     // A handler may draw from chance: the run's own sequence must not move by being looked at.
     const random = this.#random;
     this.#random = seededRandom(name);
     try {
-      const answer = this.#readOnly(() => this.#inContext(() => handler(input)));
-      if (answer instanceof Promise) {
-        answer.catch(noop);
-        throw new TypeError("the handler returned a promise; answer from the run's state, at once");
-      }
-      return encodePayload(answer, `answer of query "${name}"`);
-    } catch (error) {
-      const message = `Query "${name}" of run ${this.info.workflowId} failed: ${messageOf(error)}. Its handler must answer at once and not throw.`;
-      throw new EverstepError("QUERY_FAILED", message, {
-        details: { runId: this.info.runId, query: name },
-        cause: error,
-      });
+      return this.#queries.answer(name, input, (handler) => this.#readOnly(() => this.#inContext(handler)));
     } finally {
       this.#random = random;
     }
@@ -283,7 +255,7 @@ export class RunEngine implements RunContext {
     this.#refuseToAsk(`step "${ask.name}"`);
     if (this.#phase === "ended") return NEVER;
     if (scope.canceledBy !== undefined) return Promise.reject(scope.canceledBy);
-    const pending = new PendingStep(this.#number("RunStep", ask.name), ask, scope, this.#onCancelStep);
+    const pending = new PendingStep(this.#asked.add("RunStep", ask.name), ask, scope, this.#onCancelStep);
     this.#pending.set(pending.command, pending);
     this.#changes.push({ type: "asked", pending });
     return pending.promise;
@@ -293,7 +265,7 @@ export class RunEngine implements RunContext {
     this.#refuseToAsk(ask.name);
     if (this.#phase === "ended") return { fired: NEVER, withdraw: noop };
     if (scope.canceledBy !== undefined) return { fired: Promise.reject(scope.canceledBy), withdraw: noop };
-    const pending = new PendingTimer(this.#number("StartTimer", ask.name), ask, scope, this.#onCancelTimer);
+    const pending = new PendingTimer(this.#asked.add("StartTimer", ask.name), ask, scope, this.#onCancelTimer);
     this.#pending.set(pending.command, pending);
     this.#changes.push({ type: "asked", pending });
     return { fired: pending.promise, withdraw: () => this.#withdrawTimer(pending) };
@@ -306,27 +278,7 @@ export class RunEngine implements RunContext {
       return { held: Promise.reject(scope.canceledBy), isHeldNow: false, withdraw: noop };
     }
     if (this.#readOnly(predicate) === true) return { held: Promise.resolve(), isHeldNow: true, withdraw: noop };
-    let withdraw = noop;
-    const held = new Promise<void>((resolve, reject) => {
-      const condition: Condition = {
-        predicate: () => this.#inContext(predicate),
-        resolve: () => {
-          withdraw();
-          resolve();
-        },
-        reject: (error) => {
-          withdraw();
-          reject(error);
-        },
-      };
-      const cancellable = { cancel: condition.reject };
-      scope.enter(cancellable);
-      withdraw = () => {
-        scope.leave(cancellable);
-        this.#conditions = this.#conditions.filter((each) => each !== condition);
-      };
-      this.#conditions.push(condition);
-    });
+    const { held, withdraw } = this.#conditions.add(() => this.#inContext(predicate), scope);
     return { held, isHeldNow: false, withdraw };
   }
 
@@ -338,25 +290,7 @@ export class RunEngine implements RunContext {
     this.#refuseToAsk(`signal "${name}".receive()`);
     if (this.#phase === "ended") return { received: NEVER, withdraw: noop };
     if (scope.canceledBy !== undefined) return { received: Promise.reject(scope.canceledBy), withdraw: noop };
-    let withdraw = noop;
-    const received = new Promise<SignalMessage>((resolve, reject) => {
-      const stopWaiting = this.#signals.wait(name, (message) => {
-        scope.leave(cancellable);
-        resolve(message);
-      });
-      const cancellable = {
-        cancel(failure: CanceledFailure) {
-          stopWaiting();
-          reject(failure);
-        },
-      };
-      scope.enter(cancellable);
-      withdraw = () => {
-        scope.leave(cancellable);
-        stopWaiting();
-      };
-    });
-    return { received, withdraw };
+    return this.#signals.waitIn(scope, name);
   }
 
   handleSignal(name: string, handler: (message: SignalMessage) => void | Promise<void>): void {
@@ -375,7 +309,7 @@ export class RunEngine implements RunContext {
 
   handleQuery(name: string, handler: (input: Payload) => unknown): void {
     this.refuseInReadOnly(`query "${name}".handle()`);
-    this.#queries.set(name, handler);
+    this.#queries.handle(name, handler);
   }
 
   runInScope<T>(scope: CancelScope, body: () => T): T {
@@ -431,7 +365,7 @@ export class RunEngine implements RunContext {
       case "RunCompleted":
       case "RunFailed":
       case "RunCanceled":
-        if (this.#outcome === undefined) this.#diverge(event, "the code has not ended by then");
+        this.#compareEnd(event);
         return false;
       case "RunTerminated":
       case "RunTimedOut":
@@ -458,40 +392,32 @@ export class RunEngine implements RunContext {
   }
 
   /** The pending command that the event answers; undefined when the code has taken it back. */
-  #answered(
-    event: Extract<HistoryEvent, { command: number }>,
-    kind: CommandKind,
-    inputHash: string | null,
-  ): PendingCommand | undefined {
+  #answered(event: AnsweringEvent, kind: CommandKind, inputHash: string | null): PendingCommand | undefined {
     const pending = this.#compared(event, kind, inputHash);
     if (pending !== undefined) this.#pending.delete(event.command);
     return this.#phase === "ended" ? undefined : pending;
   }
 
-  /** Compares what history says of a command with what the code asked for under its number. */
-  #compared(
-    event: Extract<HistoryEvent, { command: number }>,
-    kind: CommandKind,
-    inputHash?: string | null,
-  ): PendingCommand | undefined {
+  /** The pending command of the event; throws DIVERGENCE unless the code asked for what history says. */
+  #compared(event: AnsweringEvent, kind: CommandKind, inputHash?: string | null): PendingCommand | undefined {
+    this.#asked.compare(event, kind);
     const { command, name } = event;
-    const askedKind = this.#askedKinds[command - 1];
-    const askedName = this.#askedNames[command - 1];
-    if (askedKind === undefined) {
-      const soFar = this.#askedKinds.length;
-      this.#diverge(
-        event,
-        `the code asked for ${soFar === 0 ? "nothing" : `only ${soFar} command${soFar === 1 ? "" : "s"}`} by then`,
-      );
-    }
-    if (askedKind !== kind || askedName !== name) {
-      this.#diverge(event, `the code asked for ${askedKind}("${askedName}") as command ${command}`, command);
-    }
     const pending = this.#pending.get(command);
     if (pending?.kind === "RunStep" && inputHash !== undefined && inputHash !== pending.ask.inputHash) {
-      this.#diverge(event, `the code asked for RunStep("${name}") with another input as command ${command}`, command);
+      const asked = `the code asked for RunStep("${name}") with another input as command ${command}`;
+      this.#asked.diverge(event, asked, command);
     }
     return pending;
+  }
+
+  /** Failures are not compared: their stacks differ from release to release. */
+  #compareEnd(event: (RunCompleted | RunFailed | RunCanceled) & HistoryEvent): void {
+    const outcome = this.#outcome;
+    if (outcome === undefined) this.#asked.diverge(event, "the code has not ended by then");
+    if (ENDS[event.type] !== outcome.type) this.#asked.diverge(event, `the code ended as ${outcome.type}`);
+    if (event.type === "RunCompleted" && outcome.type === "completed" && event.result !== outcome.result) {
+      this.#asked.diverge(event, "the code returned another result");
+    }
   }
 
   #noteTimerStarted(event: TimerStarted & HistoryEvent): void {
@@ -509,25 +435,7 @@ export class RunEngine implements RunContext {
     pending.heartbeat = event.heartbeat;
   }
 
-  #diverge(event: HistoryEvent, asked: string, command?: number): never {
-    const site = this.#callSites[command === undefined ? this.#callSites.length - 1 : command - 1];
-    throw divergenceError({
-      workflowId: this.info.workflowId,
-      event,
-      recorded: describeEvent(event),
-      asked,
-      site,
-    });
-  }
-
   // ---------------------------------------------------------------- inside
-
-  #number(kind: CommandKind, name: string): number {
-    this.#askedKinds.push(kind);
-    this.#askedNames.push(name);
-    if (this.#options.recordsCallSites === true) this.#callSites.push(callSite(new Error().stack));
-    return this.#askedKinds.length;
-  }
 
   #refuseToAsk(caller: string): void {
     this.refuseInReadOnly(caller);
@@ -561,16 +469,7 @@ export class RunEngine implements RunContext {
   }
 
   #wakeOneCondition(): boolean {
-    for (const condition of this.#conditions) {
-      try {
-        if (this.#readOnly(condition.predicate) !== true) continue;
-        condition.resolve();
-      } catch (error) {
-        condition.reject(error);
-      }
-      return true;
-    }
-    return false;
+    return this.#conditions.wakeOne((predicate) => this.#readOnly(predicate) === true);
   }
 
   #readOnly<T>(body: () => T): T {
@@ -596,7 +495,7 @@ export class RunEngine implements RunContext {
     }
     this.#phase = "ended";
     this.#outcome = decide();
-    this.#conditions = [];
+    this.#conditions.clear();
     for (const pending of this.#pending.values()) this.#changes.push({ type: "withdrawn", pending });
     this.#pending.clear();
   }
@@ -622,19 +521,13 @@ export class RunEngine implements RunContext {
       this.#phase === "started" &&
       this.#broken === undefined &&
       this.#pending.size === 0 &&
-      this.#conditions.length === 0 &&
+      this.#conditions.count === 0 &&
       !this.#signals.hasReceivers
     );
   }
 
   #foreignWait(): EverstepError {
-    const last = this.#askedNames.length;
-    const site = this.#callSites[last - 1];
-    const after =
-      last === 0
-        ? "before its first command"
-        : `after ${this.#askedKinds[last - 1]}("${this.#askedNames[last - 1]}"), command ${last}${site === undefined ? "" : ` (at ${site})`}`;
-    const message = `Run ${this.info.workflowId} waits for something that is no step, timer, signal or condition, ${after}. Nothing in its history can ever wake it; wrap what it waits for in step().`;
+    const message = `Run ${this.info.workflowId} waits for something that is no step, timer, signal or condition, ${this.#asked.describeLast()}. Nothing in its history can ever wake it; wrap what it waits for in step().`;
     return new EverstepError("FOREIGN_WAIT", message, { details: { runId: this.info.runId } });
   }
 
@@ -645,27 +538,6 @@ export class RunEngine implements RunContext {
         : new EverstepError("INVARIANT_BROKEN", `Run ${this.info.workflowId}: ${messageOf(error)}`, { cause: error });
     this.#isInTurn = false;
   }
-}
-
-function infoOf(engine: RunEngine, { run, workflow }: EngineOptions): WorkflowInfo {
-  return {
-    workflow: workflow.name,
-    workflowId: run.workflowId,
-    runId: run.runId,
-    queue: run.queue,
-    get startedAt() {
-      return new Date(run.startedAt);
-    },
-    get deadlineAt() {
-      return run.deadlineAt === null ? undefined : new Date(run.deadlineAt);
-    },
-    get historyLength() {
-      return engine.deliveredEvents;
-    },
-    get isReplaying() {
-      return engine.isReplaying;
-    },
-  };
 }
 
 function messageOf(error: unknown): string {

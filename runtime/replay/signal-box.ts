@@ -1,6 +1,7 @@
 // Signals inside a run: delivered in log order to a handler, else to whoever waits longest, else kept.
 
 import type { SignalReceived, UnreadSignal } from "../../sdk/protocol/event.ts";
+import type { Cancellable, CancelScope } from "../../sdk/workflow/cancel-scope.ts";
 import type { SignalMessage } from "../../sdk/workflow/run-context.ts";
 
 type Receiver = (message: SignalMessage) => void;
@@ -39,10 +40,27 @@ export class SignalBox {
     return index < 0 ? undefined : this.#buffered.splice(index, 1)[0]?.message;
   }
 
-  wait(name: string, receive: Receiver): () => void {
-    const receivers = this.#waiting.get(name) ?? new Set();
-    this.#waiting.set(name, receivers.add(receive));
-    return () => this.#stopWaiting(name, receive);
+  waitIn(scope: CancelScope, name: string): { readonly received: Promise<SignalMessage>; withdraw(): void } {
+    let withdraw = () => {};
+    const received = new Promise<SignalMessage>((resolve, reject) => {
+      const receive: Receiver = (message) => {
+        scope.leave(cancellable);
+        resolve(message);
+      };
+      const cancellable: Cancellable = {
+        cancel: (failure) => {
+          this.#stopWaiting(name, receive);
+          reject(failure);
+        },
+      };
+      withdraw = () => {
+        scope.leave(cancellable);
+        this.#stopWaiting(name, receive);
+      };
+      scope.enter(cancellable);
+      this.#waiting.set(name, (this.#waiting.get(name) ?? new Set()).add(receive));
+    });
+    return { received, withdraw };
   }
 
   handle(name: string, handler: Receiver): void {

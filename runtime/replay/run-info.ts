@@ -1,0 +1,48 @@
+// A run's view of itself, and its log.
+
+import type { WorkflowInfo } from "../../sdk/workflow/info.ts";
+import type { WorkflowLog } from "../../sdk/workflow/log.ts";
+
+export interface RunFacts {
+  readonly runId: string;
+  readonly workflowId: string;
+  readonly queue: string;
+  readonly startedAt: number;
+  readonly deadlineAt: number | null;
+}
+
+/** What of a run's view changes as it goes on. */
+export interface Progress {
+  readonly deliveredEvents: number;
+  readonly isReplaying: boolean;
+}
+
+export function runInfo(workflow: string, run: RunFacts, progress: Progress): WorkflowInfo {
+  const { runId, workflowId, queue, startedAt, deadlineAt } = run;
+  return {
+    workflow,
+    workflowId,
+    runId,
+    queue,
+    get startedAt() {
+      return new Date(startedAt);
+    },
+    get deadlineAt() {
+      return deadlineAt === null ? undefined : new Date(deadlineAt);
+    },
+    get historyLength() {
+      return progress.deliveredEvents;
+    },
+    get isReplaying() {
+      return progress.isReplaying;
+    },
+  };
+}
+
+/** Writes a line only where `isAudible`. */
+export function mutedLog(log: WorkflowLog, isAudible: () => boolean): WorkflowLog {
+  const line = (level: keyof WorkflowLog) => (message: string, fields?: Record<string, unknown>) => {
+    if (isAudible()) log[level](message, fields);
+  };
+  return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
+}
