@@ -23,6 +23,7 @@ export class HeartbeatKeeper {
   readonly #world: World;
   readonly #everyMs: number;
   #waiting = new Map<string, Beat>();
+  #writing = Promise.resolve();
   #isScheduled = false;
   #isStopped = false;
 
@@ -37,12 +38,13 @@ export class HeartbeatKeeper {
     this.#waiting.set(`${run.runId}/${command}`, { run, command, attempt, details });
     if (this.#isScheduled || this.#isStopped) return;
     this.#isScheduled = true;
-    this.#world.clock.setTimer(this.#everyMs, () => void this.#write());
+    this.#world.clock.setTimer(this.#everyMs, () => void this.flush());
   }
 
-  /** Writes what waits to be written. Never rejects. */
+  /** Resolves when everything kept so far is written, or could not be. Never rejects. */
   flush(): Promise<void> {
-    return this.#write();
+    this.#writing = this.#writing.then(() => this.#write());
+    return this.#writing;
   }
 
   stop(): void {

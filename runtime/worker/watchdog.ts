@@ -78,8 +78,11 @@ function findPlace(tell) {
   session.connectToMainThread();
   const files = new Map();
   session.on("Debugger.scriptParsed", ({ params: { scriptId, url } }) => files.set(scriptId, url));
-  session.once("Debugger.paused", ({ params: { callFrames: [frame] } }) => {
-    const code = files.get(frame.location.scriptId) + ":" + (frame.location.lineNumber + 1);
+  const fileOf = (frame) => files.get(frame.location.scriptId) ?? "";
+  session.once("Debugger.paused", ({ params: { callFrames } }) => {
+    // Who called into Node is of interest, not where in it.
+    const frame = callFrames.find((each) => !fileOf(each).startsWith("node:")) ?? callFrames[0];
+    const code = fileOf(frame) + ":" + (frame.location.lineNumber + 1);
     const question = { callFrameId: frame.callFrameId, expression: CURRENT, returnByValue: true };
     session.post("Debugger.evaluateOnCallFrame", question, (error, reply) => done({ ...reply?.result?.value, code }));
   });

@@ -20,6 +20,7 @@ test.each(["SIGTERM", "SIGINT"] as const)(
     await eventually("every run has a step under way", () => witness.all("begun").length >= 50);
     const staying = await worker("shutdown.ts", LONG_LEASE);
     leaving.signal(signal);
+    witness.open("one");
     expect(await leaving.ended).toEqual(DONE);
 
     const results = await Promise.all(runs.map((run) => run.result({ timeout: "60s" })));

@@ -2,16 +2,17 @@
 
 import { setTimeout as wait } from "node:timers/promises";
 import { step, workflow } from "everstep";
-import { testify } from "../../support/witness.ts";
+import { isGateOpen, testify } from "../../support/witness.ts";
 
-/** Three steps that take their time and cannot be told to stop. */
+/** Three steps that take their time and cannot be told to stop; the first waits until the test is ready for its end. */
 export const steady = workflow("steady", async () => {
   const pids: number[] = [];
   for (const name of ["one", "two", "three"]) {
     pids.push(
       await step(name, async ({ workflowId }) => {
         testify("begun", workflowId, name);
-        await wait(400);
+        while (name === "one" && !isGateOpen("one")) await wait(20);
+        await wait(300);
         testify("ended", workflowId, name);
         return process.pid;
       }),
