@@ -66,9 +66,10 @@ export function drawFaults(dice: Dice): FaultPlan {
 }
 
 /** Small numbers, so that every bound is met all the time. */
-export function drawSettings(dice: Dice): WorkerSettings {
+export function drawSettings(dice: Dice, { latencyMs }: FaultPlan): WorkerSettings {
   const isExtreme = dice.hits(0.25);
-  const leaseTtlMs = isExtreme ? dice.pick([60, 200]) : dice.pick([600, 1_500, 3_000]);
+  // A lease that cannot be renewed in time even on a good day proves nothing.
+  const leaseTtlMs = Math.max(20 * latencyMs, isExtreme ? dice.pick([60, 200]) : dice.pick([600, 1_500, 3_000]));
   return workerSettings({
     leaseTtlMs,
     rescueEveryMs: Math.max(100, leaseTtlMs / 2),

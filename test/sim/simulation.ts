@@ -81,7 +81,7 @@ export class Simulation {
     this.#options = options;
     this.dice = new Dice(`everstep/${seed}`);
     this.faults = { ...drawFaults(this.dice.split("faults")), ...mutant?.faults };
-    this.settings = { ...drawSettings(this.dice.split("settings")), ...mutant?.settings };
+    this.settings = { ...drawSettings(this.dice.split("settings"), this.faults), ...mutant?.settings };
     this.programs = drawPrograms(this.dice.split("programs"), this.faults);
     this.scheduler = new Scheduler(this.dice.split("ties"), (error) => this.violation("threw", textOf(error)));
     const clock = {

@@ -123,8 +123,13 @@ export class Witness {
       saveHeartbeats: async (beats) => {
         const held = await store.saveHeartbeats(beats);
         for (const { claim } of beats) {
-          this.#hit(held.has(claim.runId) ? "heartbeat: kept" : "heartbeat: refused, not owned");
-          if (held.has(claim.runId)) this.#mustHold(claim, "kept a heartbeat");
+          const isKept = held.has(claim.runId);
+          this.#hit(isKept ? "heartbeat: kept" : "heartbeat: refused, not owned");
+          // One process may send beats of a claim that it lost beside those of the claim it has now.
+          const ofRun = beats.filter((beat) => beat.claim.runId === claim.runId);
+          if (isKept !== ofRun.some((beat) => this.#holds(beat.claim))) {
+            this.#complain("fence", claim.runId, `a heartbeat of epoch ${claim.epoch} was ${isKept ? "" : "not "}kept`);
+          }
         }
         return held;
       },
