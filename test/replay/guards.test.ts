@@ -113,8 +113,7 @@ test("in a step, time and chance are real", async () => {
   const house = openHouse();
   await house.startWorker([main]);
   const from = Date.now();
-  const results = [];
-  for (let n = 0; n < 2; n++) results.push(await (await house.client.start(main)).result());
+  const results = await Promise.all([1, 2].map(async () => (await house.client.start(main)).result()));
   for (const { seen } of results) expect(seen[0]).toBeGreaterThanOrEqual(from);
   expect(new Set(results.map(({ seen }) => seen[2])).size).toBe(2);
 });
@@ -193,6 +192,5 @@ test("outside of workflows nothing is changed for anybody", async () => {
   const { promisify } = await import("node:util");
   expect(await promisify(setTimeout)(1, "promised")).toBe("promised");
   expect(await promisify(fs.exists)(FILE)).toBe(true);
-  const before = Date.now();
-  expect(new Date().getTime()).toBeGreaterThanOrEqual(before);
+  expect(new Date().getFullYear()).toBe(new Date(performance.timeOrigin + performance.now()).getFullYear());
 });

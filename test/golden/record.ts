@@ -1,0 +1,69 @@
+// Records golden histories with this release: real runs by the real worker, on the store in memory. Run it once per
+// release, and whenever a type of event is added:
+//
+//   node --conditions=everstep-source --import tsx test/golden/record.ts
+//
+// A file that exists is left as it is: what a release wrote stays what it wrote.
+
+import { existsSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { installGuards } from "../../runtime/worker/guards/install.ts";
+import type { RunHandle } from "../../sdk/client/run-handle.ts";
+import { eventually } from "../support/eventually.ts";
+import { buildHouse, typesOf } from "../support/memory-house.ts";
+import { GOLDEN_FOLDER, type GoldenFile } from "./golden-file.ts";
+import { approve, endless, failing, GOLDEN_WORKFLOWS, note, order, stopped } from "./workflows.ts";
+
+// What waits for nothing but timers of the runtime would otherwise end the process.
+const hold = setInterval(() => {}, 1_000);
+installGuards();
+const closing: (() => Promise<void>)[] = [];
+const house = buildHouse({ leaseTtlMs: 500 }, (close) => void closing.push(close));
+const { client, store } = house;
+const { version } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+
+/** Waits until the run has come to this event. */
+const reaches = (run: RunHandle, type: string) =>
+  eventually(`a ${type}`, async () => (await typesOf(run)).includes(type));
+
+async function keep(subject: string, workflow: string, run: RunHandle): Promise<void> {
+  await run.result().catch(() => {});
+  const [history] = await store.loadHistories([run.runId ?? ""]);
+  const file = new URL(`${version}-${subject}.golden.json`, GOLDEN_FOLDER);
+  const golden: GoldenFile = { release: version, subject, workflow, events: history?.events ?? [] };
+  // Stacks name files: where this machine keeps them is nobody's concern.
+  const text = JSON.stringify(golden, null, 2).replaceAll(fileURLToPath(new URL("../..", import.meta.url)), "/app/");
+  if (!existsSync(file)) await writeFile(file, `${text}\n`);
+}
+
+const input = { card: "4242", total: 10, at: new Date(0) };
+const completed = await client.signalWithStart(order, { id: "order", input, signal: note, payload: "early" });
+await house.startWorker(GOLDEN_WORKFLOWS);
+await reaches(completed, "TimerFired");
+await completed.signal(approve, { by: "ann" });
+await eventually("the second approval timed out", async () => {
+  return (await typesOf(completed)).filter((type) => type === "TimerFired").length === 2;
+});
+await completed.signal(approve, { by: "nobody asked" });
+await completed.signal(note, "late");
+await keep("completed", order.name, completed);
+
+await keep("failed", failing.name, await client.start(failing));
+
+const canceled = await client.start(stopped);
+await reaches(canceled, "TimerStarted");
+await canceled.cancel("changed my mind");
+await keep("canceled", stopped.name, canceled);
+
+const terminated = await client.start(endless);
+await reaches(terminated, "StepCompleted");
+await terminated.terminate("out of patience");
+await keep("terminated", endless.name, terminated);
+
+await keep("timed-out", endless.name, await client.start(endless, { timeout: 200 }));
+
+for (const close of closing.reverse()) await close();
+clearInterval(hold);

@@ -1,0 +1,67 @@
+// The workflows whose histories are kept as golden files. Each must replay for ever: add new ones beside them, and change
+// nothing in those that have a recording.
+
+import {
+  condition,
+  defineSignal,
+  defineStep,
+  nonCancellable,
+  PermanentError,
+  sleep,
+  step,
+  workflow,
+} from "../../sdk/index.ts";
+
+export const approve = defineSignal<{ by: string }>("approve");
+export const note = defineSignal<string>("note");
+const charge = defineStep("charge", (input: { card: string; total: number }) => `receipt of ${input.total}`);
+
+export const order = workflow("order", async (input: { card: string; total: number; at: Date }) => {
+  const notes: string[] = [];
+  note.handle((text) => {
+    notes.push(text);
+  });
+  const drawn = { dice: Math.floor(Math.random() * 1e9), id: crypto.randomUUID(), from: input.at.getUTCFullYear() };
+  const receipt = await charge(input);
+  const flaky = await step(
+    "flaky",
+    ({ attempt, heartbeat, lastHeartbeat }) => {
+      heartbeat({ attempt });
+      if (attempt < 3) throw new RangeError(`attempt ${attempt}`);
+      return lastHeartbeat;
+    },
+    { retry: { initialInterval: 1, maxInterval: 2 } },
+  );
+  const refused = await step("refused", () => Promise.reject(new PermanentError("no"))).catch(String);
+  const first = await Promise.race([sleep(60_000).then(() => "slow"), sleep(5).then(() => "quick")]);
+  const both = await Promise.all([step("label", () => ({ by: new Map([["a", 1n]]) })), step("invoice", () => null)]);
+  const approval = await approve.receive({ timeout: "1h" });
+  const nobody = await approve.receive({ timeout: 5 });
+  const isNoted = await condition(() => notes.length >= 2, { timeout: "1h" });
+  return { drawn, receipt, flaky, refused, first, both, approval, nobody, isNoted, notes };
+});
+
+export const failing = workflow("failing", async () => {
+  await step("declined", () => Promise.reject(new TypeError("no funds")), { retry: { maxAttempts: 1 } });
+});
+
+export const stopped = workflow("stopped", async () => {
+  try {
+    await Promise.all([
+      sleep("1h"),
+      step(
+        "hanging",
+        ({ signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+      ),
+    ]);
+  } finally {
+    await nonCancellable(() => step("undo", () => "undone"));
+  }
+});
+
+export const endless = workflow("endless", async () => {
+  await step("begin", () => {});
+  await approve.receive();
+});
+
+export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless];
