@@ -22,6 +22,7 @@ export class LeaseKeeper {
   #workerId: string;
   #trustedUntil = Number.NEGATIVE_INFINITY;
   #isTrusting = false;
+  #isRenewed = false;
   #cancelLapse: CancelTimer = () => {};
   #loop: Promise<void> | undefined;
 
@@ -64,8 +65,8 @@ export class LeaseKeeper {
   async #keep(): Promise<void> {
     const { ttlMs, world } = this.#options;
     while (!this.#stopping.signal.aborted) {
-      // A third of the ttl between attempts, so that two may fail before trust ends; less and spread out when trust is gone.
-      const waitMs = this.#isTrusting ? ttlMs / 3 : (ttlMs / 12) * (1 + world.chance.float());
+      // A third of the ttl after a success; less and spread out after a failure, so that several may fail before trust ends.
+      const waitMs = this.#isRenewed ? ttlMs / 3 : (ttlMs / 12) * (1 + world.chance.float());
       await pause(world.clock, waitMs, this.#stopping.signal);
       if (!this.#stopping.signal.aborted) await this.#renew();
     }
@@ -75,6 +76,7 @@ export class LeaseKeeper {
     const { leases, world, ttlMs } = this.#options;
     const workerId = this.#workerId;
     const attemptedAt = world.clock.monotonic();
+    this.#isRenewed = false;
     try {
       await leases.renew(workerId);
     } catch (error) {
@@ -84,6 +86,7 @@ export class LeaseKeeper {
     if (workerId !== this.#workerId || this.#stopping.signal.aborted) return;
     const trustedUntil = attemptedAt + ttlMs - marginMs(ttlMs);
     if (trustedUntil <= world.clock.monotonic()) return;
+    this.#isRenewed = true;
     this.#trustedUntil = trustedUntil;
     this.#watchForLapse();
     if (this.#isTrusting) return;
