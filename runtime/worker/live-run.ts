@@ -462,6 +462,8 @@ export class LiveRun implements Committing {
 
   #close(outcome: Outcome): void {
     if (this.#isClosing || this.#outbox.size > 0 || this.#isTurnSent || this.#isFetchingMail) return;
+    // Handing over, the code is not shown what is committed: an end that knows nothing of it is not ours to tell.
+    if (this.engine.deliveredEvents < this.#events) return;
     this.#isClosing = true;
     const unread = this.engine.unreadSignals();
     const event: Event =
