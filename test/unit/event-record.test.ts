@@ -1,0 +1,67 @@
+// Whatever an event holds, what is read back is what was written.
+
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { EVENT_CODES, type EventType, isClosing } from "../../sdk/protocol/event.ts";
+import { fromRecord, toRecord } from "../../sdk/protocol/event-record.ts";
+import { isClosed, STATUS_CODES } from "../../sdk/protocol/run.ts";
+
+const text = fc.string({ unit: "grapheme" });
+const count = fc.integer({ min: 1 });
+const payload = fc.option(fc.json());
+const failure = fc.record({
+  kind: fc.constantFrom("application", "step", "timeout", "canceled", "terminated"),
+  message: text,
+  type: text,
+  retryable: fc.boolean(),
+});
+const answer = { command: count, name: text };
+const ended = { ...answer, attempt: count, inputHash: fc.option(text) };
+const unread = fc.array(fc.record({ name: text, signalId: text }));
+
+const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
+  RunStarted: { workflow: text, input: payload, seed: text },
+  StepCompleted: { ...ended, result: payload },
+  StepFailed: { ...ended, failure },
+  StepAttemptFailed: {
+    ...answer,
+    failure,
+    attempt: count,
+    delayMs: fc.nat(),
+    firstAttemptAt: fc.nat(),
+    heartbeat: payload,
+  },
+  TimerStarted: { ...answer, due: fc.oneof(fc.record({ afterMs: fc.nat() }), fc.record({ atMs: fc.integer() })) },
+  TimerFired: answer,
+  SignalReceived: { name: text, signalId: text, mail: count, payload, isEarly: fc.boolean() },
+  CancelRequested: { mail: count, reason: text },
+  RunCompleted: { result: payload, unread },
+  RunFailed: { failure, unread },
+  RunCanceled: { failure, unread },
+  RunTerminated: { reason: text },
+  RunTimedOut: { timeoutMs: fc.nat() },
+};
+
+test.each(Object.keys(fields) as EventType[])("%s comes back from its record as it was", (type) => {
+  const anyEvent = fc.record({ type: fc.constant(type), seq: count, at: fc.nat(), ...fields[type] });
+  fc.assert(
+    fc.property(anyEvent, (event) => {
+      const record = toRecord(event as never);
+      expect(record.type).toBe(EVENT_CODES[type]);
+      const { seq, at } = event;
+      expect(fromRecord(JSON.parse(JSON.stringify({ ...record, seq, at })))).toEqual(event);
+    }),
+  );
+});
+
+test("a number of a newer release is not read as anything", () => {
+  const record = { type: 999, seq: 1, at: 0, command: null, name: null, payload: null, data: null };
+  expect(fromRecord(record)).toBeUndefined();
+});
+
+test("what ends a run is told from what does not, by event and by status", () => {
+  const closing = (Object.keys(EVENT_CODES) as EventType[]).filter((type) => isClosing({ type } as never));
+  expect(closing).toEqual(["RunCompleted", "RunFailed", "RunCanceled", "RunTerminated", "RunTimedOut"]);
+  const open = (Object.keys(STATUS_CODES) as (keyof typeof STATUS_CODES)[]).filter((status) => !isClosed(status));
+  expect(open).toEqual(["running", "blocked"]);
+});
