@@ -15,7 +15,7 @@ export class SimulatedWorker {
   #process: SimulatedProcess | undefined;
   #loop: WorkerLoop | undefined;
   #wakeups: Wakeups | undefined;
-  #isStopping = false;
+  #stopped: Promise<void> | undefined;
   #mayBoot = true;
 
   constructor(simulation: Simulation) {
@@ -43,7 +43,7 @@ export class SimulatedWorker {
     this.#process = process;
     this.#wakeups = wakeups;
     this.#loop = loop;
-    this.#isStopping = false;
+    this.#stopped = undefined;
     this.#simulation.trace(() => `${process.name} boots`);
     loop.start().catch((error: unknown) => this.#simulation.violation("start", String(error)));
   }
@@ -68,7 +68,7 @@ export class SimulatedWorker {
   /** As SIGTERM does: the runs are handed over, then another process takes its place. */
   stop(): void {
     const process = this.#process;
-    if (process?.state !== "running" || this.#isStopping) return;
+    if (process?.state !== "running" || this.#stopped !== undefined) return;
     this.#simulation.trace(() => `${process.name} is told to stop`);
     this.#stop().then(
       () => {
@@ -92,10 +92,14 @@ export class SimulatedWorker {
     this.#bury();
   }
 
-  async #stop(): Promise<void> {
+  #stop(): Promise<void> {
+    this.#stopped ??= this.#stopLoop();
+    return this.#stopped;
+  }
+
+  async #stopLoop(): Promise<void> {
     const loop = this.#loop;
     if (loop === undefined) return;
-    this.#isStopping = true;
     await loop.stop();
     const { liveRuns, stepsWaiting } = loop.stats;
     if (liveRuns > 0 || stepsWaiting > 0) {
