@@ -20,6 +20,9 @@ export interface Mutant {
   readonly faults?: Partial<FaultPlan>;
 }
 
+/** Claims change hands all the time, under workers that do not know. */
+const CONTESTED: Partial<FaultPlan> = { leaseEvictedEveryMs: 100, lateExecution: 0.1, lostReply: 0.1 };
+
 export const MUTANTS: Readonly<Record<string, Mutant>> = {
   noFence: {
     does: "appends whoever asks: neither epoch nor claim id is compared",
@@ -27,6 +30,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       appendTurns: (turns) =>
         store.appendTurns(turns.map((turn) => ({ ...turn, claim: claimOf(turn.claim.runId) ?? turn.claim }))),
     }),
+    faults: CONTESTED,
   },
   parksForOthers: {
     does: "parks a run for a worker that no longer owns it",
@@ -36,6 +40,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
           requests.map((request) => ({ ...request, claim: claimOf(request.claim.runId) ?? request.claim })),
         ),
     }),
+    faults: CONTESTED,
   },
   noHead: {
     does: "appends at the end of the history, wherever the writer thought that was",

@@ -80,7 +80,8 @@ export class Simulation {
     this.#seed = seed;
     this.#options = options;
     this.dice = new Dice(`everstep/${seed}`);
-    this.faults = { ...drawFaults(this.dice.split("faults")), ...mutant?.faults };
+    const drawn = drawFaults(this.dice.split("faults"));
+    this.faults = mutant?.faults === undefined ? drawn : { ...drawn, ...mutant.faults, isCalm: false };
     this.settings = { ...drawSettings(this.dice.split("settings"), this.faults), ...mutant?.settings };
     this.programs = drawPrograms(this.dice.split("programs"), this.faults);
     this.scheduler = new Scheduler(this.dice.split("ties"), (error) => this.violation("threw", textOf(error)));
