@@ -12,7 +12,7 @@ import type { Figure } from "./scenario.ts";
 
 const run = promisify(execFile);
 
-export async function measureFloor(databaseUrl: string): Promise<readonly Figure[]> {
+export async function measureFloor(databaseUrl: string, pgbenchSeconds = 5): Promise<readonly Figure[]> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   try {
@@ -20,7 +20,7 @@ export async function measureFloor(databaseUrl: string): Promise<readonly Figure
       "drop table if exists floor_event; create table floor_event (run_id uuid, seq int, payload text, primary key (run_id, seq))",
     );
     const figures = [...(await singleCommits(client)), await batchedInserts(client)];
-    const pgbench = await pgbenchInserts(databaseUrl);
+    const pgbench = await pgbenchInserts(databaseUrl, pgbenchSeconds);
     return pgbench === undefined ? figures : [...figures, pgbench];
   } finally {
     await client.query("drop table if exists floor_event").catch(() => {});
@@ -66,7 +66,7 @@ async function batchedInserts(client: pg.Client): Promise<Figure> {
 }
 
 /** The well-known reference: 16 clients inserting one row per transaction. Undefined where pgbench is not installed. */
-async function pgbenchInserts(databaseUrl: string): Promise<Figure | undefined> {
+async function pgbenchInserts(databaseUrl: string, seconds: number): Promise<Figure | undefined> {
   const pgbench = findPgbench();
   if (pgbench === undefined) return undefined;
   const dir = mkdtempSync(join(tmpdir(), "everstep-floor-"));
@@ -82,7 +82,7 @@ async function pgbenchInserts(databaseUrl: string): Promise<Figure | undefined> 
       "-j",
       "1",
       "-T",
-      "5",
+      String(seconds),
       "-M",
       "prepared",
       databaseUrl,

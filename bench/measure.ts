@@ -13,6 +13,10 @@ export function spreadOf(samples: readonly number[]): Spread {
   return { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: sorted.at(-1) ?? Number.NaN };
 }
 
+export function medianOf(samples: readonly number[]): number {
+  return spreadOf(samples).p50;
+}
+
 export async function timed<T>(work: () => Promise<T>): Promise<{ readonly ms: number; readonly value: T }> {
   const startedAt = performance.now();
   const value = await work();
@@ -34,3 +38,9 @@ export function round(value: number, digits = 2): number {
 }
 
 export const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** The heap in use after a collection, where the process was started with --expose-gc. */
+export function memoryInUse(): number {
+  (globalThis as { gc?: () => void }).gc?.();
+  return process.memoryUsage().heapUsed;
+}

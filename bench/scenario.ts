@@ -1,7 +1,7 @@
 // A scenario: one workload, the figures it gives, and what an engine must be able to do to run it. The same scenario
 // file runs every engine.
 
-/** One figure: what, how much, of what, and whether more is better. */
+/** One figure: what, how much, of what. Rates are better when higher, everything else when lower. */
 export interface Figure {
   readonly name: string;
   readonly value: number;
@@ -11,6 +11,8 @@ export interface Figure {
 /** What a scenario needs from an engine. Workloads are fixed by name, so that each engine writes them as its users would. */
 export interface Engine {
   readonly name: string;
+  /** What this engine cannot do, and why: said in the table instead of a figure. */
+  readonly unable?: Readonly<Partial<Record<Ability, string>>>;
   /** Starts everything on a fresh database; must be ready when it resolves. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -31,6 +33,20 @@ export interface Engine {
   startBatch?(prefix: string, count: number): Promise<void>;
 }
 
+/** Scenarios by name, and those parts of them that not every engine reaches. */
+export type Ability =
+  | "throughput"
+  | "latency"
+  | "sequential"
+  | "fan-out"
+  | "signals"
+  | "starts"
+  | "sleepers"
+  /** a history of 10,000 steps */
+  | "long"
+  /** a fan-out of 10,000 steps */
+  | "wide";
+
 export interface SleepersHandle {
   /** Resolves when all are asleep, with the memory of the worker per sleeper, in bytes. */
   asleep(): Promise<number>;
@@ -38,8 +54,19 @@ export interface SleepersHandle {
   woken(): Promise<readonly number[]>;
 }
 
+/** How much of a scenario to run: counts are multiplied by `factor`; medians are taken over `rounds` inside the run. */
+export interface Size {
+  readonly factor: number;
+  readonly rounds: number;
+}
+
 export interface Scenario {
-  readonly name: string;
+  readonly name: Ability;
   readonly title: string;
-  run(engine: Engine): Promise<readonly Figure[]>;
+  run(engine: Engine, size: Size): Promise<readonly Figure[]>;
+}
+
+/** A count of samples or runs at this size, never so few that a figure would mean nothing. */
+export function sized(count: number, { factor }: Size): number {
+  return Math.max(Math.min(count, 20), Math.round(count * factor));
 }

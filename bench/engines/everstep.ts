@@ -3,7 +3,7 @@
 import { defineQuery, defineSignal, sleepUntil, step, workflow } from "everstep";
 import { Client } from "everstep/client";
 import { migrate, Worker } from "everstep/runtime";
-import { wait } from "../measure.ts";
+import { memoryInUse, wait } from "../measure.ts";
 import type { Engine, SleepersHandle } from "../scenario.ts";
 
 const TEXT = "x".repeat(80);
@@ -60,7 +60,10 @@ const untouched = workflow("untouched", async () => {
   idle.handle(() => true);
 });
 
-export function everstep(options: { readonly databaseUrl: string; readonly redisUrl: string | undefined }): Engine {
+export default function everstep(options: {
+  readonly databaseUrl: string;
+  readonly redisUrl: string | undefined;
+}): Engine {
   const connection = { database: options.databaseUrl, redis: options.redisUrl ?? "", logLevel: "warn" as const };
   let worker: Worker | undefined;
   let client: Client;
@@ -112,7 +115,7 @@ export function everstep(options: { readonly databaseUrl: string; readonly redis
     },
     async startSleepers(prefix, count, dueAt): Promise<SleepersHandle> {
       lateness.length = 0;
-      const before = memory();
+      const before = memoryInUse();
       const runs = await client.startMany(
         sleeper,
         Array.from({ length: count }, (_, index) => ({ id: `${prefix}-${index}`, input: dueAt(index) })),
@@ -120,7 +123,7 @@ export function everstep(options: { readonly databaseUrl: string; readonly redis
       return {
         async asleep() {
           while (await somethingRuns(client, worker)) await wait(50);
-          return (memory() - before) / count;
+          return (memoryInUse() - before) / count;
         },
         async woken() {
           await Promise.all(runs.map((run) => run.result()));
@@ -149,9 +152,4 @@ export function everstep(options: { readonly databaseUrl: string; readonly redis
 
 async function somethingRuns(_client: Client, worker: Worker | undefined): Promise<boolean> {
   return (worker?.stats.liveRuns ?? 0) > 0;
-}
-
-function memory(): number {
-  (globalThis as { gc?: () => void }).gc?.();
-  return process.memoryUsage().heapUsed;
 }

@@ -1,5 +1,5 @@
 import { round, spreadOf, timed, wait } from "../measure.ts";
-import type { Scenario } from "../scenario.ts";
+import { type Scenario, sized } from "../scenario.ts";
 
 const SAMPLES = 200;
 const WARM_UP = 30;
@@ -7,9 +7,10 @@ const WARM_UP = 30;
 export const latency: Scenario = {
   name: "latency",
   title: "one-step workflow, start to result seen by the client, one at a time",
-  async run(engine) {
+  async run(engine, size) {
+    const count = WARM_UP + sized(SAMPLES, size);
     const samples: number[] = [];
-    for (let index = 0; index < WARM_UP + SAMPLES; index++) {
+    for (let index = 0; index < count; index++) {
       // Gaps without a rhythm, so that no poll of the engine is always just right or just wrong.
       await wait((index * 7) % 13);
       const { ms } = await timed(() => engine.runSteps(`latency-${index}`, 1));

@@ -1,5 +1,5 @@
 import { round, spreadOf, timed } from "../measure.ts";
-import type { Scenario } from "../scenario.ts";
+import { type Scenario, sized } from "../scenario.ts";
 
 const SAMPLES = 200;
 const WARM_UP = 30;
@@ -7,11 +7,12 @@ const WARM_UP = 30;
 export const signals: Scenario = {
   name: "signals",
   title: "signal to the reply that a step gives, one at a time",
-  async run(engine) {
+  async run(engine, size) {
     if (engine.openEcho === undefined) return [];
     const echo = await engine.openEcho("echo");
+    const count = WARM_UP + sized(SAMPLES, size);
     const samples: number[] = [];
-    for (let index = 0; index < WARM_UP + SAMPLES; index++) {
+    for (let index = 0; index < count; index++) {
       const { ms } = await timed(() => echo.ask(index));
       if (index >= WARM_UP) samples.push(ms);
     }
