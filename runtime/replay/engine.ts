@@ -382,13 +382,15 @@ export class RunEngine implements RunContext {
   }
 
   #receive(event: SignalReceived & HistoryEvent): boolean {
+    const { workflowId } = this.#options.run;
+    const value = decodePayload(event.payload, `payload of signal "${event.name}" to run ${workflowId}`);
     // Before the main function has begun there is no code to run: the signal waits in the box for its first line.
     if (this.#phase === "fresh") {
       this.#now = Math.max(this.#now, event.at);
-      this.#signals.deliver(event);
+      this.#signals.deliver(event, value);
       return false;
     }
-    return this.#turn(event.at, () => this.#signals.deliver(event));
+    return this.#turn(event.at, () => this.#signals.deliver(event, value));
   }
 
   /** The pending command that the event answers; undefined when the code has taken it back. */

@@ -21,8 +21,8 @@ export class SignalBox {
     return [...this.#waiting.keys()];
   }
 
-  deliver(event: SignalReceived): void {
-    const message: SignalMessage = { signalId: event.signalId, payload: event.payload };
+  deliver(event: SignalReceived, value: unknown): void {
+    const message: SignalMessage = { signalId: event.signalId, value };
     const handler = this.#handlers.get(event.name);
     if (handler !== undefined) return handler(message);
     const receivers = this.#waiting.get(event.name);

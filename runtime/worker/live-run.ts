@@ -15,17 +15,16 @@ import type { BlockedReason, ClosedStatus } from "../../sdk/protocol/run.ts";
 import type { Outcome, RunEngine } from "../replay/engine.ts";
 import type { PendingStep, PendingTimer } from "../replay/pending.ts";
 import type { Claim, ClaimedRun, LoadedHistory, MailItem } from "../store/store.ts";
-import type { CancelTimer } from "../world/world.ts";
 import { blockedReasonOf } from "./blocked-reason.ts";
 import type { Committing } from "./committer.ts";
 import { Outbox, type SentTurn } from "./outbox.ts";
+import { RunMail } from "./run-mail.ts";
+import { RunTimers, type TimerHost } from "./run-timers.ts";
 import type { StepExecution } from "./step-execution.ts";
 
 /** What a live run asks of the worker around it. */
-export interface RunHost {
+export interface RunHost extends TimerHost {
   newTag(): string;
-  msUntil(storeTime: number): number;
-  setTimer(ms: number, fire: () => void): CancelTimer;
   /** The run has something to append. */
   submit(run: LiveRun): void;
   /** Delivers to the engine; `onQuiet` once the code is quiet. */
@@ -57,16 +56,13 @@ export class LiveRun implements Committing {
   readonly #host: RunHost;
   readonly #outbox = new Outbox();
   readonly #steps = new Map<number, StepExecution>();
-  readonly #timers = new Map<number, CancelTimer>();
-  readonly #dueAt = new Map<number, number>();
+  readonly #timers: RunTimers;
+  readonly #mail: RunMail;
   /** Commands of which something is decided and not yet committed: nothing more may be decided until then. */
   readonly #decided = new Set<number>();
   readonly #exclusive: (() => void)[] = [];
-  /** What became due while the run was frozen. */
-  readonly #heldBack: (() => void)[] = [];
   #events = 0;
   #takenMail: number;
-  #knownMail: number;
   #isTurnSent = false;
   #isBusyWithCode = true;
   #isLive = false;
@@ -77,9 +73,6 @@ export class LiveRun implements Committing {
   #isOurs = true;
   #isHandingOver = false;
   #isFrozen = false;
-  #isFetchingMail = false;
-  #waitsForEarlyMail = false;
-  #mailRequests = 0;
   #bytes = 0;
 
   constructor(facts: ClaimedRun, engine: RunEngine, host: RunHost) {
@@ -89,7 +82,8 @@ export class LiveRun implements Committing {
     this.engine = engine;
     this.#host = host;
     this.#takenMail = facts.takenMail;
-    this.#knownMail = facts.takenMail;
+    this.#timers = new RunTimers(host);
+    this.#mail = new RunMail(facts.takenMail);
   }
 
   // ---------------------------------------------------------------- state, for those who look after many runs
@@ -131,7 +125,7 @@ export class LiveRun implements Committing {
       !this.#isFrozen &&
       !this.#isTurnSent &&
       !this.#isClosing &&
-      !this.#isFetchingMail &&
+      !this.#mail.isReading &&
       this.#outbox.size === 0 &&
       this.#steps.size === 0 &&
       this.#exclusive.length === 0
@@ -140,9 +134,7 @@ export class LiveRun implements Committing {
 
   /** When the earliest timer or retry of this run is due, by the store's clock. */
   get nextDueAt(): number | null {
-    let earliest: number | null = null;
-    for (const dueAt of this.#dueAt.values()) if (earliest === null || dueAt < earliest) earliest = dueAt;
-    return earliest;
+    return this.#timers.nextDueAt;
   }
 
   // ---------------------------------------------------------------- beginning
@@ -158,8 +150,8 @@ export class LiveRun implements Committing {
     );
     const hasMail = this.facts.newestMail > this.facts.takenMail;
     // Signals that are there before the first line are delivered before it: the main function waits for them.
-    this.#waitsForEarlyMail = isUntouched && hasMail;
-    this.#host.feed(this, events, !this.#waitsForEarlyMail);
+    if (isUntouched && hasMail) this.#mail.holdFirstLine();
+    this.#host.feed(this, events, !this.#mail.isEarly);
     if (hasMail) this.wantMail();
   }
 
@@ -226,12 +218,12 @@ export class LiveRun implements Committing {
     if (this.#decided.has(command)) return;
     if (cancelRequested !== null) {
       if (underWay !== undefined) return underWay.abort(cancelRequested);
-      if (this.#timers.has(command)) this.#cancelTimer(command);
+      this.#timers.cancel(command);
       return this.#push(stepFailed(pending, cancelRequested));
     }
     if (underWay !== undefined) return;
     if (nextAttemptAt === null || this.#host.msUntil(nextAttemptAt) === 0) return this.#execute(pending);
-    this.#setTimer(command, nextAttemptAt, () => this.#execute(pending));
+    this.#timers.set(command, nextAttemptAt, () => this.#execute(pending));
   }
 
   #execute(pending: PendingStep): void {
@@ -248,7 +240,7 @@ export class LiveRun implements Committing {
 
   #awaitTimer(pending: PendingTimer, fireAt: number): void {
     const fired: Event = { type: "TimerFired", command: pending.command, name: pending.name };
-    this.#setTimer(pending.command, fireAt, () => this.#push(fired, fireAt));
+    this.#timers.set(pending.command, fireAt, () => this.#push(fired, fireAt));
   }
 
   #arm(): void {
@@ -262,32 +254,8 @@ export class LiveRun implements Committing {
     }
   }
 
-  #setTimer(command: number, dueAt: number, fire: () => void): void {
-    this.#dueAt.set(command, dueAt);
-    const wait = () => {
-      if (!this.#dueAt.has(command)) return;
-      const ms = this.#host.msUntil(dueAt);
-      if (ms > 0) {
-        this.#timers.set(command, this.#host.setTimer(ms, wait));
-        return;
-      }
-      // What begins while the store is asked to park the run would be begun again by its next owner.
-      if (this.#isFrozen) return void this.#heldBack.push(wait);
-      this.#timers.delete(command);
-      this.#dueAt.delete(command);
-      if (this.#isOurs) fire();
-    };
-    wait();
-  }
-
-  #cancelTimer(command: number): void {
-    this.#timers.get(command)?.();
-    this.#timers.delete(command);
-    this.#dueAt.delete(command);
-  }
-
   #withdraw(command: number): void {
-    this.#cancelTimer(command);
+    this.#timers.cancel(command);
     this.#outbox.forget(command);
     this.#decided.delete(command);
     const execution = this.#steps.get(command);
@@ -336,53 +304,26 @@ export class LiveRun implements Committing {
   /** There may be mail beyond what this run has seen. */
   wantMail(): void {
     if (!this.#isOurs) return;
-    this.#mailRequests++;
-    if (this.#isFetchingMail) return;
-    this.#isFetchingMail = true;
+    if (!this.#mail.announce()) return;
     this.#host.becameBusy(this);
     this.#host.fetchMail(this);
   }
 
-  get knownMail(): number {
-    return this.#knownMail;
+  get mail(): { readonly known: number; readonly requests: number } {
+    return this.#mail;
   }
 
   /** Mail was read; true when it should be read again because more was announced meanwhile, or the page was full. */
   mailArrived(items: readonly MailItem[], requestsSeen: number, wasFullPage: boolean): boolean {
-    for (const item of items) {
-      if (item.mail <= this.#knownMail) continue;
-      this.#knownMail = item.mail;
-      this.#push(this.#mailEvent(item));
-    }
-    // What is read after the first page that is not full came later.
-    if (!wasFullPage) this.#endEarlyMail();
-    if (this.#isOurs && (wasFullPage || this.#mailRequests > requestsSeen)) return true;
-    this.#isFetchingMail = false;
+    for (const event of this.#mail.read(items)) this.#push(event);
+    // What is read after the first page that is not full came later. The commit of the early signals begins the run;
+    // without any (an earlier owner took them) nothing else does.
+    const begins = !wasFullPage && this.#mail.releaseFirstLine();
+    if (begins && this.#outbox.size === 0 && !this.#isTurnSent) this.#feed([]);
+    if (this.#isOurs && (wasFullPage || this.#mail.requests > requestsSeen)) return true;
+    this.#mail.endReading();
     this.#lookAround();
     return false;
-  }
-
-  #endEarlyMail(): void {
-    if (!this.#waitsForEarlyMail) return;
-    this.#waitsForEarlyMail = false;
-    // Else the commit of the signals begins the run. They may not be there after all (taken by an earlier owner).
-    if (this.#outbox.size === 0 && !this.#isTurnSent) this.#feed([]);
-  }
-
-  get mailRequests(): number {
-    return this.#mailRequests;
-  }
-
-  #mailEvent(item: MailItem): Event {
-    if (item.kind === "cancel") return { type: "CancelRequested", mail: item.mail, reason: item.name };
-    return {
-      type: "SignalReceived",
-      name: item.name,
-      signalId: item.mailId,
-      mail: item.mail,
-      payload: item.payload,
-      isEarly: this.#waitsForEarlyMail,
-    };
   }
 
   // ---------------------------------------------------------------- committing
@@ -441,7 +382,7 @@ export class LiveRun implements Committing {
     this.#isBusyWithCode = true;
     this.#host.becameBusy(this);
     // Not before all early signals are committed: at replay they all come before the first line.
-    this.#host.feed(this, events, !this.#waitsForEarlyMail);
+    this.#host.feed(this, events, !this.#mail.isEarly);
   }
 
   #turnSettled(): void {
@@ -461,7 +402,7 @@ export class LiveRun implements Committing {
   }
 
   #close(outcome: Outcome): void {
-    if (this.#isClosing || this.#outbox.size > 0 || this.#isTurnSent || this.#isFetchingMail) return;
+    if (this.#isClosing || this.#outbox.size > 0 || this.#isTurnSent || this.#mail.isReading) return;
     // Handing over, the code is not shown what is committed: an end that knows nothing of it is not ours to tell.
     if (this.engine.deliveredEvents < this.#events) return;
     this.#isClosing = true;
@@ -488,19 +429,20 @@ export class LiveRun implements Committing {
   freeze(): boolean {
     if (!this.isQuiet) return false;
     this.#isFrozen = true;
+    this.#timers.hold();
     return true;
   }
 
   thaw(): void {
     this.#isFrozen = false;
-    for (const resume of this.#heldBack.splice(0)) resume();
+    this.#timers.release();
     this.#lookAround();
   }
 
   /** From here on nothing new begins: what is under way is finished and committed, then the run may be released. */
   handOver(): void {
     this.#isHandingOver = true;
-    for (const command of [...this.#timers.keys()]) this.#cancelTimer(command);
+    this.#timers.cancelAll();
   }
 
   get canBeReleased(): boolean {
@@ -519,9 +461,7 @@ export class LiveRun implements Committing {
   /** Forgets everything at once: the right to write is gone or was given back. */
   drop(explain: () => Error): void {
     this.#isOurs = false;
-    for (const cancel of this.#timers.values()) cancel();
-    this.#timers.clear();
-    this.#dueAt.clear();
+    this.#timers.cancelAll();
     if (this.#steps.size > 0) {
       const reason = explain();
       for (const execution of this.#steps.values()) execution.discard(reason);

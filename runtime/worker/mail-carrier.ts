@@ -73,10 +73,10 @@ export class MailCarrier {
     let runs = [...this.#waiting];
     this.#waiting = new Set();
     while (runs.length > 0 && !this.#stopping.signal.aborted) {
-      const asked = runs.filter(({ isOurs }) => isOurs).map((run) => ({ run, requests: run.mailRequests }));
+      const asked = runs.filter(({ isOurs }) => isOurs).map((run) => ({ run, requests: run.mail.requests }));
       if (asked.length === 0) return;
       try {
-        const boxes = asked.map(({ run }) => ({ runId: run.runId, after: run.knownMail }));
+        const boxes = asked.map(({ run }) => ({ runId: run.runId, after: run.mail.known }));
         const items = await store.readMail(boxes, MAX_MAIL_PER_RUN);
         runs = hand(asked, items);
       } catch {

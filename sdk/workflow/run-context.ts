@@ -42,7 +42,8 @@ export interface PendingCondition {
 /** A signal as the run got it. */
 export interface SignalMessage {
   readonly signalId: string;
-  readonly payload: Payload;
+  /** The payload, read. */
+  readonly value: unknown;
 }
 
 export interface RunContext {

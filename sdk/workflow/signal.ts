@@ -3,7 +3,6 @@
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError } from "../protocol/errors.ts";
 import { assertName } from "../protocol/names.ts";
-import { decodePayload } from "../protocol/payload.ts";
 import { requireRun } from "./ambient.ts";
 import type { SignalMessage } from "./run-context.ts";
 
@@ -46,7 +45,7 @@ export interface SignalDefinition<Payload> {
  */
 export function defineSignal<Payload = void>(name: string): SignalDefinition<Payload> {
   assertName(name, "defineSignal(name)");
-  const read = (message: SignalMessage) => decodePayload(message.payload, `payload of signal "${name}"`) as Payload;
+  const read = (message: SignalMessage) => message.value as Payload;
 
   async function receive(options?: ReceiveOptions): Promise<Payload | undefined> {
     const { run, scope } = requireRun(`signal "${name}".receive()`);

@@ -1,0 +1,73 @@
+// When a run's timers and retries are due, by the store's clock. Kept by command: a command waits for one time at most.
+
+import type { CancelTimer } from "../world/world.ts";
+
+export interface TimerHost {
+  msUntil(storeTime: number): number;
+  setTimer(ms: number, fire: () => void): CancelTimer;
+}
+
+export class RunTimers {
+  readonly #host: TimerHost;
+  readonly #waiting = new Map<number, { readonly dueAt: number; cancel: CancelTimer }>();
+  /** What became due while nothing may begin. */
+  #heldBack: (() => void)[] = [];
+  #isHeld = false;
+
+  constructor(host: TimerHost) {
+    this.#host = host;
+  }
+
+  has(command: number): boolean {
+    return this.#waiting.has(command);
+  }
+
+  /** Of the earliest; null when nothing waits for time. */
+  get nextDueAt(): number | null {
+    let earliest: number | null = null;
+    for (const { dueAt } of this.#waiting.values()) if (earliest === null || dueAt < earliest) earliest = dueAt;
+    return earliest;
+  }
+
+  /** Calls `fire` when the store's clock says so; at once when it does already. */
+  set(command: number, dueAt: number, fire: () => void): void {
+    const waiting = { dueAt, cancel: () => {} };
+    this.#waiting.set(command, waiting);
+    const look = () => {
+      if (this.#waiting.get(command) !== waiting) return;
+      const ms = this.#host.msUntil(dueAt);
+      if (ms > 0) {
+        waiting.cancel = this.#host.setTimer(ms, look);
+      } else if (this.#isHeld) {
+        this.#heldBack.push(look);
+      } else {
+        this.#waiting.delete(command);
+        fire();
+      }
+    };
+    look();
+  }
+
+  cancel(command: number): void {
+    this.#waiting.get(command)?.cancel();
+    this.#waiting.delete(command);
+  }
+
+  cancelAll(): void {
+    for (const { cancel } of this.#waiting.values()) cancel();
+    this.#waiting.clear();
+    this.#heldBack = [];
+  }
+
+  /** Nothing fires until `release`: what begins while the run is being parked would be begun again by its next owner. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    const heldBack = this.#heldBack;
+    this.#heldBack = [];
+    for (const look of heldBack) look();
+  }
+}
