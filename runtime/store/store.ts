@@ -255,13 +255,14 @@ export interface WorkerStore {
   /** Hands runs over: claimable at once, without blame. */
   releaseRuns(claims: readonly Claim[]): Promise<void>;
   blockRuns(blocks: readonly { readonly claim: Claim; readonly reason: BlockedReason }[]): Promise<void>;
-  /** Keeps heartbeat details and counts as progress. Answers the run ids whose claim still holds. */
+  /** Keeps heartbeat details; `isProgress` ends the count of claims without it. Answers the run ids whose claim holds. */
   saveHeartbeats(
     beats: readonly {
       readonly claim: Claim;
       readonly command: number;
       readonly attempt: number;
       readonly details: Payload;
+      readonly isProgress: boolean;
     }[],
   ): Promise<ReadonlySet<string>>;
   /** Takes questions about runs of these queues that this worker owns or nobody does. */

@@ -1,5 +1,6 @@
 // Keeps step heartbeats in the store, many at once and not too often: details for the next attempt, and the sign of
-// progress that keeps a long step from looking like one that kills its workers.
+// progress that keeps a long step from looking like one that kills its workers. Only an attempt that has lived for a while
+// shows that: a run that beats and then ends its worker, again and again, must be set aside like any other.
 
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { Claim, WorkerStore } from "../store/store.ts";
@@ -16,7 +17,11 @@ interface Beat {
   readonly command: number;
   readonly attempt: number;
   readonly details: Payload;
+  readonly isProgress: boolean;
 }
+
+/** An attempt that is older than this does not end its worker: others do. */
+const PROGRESS_AFTER_MS = 60_000;
 
 export class HeartbeatKeeper {
   readonly #store: WorkerStore;
@@ -34,8 +39,9 @@ export class HeartbeatKeeper {
   }
 
   /** The latest beat of a step replaces the one before that is not written yet. */
-  keep(run: Beating, command: number, attempt: number, details: Payload): void {
-    this.#waiting.set(`${run.runId}/${command}`, { run, command, attempt, details });
+  keep(run: Beating, command: number, attempt: number, details: Payload, ageMs: number): void {
+    const isProgress = ageMs >= PROGRESS_AFTER_MS;
+    this.#waiting.set(`${run.runId}/${command}`, { run, command, attempt, details, isProgress });
     if (this.#isScheduled || this.#isStopped) return;
     this.#isScheduled = true;
     this.#world.clock.setTimer(this.#everyMs, () => void this.flush());
@@ -58,9 +64,7 @@ export class HeartbeatKeeper {
     this.#waiting = new Map();
     if (this.#isStopped || beats.length === 0) return;
     try {
-      const held = await this.#store.saveHeartbeats(
-        beats.map(({ run, command, attempt, details }) => ({ claim: run.claim, command, attempt, details })),
-      );
+      const held = await this.#store.saveHeartbeats(beats.map(({ run, ...beat }) => ({ claim: run.claim, ...beat })));
       for (const { run } of beats) if (!held.has(run.runId)) run.lost();
     } catch (error) {
       // Not kept this time: the next beat brings newer details, and the failed attempt's event carries the last ones.

@@ -24,6 +24,7 @@ export class RunningStep implements StepExecution {
   readonly #runner: StepRunner;
   readonly #firstAttemptAt: number;
   readonly #attempt: StepAttempt;
+  readonly #createdAt: number;
   #isDiscarded = false;
 
   constructor(run: LiveRun, pending: PendingStep, runner: StepRunner) {
@@ -32,6 +33,7 @@ export class RunningStep implements StepExecution {
     this.#runner = runner;
     const { storeClock, world } = runner;
     const now = storeClock.now();
+    this.#createdAt = world.clock.monotonic();
     this.#firstAttemptAt = pending.firstAttemptAt ?? now;
     const { totalTimeoutMs } = pending.ask;
     this.#attempt = new StepAttempt({
@@ -42,7 +44,10 @@ export class RunningStep implements StepExecution {
         return runner.logFor(run, pending);
       },
       totalLeftMs: totalTimeoutMs === null ? null : Math.max(0, this.#firstAttemptAt + totalTimeoutMs - now),
-      onHeartbeat: (details) => runner.keepHeartbeat(run, pending.command, this.#attempt.attempt, details),
+      onHeartbeat: (details) => {
+        const ageMs = world.clock.monotonic() - this.#createdAt;
+        runner.keepHeartbeat(run, pending.command, this.#attempt.attempt, details, ageMs);
+      },
     });
   }
 

@@ -7,6 +7,7 @@ import type { WorkflowLog } from "../../sdk/workflow/log.ts";
 import type { StepTransaction } from "../../sdk/workflow/step.ts";
 import type { PendingStep } from "../replay/pending.ts";
 import type { AppendTurn, Transaction, WorkerStore } from "../store/store.ts";
+import { pause } from "../world/pause.ts";
 import type { Log, World } from "../world/world.ts";
 import type { HeartbeatKeeper } from "./heartbeat-keeper.ts";
 import type { LiveRun } from "./live-run.ts";
@@ -24,6 +25,8 @@ export interface StepRunnerOptions {
   /** Step bodies under way at once; more wait in line. */
   readonly maxSteps: number;
 }
+
+const BEGIN_AGAIN_AFTER_MS = 500;
 
 /** The attempt ended without a turn to append: it failed, or the run is no longer ours. */
 class AttemptOver extends Error {
@@ -52,8 +55,8 @@ export class StepRunner {
     return new RunningStep(run, pending, this);
   }
 
-  keepHeartbeat(run: LiveRun, command: number, attempt: number, details: Payload): void {
-    this.#options.heartbeats.keep(run, command, attempt, details);
+  keepHeartbeat(run: LiveRun, command: number, attempt: number, details: Payload, ageMs: number): void {
+    this.#options.heartbeats.keep(run, command, attempt, details, ageMs);
   }
 
   /** Writes now what steps said of their progress. Never rejects. */
@@ -86,9 +89,11 @@ export class StepRunner {
    */
   async transact(run: LiveRun, pending: PendingStep, attempt: StepAttempt, step: RunningStep): Promise<void> {
     let sent: SentTurn | undefined;
+    let hasBegun = false;
     let hasEntered = false;
     try {
       const { committed, at } = await this.#options.store.appendInTransaction(async (tx) => {
+        hasBegun = true;
         const end = await attempt.run(narrow(tx));
         if (!end.ok) throw new AttemptOver(end);
         const event = step.completed(end.value);
@@ -109,6 +114,11 @@ export class StepRunner {
       if (committed && turn !== undefined) return run.stepCommitted(pending.command, turn, at);
       run.lost();
     } catch (error) {
+      // Postgres is away: no fault of the step's, and nothing of it has happened yet.
+      if (!hasBegun && isEverstepError(error) && error.retryable && run.isOurs && !step.isDiscarded) {
+        await pause(this.world.clock, BEGIN_AGAIN_AFTER_MS * (0.5 + this.world.chance.float()));
+        return this.transact(run, pending, attempt, step);
+      }
       if (error instanceof AttemptOver || sent === undefined || isEverstepError(error, "STORE_REJECTED")) {
         if (hasEntered) run.leaveExclusive();
         step.report(endOf(error));

@@ -124,12 +124,12 @@ export class MemoryStore implements Store {
 
   async saveHeartbeats(beats: Parameters<Store["saveHeartbeats"]>[0]) {
     const held = new Set<string>();
-    for (const { claim, command, attempt, details } of beats) {
+    for (const { claim, command, attempt, details, isProgress } of beats) {
       const run = this.#runs.get(claim.runId);
       if (!isOwnedBy(run, claim)) continue;
       run.heartbeats.set(command, Object.freeze({ attempt, details }));
       this.#withHeartbeats.add(run);
-      this.#runs.change(run, { crashCount: 0 });
+      if (isProgress) this.#runs.change(run, { crashCount: 0 });
       held.add(run.runId);
     }
     return held;

@@ -276,10 +276,13 @@ export async function blockRuns(
 const SAVE_HEARTBEATS: Statement = {
   name: "everstep_save_heartbeats",
   text: `
-    with ${held({ columns: `, $4::int[], $5::int[], ${textColumn(6)}`, names: ", command, attempt, details" })},
+    with ${held({
+      columns: `, $4::int[], $5::int[], ${textColumn(6)}, $7::boolean[]`,
+      names: ", command, attempt, details, is_progress",
+    })},
     progressed as (
       update everstep.open_run o set crash_count = 0
-      from (select distinct run_id from held) h where o.run_id = h.run_id and o.crash_count > 0),
+      from (select distinct run_id from held where is_progress) h where o.run_id = h.run_id and o.crash_count > 0),
     saved as (
       insert into everstep.step_heartbeat as s (run_id, command, attempt, details)
       select run_id, command, attempt, details from held
@@ -293,6 +296,7 @@ export interface Heartbeat {
   readonly command: number;
   readonly attempt: number;
   readonly details: string | null;
+  readonly isProgress: boolean;
 }
 
 export async function saveHeartbeats(pool: Pool, beats: readonly Heartbeat[]): Promise<Set<string>> {
@@ -304,6 +308,7 @@ export async function saveHeartbeats(pool: Pool, beats: readonly Heartbeat[]): P
     plain(latest.map(({ command }) => command)),
     plain(latest.map(({ attempt }) => attempt)),
     texts(latest.map(({ details }) => details)),
+    plain(latest.map(({ isProgress }) => String(isProgress))),
   ]);
   return new Set(rows.map(({ run_id }) => runIdOf(run_id)));
 }

@@ -75,7 +75,7 @@ export class Actor {
       case "block":
         return this.store.blockRuns([{ claim, reason: { kind: "divergence", message: `number ${this.#done}` } }]);
       case "beat": {
-        const beat = { claim, command: operation.command, attempt: 1, details: `${this.#done}` };
+        const beat = { claim, command: operation.command, attempt: 1, details: `${this.#done}`, isProgress: true };
         return [...(await this.store.saveHeartbeats([beat]))];
       }
     }
