@@ -53,6 +53,10 @@ export class Connections {
   }
 }
 
+// Every statement has one good plan, whatever its parameters: by the primary keys and the few indexes. Left to itself,
+// Postgres plans the long ones anew at each call, which costs about a quarter of the time of a short run.
+const PLANS = "-c plan_cache_mode=force_generic_plan -c jit=off";
+
 export class Pool {
   readonly target: Target;
   readonly #pool: pg.Pool;
@@ -76,6 +80,7 @@ export class Pool {
             statement_timeout: timeoutMs,
             lock_timeout: Math.ceil(timeoutMs / 2),
             idle_in_transaction_session_timeout: 60_000,
+            options: PLANS,
           }
         : {}),
     });
