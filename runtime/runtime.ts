@@ -58,7 +58,7 @@ export function openParts(options: ConnectionOptions = {}): Parts {
     {
       url,
       preparedStatements: isDirect,
-      serverTimeouts: isDirect,
+      serverSettings: isDirect,
       ...(options.pools === undefined ? {} : { pools: options.pools }),
     },
     world,

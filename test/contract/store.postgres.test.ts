@@ -16,7 +16,7 @@ storeContract("Postgres", async () => {
 storeContract("pooled Postgres", async () => {
   const database = await createDatabase();
   const pooler = await startPgbouncer(database.url);
-  const options = { url: pooler.url, preparedStatements: false, serverTimeouts: false };
+  const options = { url: pooler.url, preparedStatements: false, serverSettings: false };
   const store = openPostgresStore(options, { log: new RecordedLog() });
   return {
     store,

@@ -15,10 +15,10 @@ export interface PostgresOptions {
   /** Named statements, planned once per connection. Switch off behind a pooler that does not know them. Default true. */
   readonly preparedStatements?: boolean;
   /**
-   * Sets time limits on the server at connect. Switch off behind a pooler that refuses start-up parameters; the limits
-   * on this side stay. Default true.
+   * Sets time limits and plan settings on the server at connect. Switch off behind a pooler that refuses start-up
+   * parameters; the limits on this side stay. Default true.
    */
-  readonly serverTimeouts?: boolean;
+  readonly serverSettings?: boolean;
   /** Default 15,000. */
   readonly statementTimeoutMs?: number;
   /** For getting a connection, free or new. Default 5,000. */
@@ -75,7 +75,7 @@ export class Pool {
       keepAlive: true,
       // The server gives up first, so that what it answers is heard; ours is for a server that says nothing at all.
       query_timeout: timeoutMs + 2_000,
-      ...((options.serverTimeouts ?? true)
+      ...((options.serverSettings ?? true)
         ? {
             statement_timeout: timeoutMs,
             lock_timeout: Math.ceil(timeoutMs / 2),
