@@ -25,7 +25,7 @@ export interface Engine {
   /** A workflow that runs `width` steps with Promise.all. */
   runFanOut(id: string, width: number): Promise<unknown>;
   /** Starts a workflow that answers each signal at once with a step; gives the way to signal and await the reply. */
-  openEcho?(id: string): Promise<{ ask(index: number): Promise<void>; close(): Promise<void> }>;
+  openEcho?(id: string): Promise<Echo>;
   /** Starts `count` workflows that sleep until `dueAt(index)` (ms since the epoch) and note when they woke. */
   startSleepers?(prefix: string, count: number, dueAt: (index: number) => number): Promise<SleepersHandle>;
   /** Starts `count` workflows that nobody executes, one call each with `most` in flight; or in batches. */
@@ -46,6 +46,13 @@ export type Ability =
   | "long"
   /** a fan-out of 10,000 steps */
   | "wide";
+
+export interface Echo {
+  /** Awaited before each signal and not measured, for engines that miss a signal that comes before the run waits. */
+  listening?(): Promise<void>;
+  ask(index: number): Promise<void>;
+  close(): Promise<void>;
+}
 
 export interface SleepersHandle {
   /** Resolves when all are asleep, with the memory of the worker per sleeper, in bytes. */

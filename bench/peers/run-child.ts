@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Assignment, Outcome } from "./child.ts";
 import type { Contestant } from "./roster.ts";
 
-const LIMIT_MS = 600_000;
+const LIMIT_MS = 300_000;
 
 const child = fileURLToPath(new URL("./child.ts", import.meta.url));
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
@@ -30,6 +30,9 @@ export async function runChild(contestant: Contestant, assignment: Omit<Assignme
   }, LIMIT_MS);
   const endWithUs = () => endGroup(started.pid);
   process.once("exit", endWithUs);
+  const endBySignal = (signal: NodeJS.Signals) => process.exit(signal === "SIGINT" ? 130 : 143);
+  process.once("SIGINT", endBySignal);
+  process.once("SIGTERM", endBySignal);
   try {
     const [code, signal] = (await once(started, "exit")) as [number | null, NodeJS.Signals | null];
     if (isLate) return { type: "unable", reason: `did not finish within ${LIMIT_MS / 1000} s` };
@@ -37,6 +40,8 @@ export async function runChild(contestant: Contestant, assignment: Omit<Assignme
   } finally {
     clearTimeout(limit);
     process.off("exit", endWithUs);
+    process.off("SIGINT", endBySignal);
+    process.off("SIGTERM", endBySignal);
     endGroup(started.pid);
   }
 }

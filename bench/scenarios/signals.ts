@@ -13,6 +13,7 @@ export const signals: Scenario = {
     const count = WARM_UP + sized(SAMPLES, size);
     const samples: number[] = [];
     for (let index = 0; index < count; index++) {
+      await echo.listening?.();
       const { ms } = await timed(() => echo.ask(index));
       if (index >= WARM_UP) samples.push(ms);
     }

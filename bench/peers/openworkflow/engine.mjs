@@ -105,21 +105,25 @@ export default function openworkflow({ databaseUrl }) {
     },
     async openEcho(id) {
       const run = await workflows.echo.run(id);
-      // A signal that nobody waits for is dropped: it is sent again until the run says that it waited.
-      const send = async (data) => {
+      const send = (data) => openWorkflow.sendSignal({ signal: `ask:${id}`, data });
+      // A signal that nobody waits for is dropped, and one that comes while the run is being put aside does not wake it
+      // before its timeout: it is sent when no worker has the run any more.
+      const listening = async () => {
         while (true) {
-          const { workflowRunIds } = await openWorkflow.sendSignal({ signal: `ask:${id}`, data });
-          if (workflowRunIds.length > 0) return;
+          const { workerId, availableAt } = await backend.getWorkflowRun({ workflowRunId: run.workflowRun.id });
+          if (workerId === null && availableAt !== null && availableAt > new Date(Date.now() + 60_000)) return;
           await wait(2);
         }
       };
       return {
+        listening,
         async ask(index) {
           const replied = new Promise((resolve) => replies.set(id, resolve));
           await send(index);
           await replied;
         },
         async close() {
+          await listening();
           await send(-1);
           await run.result();
         },

@@ -184,7 +184,7 @@ function startServer(dir, { ingressPort, adminPort, nodePort }) {
       RESTATE_INGRESS__BIND_PORT: String(ingressPort),
       RESTATE_ADMIN__BIND_PORT: String(adminPort),
       RESTATE_DISABLE_TELEMETRY: "true",
-      RESTATE_LOG_FILTER: "error",
+      RESTATE_LOG_FILTER: "error,octocrab=off",
     },
   });
   process.once("exit", () => server.kill("SIGKILL"));
