@@ -1,6 +1,6 @@
 // Who is measured, from where, and how each is set up. Everstep runs as its peers do: in a child process of its own.
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 export interface Contestant {
@@ -70,8 +70,11 @@ function newerNode(): Partial<Contestant> {
   return major < 22 && process.platform === "linux" && process.arch === "x64" ? { node: bundled, nodeVersion } : {};
 }
 
+/** Installed, and not before the versions were last changed. */
 export function isInstalled({ folder }: Contestant): boolean {
-  return folder === undefined || existsSync(`${folder}/node_modules/.package-lock.json`);
+  if (folder === undefined) return true;
+  const installed = `${folder}/node_modules/.package-lock.json`;
+  return existsSync(installed) && statSync(installed).mtimeMs >= statSync(`${folder}/package-lock.json`).mtimeMs;
 }
 
 function versionIn(path: string): string {
