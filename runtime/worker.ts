@@ -5,6 +5,7 @@ import type { AnyWorkflow } from "../sdk/workflow/workflow.ts";
 import { requireNodeRelease } from "./node-release.ts";
 import { type ConnectionOptions, openParts, type Parts } from "./runtime.ts";
 import { catchUnhandledErrors } from "./unhandled-errors.ts";
+import { checkedWorkflows } from "./worker/checked-workflows.ts";
 import { installGuards } from "./worker/guards/install.ts";
 import { type WorkerSettings, workerSettings } from "./worker/settings.ts";
 import { startWatchdog, type WatchdogLimits, watchdogLimits } from "./worker/watchdog.ts";
@@ -136,27 +137,6 @@ export class Worker {
 }
 
 const EXIT_INTERRUPTED = 130;
-
-function checkedWorkflows(workflows: readonly AnyWorkflow[]): readonly AnyWorkflow[] {
-  if (!Array.isArray(workflows) || workflows.length === 0) {
-    throw new EverstepError(
-      "CONFIGURATION_INVALID",
-      "A worker needs at least one workflow: pass `workflows: [yourWorkflow]`.",
-    );
-  }
-  const names = new Set<string>();
-  for (const workflow of workflows as readonly AnyWorkflow[]) {
-    if (typeof workflow?.main !== "function" || typeof workflow.name !== "string") {
-      throw new EverstepError("CONFIGURATION_INVALID", "`workflows` takes what `workflow(name, main)` returns.");
-    }
-    if (names.has(workflow.name)) {
-      const message = `Two workflows are named "${workflow.name}". Runs find their code by name: rename one.`;
-      throw new EverstepError("CONFIGURATION_INVALID", message, { details: { workflow: workflow.name } });
-    }
-    names.add(workflow.name);
-  }
-  return workflows;
-}
 
 function settingsIn(options: WorkerOptions): Partial<WorkerSettings> {
   const { workflows, watchdog, database, redis, redisKeyPrefix, pools, isPooled, log, logLevel, ...settings } = options;

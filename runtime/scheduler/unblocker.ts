@@ -10,6 +10,7 @@ export interface UnblockerOptions {
   readonly world: World;
   readonly everyMs: number;
   readonly workflows: readonly string[];
+  readonly queues: readonly string[];
   readonly isTrusted: () => boolean;
   /** How many runs may be taken up now. */
   readonly room: () => number;
@@ -21,21 +22,37 @@ export interface UnblockerOptions {
 const RUNS_PER_LOOK = 1_000;
 
 export function createUnblocker(options: UnblockerOptions): Sweep {
-  const { store, world, everyMs, workflows, isTrusted, room, claim, tried } = options;
+  const { world, everyMs, isTrusted, room, claim, tried } = options;
   return new Sweep({
     name: "unblocker",
     world,
     everyMs,
     async sweep() {
       if (!isTrusted()) return;
-      const blocked = await store.findBlocked(workflows, RUNS_PER_LOOK);
-      const untried = blocked
-        .filter(({ runId, reason }) => reason.kind !== "quarantine" && !tried.has(runId))
-        .map(({ runId }) => runId)
-        .slice(0, Math.max(0, room()));
+      const untried = await findUntried(options, room());
       if (untried.length === 0) return;
       for (const runId of untried) tried.add(runId);
       await claim(untried);
     },
   });
+}
+
+/** Goes through all blocked runs, however many of them were tried before. */
+async function findUntried({ store, workflows, queues, tried }: UnblockerOptions, most: number): Promise<string[]> {
+  const untried: string[] = [];
+  let after: string | null = null;
+  while (untried.length < most) {
+    const page: Awaited<ReturnType<SweepStore["findBlocked"]>> = await store.findBlocked({
+      workflows,
+      queues,
+      after,
+      limit: RUNS_PER_LOOK,
+    });
+    for (const { runId, reason } of page) {
+      if (reason.kind !== "quarantine" && !tried.has(runId)) untried.push(runId);
+    }
+    after = page.at(-1)?.runId ?? null;
+    if (page.length < RUNS_PER_LOOK || after === null) break;
+  }
+  return untried.slice(0, Math.max(0, most));
 }

@@ -194,6 +194,14 @@ export interface ListRequest {
   readonly before?: string;
 }
 
+export interface BlockedRequest {
+  readonly workflows: readonly string[];
+  readonly queues: readonly string[];
+  /** Keyset: runs after this one; null for the first page. */
+  readonly after: string | null;
+  readonly limit: number;
+}
+
 export interface QueryRequest {
   readonly queryId: string;
   readonly runId: string;
@@ -277,11 +285,8 @@ export interface SweepStore {
   rescueRuns(workerId: string, limit: number): Promise<{ readonly count: number; readonly queues: readonly string[] }>;
   /** Closes runs past their deadline as timedOut. Answers their ids. */
   closeOverdue(limit: number): Promise<readonly string[]>;
-  /** Blocked runs by the name of their workflow, for `claimBlocked`. */
-  findBlocked(
-    workflows: readonly string[],
-    limit: number,
-  ): Promise<readonly { readonly runId: string; readonly reason: BlockedReason }[]>;
+  /** Blocked runs of these workflows and queues, by run id, for `claimBlocked`. */
+  findBlocked(request: BlockedRequest): Promise<readonly { readonly runId: string; readonly reason: BlockedReason }[]>;
   /** Drops questions nobody collected and heartbeats of closed runs. */
   forgetLeftovers(): Promise<void>;
 }

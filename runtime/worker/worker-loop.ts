@@ -171,13 +171,19 @@ export class WorkerLoop implements RunHost {
         world,
         everyMs: settings.unblockEveryMs,
         workflows: [...this.#workflows.keys()],
+        queues: settings.queues,
         isTrusted,
         room: () => Math.min(this.#room(), settings.maxRunsPerClaim),
         claim: (runIds) => this.#claimBlocked(runIds),
         tried: this.#tried,
       }),
-      new Sweep({ name: "custodian", world, everyMs: settings.leaseTtlMs, sweep: () => this.#compareClaims() }),
-      new Sweep({ name: "leftovers", world, everyMs: LEFTOVERS_EVERY_MS, sweep: () => store.forgetLeftovers() }),
+      new Sweep({ name: "custodian", world, everyMs: settings.leaseTtlMs, sweep: () => this.compareClaims() }),
+      new Sweep({
+        name: "leftovers",
+        world,
+        everyMs: Math.max(LEFTOVERS_EVERY_MS, settings.leaseTtlMs),
+        sweep: () => store.forgetLeftovers(),
+      }),
     ];
   }
 
@@ -302,7 +308,7 @@ export class WorkerLoop implements RunHost {
    * What the store says is ours and we know nothing of (the answer to a claim was lost) goes back; what we execute and
    * the store says is not ours is let go.
    */
-  async #compareClaims(): Promise<void> {
+  async compareClaims(): Promise<void> {
     const { store, settings } = this.#parts;
     if (!this.#keeper.isTrusted || this.#claimer.hasClaimsUnderWay) return;
     const workerId = this.#keeper.workerId;

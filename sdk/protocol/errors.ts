@@ -20,7 +20,6 @@ export const ERRORS = {
   PAYLOAD_UNSERIALIZABLE: { retryable: false, summary: "a value cannot be stored" },
   PAYLOAD_UNREADABLE: { retryable: false, summary: "a stored value cannot be read back" },
   OUTSIDE_WORKFLOW: { retryable: false, summary: "a workflow function was called where no run is" },
-  OUTSIDE_STEP: { retryable: false, summary: "a step function was called where no step is" },
   IO_IN_WORKFLOW: { retryable: false, summary: "workflow code reached for the outside world without a step" },
   COMMAND_IN_READ_ONLY: { retryable: false, summary: "a query handler or a condition asked for a command" },
   DIVERGENCE: { retryable: false, summary: "the code no longer fits the run's history" },

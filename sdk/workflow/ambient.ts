@@ -43,12 +43,3 @@ export function requireRun(caller: string): { run: RunContext; scope: CancelScop
       : `${caller} was called inside step "${ambient.name}". A step is plain code that may touch the world; call ${caller} from the workflow function instead.`;
   throw new EverstepError("OUTSIDE_WORKFLOW", where, { details: { caller } });
 }
-
-/** The step that the caller belongs to; throws OUTSIDE_STEP. */
-export function requireStep(caller: string): StepContext {
-  const ambient = storage.getStore();
-  if (ambient?.kind === "step") return ambient.step;
-  throw new EverstepError("OUTSIDE_STEP", `${caller} was called where no step is. Call it from a step's function.`, {
-    details: { caller },
-  });
-}

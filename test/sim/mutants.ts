@@ -110,8 +110,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
           }
           return outcomes;
         },
-        findBlocked: async (workflows, limit) => {
-          const blocked = await store.findBlocked(workflows, limit);
+        findBlocked: async (request) => {
+          const blocked = await store.findBlocked(request);
           return blocked.filter(({ runId }) => !asleep.has(runId));
         },
       };

@@ -154,7 +154,7 @@ export class Witness {
         for (const runId of closed) await this.#grew(runId);
         return closed;
       },
-      findBlocked: (workflows, limit) => store.findBlocked(workflows, limit),
+      findBlocked: (request) => store.findBlocked(request),
       forgetLeftovers: () => store.forgetLeftovers(),
       startRuns: async (requests) => {
         const outcomes = await store.startRuns(requests);

@@ -6,6 +6,7 @@ import { EverstepError } from "../../../sdk/protocol/errors.ts";
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
 import type {
   AppendTurn,
+  BlockedRequest,
   Claim,
   ClaimRequest,
   ListRequest,
@@ -168,9 +169,11 @@ export class MemoryStore implements Store {
     return closed;
   }
 
-  async findBlocked(workflows: readonly string[], limit: number) {
+  async findBlocked({ workflows, queues, after, limit }: BlockedRequest) {
     return workflows
       .flatMap((workflow) => [...this.#runs.blockedOf(workflow)])
+      .filter(({ runId, queue }) => queues.includes(queue) && (after === null || runId > after))
+      .sort((a, b) => (a.runId < b.runId ? -1 : 1))
       .slice(0, limit)
       .flatMap((run) => (run.head?.blocked == null ? [] : [{ runId: run.runId, reason: run.head.blocked }]));
   }

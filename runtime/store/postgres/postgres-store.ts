@@ -40,7 +40,7 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     ownerIds: () => ownerIds(control),
     rescueRuns: (workerId, limit) => rescueRuns(control, workerId, limit),
     closeOverdue: (limit) => closeOverdue(control, limit),
-    findBlocked: (workflows, limit) => findBlocked(control, workflows, limit),
+    findBlocked: (request) => findBlocked(control, request),
     forgetLeftovers: () => forgetLeftovers(control),
 
     startRuns: (requests) => startRuns(client, requests),

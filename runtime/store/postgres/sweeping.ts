@@ -2,8 +2,9 @@
 // statement takes a bounded bite and steps around locked rows, so sweepers never stand in anybody's way.
 
 import type { BlockedReason } from "../../../sdk/protocol/run.ts";
+import type { BlockedRequest } from "../store.ts";
 import type { Pool, Statement } from "./connection.ts";
-import { runIdOf } from "./run-id.ts";
+import { runIdOf, uuidOf } from "./run-id.ts";
 
 // One index probe per owner, however many runs each of them owns.
 const OWNER_IDS: Statement = {
@@ -46,15 +47,17 @@ const FIND_BLOCKED: Statement = {
   name: "everstep_find_blocked",
   text: `
     select o.run_id, o.blocked from everstep.open_run o join everstep.run r on r.run_id = o.run_id
-    where o.blocked is not null and r.workflow = any($1::text[]) order by o.run_id limit $2`,
+    where o.blocked is not null and o.queue = any($2::text[]) and r.workflow = any($1::text[])
+      and ($3::uuid is null or o.run_id > $3::uuid)
+    order by o.run_id limit $4`,
 };
 
 export async function findBlocked(
   pool: Pool,
-  workflows: readonly string[],
-  limit: number,
+  { workflows, queues, after, limit }: BlockedRequest,
 ): Promise<{ runId: string; reason: BlockedReason }[]> {
-  const rows = await pool.query<{ run_id: string; blocked: string }>(FIND_BLOCKED, [workflows, limit]);
+  const values = [workflows, queues, after === null ? null : uuidOf(after), limit];
+  const rows = await pool.query<{ run_id: string; blocked: string }>(FIND_BLOCKED, values);
   return rows.map(({ run_id, blocked }) => ({ runId: runIdOf(run_id), reason: JSON.parse(blocked) as BlockedReason }));
 }
 

@@ -106,7 +106,14 @@ export class Actor {
         WORKERS.map(async (n) => [...(await this.store.runsWithMail(this.#worker(n)))].sort()),
       ),
       owners: (await this.store.ownerIds()).filter((id) => WORKERS.map((n) => this.#worker(n)).includes(id)).sort(),
-      blocked: [...(await this.store.findBlocked(this.#workflows(), 100))].sort(byRunId),
+      blocked: [
+        ...(await this.store.findBlocked({
+          workflows: this.#workflows(),
+          queues: [this.#queue(0), this.#queue(1)],
+          after: null,
+          limit: 100,
+        })),
+      ].sort(byRunId),
     };
   }
 

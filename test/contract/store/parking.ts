@@ -163,12 +163,18 @@ export function parkingContract(stage: Stage): void {
       const other = newId("workflow");
       const runs = [await stage.blocked({ workflow }), await stage.blocked({ workflow }), await stage.blocked()];
       await stage.owned({ workflow });
-      const found = await stage.store.findBlocked([workflow, other], 10);
-      expect(new Set(found.map(({ runId }) => runId))).toEqual(new Set([runs[0]?.runId, runs[1]?.runId]));
+      const queues = runs.map(({ queue }) => queue);
+      const find = (workflows: string[], request: { queues?: string[]; after?: string; limit?: number } = {}) =>
+        stage.store.findBlocked({ workflows, queues, after: null, limit: 10, ...request });
+      const found = await find([workflow, other]);
+      expect(found.map(({ runId }) => runId)).toEqual([runs[0]?.runId, runs[1]?.runId].sort());
       for (const { reason: said } of found) expect(said).toEqual({ kind: "divergence", message: "event 2 is a step" });
-      expect(await stage.store.findBlocked([workflow], 1)).toHaveLength(1);
-      expect(await stage.store.findBlocked([other], 10)).toEqual([]);
-      expect(await stage.store.findBlocked([], 10)).toEqual([]);
+      const [first] = await find([workflow], { limit: 1 });
+      expect(first?.runId).toBe(found[0]?.runId);
+      expect(await find([workflow], { after: first?.runId ?? "" })).toEqual(found.slice(1));
+      expect(await find([workflow], { queues: [newId("queue")] })).toEqual([]);
+      expect(await find([other])).toEqual([]);
+      expect(await find([])).toEqual([]);
     });
 
     test("claiming a blocked run sets it running under a new epoch", async () => {

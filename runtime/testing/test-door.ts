@@ -1,0 +1,107 @@
+// The front door of a test environment: time stands while a call is under way and passes while a result is waited for. A
+// blocked run has no result to wait for: its code will not change within the test, so the reason is thrown.
+
+import type {
+  FrontDoor,
+  ListCall,
+  RunReference,
+  ShownEvent,
+  SignalCall,
+  StartCall,
+} from "../../sdk/client/front-door.ts";
+import { type ErrorCode, EverstepError } from "../../sdk/protocol/errors.ts";
+import type { Payload } from "../../sdk/protocol/payload.ts";
+import type { BlockedKind, BlockedReason } from "../../sdk/protocol/run.ts";
+import type { Store } from "../store/store.ts";
+import type { TimeSkipper } from "./time-skipper.ts";
+
+const CODES: Readonly<Record<BlockedKind, ErrorCode>> = {
+  divergence: "DIVERGENCE",
+  unknownWorkflow: "WORKFLOW_UNKNOWN",
+  unreadablePayload: "PAYLOAD_UNREADABLE",
+  foreignWait: "FOREIGN_WAIT",
+  quarantine: "RUN_STILL_OPEN",
+};
+
+export class TestDoor implements FrontDoor {
+  readonly #door: FrontDoor;
+  readonly #store: Store;
+  readonly #time: TimeSkipper;
+  readonly #waiting = new Map<string, Set<(error: Error) => void>>();
+
+  constructor(door: FrontDoor, store: Store, time: TimeSkipper) {
+    this.#door = door;
+    this.#store = store;
+    this.#time = time;
+  }
+
+  /** Tells those who wait for the run. */
+  blocked(runId: string, reason: BlockedReason): void {
+    for (const reject of this.#waiting.get(runId) ?? []) reject(blockedError(runId, reason));
+  }
+
+  outcome(to: RunReference, timeoutMs: number | null) {
+    return this.#time.during(async () => {
+      const run = await this.#store.findRun(to);
+      if (run === null) return this.#door.outcome(to, timeoutMs);
+      if (run.blocked !== null) throw blockedError(run.runId, run.blocked);
+      const waiting = this.#waiting.get(run.runId) ?? new Set();
+      this.#waiting.set(run.runId, waiting);
+      let reject = (_error: Error): void => {};
+      const blocked = new Promise<never>((_, rejectBlocked) => {
+        reject = rejectBlocked;
+        waiting.add(reject);
+      });
+      try {
+        return await Promise.race([this.#door.outcome({ runId: run.runId }, timeoutMs), blocked]);
+      } finally {
+        waiting.delete(reject);
+        if (waiting.size === 0) this.#waiting.delete(run.runId);
+      }
+    });
+  }
+
+  start(call: StartCall) {
+    return this.#time.hold(() => this.#door.start(call));
+  }
+
+  startMany(calls: readonly StartCall[]) {
+    return this.#time.hold(() => this.#door.startMany(calls));
+  }
+
+  signal(to: RunReference, signal: SignalCall) {
+    return this.#time.hold(() => this.#door.signal(to, signal));
+  }
+
+  query(to: RunReference, name: string, input: Payload, timeoutMs: number) {
+    return this.#time.hold(() => this.#door.query(to, name, input, timeoutMs));
+  }
+
+  cancel(to: RunReference, reason: string) {
+    return this.#time.hold(() => this.#door.cancel(to, reason));
+  }
+
+  terminate(to: RunReference, reason: string) {
+    return this.#time.hold(() => this.#door.terminate(to, reason));
+  }
+
+  describe(to: RunReference) {
+    return this.#time.hold(() => this.#door.describe(to));
+  }
+
+  list(call: ListCall) {
+    return this.#time.hold(() => this.#door.list(call));
+  }
+
+  history(to: RunReference): AsyncIterable<ShownEvent> {
+    return this.#door.history(to);
+  }
+
+  close(): Promise<void> {
+    return this.#door.close();
+  }
+}
+
+function blockedError(runId: string, { kind, message }: BlockedReason): EverstepError {
+  return new EverstepError(CODES[kind], message, { details: { runId, kind } });
+}
