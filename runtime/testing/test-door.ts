@@ -53,7 +53,7 @@ export class TestDoor implements FrontDoor {
         waiting.add(reject);
       });
       try {
-        return await Promise.race([this.#door.outcome({ runId: run.runId }, timeoutMs), blocked]);
+        return await Promise.race([this.#door.outcome(to, timeoutMs), blocked]);
       } finally {
         waiting.delete(reject);
         if (waiting.size === 0) this.#waiting.delete(run.runId);

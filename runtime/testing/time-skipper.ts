@@ -61,6 +61,7 @@ export class TimeSkipper {
       // What was asked for before this call counts from before it.
       await this.during(async () => {
         await this.hold(() => this.#settled());
+        if (this.#phase !== "open") throw stopped();
         await new Promise<void>((resolve, reject) => {
           this.#advances.add(reject);
           const arrive = () => {
@@ -78,9 +79,9 @@ export class TimeSkipper {
   /** Nothing holds time back any more while `end` goes on; nothing waits for time afterwards. */
   async end(end: () => Promise<void>): Promise<void> {
     this.#phase = "ending";
+    for (const reject of this.#advances) reject(stopped());
     await this.during(end);
     this.#phase = "ended";
-    for (const reject of this.#advances) reject(stopped());
   }
 
   #run(): void {
