@@ -37,7 +37,12 @@ export const ROSTER: readonly Contestant[] = [
     ...newerNode(),
   },
   peer("absurd", "Absurd", "absurd-sdk", "pool 20, concurrency 200, poll 20 ms"),
-  peer("openworkflow", "OpenWorkflow", "openworkflow", "pool 20, concurrency 128; its client polls once a second"),
+  peer(
+    "openworkflow",
+    "OpenWorkflow",
+    "openworkflow",
+    "pool 20, concurrency 128; its client polls once a second, its worker with a backoff of 0.1 to 1 s",
+  ),
   peer(
     "graphile-worker",
     "Graphile Worker",

@@ -118,16 +118,16 @@ function cellOf({ value, toFloor }: Line): string {
   return toFloor === undefined ? shown : `${shown} (${toFloor})`;
 }
 
-/** Why cells are empty, each reason once with all the scenarios that it is about. */
+/** Why cells are empty: each reason once, with everybody and everything that it is about. */
 function reasonsOf(gaps: readonly Gap[], contestants: readonly Contestant[]): string[] {
-  const scenarios = new Map<string, Set<string>>();
+  const byReason = new Map<string, Map<string, Set<string>>>();
   for (const { engine, reason, scenario } of gaps) {
     const title = contestants.find(({ name }) => name === engine)?.title ?? engine;
-    const key = JSON.stringify([title, reason]);
-    scenarios.set(key, (scenarios.get(key) ?? new Set()).add(scenario));
+    const engines = byReason.get(reason) ?? new Map<string, Set<string>>();
+    byReason.set(reason, engines.set(title, (engines.get(title) ?? new Set()).add(scenario)));
   }
-  return [...scenarios].map(([key, names]) => {
-    const [title, reason] = JSON.parse(key) as [string, string];
-    return `- – ${title}, ${[...names].join(", ")}: ${reason}.`;
+  return [...byReason].map(([reason, engines]) => {
+    const about = [...engines].map(([title, scenarios]) => `${title} (${[...scenarios].join(", ")})`);
+    return `- No figure for ${about.join(", ")}: ${reason}.`;
   });
 }
