@@ -73,8 +73,13 @@ export class TestDoor implements FrontDoor {
     return this.#time.hold(() => this.#door.signal(to, signal));
   }
 
+  // Answered before any time can pass; when nobody is there to answer, time has to pass to find that out.
   query(to: RunReference, name: string, input: Payload, timeoutMs: number) {
-    return this.#time.hold(() => this.#door.query(to, name, input, timeoutMs));
+    return this.#time.during(() => this.#door.query(to, name, input, timeoutMs));
+  }
+
+  describe(to: RunReference) {
+    return this.#time.during(() => this.#door.describe(to));
   }
 
   cancel(to: RunReference, reason: string) {
@@ -83,10 +88,6 @@ export class TestDoor implements FrontDoor {
 
   terminate(to: RunReference, reason: string) {
     return this.#time.hold(() => this.#door.terminate(to, reason));
-  }
-
-  describe(to: RunReference) {
-    return this.#time.hold(() => this.#door.describe(to));
   }
 
   list(call: ListCall) {

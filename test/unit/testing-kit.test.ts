@@ -216,6 +216,26 @@ test("a start is delayed, a date is slept for, a run is canceled", async () => {
   expect((await run.result()).at).toEqual(new Date("2030-02-01T00:00:00Z"));
 });
 
+test("a run answers and describes itself while it is let go of, and when it is blocked", async () => {
+  const asked = defineQuery<string>("asked");
+  const idle = workflow("idle", async (isForeign: boolean) => {
+    asked.handle(() => "here");
+    await (isForeign ? new Promise(() => {}) : condition(() => false));
+  });
+  const env = await open([idle]);
+  const [run, blocked] = await env.client.startMany(idle, [{ input: false }, { input: true }]);
+  await env.advance("1 day");
+  expect(await run?.query(asked)).toBe("here");
+  expect(await run?.describe()).toMatchObject({ status: "running", ownerId: null, pending: { conditions: 1 } });
+  expect(await blocked?.describe()).toMatchObject({ status: "blocked", blocked: { kind: "foreignWait" } });
+  await expect(blocked?.query(asked)).rejects.toMatchObject({ code: "DIVERGENCE" });
+  expect(daysSince(env.now().getTime())).toBe(1);
+  const unserved = await env.client.start(idle, { input: false, queue: "elsewhere" });
+  await expect(unserved.query(asked)).rejects.toMatchObject({ code: "QUERY_TIMED_OUT" });
+  await blocked?.terminate();
+  await expect(blocked?.result()).rejects.toMatchObject({ status: "terminated" });
+});
+
 test("a step sees the real time, a workflow the environment's", async () => {
   const timely = workflow("timely", async () => [Date.now(), await step("now", () => Date.now())]);
   const env = await open([timely], { startAt: 0 });
