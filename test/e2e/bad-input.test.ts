@@ -188,6 +188,18 @@ test("calls that cannot be: each is refused with its code, and nothing is left b
   );
 });
 
+test("a run in a queue that no worker serves says so, and so does a query of it", async () => {
+  const { client } = await setStage();
+  const run = await client.start(fine, { id: "unserved", queue: "nobodys", input: 1 });
+  const described = await run.describe();
+  expect(described).toMatchObject({ status: "running", ownerId: null, pending: null });
+  expect(described.summary).toMatch(/^Due for .* s: it waits for a worker of queue "nobodys"\.$/);
+  await expect(run.query(defineQuery("any"), undefined, { timeout: 200 })).rejects.toMatchObject({
+    code: "QUERY_TIMED_OUT",
+    message: expect.stringMatching(/Is a worker of queue "nobodys" running\?/),
+  });
+});
+
 test("mistakes in workflow and step code cost their own run or attempt, and the process goes on", async () => {
   const { client, worker } = await setStage();
   const one = await worker("mistakes.ts");
