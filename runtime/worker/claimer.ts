@@ -110,7 +110,7 @@ export class Claimer {
         world.log.error({ runId }, "run set aside: it was claimed again and again without progress");
       }
       // Claimed under an id that has lapsed since: those runs are found by whoever looks for lost workers.
-      if (answer.claimed.length > 0 && workerId === this.#options.workerId()) await this.bring(answer.claimed, signal);
+      if (answer.claimed.length > 0 && workerId === this.#options.workerId()) await this.#bring(answer.claimed, signal);
       const { claimed, nextDueInMs, hasDueSuspects } = answer;
       return { taken: claimed.length, nextDueInMs, hasDueSuspects };
     } finally {
@@ -118,8 +118,20 @@ export class Claimer {
     }
   }
 
+  /** Claims blocked runs that this worker's code may fit. */
+  async claimBlocked(runIds: readonly string[]): Promise<void> {
+    const { store, world, workerId } = this.#options;
+    const claimId = world.chance.uuid();
+    this.#underWay.add(claimId);
+    try {
+      await this.#bring(await store.claimBlocked(workerId(), claimId, runIds), this.#stopping.signal);
+    } finally {
+      this.#underWay.delete(claimId);
+    }
+  }
+
   /** Loads the histories of claimed runs, a bounded number of events at a time, and hands them over. */
-  async bring(claimed: readonly ClaimedRun[], signal: AbortSignal): Promise<void> {
+  async #bring(claimed: readonly ClaimedRun[], signal: AbortSignal): Promise<void> {
     const untouched: ClaimedRun[] = [];
     const moved: ClaimedRun[] = [];
     for (const run of claimed) (run.opening === null ? moved : untouched).push(run);

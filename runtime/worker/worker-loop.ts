@@ -174,7 +174,7 @@ export class WorkerLoop implements RunHost {
         queues: settings.queues,
         isTrusted,
         room: () => Math.min(this.#room(), settings.maxRunsPerClaim),
-        claim: (runIds) => this.#claimBlocked(runIds),
+        claim: (runIds) => this.#claimer.claimBlocked(runIds),
         tried: this.#tried,
       }),
       new Sweep({ name: "custodian", world, everyMs: settings.leaseTtlMs, sweep: () => this.compareClaims() }),
@@ -280,12 +280,6 @@ export class WorkerLoop implements RunHost {
     this.#runs.set(facts.runId, run);
     if (facts.crashCount > SUSPECT_FROM_CRASHES) this.#suspects.add(run);
     run.open(history);
-  }
-
-  async #claimBlocked(runIds: readonly string[]): Promise<void> {
-    const { store, world } = this.#parts;
-    const claimed = await store.claimBlocked(this.#keeper.workerId, world.chance.uuid(), runIds);
-    await this.#claimer.bring(claimed, NEVER_ABORTED);
   }
 
   #engine(name: string, run: RunFacts, recordsCallSites: boolean): RunEngine | undefined {
@@ -444,7 +438,6 @@ export class WorkerLoop implements RunHost {
   }
 }
 
-const NEVER_ABORTED = new AbortController().signal;
 const LEFTOVERS_EVERY_MS = 60_000;
 const ABORT_GRACE_MS = 1_000;
 const RELEASE_GRACE_MS = 5_000;
