@@ -20,7 +20,7 @@ export interface Committing {
   /** The turn is in the history, for good. */
   committed(sent: SentTurn, at: number): void;
   /** The turn would have closed the run, but there is mail first. */
-  mailBeforeClose(newestMail: number): void;
+  mailBeforeClose(): void;
   /** Somebody else owns the run, or it is closed. */
   lost(): void;
   /** The store will never accept this turn. */
@@ -183,7 +183,7 @@ export class Committer {
       if (answer?.landed === true) landed.push([pair, answer.at ?? answer.now]);
       else if (answer?.owned !== true || answer.events !== pair.sent.turn.base) pair.run.lost();
       else if (pair.sent.turn.close !== null && answer.newestMail > pair.sent.turn.takenMail) {
-        pair.run.mailBeforeClose(answer.newestMail);
+        pair.run.mailBeforeClose();
       } else again.push(this.#noteClock(pair, answer));
     }
     // A commit that was read back may not have reached a standby yet; one that comes after it has.

@@ -17,7 +17,7 @@ import type { PendingStep, PendingTimer } from "../replay/pending.ts";
 import type { Claim, ClaimedRun, LoadedHistory, MailItem } from "../store/store.ts";
 import { blockedReasonOf } from "./blocked-reason.ts";
 import type { Committing } from "./committer.ts";
-import { Outbox, type SentTurn } from "./outbox.ts";
+import { Outbox, type SentTurn, sizeOf } from "./outbox.ts";
 import { RunMail } from "./run-mail.ts";
 import { RunTimers, type TimerHost } from "./run-timers.ts";
 import type { StepExecution } from "./step-execution.ts";
@@ -97,11 +97,6 @@ export class LiveRun implements Committing {
     return this.#bytes;
   }
 
-  /** Step bodies under way or waiting for a place. */
-  get stepsUnderWay(): number {
-    return this.#steps.size;
-  }
-
   /** Only step bodies are under way: nothing that is on its way to the store would tell that the run is lost. */
   get onlyWaitsForSteps(): boolean {
     return this.#isOurs && this.#isLive && this.#steps.size > 0 && !this.#isTurnSent && this.#outbox.size === 0;
@@ -176,13 +171,12 @@ export class LiveRun implements Committing {
   quieted(): void {
     if (!this.#isOurs) return;
     this.#isBusyWithCode = false;
-    const { broken, outcome } = this.engine;
+    const { broken } = this.engine;
     if (broken !== undefined) return this.#host.block(this, blockedReasonOf(broken));
     if (!this.engine.hasBegun) return this.#lookAround();
     if (this.#isLive) this.#followChanges();
     else this.#goLive();
     this.#arm();
-    if (outcome !== undefined) this.#close(outcome);
     this.#lookAround();
   }
 
@@ -420,7 +414,7 @@ export class LiveRun implements Committing {
     const { outcome } = this.engine;
     if (outcome !== undefined) this.#close(outcome);
     if (this.#outbox.size > 0 && !this.#isTurnSent) return this.#host.submit(this);
-    if (this.isQuiet || this.#isReadyToHandOver()) this.#host.becameQuiet(this);
+    if (this.isQuiet || this.canBeReleased) this.#host.becameQuiet(this);
   }
 
   // ---------------------------------------------------------------- leaving
@@ -446,10 +440,6 @@ export class LiveRun implements Committing {
   }
 
   get canBeReleased(): boolean {
-    return this.#isReadyToHandOver();
-  }
-
-  #isReadyToHandOver(): boolean {
     return this.#isHandingOver && !this.#isTurnSent && this.#outbox.size === 0 && this.#steps.size === 0;
   }
 
@@ -485,8 +475,4 @@ function stepFailed(pending: PendingStep, error: Error): Event {
 function isDecision(event: Event): event is StepCompleted | StepFailed | StepAttemptFailed | TimerFired {
   const { type } = event;
   return type === "StepCompleted" || type === "StepFailed" || type === "StepAttemptFailed" || type === "TimerFired";
-}
-
-function sizeOf(record: StoredEvent): number {
-  return 64 + (record.payload?.length ?? 0) + (record.data?.length ?? 0);
 }

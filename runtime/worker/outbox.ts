@@ -1,7 +1,8 @@
 // What a run has to append, in order, until it is committed.
 
+import { invariant } from "../../sdk/protocol/errors.ts";
 import type { Event } from "../../sdk/protocol/event.ts";
-import { toRecord } from "../../sdk/protocol/event-record.ts";
+import { type EventRecord, toRecord } from "../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../sdk/protocol/run.ts";
 import type { AppendTurn, Claim } from "../store/store.ts";
 
@@ -52,12 +53,15 @@ export class Outbox {
     let takenMail = head.takenMail;
     let notBefore: number | null = null;
     let bytes = 0;
-    for (const { event, notBefore: due } of taken) {
+    for (const [place, { event, notBefore: due, close }] of taken.entries()) {
+      invariant(close === undefined || place === taken.length - 1, "nothing follows the end of a run", {
+        runId: claim.runId,
+      });
       if ("mail" in event) takenMail = Math.max(takenMail, event.mail);
       if (due !== undefined) notBefore = Math.max(notBefore ?? due, due);
     }
     const records = taken.map(({ event }) => toRecord(event));
-    for (const record of records) bytes += (record.payload?.length ?? 0) + (record.data?.length ?? 0) + ROW_BYTES;
+    for (const record of records) bytes += sizeOf(record);
     const turn: AppendTurn = {
       claim,
       tag,
@@ -73,3 +77,7 @@ export class Outbox {
 
 // What a row weighs besides its texts, roughly: good enough to bound a batch and the memory of a run.
 const ROW_BYTES = 64;
+
+export function sizeOf(record: EventRecord): number {
+  return (record.payload?.length ?? 0) + (record.data?.length ?? 0) + ROW_BYTES;
+}

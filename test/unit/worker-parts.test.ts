@@ -170,3 +170,10 @@ test("a batch that fails fails its own requests, and no others", async () => {
   const ends = await Promise.allSettled([batcher.ask(1), batcher.ask(2)]);
   expect(ends.map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
 });
+
+test("an event behind the end of a run never leaves", () => {
+  const outbox = new Outbox();
+  outbox.push({ event: { type: "RunCompleted", result: null, unread: [] }, close: "completed" });
+  outbox.push({ event: completed(1) });
+  expect(() => outbox.take(claim, { events: 1, takenMail: 0 }, "tag", 10)).toThrow(/nothing follows the end of a run/);
+});
