@@ -1,7 +1,9 @@
 // Questions to a run: answered from its state, leaving no trace.
 
+import { EverstepError } from "../protocol/errors.ts";
 import { assertName } from "../protocol/names.ts";
 import { decodePayload } from "../protocol/payload.ts";
+import { RESERVED_PREFIX } from "../protocol/pending-work.ts";
 import { requireRun } from "./ambient.ts";
 
 declare const ANSWER: unique symbol;
@@ -24,10 +26,14 @@ export interface QueryDefinition<Answer, Input = void> {
 /**
  * Defines a query by name. Answers must be storable, like step results.
  *
- * Throws ARGUMENT_INVALID for an unusable name.
+ * Throws ARGUMENT_INVALID for an unusable name, and for one that begins with "everstep.": those are reserved.
  */
 export function defineQuery<Answer, Input = void>(name: string): QueryDefinition<Answer, Input> {
   assertName(name, "defineQuery(name)");
+  if (name.startsWith(RESERVED_PREFIX)) {
+    const message = `defineQuery(name): names that begin with "${RESERVED_PREFIX}" are reserved; got "${name}". Choose another.`;
+    throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "name" } });
+  }
   return {
     name,
     handle(answer) {

@@ -146,3 +146,12 @@ test("a query in the middle of handling signals sees what was handled so far", a
   await run.signals("add", 3);
   expect(answer(run, "status")).toBe("total 5");
 });
+
+test("names that the system answers itself cannot be defined", () => {
+  expect(() => defineQuery("everstep.pending")).toThrow(
+    expect.objectContaining({
+      code: "ARGUMENT_INVALID",
+      message: expect.stringMatching(/begin with "everstep\." are reserved/),
+    }),
+  );
+});
