@@ -148,6 +148,15 @@ export const EVENT_CODES = {
 
 export type ClosingEvent = RunCompleted | RunFailed | RunCanceled | RunTerminated | RunTimedOut;
 
+// The numbers say nothing of it: they are given in the order in which types were shipped.
+const CLOSING: ReadonlySet<EventType> = new Set<ClosingEvent["type"]>([
+  "RunCompleted",
+  "RunFailed",
+  "RunCanceled",
+  "RunTerminated",
+  "RunTimedOut",
+]);
+
 export function isClosing(event: Event): event is ClosingEvent {
-  return EVENT_CODES[event.type] >= EVENT_CODES.RunCompleted;
+  return CLOSING.has(event.type);
 }
