@@ -46,7 +46,8 @@ interface OpeningRow {
 
 // Per queue, the index open_run_due is read in its own order, from the oldest due on; now() rather than
 // clock_timestamp() because only a stable bound ends an index scan. A run whose workers keep dying is set aside here.
-// The last lookup must not see what this statement takes: its snapshot is from before.
+// What remains due is counted, not looked up: every join between the sets of this statement would be a loop within a
+// loop, since a plan made once knows nothing of how many runs a claim takes.
 export const CLAIM: Statement = {
   name: "everstep_claim",
   text: `
@@ -68,37 +69,42 @@ export const CLAIM: Statement = {
         ' workers claimed this run and none of them got it any further. Find out what ends them first.')::text
       from due where o.run_id = due.run_id and due.is_given_up
       returning o.run_id),
+    all_due as (
+      select count(*) as runs from unnest($1::text[]) q(queue) cross join lateral (
+        select from everstep.open_run
+        where queue = q.queue and is_suspect = $2 and worker_id is null and wake_at <= now()
+        order by wake_at limit $3 + 1) o),
     next_due as (
-      select min(o.wake_at) as wake_at
-      from unnest($1::text[]) q(queue) cross join lateral (
-        select n.wake_at from everstep.open_run n
-        where n.queue = q.queue and n.is_suspect = $2 and n.worker_id is null
-          and not exists (select from due where due.run_id = n.run_id)
-        order by n.wake_at limit 1) o)
+      select case when (select runs from all_due) > (select count(*) from due) then now() else (
+        select min(o.wake_at) from unnest($1::text[]) q(queue) cross join lateral (
+          select n.wake_at from everstep.open_run n
+          where n.queue = q.queue and n.is_suspect = $2 and n.worker_id is null and n.wake_at > now()
+          order by n.wake_at limit 1) o) end as wake_at)
     select ${ms("now()")} as now, ${finiteMs("next_due.wake_at")} as next_due_at,
       not $2 and exists (
         select from unnest($1::text[]) q(queue) join everstep.open_run n on n.queue = q.queue
         where n.is_suspect and n.worker_id is null and n.wake_at <= now()) as has_due_suspects,
-      taken.run_id, s.run_id is not null as is_set_aside, ${CLAIMED_COLUMNS},
-      e.type as opening_type, e.name as opening_name, e.payload as opening_payload, e.data as opening_data,
-      ${ms("e.at")} as opening_at
-    from next_due
-    left join (select run_id from claimed union all select run_id from set_aside) taken on true
-    left join claimed c on c.run_id = taken.run_id
-    left join set_aside s on s.run_id = taken.run_id
-    left join everstep.run r on r.run_id = c.run_id
-    left join lateral (
-      select * from everstep.event where run_id = c.run_id and seq = 1 and c.epoch = 1 and c.events = 1 limit 1) e on true
-    order by c.wake_at`,
+      (select string_agg(run_id::text, ',') from set_aside) as set_aside, taken.*
+    from next_due left join (
+      select c.run_id, c.wake_at, ${CLAIMED_COLUMNS},
+        e.type as opening_type, e.name as opening_name, e.payload as opening_payload, e.data as opening_data,
+        ${ms("e.at")} as opening_at
+      from claimed c join everstep.run r on r.run_id = c.run_id
+      left join lateral (
+        select * from everstep.event where run_id = c.run_id and seq = 1 and c.epoch = 1 and c.events = 1 limit 1) e on true
+    ) taken on true
+    order by taken.wake_at`,
 };
 
-/** The first columns are the same in every row; where nothing was taken, one row has only them. */
+/** The first columns are the same in every row; where nothing was claimed, one row has only them. */
 interface AnswerRow {
   now: number;
   next_due_at: number | null;
   has_due_suspects: boolean;
+  /** Joined by commas; null when there are none. */
+  set_aside: string | null;
 }
-type TakenRow = ClaimedRow & OpeningRow & AnswerRow & { is_set_aside: boolean };
+type TakenRow = ClaimedRow & OpeningRow & AnswerRow;
 type ClaimAnswerRow = TakenRow | (AnswerRow & { run_id: null });
 
 function isTaken(row: ClaimAnswerRow): row is TakenRow {
@@ -117,10 +123,9 @@ export async function claimRuns(pool: Pool, request: ClaimRequest): Promise<Clai
   ]);
   const now = rows[0]?.now ?? 0;
   const nextDueAt = rows[0]?.next_due_at ?? null;
-  const taken = rows.filter(isTaken);
   return {
-    claimed: taken.filter((row) => !row.is_set_aside).map((row) => claimedRunOf(row, openingOf(row))),
-    quarantined: taken.filter((row) => row.is_set_aside).map((row) => runIdOf(row.run_id)),
+    claimed: rows.filter(isTaken).map((row) => claimedRunOf(row, openingOf(row))),
+    quarantined: (rows[0]?.set_aside?.split(",") ?? []).map(runIdOf),
     nextDueInMs: nextDueAt === null ? null : Math.max(0, nextDueAt - now),
     hasDueSuspects: rows[0]?.has_due_suspects ?? false,
     now,
