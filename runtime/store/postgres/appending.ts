@@ -7,7 +7,8 @@ import type { EventRecord } from "../../../sdk/protocol/event-record.ts";
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import type { AppendAnswer, AppendTurn, ResolvedTurn, Transaction } from "../store.ts";
 import { ms, PlainColumn, plain, runIds, TextColumn, textColumn } from "./columns.ts";
-import { Abort, type Pool, type Statement } from "./connection.ts";
+import { Abort, type Pool, type Row, type Statement } from "./connection.ts";
+import { loneTurn } from "./lone-turn.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
 import { runInside } from "./transaction.ts";
 
@@ -45,14 +46,24 @@ export const APPEND: Statement = {
     select ${ms("c.at")} as at, (select string_agg(place::text, ',') from ok) as places from clock c`,
 };
 
-interface AppendedRow {
+interface AppendedRow extends Row {
   at: number;
   /** Places of the committed turns, from 1, joined by commas; null when there are none. */
   places: string | null;
 }
 
-export async function appendTurns(pool: Pool, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
-  return answerOf(turns, await pool.query<AppendedRow>(APPEND, appendValues(turns)));
+export function appendTurns(pool: Pool, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
+  return append(pool, turns);
+}
+
+/** Where the statement runs: by itself, or at the end of a transaction. */
+interface Queries {
+  query<R extends Row>(statement: Statement, values: readonly unknown[]): Promise<R[]>;
+}
+
+async function append(on: Queries, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
+  const { statement, values } = loneTurn(turns) ?? { statement: APPEND, values: appendValues(turns) };
+  return answerOf(turns, await on.query<AppendedRow>(statement, values));
 }
 
 /** In one pass: this is the hottest loop of a worker. */
@@ -180,7 +191,7 @@ export async function appendInTransaction(
   try {
     return await pool.transactionOnce(async (session) => {
       const turn = await runInside(session, work);
-      const { at, committed } = answerOf([turn], await session.query<AppendedRow>(APPEND, appendValues([turn])));
+      const { at, committed } = await append(session, [turn]);
       if (committed.size === 0) throw new Abort(new TurnRefused(at));
       return { committed: true, at };
     });

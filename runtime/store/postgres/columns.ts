@@ -46,18 +46,21 @@ export class TextColumn {
 
   /** A text that a person chose. */
   addName(value: string | null): void {
-    if (value !== null && UNSTORABLE.test(value)) {
-      throw new EverstepError(
-        "STORE_REJECTED",
-        `${JSON.stringify(value)} holds a character that cannot be stored: U+0000, U+001E or U+001F.`,
-      );
-    }
-    this.add(value);
+    this.add(storableName(value));
   }
 
   get parameter(): string {
     return this.#joined;
   }
+}
+
+/** The text as it is; throws STORE_REJECTED for one that holds a mark or what Postgres cannot store. */
+export function storableName(value: string | null): string | null {
+  if (value === null || !UNSTORABLE.test(value)) return value;
+  throw new EverstepError(
+    "STORE_REJECTED",
+    `${JSON.stringify(value)} holds a character that cannot be stored: U+0000, U+001E or U+001F.`,
+  );
 }
 
 export function texts(values: readonly (string | null)[]): string {
