@@ -5,6 +5,7 @@ import { EitherLeases } from "./lease/either.ts";
 import { DEFAULT_LEASE_TTL_MS, type Leases } from "./lease/leases.ts";
 import { PostgresLeases } from "./lease/postgres/postgres-leases.ts";
 import { RedisLeases } from "./lease/redis/redis-leases.ts";
+import { LocalWorkers } from "./service/local-workers.ts";
 import { openPostgresStore } from "./store/postgres/postgres-store.ts";
 import type { Store } from "./store/store.ts";
 import { PostgresWakeups } from "./wake/postgres/postgres-wakeups.ts";
@@ -38,6 +39,8 @@ export interface Parts {
   readonly world: World;
   readonly store: Store;
   readonly wakeups: Wakeups;
+  /** The workers of this process on the same database. */
+  readonly locals: LocalWorkers;
   openLeases(ttlMs?: number): Leases;
   close(): Promise<void>;
 }
@@ -72,6 +75,7 @@ export function openParts(options: ConnectionOptions = {}): Parts {
     world,
     store,
     wakeups,
+    locals: localsOf(url),
     openLeases(ttlMs = DEFAULT_LEASE_TTL_MS) {
       const settings = { ttlMs };
       const postgres = new PostgresLeases({ database: url, world, settings });
@@ -108,6 +112,15 @@ function shareWakeups(key: string, open: () => Wakeups): Wakeups {
       await entry.wakeups.close();
     },
   };
+}
+
+// As few as there are databases: they are not taken away again.
+const localsByUrl = new Map<string, LocalWorkers>();
+
+function localsOf(url: string): LocalWorkers {
+  const locals = localsByUrl.get(url) ?? new LocalWorkers();
+  localsByUrl.set(url, locals);
+  return locals;
 }
 
 const LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];

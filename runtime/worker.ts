@@ -43,9 +43,9 @@ export class Worker {
     const watchdog = options.watchdog === false ? undefined : watchdogLimits(options.watchdog);
     this.#parts = openParts(options);
     this.#watchdog = watchdog;
-    const { store, wakeups, world } = this.#parts;
+    const { store, wakeups, world, locals } = this.#parts;
     const leases = this.#parts.openLeases(this.#settings.leaseTtlMs);
-    this.#loop = new WorkerLoop({ workflows, store, leases, wakeups, world, settings: this.#settings });
+    this.#loop = new WorkerLoop({ workflows, store, leases, wakeups, world, settings: this.#settings, locals });
   }
 
   /** What this worker is doing, in numbers. */

@@ -5,6 +5,7 @@ import type { ClosedStatus } from "../../sdk/protocol/run.ts";
 import type { ClientStore } from "../store/store.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
 import type { CancelTimer, World } from "../world/world.ts";
+import type { LocalWorkers } from "./local-workers.ts";
 
 export interface StoredOutcome {
   readonly status: ClosedStatus;
@@ -27,6 +28,7 @@ export interface OutcomeWaiterOptions {
   readonly wakeups: Wakeups;
   readonly world: World;
   readonly pollMs: number;
+  readonly locals: LocalWorkers;
 }
 
 const MAX_RUNS_PER_LOOK = 1_000;
@@ -34,6 +36,7 @@ const MAX_RUNS_PER_LOOK = 1_000;
 export class OutcomeWaiter {
   readonly #options: OutcomeWaiterOptions;
   readonly #waiting = new Map<string, Waiting>();
+  readonly #stopListening: () => void;
   #hinted = new Set<string>();
   #isScheduled = false;
   #isLooking = false;
@@ -41,6 +44,7 @@ export class OutcomeWaiter {
 
   constructor(options: OutcomeWaiterOptions) {
     this.#options = options;
+    this.#stopListening = options.locals.onClosed((runId, outcome) => this.#tell(runId, outcome));
   }
 
   /** Tells the caller once the run is closed. Answers how to stop waiting. */
@@ -52,14 +56,15 @@ export class OutcomeWaiter {
       this.#waiting.set(runId, waiting);
     }
     waiting.callers.add(caller);
-    // It may have closed before anybody listened.
-    this.#look([runId]);
+    // It may have closed before anybody listened. What is executed here has not, and its end will be told.
+    if (!this.#options.locals.carries(runId)) this.#look([runId]);
     this.#schedulePoll();
     return () => this.#leave(runId, caller);
   }
 
   close(): void {
     this.#cancelPoll?.();
+    this.#stopListening();
     const abandoned = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const { unsubscribe, callers } of abandoned) {
@@ -118,7 +123,7 @@ export class OutcomeWaiter {
     this.#cancelPoll = world.clock.setTimer(pollMs * (0.75 + world.chance.float() / 2), () => {
       this.#cancelPoll = undefined;
       if (this.#waiting.size === 0) return;
-      this.#look(this.#waiting.keys());
+      this.#look([...this.#waiting.keys()].filter((runId) => !this.#options.locals.carries(runId)));
       this.#schedulePoll();
     });
   }

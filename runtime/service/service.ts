@@ -32,6 +32,7 @@ import type { Topic, Wakeups } from "../wake/wakeups.ts";
 import type { World } from "../world/world.ts";
 import { Batcher } from "./batcher.ts";
 import { type Insistence, insist } from "./insist.ts";
+import { LocalWorkers } from "./local-workers.ts";
 import { OutcomeWaiter, type StoredOutcome } from "./outcome-waiter.ts";
 import { askQuery } from "./question.ts";
 import { isYetToBegin, summarize } from "./summary.ts";
@@ -44,6 +45,8 @@ export interface ServiceOptions {
   readonly insistForMs?: number;
   /** How often to look for what nobody gave a hint of. Default 1,000. */
   readonly pollMs?: number;
+  /** The workers of this process on the same store. Default: none. */
+  readonly locals?: LocalWorkers;
 }
 
 const HISTORY_PAGE = 500;
@@ -62,12 +65,15 @@ export class Service implements FrontDoor {
   readonly #starts: Batcher<StartRequest, StartOutcome>;
   readonly #mail: Batcher<MailRequest, MailOutcome>;
   readonly #outcomes: OutcomeWaiter;
+  readonly #locals: LocalWorkers;
 
-  constructor({ store, wakeups, world, insistForMs = 15_000, pollMs = 1_000 }: ServiceOptions) {
+  constructor(options: ServiceOptions) {
+    const { store, wakeups, world, insistForMs = 15_000, pollMs = 1_000, locals = new LocalWorkers() } = options;
     this.#store = store;
     this.#wakeups = wakeups;
     this.#world = world;
     this.#pollMs = pollMs;
+    this.#locals = locals;
     this.#insistence = { world, forMs: insistForMs, signal: this.#closing.signal };
     const { clock } = world;
     this.#starts = new Batcher({
@@ -80,19 +86,19 @@ export class Service implements FrontDoor {
       most: STARTS_PER_BATCH,
       send: (requests) => insist(this.#insistence, () => store.sendMail(requests)),
     });
-    this.#outcomes = new OutcomeWaiter({ store, wakeups, world, pollMs });
+    this.#outcomes = new OutcomeWaiter({ store, wakeups, world, pollMs, locals });
   }
 
   async start(call: StartCall): Promise<StartReply> {
     const request = this.#startRequest(call);
-    const outcome = await this.#starts.ask(request);
+    const outcome = await this.#startOne(request);
     this.#wakeStarted([[request, outcome]]);
     return replyTo(request, outcome);
   }
 
   async startMany(calls: readonly StartCall[]): Promise<readonly StartReply[]> {
     const requests = calls.map((call) => this.#startRequest(call));
-    const outcomes = await Promise.all(requests.map((request) => this.#starts.ask(request)));
+    const outcomes = await Promise.all(requests.map((request) => this.#startOne(request)));
     const pairs = requests.map((request, index): [StartRequest, StartOutcome] => [
       request,
       outcomes[index] as StartOutcome,
@@ -209,25 +215,42 @@ export class Service implements FrontDoor {
         signal === null
           ? null
           : { mailId: `signal:${signal.signalId ?? chance.uuid()}`, name: signal.name, payload: signal.payload },
+      claim: null,
     };
+  }
+
+  /** Claimed by a worker of this process in the same statement, where one would execute the run at once. */
+  async #startOne(request: StartRequest): Promise<StartOutcome> {
+    const offer = request.delayMs === 0 ? this.#locals.offer(request.workflow, request.queue) : undefined;
+    if (offer === undefined) return this.#starts.ask(request);
+    const claiming: StartRequest = { ...request, claim: offer.claim };
+    let outcome: StartOutcome | undefined;
+    try {
+      outcome = await this.#starts.ask(claiming);
+      return outcome;
+    } finally {
+      this.#locals.settle(offer, claiming, outcome);
+    }
   }
 
   #wakeStarted(pairs: readonly [StartRequest, StartOutcome][]): void {
     const topics = new Set<Topic>();
     for (const [request, { outcome, ownerId }] of pairs) {
-      if (outcome === "started") topics.add(`queue/${request.queue}`);
+      if (outcome === "started" && ownerId === null) topics.add(`queue/${request.queue}`);
       else if (request.signal !== null) topics.add(ownerId === null ? `queue/${request.queue}` : `worker/${ownerId}`);
     }
     this.#wakeups.publish([...topics]);
   }
 
   async #send(request: MailRequest): Promise<void> {
-    const { outcome, runId, queue, ownerId } = await this.#mail.ask(request);
+    const { outcome, mail, runId, queue, ownerId } = await this.#mail.ask(request);
     const name = nameOf(request.to);
     if (outcome === "notFound") throw notFound(name);
     if (outcome === "closed")
       throw closedError(name, `It takes no ${request.kind === "cancel" ? "cancel requests" : "signals"} any more.`);
     if (runId === null) return;
+    const { to, ...item } = request;
+    if (ownerId !== null && mail !== null && this.#locals.deliver(ownerId, { ...item, runId, mail })) return;
     if (ownerId !== null) this.#wakeups.publish([`worker/${ownerId}`]);
     else if (queue !== null) this.#wakeups.publish([`queue/${queue}`]);
   }

@@ -124,6 +124,12 @@ export interface ParkRequest {
 /** `mail`: still owned, not parked, because mail came in. `lost`: no longer owned (or parked by an earlier try). */
 export type ParkOutcome = "parked" | "mail" | "lost";
 
+/** Makes `workerId` the owner of a run from its start on. */
+export interface StartClaim {
+  readonly workerId: string;
+  readonly claimId: string;
+}
+
 export interface StartRequest {
   readonly runId: string;
   readonly workflowId: string;
@@ -141,6 +147,8 @@ export interface StartRequest {
   readonly timeoutMs: number | null;
   /** Put into the mailbox of the started or existing run, atomically with the start. */
   readonly signal: { readonly mailId: string; readonly name: string; readonly payload: Payload } | null;
+  /** The run that this call starts is claimed by it, with epoch 1: as if it had been claimed at once. Null: it is not. */
+  readonly claim: StartClaim | null;
 }
 
 export interface StartOutcome {
@@ -150,6 +158,8 @@ export interface StartOutcome {
   readonly status: RunStatus;
   /** The worker that owns the run now, if any. */
   readonly ownerId: string | null;
+  /** This very call has started the run and given its claim: when, and until when the run may take. Null otherwise. */
+  readonly claimed: { readonly at: number; readonly deadlineAt: number | null } | null;
 }
 
 export type RunRef = { readonly runId: string } | { readonly workflowId: string };
@@ -164,6 +174,8 @@ export interface MailRequest {
 }
 
 export interface MailOutcome {
+  /** Its position in the mailbox, when it was accepted by this call. */
+  readonly mail: number | null;
   /** `duplicate`: this mail id was accepted before (also by a run closed since). `closed`: not accepted. */
   readonly outcome: "accepted" | "duplicate" | "closed" | "notFound";
   readonly runId: string | null;

@@ -9,7 +9,7 @@ import type {
   StepFailed,
   TimerFired,
 } from "../../sdk/protocol/event.ts";
-import { fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts";
+import { type EventRecord, fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts";
 import { CanceledFailure, TerminatedFailure, toFailure } from "../../sdk/protocol/failures.ts";
 import type { BlockedReason, ClosedStatus } from "../../sdk/protocol/run.ts";
 import type { Outcome, RunEngine } from "../replay/engine.ts";
@@ -37,7 +37,8 @@ export interface RunHost extends TimerHost {
   becameBusy(run: LiveRun): void;
   /** A turn of the run is committed: whatever is wrong with it, it does not end its workers. */
   progressed(run: LiveRun): void;
-  closed(run: LiveRun, status: ClosedStatus): void;
+  /** The run's last event is committed. */
+  closed(run: LiveRun, status: ClosedStatus, event: StoredEvent): void;
   /** Cannot go on: set aside with the reason. */
   block(run: LiveRun, reason: BlockedReason): void;
   /** Cannot be carried on here: forget it and make it claimable. */
@@ -303,6 +304,12 @@ export class LiveRun implements Committing {
     this.#host.fetchMail(this);
   }
 
+  /** Mail that is stored, for a run that is executed where it was sent. What it does not follow on is read as ever. */
+  receive(item: MailItem): void {
+    if (this.#mail.isReading || item.mail !== this.#mail.known + 1) return this.wantMail();
+    for (const event of this.#mail.read([item])) this.#push(event);
+  }
+
   get mail(): { readonly known: number; readonly requests: number } {
     return this.#mail;
   }
@@ -335,7 +342,8 @@ export class LiveRun implements Committing {
     this.#host.progressed(this);
     if (turn.close !== null) {
       this.#events += events.length;
-      return this.#host.closed(this, turn.close);
+      const last = turn.events.at(-1) as EventRecord;
+      return this.#host.closed(this, turn.close, { ...last, seq: this.#events, at });
     }
     const delivered = events.map((event, index): HistoryEvent => ({ ...event, seq: turn.base + index + 1, at }));
     this.#events = turn.base + events.length;

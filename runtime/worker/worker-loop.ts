@@ -2,6 +2,7 @@
 // of the world comes in as an argument, so this very worker also runs in the simulation.
 
 import { EverstepError } from "../../sdk/protocol/errors.ts";
+import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
 import type { BlockedReason, ClosedStatus } from "../../sdk/protocol/run.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 import type { Leases } from "../lease/leases.ts";
@@ -12,7 +13,16 @@ import { createDeadlineCloser } from "../scheduler/deadline-closer.ts";
 import { createRescuer } from "../scheduler/rescuer.ts";
 import { Sweep } from "../scheduler/sweep.ts";
 import { createUnblocker } from "../scheduler/unblocker.ts";
-import { type ClaimedRun, type LoadedHistory, type Store, SUSPECT_FROM_CRASHES } from "../store/store.ts";
+import type { LocalWorker, LocalWorkers } from "../service/local-workers.ts";
+import {
+  type Claim,
+  type ClaimedRun,
+  type LoadedHistory,
+  type MailItem,
+  type StartClaim,
+  type Store,
+  SUSPECT_FROM_CRASHES,
+} from "../store/store.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
 import { pause } from "../world/pause.ts";
 import type { World } from "../world/world.ts";
@@ -27,6 +37,7 @@ import { Parker } from "./parker.ts";
 import { QueryDesk } from "./query-desk.ts";
 import { Releaser } from "./releaser.ts";
 import type { WorkerSettings } from "./settings.ts";
+import { StartDesk } from "./start-desk.ts";
 import { boundLog, StepRunner } from "./step-runner.ts";
 import { StoreClock } from "./store-clock.ts";
 
@@ -37,6 +48,8 @@ export interface WorkerParts {
   readonly wakeups: Wakeups;
   readonly world: World;
   readonly settings: WorkerSettings;
+  /** Where clients of this process find this worker. Default: nowhere. */
+  readonly locals?: LocalWorkers;
 }
 
 export interface WorkerStats {
@@ -56,7 +69,7 @@ export interface WorkerStats {
   readonly inDoubt: number;
 }
 
-export class WorkerLoop implements RunHost {
+export class WorkerLoop implements RunHost, LocalWorker {
   readonly #parts: WorkerParts;
   readonly #workflows: ReadonlyMap<string, AnyWorkflow>;
   readonly #runs = new Map<string, LiveRun>();
@@ -73,6 +86,7 @@ export class WorkerLoop implements RunHost {
   readonly #parker: Parker;
   readonly #queries: QueryDesk;
   readonly #releaser: Releaser;
+  readonly #starts: StartDesk;
   readonly #sweeps: readonly Sweep[];
   readonly #counts = { claimed: 0, parked: 0, closed: 0, lost: 0, blocked: 0 };
   readonly #unsubscribe: (() => void)[] = [];
@@ -157,6 +171,14 @@ export class WorkerLoop implements RunHost {
       engineFor: (name, run) => this.#engine(name, run, false),
     });
     this.#releaser = new Releaser({ store, wakeups, world });
+    this.#starts = new StartDesk({
+      workerId,
+      newClaimId: () => world.chance.uuid(),
+      executes: (workflow, queue) => this.#workflows.has(workflow) && settings.queues.includes(queue),
+      room: () => Math.min(this.#room(), settings.maxSteps - this.#steps.places.taken - this.#steps.places.waiting),
+      accept: (run, history) => this.#accept(run, history),
+      release: (claim, queue) => this.#releaser.release(claim, queue),
+    });
     this.#sweeps = [
       createRescuer({ store, leases, wakeups, world, everyMs: settings.rescueEveryMs, isTrusted, workerId }),
       createDeadlineCloser({
@@ -216,6 +238,8 @@ export class WorkerLoop implements RunHost {
     this.#mail.start();
     this.#queries.start();
     for (const sweep of this.#sweeps) sweep.start();
+    const { locals } = this.#parts;
+    if (locals !== undefined) this.#unsubscribe.push(locals.add(this));
   }
 
   /**
@@ -317,9 +341,33 @@ export class WorkerLoop implements RunHost {
     for (const claim of claims) {
       const live = this.#runs.get(claim.runId);
       const isKnown = live?.claim.claimId === claim.claimId || this.#releaser.isLeaving(claim.runId);
-      if (isKnown || this.#claimer.isUnderWay(claim.claimId)) continue;
+      if (isKnown || this.#claimer.isUnderWay(claim.claimId) || this.#starts.isUnderWay(claim.claimId)) continue;
       this.#releaser.release(claim, settings.queues[0] ?? "");
     }
+  }
+
+  // ---------------------------------------------------------------- what clients of this process ask for
+
+  offerClaim(workflow: string, queue: string): StartClaim | undefined {
+    return this.#keeper.isTrusted ? this.#starts.offerClaim(workflow, queue) : undefined;
+  }
+
+  begin(run: ClaimedRun, opening: StoredEvent): void {
+    this.#starts.begin(run, opening);
+  }
+
+  disclaim(claim: Claim, queue: string, mayHold: boolean): void {
+    this.#starts.disclaim(claim, queue, mayHold);
+  }
+
+  carries(runId: string): boolean {
+    return this.#runs.has(runId);
+  }
+
+  deliver(ownerId: string, item: MailItem): boolean {
+    const run = ownerId === this.#keeper.workerId ? this.#runs.get(item.runId) : undefined;
+    run?.receive(item);
+    return run !== undefined;
   }
 
   // ---------------------------------------------------------------- what live runs ask for
@@ -369,10 +417,11 @@ export class WorkerLoop implements RunHost {
     if (this.#suspects.delete(run)) this.#claimer.wake();
   }
 
-  closed(run: LiveRun, status: ClosedStatus): void {
+  closed(run: LiveRun, status: ClosedStatus, event: StoredEvent): void {
     this.#counts.closed++;
     this.#parts.world.log.debug({ ...idsOf(run), status }, "run closed");
     this.#remove(run, `it is ${status}`);
+    this.#parts.locals?.closed(run.runId, { status, event });
     this.#parts.wakeups.publish([`run/${run.runId}`]);
   }
 

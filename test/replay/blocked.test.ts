@@ -186,6 +186,7 @@ async function startWithInput(house: ReturnType<typeof openHouse>, name: string,
       delayMs: 0,
       timeoutMs: null,
       signal: null,
+      claim: null,
     },
   ]);
   return { runId };

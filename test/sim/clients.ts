@@ -1,6 +1,7 @@
 // Callers: they start runs, signal, cancel, terminate, query and wait for results, through the real Service, and try
 // again when they are told nothing. What they were told is kept: it must all turn out to be true.
 
+import type { LocalWorkers } from "../../runtime/service/local-workers.ts";
 import { Service } from "../../runtime/service/service.ts";
 import type { Store } from "../../runtime/store/store.ts";
 import type { Wakeups } from "../../runtime/wake/wakeups.ts";
@@ -36,6 +37,7 @@ export interface ClientOptions {
   readonly process: SimulatedProcess;
   readonly store: Store;
   readonly wakeups: Wakeups;
+  readonly locals: LocalWorkers;
   readonly dice: Dice;
   readonly probes: Probes;
   readonly acknowledged: Acknowledged;
@@ -59,10 +61,11 @@ export class SimulatedClient {
   constructor(options: ClientOptions) {
     this.#options = options;
     this.#dice = options.dice;
-    const { store, wakeups, process, dice } = options;
+    const { store, wakeups, locals, process, dice } = options;
     this.service = new Service({
       store,
       wakeups,
+      locals,
       world: process.world,
       insistForMs: dice.pick([50, 1_000, 15_000]),
       pollMs: dice.pick([50, 500]),

@@ -147,7 +147,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         startRuns: async (requests) => {
           if (++calls % 5 !== 0) return store.startRuns(requests);
           return requests.map(
-            ({ runId }) => ({ outcome: "started", runId, status: "running", ownerId: null }) as const,
+            ({ runId }) => ({ outcome: "started", runId, status: "running", ownerId: null, claimed: null }) as const,
           );
         },
       };

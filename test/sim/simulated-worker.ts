@@ -1,6 +1,7 @@
 // One worker that is killed, paused, told to stop and started again: each time a new process with a new loop, as a
 // supervisor would.
 
+import { LocalWorkers } from "../../runtime/service/local-workers.ts";
 import type { Claim, Store } from "../../runtime/store/store.ts";
 import type { Wakeups } from "../../runtime/wake/wakeups.ts";
 import { WorkerLoop } from "../../runtime/worker/worker-loop.ts";
@@ -10,15 +11,19 @@ import type { Simulation } from "./simulation.ts";
 import { type StepWorld, workflowOf } from "./workflow-of.ts";
 
 export class SimulatedWorker {
+  /** Where a client that shares this worker's process finds it, whichever process that is by now. */
+  readonly locals: LocalWorkers;
   readonly #simulation: Simulation;
   readonly #dice: Dice;
   #process: SimulatedProcess | undefined;
   #loop: WorkerLoop | undefined;
   #wakeups: Wakeups | undefined;
   #stopped: Promise<void> | undefined;
+  #leaveLocals: () => void = () => {};
   #mayBoot = true;
 
-  constructor(simulation: Simulation) {
+  constructor(simulation: Simulation, locals: LocalWorkers) {
+    this.locals = locals;
     this.#simulation = simulation;
     this.#dice = simulation.dice.split(`worker/${simulation.workers.length}`);
   }
@@ -39,6 +44,7 @@ export class SimulatedWorker {
       wakeups,
       world: process.world,
       settings,
+      locals: this.#listeningLocals(process),
     });
     this.#process = process;
     this.#wakeups = wakeups;
@@ -109,6 +115,7 @@ export class SimulatedWorker {
 
   #bury(): void {
     this.#process?.kill();
+    this.#leaveLocals();
     void this.#wakeups?.close();
     this.#loop = undefined;
   }
@@ -129,6 +136,35 @@ export class SimulatedWorker {
         this.kill();
       },
     };
+  }
+
+  /** Notes which runs were begun with a claim of this process, and what was handed to it past the store. */
+  #listeningLocals(process: SimulatedProcess): LocalWorkers {
+    const { effects, probes } = this.#simulation;
+    const { locals } = this;
+    const listening = new LocalWorkers();
+    listening.closed = (runId, outcome) => {
+      if (process.state !== "dead") locals.closed(runId, outcome);
+    };
+    listening.add = (worker) => {
+      const leave = locals.add({
+        offerClaim: (workflow, queue) => worker.offerClaim(workflow, queue),
+        begin(run, opening) {
+          effects.heardClaim(process, run.runId);
+          worker.begin(run, opening);
+        },
+        disclaim: (claim, queue, mayHold) => worker.disclaim(claim, queue, mayHold),
+        carries: (runId) => worker.carries(runId),
+        deliver(ownerId, item) {
+          const isDelivered = worker.deliver(ownerId, item);
+          if (isDelivered) probes.hit("mail: handed over within the process");
+          return isDelivered;
+        },
+      });
+      this.#leaveLocals = leave;
+      return leave;
+    };
+    return listening;
   }
 
   /** Notes which runs this process has been told that it owns. */

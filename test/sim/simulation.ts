@@ -3,6 +3,7 @@
 // and whatever was promised must be true.
 
 import { MemoryLeaseKeeper } from "../../runtime/lease/memory/memory-leases.ts";
+import { LocalWorkers } from "../../runtime/service/local-workers.ts";
 import { MemoryStore } from "../../runtime/store/memory/memory-store.ts";
 import { QUARANTINE_AFTER_CRASHES, type Store } from "../../runtime/store/store.ts";
 import { MemoryWakeBus } from "../../runtime/wake/memory/memory-wakeups.ts";
@@ -121,7 +122,9 @@ export class Simulation {
     const { scheduler, faults, dice, programs } = this;
     if (faults.isCalm) this.probes.hit("calm seed");
     this.trace(() => JSON.stringify({ faults, settings: this.settings, programs }));
-    for (let count = dice.int(1, 3); count > 0; count--) this.workers.push(new SimulatedWorker(this));
+    for (let count = dice.int(1, 3); count > 0; count--) {
+      this.workers.push(new SimulatedWorker(this, new LocalWorkers()));
+    }
     for (let count = dice.int(1, 2); count > 0; count--) this.#clients.push(this.#openClient());
     for (const worker of this.workers) worker.boot();
     this.#operate();
@@ -202,6 +205,10 @@ export class Simulation {
       process,
       store: this.openStore(process),
       wakeups: this.openWakeups(process),
+      // A caller may share its process with a worker. It outlives that worker here: whatever it was told is still checked.
+      locals: this.dice.split(`${process.name}/locals`).hits(0.5)
+        ? (this.workers[this.#clients.length]?.locals ?? new LocalWorkers())
+        : new LocalWorkers(),
       dice: this.dice.split(`${process.name}/plan`),
       probes: this.probes,
       acknowledged: this.#acknowledged,

@@ -162,6 +162,10 @@ export class Witness {
           if (outcome === "existing") this.#hit("start: existing run used");
           if (outcome === "started" && runId !== requests[index]?.runId) this.#hit("start: repeated, same run");
           await this.#grew(runId);
+          const claim = requests[index]?.claim;
+          if (outcomes[index]?.claimed == null || claim == null) continue;
+          this.#hit("start: claimed at once");
+          this.#claimed({ runId, epoch: 1, claimId: claim.claimId, events: 1 }, claim.workerId);
         }
         return outcomes;
       },
@@ -209,7 +213,7 @@ export class Witness {
     });
   }
 
-  #claimed(run: ClaimedRun, workerId: string): void {
+  #claimed(run: Pick<ClaimedRun, keyof Claim | "events">, workerId: string): void {
     const entry = this.runs.get(run.runId);
     if (entry === undefined) return this.#complain("claim", run.runId, "claimed before it was started");
     const { runId, epoch, claimId } = run;

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { LocalWorkers } from "../../runtime/service/local-workers.ts";
 import { OutcomeWaiter, type StoredOutcome } from "../../runtime/service/outcome-waiter.ts";
 import { MemoryStore } from "../../runtime/store/memory/memory-store.ts";
 import { MemoryWakeBus } from "../../runtime/wake/memory/memory-wakeups.ts";
@@ -14,7 +15,7 @@ async function openWaiter() {
   const bus = new MemoryWakeBus();
   const wakeups = bus.open({ clock, log });
   const world = { clock, chance: systemChance, log };
-  const waiter = new OutcomeWaiter({ store, wakeups, world, pollMs: 1_000 });
+  const waiter = new OutcomeWaiter({ store, wakeups, world, locals: new LocalWorkers(), pollMs: 1_000 });
   const { runId } = startRequest();
   await store.startRuns([startRequest({ runId })]);
   const heard: string[] = [];

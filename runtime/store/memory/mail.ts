@@ -7,9 +7,10 @@ import type { StoredRun } from "./stored-run.ts";
 
 export function sendMail(table: RunTable, request: MailRequest, now: number): MailOutcome {
   const run = table.find(request.to);
-  if (run === undefined) return { outcome: "notFound", runId: null, queue: null, ownerId: null };
+  if (run === undefined) return { outcome: "notFound", mail: null, runId: null, queue: null, ownerId: null };
   const outcome = putMail(table, run, request, now);
-  return { outcome, runId: run.runId, queue: run.queue, ownerId: run.head?.ownerId ?? null };
+  const mail = outcome === "accepted" ? run.mailbox.length : null;
+  return { outcome, mail, runId: run.runId, queue: run.queue, ownerId: run.head?.ownerId ?? null };
 }
 
 export function putMail(

@@ -19,36 +19,40 @@ export function startRun(
 ): StartOutcome {
   const { requestId } = request;
   const earlier = requestId === null ? undefined : startRequests.get(requestId);
-  const { outcome, run } =
-    earlier === undefined ? decide(table, request, now) : ({ outcome: "started", run: earlier } as const);
+  const { outcome, run, isNew }: Decision =
+    earlier === undefined ? decide(table, request, now) : { outcome: "started", run: earlier, isNew: false };
   // A refusal is not kept: the next try may find nothing in its way.
   if (requestId !== null && outcome !== "refused") startRequests.set(requestId, run);
-  return { outcome, runId: run.runId, status: statusOf(run), ownerId: run.head?.ownerId ?? null };
+  const { runId, startedAt: at, deadlineAt } = run;
+  const claimed = isNew && request.claim !== null ? { at, deadlineAt } : null;
+  return { outcome, runId, status: statusOf(run), ownerId: run.head?.ownerId ?? null, claimed };
 }
 
 interface Decision {
   readonly outcome: StartOutcome["outcome"];
   readonly run: StoredRun;
+  /** Started by this very request. */
+  readonly isNew: boolean;
 }
 
 function decide(table: RunTable, request: StartRequest, now: number): Decision {
   const { runId, workflowId, onConflict, signal } = request;
   const repeated = table.get(runId);
-  if (repeated !== undefined) return { outcome: "started", run: repeated };
+  if (repeated !== undefined) return { outcome: "started", run: repeated, isNew: false };
 
   const latest = table.find({ workflowId });
   if (latest?.closed === null) {
-    if (onConflict === "fail") return { outcome: "refused", run: latest };
+    if (onConflict === "fail") return { outcome: "refused", run: latest, isNew: false };
     if (onConflict === "useExisting") {
       if (signal !== null) putMail(table, latest, { kind: "signal", ...signal }, now);
-      return { outcome: "existing", run: latest };
+      return { outcome: "existing", run: latest, isNew: false };
     }
     const reason = `Run ${runId} was started in its place.`;
     closeFromOutside(table, latest, "terminated", toRecord({ type: "RunTerminated", reason }), now);
   } else if (latest !== undefined && !mayRepeat(request, latest)) {
-    return { outcome: "refused", run: latest };
+    return { outcome: "refused", run: latest, isNew: false };
   }
-  return { outcome: "started", run: insertRun(table, request, now) };
+  return { outcome: "started", run: insertRun(table, request, now), isNew: true };
 }
 
 /** Ends a run whoever owns it: the owner finds its claim gone at its next write. */
@@ -69,7 +73,7 @@ function mayRepeat(request: StartRequest, latest: StoredRun): boolean {
 }
 
 function insertRun(table: RunTable, request: StartRequest, now: number): StoredRun {
-  const { runId, workflowId, workflow, queue, timeoutMs, signal } = request;
+  const { runId, workflowId, workflow, queue, timeoutMs, signal, claim } = request;
   const run = table.insert({
     runId,
     workflowId,
@@ -84,12 +88,12 @@ function insertRun(table: RunTable, request: StartRequest, now: number): StoredR
     mailIds: new Set(),
     heartbeats: new Map(),
     head: Object.freeze({
-      epoch: 0,
-      claimId: null,
-      ownerId: null,
+      epoch: claim === null ? 0 : 1,
+      claimId: claim?.claimId ?? null,
+      ownerId: claim?.workerId ?? null,
       takenMail: 0,
-      wakeAt: now + request.delayMs,
-      crashCount: 0,
+      wakeAt: claim === null ? now + request.delayMs : null,
+      crashCount: claim === null ? 0 : 1,
       blocked: null,
     }),
     closed: null,

@@ -39,7 +39,7 @@ const SEND: Statement = {
       set newest_mail = n.newest,
         wake_at = case when o.worker_id is null and o.blocked is null then least(o.wake_at, now()) else o.wake_at end
       from (select target, max(mail) as newest from fresh group by target) n where o.run_id = n.target)
-    select r.run_id, r.queue, l.worker_id,
+    select r.run_id, r.queue, l.worker_id, f.mail::int as mail,
       case
         when r.run_id is null then 'notFound'
         when f.place is not null then 'accepted'
@@ -58,6 +58,7 @@ interface SentRow {
   run_id: string | null;
   queue: string | null;
   worker_id: string | null;
+  mail: number | null;
 }
 
 /** Where the statement runs: by itself, or as part of a start. */
@@ -76,8 +77,9 @@ export async function putMail(on: Queries, requests: readonly MailRequest[]): Pr
     names(requests.map(({ name }) => name)),
     texts(requests.map(({ payload }) => payload)),
   ]);
-  return rows.map(({ outcome, run_id, queue, worker_id }) => ({
+  return rows.map(({ outcome, run_id, queue, worker_id, mail }) => ({
     outcome,
+    mail,
     runId: run_id === null ? null : runIdOf(run_id),
     queue,
     ownerId: worker_id,

@@ -6,8 +6,8 @@ import { toRecord } from "../../../sdk/protocol/event-record.ts";
 import { type RunStatus, STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import type { StartOutcome, StartRequest } from "../store.ts";
 import { closeFromOutside } from "./closing.ts";
-import { names, plain, runIds, textColumn, texts } from "./columns.ts";
-import type { Pool, Session, Statement } from "./connection.ts";
+import { ms, names, plain, runIds, textColumn, texts } from "./columns.ts";
+import type { Pool, Row, Session, Statement } from "./connection.ts";
 import { isUniqueViolation } from "./errors.ts";
 import { putMail } from "./mail.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
@@ -20,20 +20,23 @@ function insertStarts(name: string, { only, conflict }: { only: string; conflict
     name,
     text: `
       with request as (
-        select * from unnest($1::uuid[], $2::float8[], $3::float8[], $4::smallint[],
-          ${[5, 6, 7, 8, 9, 10, 11, 12, 13].map(textColumn).join(", ")})
-          r(run_id, delay_ms, timeout_ms, type, workflow_id, workflow, queue, name, payload, data, mail_id, mail_name, mail_payload)
+        select * from unnest($1::uuid[], $2::float8[], $3::float8[], $4::smallint[], $5::uuid[], $6::uuid[],
+          ${[7, 8, 9, 10, 11, 12, 13, 14, 15].map(textColumn).join(", ")})
+          r(run_id, delay_ms, timeout_ms, type, claim_id, worker_id,
+            workflow_id, workflow, queue, name, payload, data, mail_id, mail_name, mail_payload)
         where run_id is not null),
       clock as materialized (select date_trunc('milliseconds', clock_timestamp()) as at),
       head as (
-        insert into everstep.open_run (run_id, workflow_id, queue, events, newest_mail, wake_at, deadline_at)
+        insert into everstep.open_run (run_id, workflow_id, queue, events, newest_mail, wake_at, deadline_at,
+          epoch, claim_id, worker_id, crash_count)
         select run_id, workflow_id, queue, 1, case when mail_id is null then 0 else 1 end,
-          at + delay_ms * interval '1 ms', at + timeout_ms * interval '1 ms'
+          at + delay_ms * interval '1 ms', at + timeout_ms * interval '1 ms',
+          case when claim_id is null then 0 else 1 end, claim_id, worker_id, case when claim_id is null then 0 else 1 end
         from request, clock where ${only} order by workflow_id collate "C" ${conflict}
-        returning run_id),
+        returning run_id, deadline_at),
       facts as (
         insert into everstep.run (run_id, workflow_id, workflow, queue, status, started_at, deadline_at)
-        select run_id, workflow_id, workflow, queue, ${STATUS_CODES.running}, at, at + timeout_ms * interval '1 ms'
+        select run_id, workflow_id, workflow, queue, ${STATUS_CODES.running}, at, deadline_at
         from head join request using (run_id), clock),
       first_event as (
         insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
@@ -42,7 +45,7 @@ function insertStarts(name: string, { only, conflict }: { only: string; conflict
         insert into everstep.mail (run_id, mail, mail_id, kind, name, payload, at)
         select run_id, 1, mail_id, 'signal', coalesce(mail_name, ''), mail_payload, at
         from head join request using (run_id), clock where mail_id is not null)
-      select run_id from head`,
+      select run_id, ${ms("at")} as at, ${ms("deadline_at")} as deadline_at from head, clock`,
   };
 }
 
@@ -65,6 +68,8 @@ function startValues(requests: readonly StartRequest[]): unknown[] {
     plain(requests.map(({ delayMs }) => delayMs)),
     plain(requests.map(({ timeoutMs }) => timeoutMs)),
     plain(requests.map(({ started }) => started.type)),
+    plain(requests.map(({ claim }) => claim?.claimId ?? null)),
+    plain(requests.map(({ claim }) => claim?.workerId ?? null)),
     names(requests.map(({ workflowId }) => workflowId)),
     names(requests.map(({ workflow }) => workflow)),
     names(requests.map(({ queue }) => queue)),
@@ -114,8 +119,11 @@ function isPlain(requests: readonly StartRequest[]): boolean {
 /** Null when something was in the way: then nothing has been started. */
 async function startAll(pool: Pool, requests: readonly StartRequest[]): Promise<StartOutcome[] | null> {
   try {
-    const rows = await pool.query(START_ALL, startValues(requests));
-    return rows.length === requests.length ? requests.map(({ runId }) => startedNow(runId)) : null;
+    const rows = await pool.query<StartedRow>(START_ALL, startValues(requests));
+    if (rows.length !== requests.length) return null;
+    const isClaiming = requests.some(({ claim }) => claim !== null);
+    const byRun = new Map(isClaiming ? rows.map((row) => [runIdOf(row.run_id), row]) : []);
+    return requests.map((request) => startedNow(request, byRun.get(request.runId)));
   } catch (error) {
     if (isUniqueViolation(error)) return null;
     throw error;
@@ -216,12 +224,12 @@ const IN_THE_WAY: Statement = {
 async function insertStart(session: Session, request: StartRequest): Promise<StartOutcome | null> {
   const { runId, workflowId, onReuse } = request;
   if (onReuse !== "allow") await session.raw("savepoint before_start", []);
-  const rows = await session.query(START_ONE, startValues([request]));
-  if (rows.length === 0) return null;
-  if (onReuse === "allow") return startedNow(runId);
+  const [started] = await session.query<StartedRow>(START_ONE, startValues([request]));
+  if (started === undefined) return null;
+  if (onReuse === "allow") return startedNow(request, started);
   const [latest] = await session.query<{ status: number }>(LATEST_OTHER, [uuidOf(runId), workflowId]);
   if (latest === undefined || (onReuse === "allowIfFailed" && latest.status !== STATUS_CODES.completed))
-    return startedNow(runId);
+    return startedNow(request, started);
   await session.raw("rollback to savepoint before_start", []);
   return null;
 }
@@ -231,8 +239,15 @@ const LATEST_OTHER: Statement = {
   text: `select status from everstep.run where workflow_id = $2 and run_id <> $1 order by run_id desc limit 1`,
 };
 
-function startedNow(runId: string): StartOutcome {
-  return { outcome: "started", runId, status: "running", ownerId: null };
+interface StartedRow extends Row {
+  run_id: string;
+  at: number;
+  deadline_at: number | null;
+}
+
+function startedNow({ runId, claim }: StartRequest, row: StartedRow | undefined): StartOutcome {
+  const claimed = claim === null || row === undefined ? null : { at: row.at, deadlineAt: row.deadline_at };
+  return { outcome: "started", runId, status: "running", ownerId: claim?.workerId ?? null, claimed };
 }
 
 const STATE: Statement = {
@@ -246,7 +261,7 @@ async function outcomeOf(session: Session, outcome: StartOutcome["outcome"], run
   type State = { status: number; is_blocked: boolean; worker_id: string | null };
   const [state] = await session.query<State>(STATE, [uuidOf(runId)]);
   const status: RunStatus = state === undefined ? "running" : statusOf(state.status, state.is_blocked);
-  return { outcome, runId, status, ownerId: state?.worker_id ?? null };
+  return { outcome, runId, status, ownerId: state?.worker_id ?? null, claimed: null };
 }
 
 function compare(a: string, b: string): number {

@@ -167,6 +167,7 @@ export function startRequest(request: Partial<StartRequest> = {}): StartRequest 
     delayMs: 0,
     timeoutMs: null,
     signal: null,
+    claim: null,
     ...request,
   };
 }

@@ -2,14 +2,21 @@
 
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { mailRequest, newId, only, type Stage, startRequest } from "./stage.ts";
+import type { ClaimedRun } from "../../../runtime/store/store.ts";
+import { closingTurn, mailRequest, newId, only, type Stage, startRequest, turnOf } from "./stage.ts";
 
 export function startingContract(stage: Stage): void {
   describe("starting", () => {
     test("a start makes an open run whose history is its first event", async () => {
       const request = startRequest();
       const outcome = await stage.startAs(request);
-      expect(outcome).toEqual({ outcome: "started", runId: request.runId, status: "running", ownerId: null });
+      expect(outcome).toEqual({
+        outcome: "started",
+        runId: request.runId,
+        status: "running",
+        ownerId: null,
+        claimed: null,
+      });
       const event = only(await stage.store.readHistory(request.runId, 0, 10));
       expect(event).toEqual({ ...request.started, seq: 1, at: event.at });
       const run = await stage.store.findRun({ runId: request.runId });
@@ -21,7 +28,13 @@ export function startingContract(stage: Stage): void {
       const first = await stage.owned({}, workerId);
       const { workflowId } = first;
       const second = await stage.start({ workflowId, onConflict: "fail" });
-      expect(second).toEqual({ outcome: "refused", runId: first.runId, status: "running", ownerId: workerId });
+      expect(second).toEqual({
+        outcome: "refused",
+        runId: first.runId,
+        status: "running",
+        ownerId: workerId,
+        claimed: null,
+      });
       expect(await stage.store.listRuns({ workflowId, limit: 10 })).toHaveLength(1);
     });
 
@@ -32,6 +45,7 @@ export function startingContract(stage: Stage): void {
         runId,
         status: "blocked",
         ownerId: null,
+        claimed: null,
       });
     });
 
@@ -39,7 +53,13 @@ export function startingContract(stage: Stage): void {
       const workerId = randomUUID();
       const first = await stage.owned({}, workerId);
       const second = await stage.start({ workflowId: first.workflowId, onConflict: "useExisting" });
-      expect(second).toEqual({ outcome: "existing", runId: first.runId, status: "running", ownerId: workerId });
+      expect(second).toEqual({
+        outcome: "existing",
+        runId: first.runId,
+        status: "running",
+        ownerId: workerId,
+        claimed: null,
+      });
     });
 
     test("a start can end the run in its way and take its place", async () => {
@@ -63,8 +83,8 @@ export function startingContract(stage: Stage): void {
       const { workflowId, runId } = await stage.closed(status);
       const request = startRequest({ workflowId, onReuse });
       const answer = await stage.startAs(request);
-      if (outcome === "refused") expect(answer).toEqual({ outcome, runId, status, ownerId: null });
-      else expect(answer).toEqual({ outcome, runId: request.runId, status: "running", ownerId: null });
+      if (outcome === "refused") expect(answer).toEqual({ outcome, runId, status, ownerId: null, claimed: null });
+      else expect(answer).toEqual({ outcome, runId: request.runId, status: "running", ownerId: null, claimed: null });
     });
 
     test("allowIfFailed looks at the latest run only", async () => {
@@ -86,9 +106,21 @@ export function startingContract(stage: Stage): void {
       const again = () => startRequest({ ...request, runId: startRequest().runId });
       await stage.startAs(request);
       const runId = request.runId;
-      expect(await stage.startAs(again())).toEqual({ outcome: "started", runId, status: "running", ownerId: null });
+      expect(await stage.startAs(again())).toEqual({
+        outcome: "started",
+        runId,
+        status: "running",
+        ownerId: null,
+        claimed: null,
+      });
       await stage.store.terminateRun(runId, "enough");
-      expect(await stage.startAs(again())).toEqual({ outcome: "started", runId, status: "terminated", ownerId: null });
+      expect(await stage.startAs(again())).toEqual({
+        outcome: "started",
+        runId,
+        status: "terminated",
+        ownerId: null,
+        claimed: null,
+      });
       expect(await stage.store.listRuns({ workflowId: request.workflowId, limit: 10 })).toHaveLength(1);
     });
 
@@ -113,7 +145,13 @@ export function startingContract(stage: Stage): void {
       const request = { workflowId, requestId: newId("request"), onConflict: "useExisting", signal } as const;
       expect(await stage.start(request)).toMatchObject({ outcome: "existing", runId });
       await stage.store.terminateRun(runId, "enough");
-      expect(await stage.start(request)).toEqual({ outcome: "started", runId, status: "terminated", ownerId: null });
+      expect(await stage.start(request)).toEqual({
+        outcome: "started",
+        runId,
+        status: "terminated",
+        ownerId: null,
+        claimed: null,
+      });
       expect(await stage.store.listRuns({ workflowId, limit: 10 })).toHaveLength(1);
     });
 
@@ -128,13 +166,59 @@ export function startingContract(stage: Stage): void {
 
     test("repeating a start with its own run id answers with that run", async () => {
       const request = startRequest({ onConflict: "terminateExisting" });
-      const started = { outcome: "started", runId: request.runId, ownerId: null };
+      const started = { outcome: "started", runId: request.runId, ownerId: null, claimed: null };
       await stage.startAs(request);
       expect(await stage.startAs(request)).toEqual({ ...started, status: "running" });
       await stage.store.terminateRun(request.runId, "enough");
       expect(await stage.startAs(request)).toEqual({ ...started, status: "terminated" });
       expect(await stage.store.readHistory(request.runId, 0, 10)).toHaveLength(2);
     });
+
+    test("a start that brings a claim makes its worker the owner, as if it had claimed the run at once", async () => {
+      const claim = { workerId: randomUUID(), claimId: randomUUID() };
+      const signal = { mailId: newId("mail"), name: "approve", payload: null };
+      const request = startRequest({ claim, timeoutMs: 60_000, signal });
+      const { claimed, ...outcome } = await stage.startAs(request);
+      const { runId, queue } = request;
+      expect(outcome).toEqual({ outcome: "started", runId, status: "running", ownerId: claim.workerId });
+      const run = await stage.store.findRun({ runId });
+      expect(run).toMatchObject({ ownerId: claim.workerId, epoch: 1, crashCount: 1, unreadMail: 1 });
+      expect(claimed).toEqual({ at: run?.startedAt, deadlineAt: run?.deadlineAt });
+      expect((await stage.claim(queue)).claimed).toEqual([]);
+      expect(await stage.store.claimsOf(claim.workerId)).toEqual([{ runId, epoch: 1, claimId: claim.claimId }]);
+
+      expect(await stage.store.rescueRuns(claim.workerId, 10)).toMatchObject({ count: 1 });
+      expect(await stage.claimOne(queue)).toMatchObject({ runId, epoch: 2, crashCount: 2 });
+    });
+
+    test("whoever owns a run from its start writes it like any owner", async () => {
+      const claim = { workerId: randomUUID(), claimId: randomUUID() };
+      const { runId } = await stage.start({ claim });
+      const run = { runId, epoch: 1, claimId: claim.claimId, events: 1, takenMail: 0 } as ClaimedRun;
+      expect(await stage.append(turnOf({ ...run, claimId: randomUUID() }))).toBe(false);
+      expect(await stage.append(turnOf(run))).toBe(true);
+      expect(await stage.append(closingTurn({ ...run, events: 2 }, "completed"))).toBe(true);
+    });
+
+    test.each(["allow", "reject"] as const)(
+      "a claim is given once, and only with a new run: onReuse %s",
+      async (onReuse) => {
+        const claim = { workerId: randomUUID(), claimId: randomUUID() };
+        const request = startRequest({ claim, onReuse, onConflict: "useExisting", requestId: newId("request") });
+        expect(await stage.startAs(request)).toMatchObject({ outcome: "started", claimed: { deadlineAt: null } });
+        expect(await stage.startAs(request)).toMatchObject({ outcome: "started", claimed: null });
+        const { workflowId } = request;
+        const late = { workerId: randomUUID(), claimId: randomUUID() };
+        const second = await stage.start({ workflowId, onConflict: "useExisting", claim: late });
+        expect(second).toMatchObject({
+          outcome: "existing",
+          runId: request.runId,
+          ownerId: claim.workerId,
+          claimed: null,
+        });
+        expect(await stage.store.claimsOf(late.workerId)).toEqual([]);
+      },
+    );
 
     test("a batch is decided one by one, in order", async () => {
       const workflowId = newId("order");
