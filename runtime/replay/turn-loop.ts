@@ -6,7 +6,7 @@ import type { RunEngine } from "./engine.ts";
 
 interface Track {
   readonly engine: RunEngine;
-  readonly events: HistoryEvent[];
+  events: readonly HistoryEvent[];
   next: number;
   begins: boolean;
   isDraining: boolean;
@@ -26,13 +26,14 @@ export class TurnLoop {
   /**
    * Delivers `events`, and begins the run before the first that needs it, or at the end if `begins`. Calls `onQuiet` once
    * all is delivered and the code is quiet, or the engine broke; feeding more before that prolongs the same round.
+   * Keeps `events` as they are: whoever feeds them does not change them afterwards.
    */
   feed(engine: RunEngine, events: readonly HistoryEvent[], begins: boolean, onQuiet: () => void): void {
     const track = this.#tracks.get(engine);
     if (track === undefined) {
-      this.#tracks.set(engine, { engine, events: [...events], next: 0, begins, isDraining: false, onQuiet });
+      this.#tracks.set(engine, { engine, events, next: 0, begins, isDraining: false, onQuiet });
     } else {
-      for (const event of events) track.events.push(event);
+      track.events = [...track.events, ...events];
       track.begins ||= begins;
       track.onQuiet = onQuiet;
     }

@@ -51,16 +51,19 @@ export class LocalWorkers {
   /** `outcome` is undefined when the start failed, or nobody knows. */
   settle({ worker, claim }: ClaimOffer, request: StartRequest, outcome: StartOutcome | undefined): void {
     const { runId, workflowId, workflow, queue, started, signal } = request;
-    const given: Claim = { runId, epoch: FIRST_EPOCH, claimId: claim.claimId };
     const claimed = outcome?.claimed ?? null;
     if (claimed === null) {
       // A start that was repeated may have been given the claim the first time.
+      const given: Claim = { runId, epoch: FIRST_EPOCH, claimId: claim.claimId };
       return worker.disclaim(given, queue, outcome === undefined || outcome.outcome === "started");
     }
     const { at, deadlineAt } = claimed;
-    const opening: StoredEvent = { ...started, seq: 1, at };
+    const { type, command, name, payload, data } = started;
+    const opening: StoredEvent = { seq: 1, at, type, command, name, payload, data };
     const run: ClaimedRun = {
-      ...given,
+      runId,
+      epoch: FIRST_EPOCH,
+      claimId: claim.claimId,
       workflowId,
       workflow,
       queue,

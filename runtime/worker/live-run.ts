@@ -1,19 +1,21 @@
 // One claimed run in this process: its engine, what its steps and timers are doing, and what it has to append. Decides,
 // after each quiet moment of the code, what happens next. It learns of nothing but through committed events.
 
-import type {
-  Event,
-  HistoryEvent,
-  StepAttemptFailed,
-  StepCompleted,
-  StepFailed,
-  TimerFired,
+import { invariant } from "../../sdk/protocol/errors.ts";
+import {
+  type Event,
+  type HistoryEvent,
+  placedAt,
+  type StepAttemptFailed,
+  type StepCompleted,
+  type StepFailed,
+  type TimerFired,
 } from "../../sdk/protocol/event.ts";
 import { type EventRecord, fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts";
 import { CanceledFailure, TerminatedFailure, toFailure } from "../../sdk/protocol/failures.ts";
 import type { BlockedReason, ClosedStatus } from "../../sdk/protocol/run.ts";
 import type { Outcome, RunEngine } from "../replay/engine.ts";
-import type { PendingStep, PendingTimer } from "../replay/pending.ts";
+import type { PendingCommand, PendingStep, PendingTimer } from "../replay/pending.ts";
 import type { Claim, ClaimedRun, LoadedHistory, MailItem } from "../store/store.ts";
 import { blockedReasonOf } from "./blocked-reason.ts";
 import type { Committing } from "./committer.ts";
@@ -168,8 +170,10 @@ export class LiveRun implements Committing {
 
   // ---------------------------------------------------------------- after each quiet moment of the code
 
-  /** Called by the worker when the code is quiet. */
-  quieted(): void {
+  /** Called by the worker when the code is quiet. Bound once, because it is handed on for every event. */
+  readonly quieted = (): void => this.#quieted();
+
+  #quieted(): void {
     if (!this.#isOurs) return;
     this.#isBusyWithCode = false;
     const { broken } = this.engine;
@@ -196,14 +200,20 @@ export class LiveRun implements Committing {
 
   #followChanges(): void {
     const changes = this.engine.takeChanges();
+    const [only] = changes;
+    if (changes.length === 1 && only?.type === "asked") return this.#begin(only.pending);
     const withdrawn = new Set(changes.filter(({ type }) => type === "withdrawn").map(({ pending }) => pending));
     for (const { type, pending } of changes) {
       if (type === "withdrawn") this.#withdraw(pending.command);
       // Told to cancel, and answered by an event of the same turn: there is nothing left to decide.
       else if (withdrawn.has(pending) || this.engine.pendingCommand(pending.command) !== pending) continue;
-      else if (pending.kind === "StartTimer") this.#startTimer(pending);
-      else this.#takeUp(pending);
+      else this.#begin(pending);
     }
+  }
+
+  #begin(pending: PendingCommand): void {
+    if (pending.kind === "StartTimer") this.#startTimer(pending);
+    else this.#takeUp(pending);
   }
 
   /** Starts a step's next attempt, now or when it is due; or ends it when the run was canceled. */
@@ -239,6 +249,7 @@ export class LiveRun implements Committing {
   }
 
   #arm(): void {
+    if (this.#toArm.length === 0) return;
     const commands = this.#toArm;
     this.#toArm = [];
     for (const command of commands) {
@@ -345,9 +356,11 @@ export class LiveRun implements Committing {
       const last = turn.events.at(-1) as EventRecord;
       return this.#host.closed(this, turn.close, { ...last, seq: this.#events, at });
     }
-    const delivered = events.map((event, index): HistoryEvent => ({ ...event, seq: turn.base + index + 1, at }));
-    this.#events = turn.base + events.length;
-    for (const event of delivered) {
+    const { runId } = this;
+    if (turn.base !== this.#events) invariant(false, "turns are committed in order", { runId, base: turn.base });
+    const delivered: HistoryEvent[] = [];
+    for (const event of events) {
+      delivered.push(placedAt(event, ++this.#events, at));
       if (event.type === "TimerStarted" || event.type === "StepAttemptFailed") this.#toArm.push(event.command);
       if (isDecision(event)) this.#decided.delete(event.command);
     }

@@ -49,29 +49,33 @@ export class Outbox {
     tag: string,
     most: number,
   ): SentTurn {
-    const taken = this.#waiting.splice(0, most);
+    const taken = this.#cut(most);
+    const events: Event[] = [];
+    const records: EventRecord[] = [];
     let takenMail = head.takenMail;
     let notBefore: number | null = null;
+    let close: ClosedStatus | null = null;
     let bytes = 0;
-    for (const [place, { event, notBefore: due, close }] of taken.entries()) {
-      invariant(close === undefined || place === taken.length - 1, "nothing follows the end of a run", {
-        runId: claim.runId,
-      });
+    for (const outgoing of taken) {
+      if (close !== null) invariant(false, "nothing follows the end of a run", { runId: claim.runId });
+      const { event, notBefore: due } = outgoing;
       if ("mail" in event) takenMail = Math.max(takenMail, event.mail);
       if (due !== undefined) notBefore = Math.max(notBefore ?? due, due);
+      close = outgoing.close ?? null;
+      const record = toRecord(event);
+      bytes += sizeOf(record);
+      events.push(event);
+      records.push(record);
     }
-    const records = taken.map(({ event }) => toRecord(event));
-    for (const record of records) bytes += sizeOf(record);
-    const turn: AppendTurn = {
-      claim,
-      tag,
-      base: head.events,
-      events: records,
-      takenMail,
-      notBefore,
-      close: taken.at(-1)?.close ?? null,
-    };
-    return { turn, events: taken.map(({ event }) => event), bytes };
+    const turn: AppendTurn = { claim, tag, base: head.events, events: records, takenMail, notBefore, close };
+    return { turn, events, bytes };
+  }
+
+  #cut(most: number): Outgoing[] {
+    if (this.#waiting.length > most) return this.#waiting.splice(0, most);
+    const all = this.#waiting;
+    this.#waiting = [];
+    return all;
   }
 }
 

@@ -1,8 +1,13 @@
 // A fixed number of places; whoever comes when all are taken waits in line.
 
+export interface Guest {
+  /** There is a place now. It is kept until `leave`, which is called later, never from inside `begin`. */
+  begin(): void;
+}
+
 export class Places {
   readonly #size: number;
-  #line: (() => void)[] = [];
+  #line: Guest[] = [];
   #served = 0;
   #taken = 0;
 
@@ -18,14 +23,14 @@ export class Places {
     return this.#line.length - this.#served;
   }
 
-  /** Calls `begin` as soon as there is a place, at once if there is one now. The place is kept until `leave`. */
-  enter(begin: () => void): void {
+  /** Lets the guest begin as soon as there is a place, at once if there is one now. */
+  enter(guest: Guest): void {
     if (this.#taken >= this.#size) {
-      this.#line.push(begin);
+      this.#line.push(guest);
       return;
     }
     this.#taken++;
-    begin();
+    guest.begin();
   }
 
   leave(): void {
@@ -40,6 +45,6 @@ export class Places {
       this.#line = this.#line.slice(this.#served);
       this.#served = 0;
     }
-    next();
+    next.begin();
   }
 }

@@ -4,7 +4,7 @@
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { fromFailure, TimeoutFailure } from "../../sdk/protocol/failures.ts";
 import { decodePayload, encodePayload, type Payload } from "../../sdk/protocol/payload.ts";
-import { runWithAmbient } from "../../sdk/workflow/ambient.ts";
+import { runWithAmbient, type StepAmbient } from "../../sdk/workflow/ambient.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
 import type { StepContext, StepTransaction } from "../../sdk/workflow/step.ts";
 import type { PendingStep } from "../replay/pending.ts";
@@ -25,23 +25,29 @@ export interface AttemptOptions {
   onHeartbeat(details: Payload): void;
 }
 
-export class StepAttempt {
+/** Is itself what the code of the step finds as its ambient: one object less for every step. */
+export class StepAttempt implements StepAmbient {
+  readonly kind = "step";
   readonly attempt: number;
+  readonly step: StepContext;
   readonly #options: AttemptOptions;
-  readonly #context: StepContext;
   #controller: AbortController | undefined;
   #abortedBy: unknown;
   #isEnded = false;
   #heartbeat: Payload;
-  #cancelTimers: CancelTimer[] = [];
+  #cancelTimers: CancelTimer[] | undefined;
   #restartSilence: (() => void) | undefined;
-  #end: ((end: AttemptEnd) => void) | undefined;
+  #onEnd: ((end: AttemptEnd) => void) | undefined;
 
   constructor(options: AttemptOptions) {
     this.#options = options;
     this.attempt = options.pending.failedAttempts + 1;
     this.#heartbeat = options.pending.heartbeat;
-    this.#context = new AttemptContext(this, options);
+    this.step = new AttemptContext(this, options);
+  }
+
+  get name(): string {
+    return this.#options.pending.ask.name;
   }
 
   /** Made when asked for: most steps never look. */
@@ -60,28 +66,40 @@ export class StepAttempt {
 
   /** Runs the author's function; resolves with how it ended, never rejects. */
   run(tx?: StepTransaction): Promise<AttemptEnd> {
-    const { body, name } = this.#options.pending.ask;
-    return new Promise((resolve) => {
-      this.#end = (end) => {
-        if (this.#isEnded) return;
-        this.#isEnded = true;
-        for (const cancel of this.#cancelTimers) cancel();
-        resolve(end);
-      };
-      if (this.#abortedBy !== undefined) return this.#end({ ok: false, error: this.#abortedBy, wasAborted: true });
-      this.#setLimits();
-      const fail = (error: unknown) => this.#end?.({ ok: false, error, wasAborted: this.#abortedBy !== undefined });
-      try {
-        const result = runWithAmbient(
-          { kind: "step", name, step: this.#context, fail: (error) => this.#threwAside(error) },
-          () => (body.kind === "step" ? body.run(this.#context) : body.run(requireTransaction(tx), this.#context)),
-        );
-        if (isThenable(result)) result.then((value) => this.#end?.({ ok: true, value }), fail);
-        else this.#end({ ok: true, value: result });
-      } catch (error) {
-        fail(error);
-      }
-    });
+    return new Promise((resolve) => this.start(resolve, tx));
+  }
+
+  /** Runs the author's function and tells once how it ended, never before this call returns. */
+  start(onEnd: (end: AttemptEnd) => void, tx?: StepTransaction): void {
+    this.#onEnd = onEnd;
+    if (this.#abortedBy !== undefined) return queueMicrotask(() => this.#failed(this.#abortedBy));
+    this.#setLimits();
+    let result: unknown;
+    try {
+      result = runWithAmbient(this, () => this.#call(tx));
+    } catch (error) {
+      return queueMicrotask(() => this.#failed(error));
+    }
+    Promise.resolve(result).then(
+      (value) => this.#end({ ok: true, value }),
+      (error) => this.#failed(error),
+    );
+  }
+
+  #call(tx: StepTransaction | undefined): unknown {
+    const { body } = this.#options.pending.ask;
+    return body.kind === "step" ? body.run(this.step) : body.run(requireTransaction(tx), this.step);
+  }
+
+  #end(end: AttemptEnd): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    if (this.#cancelTimers !== undefined) for (const cancel of this.#cancelTimers) cancel();
+    this.#onEnd?.(end);
+  }
+
+  #failed(error: unknown): void {
+    this.#end({ ok: false, error, wasAborted: this.#abortedBy !== undefined });
   }
 
   /** Tells the function to stop; it is waited for. */
@@ -93,13 +111,13 @@ export class StepAttempt {
   /** Tells the function to stop and does not wait: for limits, and for runs that are no longer ours. */
   giveUp(reason: Error): void {
     this.abort(reason);
-    this.#end?.({ ok: false, error: reason, wasAborted: false });
+    if (this.#onEnd !== undefined) this.#end({ ok: false, error: reason, wasAborted: false });
   }
 
   /** An error of the function's code that nobody caught. */
-  #threwAside(error: unknown): void {
+  fail(error: unknown): void {
     if (this.#isEnded) return;
-    this.#end?.({ ok: false, error, wasAborted: false });
+    this.#end({ ok: false, error, wasAborted: false });
     this.abort(error instanceof Error ? error : new Error(String(error)));
   }
 
@@ -133,20 +151,24 @@ export class StepAttempt {
       );
     };
     this.#restartSilence();
-    this.#cancelTimers.push(() => cancel());
+    this.#cancelAtEnd(() => cancel());
   }
 
   #limit(ms: number, failure: () => Error): void {
-    this.#cancelTimers.push(this.#options.clock.setTimer(ms, () => this.giveUp(failure())));
+    this.#cancelAtEnd(this.#options.clock.setTimer(ms, () => this.giveUp(failure())));
+  }
+
+  #cancelAtEnd(cancel: CancelTimer): void {
+    this.#cancelTimers ??= [];
+    this.#cancelTimers.push(cancel);
   }
 
   /** The step says that it is alive. */
   beat(details: unknown): void {
     if (this.#isEnded) return;
-    const { pending, onHeartbeat } = this.#options;
-    this.#heartbeat = encodePayload(details, `heartbeat of step "${pending.ask.name}"`);
+    this.#heartbeat = encodePayload(details, `heartbeat of step "${this.name}"`);
     this.#restartSilence?.();
-    onHeartbeat(this.#heartbeat);
+    this.#options.onHeartbeat(this.#heartbeat);
   }
 }
 
@@ -193,10 +215,6 @@ class AttemptContext implements StepContext {
   get log(): WorkflowLog {
     return this.#options.log;
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
 function requireTransaction(tx: StepTransaction | undefined): StepTransaction {

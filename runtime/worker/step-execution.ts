@@ -3,11 +3,13 @@
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
 import type { Event, StepAttemptFailed } from "../../sdk/protocol/event.ts";
 import { CanceledFailure, toFailure } from "../../sdk/protocol/failures.ts";
-import { encodePayload } from "../../sdk/protocol/payload.ts";
+import { encodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { nextRetry } from "../../sdk/protocol/retry-policy.ts";
+import type { WorkflowLog } from "../../sdk/workflow/log.ts";
 import type { PendingStep } from "../replay/pending.ts";
+import type { Clock } from "../world/world.ts";
 import type { LiveRun } from "./live-run.ts";
-import { type AttemptEnd, StepAttempt } from "./step-attempt.ts";
+import { type AttemptEnd, type AttemptOptions, StepAttempt } from "./step-attempt.ts";
 import type { StepRunner } from "./step-runner.ts";
 
 export interface StepExecution {
@@ -18,9 +20,11 @@ export interface StepExecution {
   discard(reason: Error): void;
 }
 
-export class RunningStep implements StepExecution {
+/** Tells its attempt what it needs to know of step, run and world: no other object for that, there are very many. */
+export class RunningStep implements StepExecution, AttemptOptions {
+  readonly pending: PendingStep;
+  readonly totalLeftMs: number | null;
   readonly #run: LiveRun;
-  readonly #pending: PendingStep;
   readonly #runner: StepRunner;
   readonly #firstAttemptAt: number;
   readonly #attempt: StepAttempt;
@@ -28,33 +32,47 @@ export class RunningStep implements StepExecution {
   #isDiscarded = false;
 
   constructor(run: LiveRun, pending: PendingStep, runner: StepRunner) {
+    this.pending = pending;
     this.#run = run;
-    this.#pending = pending;
     this.#runner = runner;
     const { storeClock, world } = runner;
     const now = storeClock.now();
     this.#createdAt = world.clock.monotonic();
     this.#firstAttemptAt = pending.firstAttemptAt ?? now;
     const { totalTimeoutMs } = pending.ask;
-    this.#attempt = new StepAttempt({
-      pending,
-      run: run.facts,
-      clock: world.clock,
-      get log() {
-        return runner.logFor(run, pending);
-      },
-      totalLeftMs: totalTimeoutMs === null ? null : Math.max(0, this.#firstAttemptAt + totalTimeoutMs - now),
-      onHeartbeat: (details) => {
-        const ageMs = world.clock.monotonic() - this.#createdAt;
-        runner.keepHeartbeat(run, pending.command, this.#attempt.attempt, details, ageMs);
-      },
-    });
+    this.totalLeftMs = totalTimeoutMs === null ? null : Math.max(0, this.#firstAttemptAt + totalTimeoutMs - now);
+    this.#attempt = new StepAttempt(this);
+  }
+
+  get run(): LiveRun["facts"] {
+    return this.#run.facts;
+  }
+
+  get clock(): Clock {
+    return this.#runner.world.clock;
+  }
+
+  get log(): WorkflowLog {
+    return this.#runner.logFor(this.#run, this.pending);
+  }
+
+  onHeartbeat(details: Payload): void {
+    const ageMs = this.clock.monotonic() - this.#createdAt;
+    this.#runner.keepHeartbeat(this.#run, this.pending.command, this.#attempt.attempt, details, ageMs);
   }
 
   start(): void {
-    this.#runner.places.enter(() => {
-      if (this.#isDiscarded) return this.#runner.places.leave();
-      void this.#make();
+    this.#runner.places.enter(this);
+  }
+
+  /** There is a place for it now. */
+  begin(): void {
+    const { places } = this.#runner;
+    if (this.#isDiscarded) return places.leave();
+    if (this.pending.ask.body.kind === "transaction") return void this.#transact().finally(() => places.leave());
+    this.#attempt.start((end) => {
+      this.report(end);
+      places.leave();
     });
   }
 
@@ -67,19 +85,14 @@ export class RunningStep implements StepExecution {
     this.#attempt.giveUp(reason);
   }
 
-  async #make(): Promise<void> {
-    try {
-      if (this.#pending.ask.body.kind === "step") this.report(await this.#attempt.run());
-      else await this.#runner.transact(this.#run, this.#pending, this.#attempt, this);
-    } finally {
-      this.#runner.places.leave();
-    }
+  #transact(): Promise<void> {
+    return this.#runner.transact(this.#run, this.pending, this.#attempt, this);
   }
 
   /** Tells the run how the attempt ended. One that ended because its worker stops says nothing of the step. */
   report(end: AttemptEnd): void {
     if (this.#isDiscarded) return;
-    const { command, cancelRequested } = this.#pending;
+    const { command, cancelRequested } = this.pending;
     if (end.ok || !end.wasAborted || cancelRequested !== null) return this.#run.stepEnded(command, this.#eventOf(end));
     // Whoever makes the attempt again begins where its last heartbeat was.
     void this.#runner.flushHeartbeats().then(() => this.#run.stepHandedOver(command));
@@ -96,7 +109,7 @@ export class RunningStep implements StepExecution {
 
   /** The result, stored; or the failure of a result that cannot be. */
   completed(value: unknown): Event {
-    const { command, ask } = this.#pending;
+    const { command, ask } = this.pending;
     try {
       const result = encodePayload(value, `result of step "${ask.name}"`);
       const { attempt } = this.#attempt;
@@ -107,7 +120,7 @@ export class RunningStep implements StepExecution {
   }
 
   #failed(error: unknown, wasAborted: boolean): Event {
-    const { command, ask, cancelRequested } = this.#pending;
+    const { command, ask, cancelRequested } = this.pending;
     const { attempt } = this.#attempt;
     const { storeClock, world } = this.#runner;
     const isCancel = wasAborted && cancelRequested !== null;

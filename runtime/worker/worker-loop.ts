@@ -389,7 +389,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
   }
 
   feed(run: LiveRun, events: Parameters<RunHost["feed"]>[1], begins: boolean): void {
-    this.#turns.feed(run.engine, events, begins, () => run.quieted());
+    this.#turns.feed(run.engine, events, begins, run.quieted);
   }
 
   execute(run: LiveRun, pending: Parameters<RunHost["execute"]>[1]): ReturnType<RunHost["execute"]> {

@@ -129,6 +129,13 @@ export type EventType = Event["type"];
 /** A fact at its place in a history: `seq` counts from 1 without gaps, `at` is the database's clock in ms. */
 export type HistoryEvent = Event & { readonly seq: number; readonly at: number };
 
+/** The event at its place. The common ones are spelled out: a copy by spreading takes several times as long. */
+export function placedAt(event: Event, seq: number, at: number): HistoryEvent {
+  if (event.type !== "StepCompleted") return { ...event, seq, at };
+  const { type, command, name, result, attempt, inputHash } = event;
+  return { type, seq, at, command, name, result, attempt, inputHash };
+}
+
 /** The number each type is stored under. Never change or reuse one. */
 export const EVENT_CODES = {
   RunStarted: 1,

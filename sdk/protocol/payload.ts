@@ -37,9 +37,9 @@ export const PAYLOAD_LIMITS: PayloadLimits = {
  * instances of any other class, getters that throw, and nesting or numbers of values past the limits;
  * PAYLOAD_TOO_LARGE past `maxBytes`.
  */
-export function encodePayload(value: unknown, what: string, limits: Partial<PayloadLimits> = {}): Payload {
+export function encodePayload(value: unknown, what: string, limits?: Partial<PayloadLimits>): Payload {
   if (value === undefined) return null;
-  const bounds = { ...PAYLOAD_LIMITS, ...limits };
+  const bounds = limits === undefined ? PAYLOAD_LIMITS : { ...PAYLOAD_LIMITS, ...limits };
   const { copy, isPlain, values } = takeSnapshot(value, what, bounds);
   if (isPlain && !hasMarker(copy)) return checkSize(JSON.stringify(copy), what, bounds.maxBytes);
   if (values > bounds.maxRichValues) {

@@ -7,15 +7,17 @@ import type { CancelScope } from "./cancel-scope.ts";
 import type { RunContext } from "./run-context.ts";
 import type { StepContext } from "./step.ts";
 
+export interface StepAmbient {
+  readonly kind: "step";
+  readonly name: string;
+  readonly step: StepContext;
+  /** Ends the attempt by an error that nobody caught; harmless once it has ended. */
+  fail(error: unknown): void;
+}
+
 export type Ambient =
   | { readonly kind: "workflow"; readonly run: RunContext; readonly scope: CancelScope }
-  | {
-      readonly kind: "step";
-      readonly name: string;
-      readonly step: StepContext;
-      /** Ends the attempt by an error that nobody caught; harmless once it has ended. */
-      readonly fail: (error: unknown) => void;
-    };
+  | StepAmbient;
 
 // One storage per process, also when the package is loaded twice (once as source, once as built, or in two versions):
 // a workflow imported from one copy must find the run that the other copy's worker executes.

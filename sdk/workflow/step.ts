@@ -128,8 +128,9 @@ function ask(name: string, body: StepBody, inputHash: string | null, options?: S
     const message = `step "${name}" takes a function as its second argument; got ${typeof body.run}.`;
     throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "run", step: name } });
   }
-  const settings = options === undefined ? PLAIN : normalizeStep(name, options);
-  return run.askStep({ name, body, inputHash, ...settings }, scope);
+  const { retry, timeoutMs, totalTimeoutMs, heartbeatTimeoutMs, onCancel } =
+    options === undefined ? PLAIN : normalizeStep(name, options);
+  return run.askStep({ name, body, inputHash, retry, timeoutMs, totalTimeoutMs, heartbeatTimeoutMs, onCancel }, scope);
 }
 
 type StepSettings = Omit<StepAsk, "name" | "body" | "inputHash">;

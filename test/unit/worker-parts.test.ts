@@ -45,7 +45,7 @@ test("only times that may be nothing may be 0; there is a queue at least, with a
 test("a place is kept until it is left, and those who wait come in turn", () => {
   const places = new Places(2);
   const order: number[] = [];
-  for (const n of [1, 2, 3, 4]) places.enter(() => order.push(n));
+  for (const n of [1, 2, 3, 4]) places.enter({ begin: () => order.push(n) });
   expect([order, places.taken, places.waiting]).toEqual([[1, 2], 2, 2]);
   places.leave();
   expect([order, places.taken, places.waiting]).toEqual([[1, 2, 3], 2, 1]);
@@ -56,7 +56,7 @@ test("a place is kept until it is left, and those who wait come in turn", () => 
 test("a very long line is served whole and in order", () => {
   const places = new Places(1);
   const order: number[] = [];
-  for (let n = 0; n < 5_000; n++) places.enter(() => order.push(n));
+  for (let n = 0; n < 5_000; n++) places.enter({ begin: () => order.push(n) });
   for (let n = 0; n < 5_000; n++) places.leave();
   expect(order).toEqual([...Array(5_000).keys()]);
   expect([places.taken, places.waiting]).toEqual([0, 0]);

@@ -9,6 +9,7 @@ import { closeFromOutside } from "./closing.ts";
 import { ms, names, plain, runIds, textColumn, texts } from "./columns.ts";
 import type { Pool, Row, Session, Statement } from "./connection.ts";
 import { isUniqueViolation } from "./errors.ts";
+import { loneStartValues, START_LONE } from "./lone-start.ts";
 import { putMail } from "./mail.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
 import { statusOf } from "./status.ts";
@@ -119,7 +120,9 @@ function isPlain(requests: readonly StartRequest[]): boolean {
 /** Null when something was in the way: then nothing has been started. */
 async function startAll(pool: Pool, requests: readonly StartRequest[]): Promise<StartOutcome[] | null> {
   try {
-    const rows = await pool.query<StartedRow>(START_ALL, startValues(requests));
+    const lone = loneStartValues(requests);
+    const statement = lone === undefined ? START_ALL : START_LONE;
+    const rows = await pool.query<StartedRow>(statement, lone ?? startValues(requests));
     if (rows.length !== requests.length) return null;
     const isClaiming = requests.some(({ claim }) => claim !== null);
     const byRun = new Map(isClaiming ? rows.map((row) => [runIdOf(row.run_id), row]) : []);
