@@ -3,6 +3,7 @@
 
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
 
 export interface Ended {
   readonly code: number;
@@ -14,9 +15,11 @@ const MAIN = fileURLToPath(new URL("main.ts", import.meta.url));
 export function runMain(...options: string[]): Promise<Ended> {
   const node = ["--conditions=everstep-source", "--import", "tsx", MAIN, ...options];
   return new Promise((resolve) => {
-    execFile(process.execPath, node, { maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
+    const child = execFile(process.execPath, node, { maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
       resolve({ code, output: stdout + stderr });
     });
+    // A test that ran out of time leaves nothing behind that would slow down the others.
+    onTestFinished(() => void child.kill("SIGKILL"));
   });
 }
