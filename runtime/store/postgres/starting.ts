@@ -53,13 +53,13 @@ function insertStarts(name: string, { only, conflict }: { only: string; conflict
 const START_ALL = insertStarts("everstep_start_all", {
   only: `not exists (
     select from request x
-    where exists (select from everstep.open_run o where o.workflow_id = x.workflow_id)
-      or exists (select from everstep.run r where r.run_id = x.run_id))`,
+    where exists (select from everstep.open_run o where o.workflow_id = x.workflow_id offset 0)
+      or exists (select from everstep.run r where r.run_id = x.run_id offset 0))`,
   conflict: "",
 });
 
 const START_ONE = insertStarts("everstep_start_one", {
-  only: "not exists (select from everstep.run r where r.run_id = request.run_id)",
+  only: "not exists (select from everstep.run r where r.run_id = request.run_id offset 0)",
   conflict: "on conflict do nothing",
 });
 
