@@ -14,7 +14,7 @@ export {
   TimeoutFailure,
 } from "./protocol/failures.ts";
 export type { RetryOptions } from "./protocol/retry-policy.ts";
-export { nonCancellable } from "./workflow/cancel.ts";
+export { type CancellableScope, cancelScope, nonCancellable } from "./workflow/cancel.ts";
 export { type ConditionOptions, condition } from "./workflow/condition.ts";
 export { type WorkflowInfo, workflowInfo } from "./workflow/info.ts";
 export { log, type WorkflowLog } from "./workflow/log.ts";
@@ -30,4 +30,5 @@ export {
   step,
   transaction,
 } from "./workflow/step.ts";
+export { withTimeout } from "./workflow/with-timeout.ts";
 export { type AnyWorkflow, type Workflow, type WorkflowOptions, workflow } from "./workflow/workflow.ts";

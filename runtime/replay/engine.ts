@@ -57,7 +57,7 @@ const noop = () => {};
 
 export class RunEngine implements RunContext {
   readonly #options: EngineOptions;
-  readonly #rootScope = new CancelScope(null, false);
+  readonly #rootScope = new CancelScope(null);
   readonly #pending = new Map<number, PendingCommand>();
   readonly #asked: AskedCommands;
   readonly #signals = new SignalBox();
@@ -232,8 +232,9 @@ export class RunEngine implements RunContext {
 
   /** A promise of this run's code was rejected with nobody there to handle it: the run fails, as a process would. */
   rejectedUnhandled(reason: unknown): void {
-    // A cancel request rejects everything that waits. What nobody awaits must not end the run while the rest cleans up.
-    if (this.#isCancelRequested && isCanceled(reason)) return;
+    // A cancellation rejects everything that waits in its scope. What nobody awaits has stopped, as it was told to: that
+    // must not end the run, nor cut short what cleans up.
+    if (isCanceled(reason)) return;
     this.#end(() => this.#threw(reason));
   }
 
@@ -286,6 +287,10 @@ export class RunEngine implements RunContext {
     return this.#signals.take(name);
   }
 
+  takeFirstSignal(names: ReadonlySet<string>): { readonly name: string; readonly message: SignalMessage } | undefined {
+    return this.#signals.takeFirst(names);
+  }
+
   waitForSignal(name: string, scope: CancelScope): { readonly received: Promise<SignalMessage>; withdraw(): void } {
     this.#refuseToAsk(`signal "${name}".receive()`);
     if (this.#phase === "ended") return { received: NEVER, withdraw: noop };
@@ -299,7 +304,7 @@ export class RunEngine implements RunContext {
       this.#inContext(() => {
         try {
           const done = handler(message);
-          if (done instanceof Promise) done.catch((error) => this.#end(() => this.#threw(error)));
+          if (done instanceof Promise) done.catch((error) => this.rejectedUnhandled(error));
         } catch (error) {
           this.#end(() => this.#threw(error));
         }
@@ -314,6 +319,12 @@ export class RunEngine implements RunContext {
 
   runInScope<T>(scope: CancelScope, body: () => T): T {
     return runWithAmbient({ kind: "workflow", run: this, scope }, body);
+  }
+
+  cancelScope(scope: CancelScope, failure: CanceledFailure): void {
+    this.#refuseToAsk("canceling a scope");
+    // Everything that was pending has been taken back already.
+    if (this.#phase !== "ended") scope.cancel(failure);
   }
 
   refuseInReadOnly(caller: string): void {
@@ -456,7 +467,7 @@ export class RunEngine implements RunContext {
       pending.reject(failure);
       return;
     }
-    pending.cancelRequested = failure;
+    pending.stop(failure);
     this.#changes.push({ type: "cancelRequested", pending });
   };
 

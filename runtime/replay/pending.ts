@@ -23,7 +23,7 @@ export class PendingStep implements Cancellable {
   nextAttemptAt: number | null = null;
   firstAttemptAt: number | null = null;
   heartbeat: Payload = null;
-  /** The run was canceled while the step is under way: it ends as soon as its body does. */
+  /** The step was canceled while it is under way: it ends as soon as its body does. */
   cancelRequested: CanceledFailure | null = null;
   readonly #scope: CancelScope;
   readonly #onCancel: OnCancel<PendingStep>;
@@ -50,6 +50,12 @@ export class PendingStep implements Cancellable {
   reject(error: unknown): void {
     this.#scope.leave(this);
     this.#reject(error);
+  }
+
+  /** It goes on until its body has ended: its scope is not idle before. */
+  stop(failure: CanceledFailure): void {
+    this.cancelRequested = failure;
+    this.#scope.enter(this);
   }
 
   cancel(failure: CanceledFailure): void {

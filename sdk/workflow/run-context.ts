@@ -1,6 +1,7 @@
 // What the workflow functions ask of a run. The engine implements it; this side only knows the words.
 
 import type { TimerDue } from "../protocol/event.ts";
+import type { CanceledFailure } from "../protocol/failures.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { RetryPolicy } from "../protocol/retry-policy.ts";
 import type { CancelScope } from "./cancel-scope.ts";
@@ -60,12 +61,16 @@ export interface RunContext {
   waitUntil(predicate: () => boolean, scope: CancelScope): PendingCondition;
   /** The oldest buffered signal of this name, taken; undefined when there is none. */
   takeSignal(name: string): SignalMessage | undefined;
+  /** The oldest buffered signal that has one of these names, taken. */
+  takeFirstSignal(names: ReadonlySet<string>): { readonly name: string; readonly message: SignalMessage } | undefined;
   /** The next signal of this name that nobody takes before. */
   waitForSignal(name: string, scope: CancelScope): { readonly received: Promise<SignalMessage>; withdraw(): void };
   handleSignal(name: string, handler: (message: SignalMessage) => void | Promise<void>): void;
   handleQuery(name: string, handler: (input: Payload) => unknown): void;
   /** Runs `body` with the calls it makes bound to a new scope. */
   runInScope<T>(scope: CancelScope, body: () => T): T;
+  /** Cancels what waits in the scope and below, now. Harmless when it was canceled before. */
+  cancelScope(scope: CancelScope, failure: CanceledFailure): void;
   /** Throws COMMAND_IN_READ_ONLY while a query handler or a condition's predicate is being evaluated. */
   refuseInReadOnly(caller: string): void;
 }

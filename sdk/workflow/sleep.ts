@@ -5,7 +5,7 @@ import { EverstepError } from "../protocol/errors.ts";
 import { requireRun } from "./ambient.ts";
 
 // A timer of nothing is still a timer: code that sleeps in a loop gives way each time round.
-const SHORTEST_MS = 1;
+export const SHORTEST_MS = 1;
 
 /**
  * Waits at least `duration` ("30s", "2 days", or ms), for months if need be: the run is parked meanwhile and costs no

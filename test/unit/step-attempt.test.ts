@@ -29,7 +29,7 @@ function startAttempt(run: (context: StepContext) => unknown, limits: Limits = {
     heartbeatTimeoutMs,
     onCancel: "wait",
   } as const;
-  const pending = new PendingStep(3, ask, new CancelScope(null, false), noop);
+  const pending = new PendingStep(3, ask, new CancelScope(null), noop);
   const attempt = new StepAttempt({
     pending,
     run: { runId: "run-1", workflowId: "order-42" },
