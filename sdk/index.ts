@@ -19,6 +19,7 @@ export { type ConditionOptions, condition } from "./workflow/condition.ts";
 export { type WorkflowInfo, workflowInfo } from "./workflow/info.ts";
 export { log, type WorkflowLog } from "./workflow/log.ts";
 export { defineQuery, type QueryDefinition } from "./workflow/query.ts";
+export { type Branches, type RaceResult, race } from "./workflow/race.ts";
 export { defineSignal, type ReceiveOptions, type SignalDefinition } from "./workflow/signal.ts";
 export { sleep, sleepUntil } from "./workflow/sleep.ts";
 export {
@@ -30,5 +31,6 @@ export {
   step,
   transaction,
 } from "./workflow/step.ts";
+export { type FirstSignal, type Signals, waitForAny } from "./workflow/wait-for-any.ts";
 export { withTimeout } from "./workflow/with-timeout.ts";
 export { type AnyWorkflow, type Workflow, type WorkflowOptions, workflow } from "./workflow/workflow.ts";
