@@ -14,13 +14,14 @@ export {
   TimeoutFailure,
 } from "./protocol/failures.ts";
 export type { RetryOptions } from "./protocol/retry-policy.ts";
+export type { ItemOutcome } from "./workflow/batch.ts";
 export { BatchFailure, type FailedItem } from "./workflow/batch-failure.ts";
 export { type CancellableScope, cancelScope, nonCancellable } from "./workflow/cancel.ts";
 export type { Tolerance } from "./workflow/completion-policy.ts";
 export { type ConditionOptions, condition } from "./workflow/condition.ts";
 export { type WorkflowInfo, workflowInfo } from "./workflow/info.ts";
 export { log, type WorkflowLog } from "./workflow/log.ts";
-export { type BatchOptions, type ItemOutcome, map, type TolerantBatchOptions } from "./workflow/map.ts";
+export { type BatchOptions, map, type TolerantBatchOptions } from "./workflow/map.ts";
 export { parallel } from "./workflow/parallel.ts";
 export { defineQuery, type QueryDefinition } from "./workflow/query.ts";
 export { type Branches, type RaceResult, race } from "./workflow/race.ts";

@@ -1,6 +1,6 @@
 // Too many items of a batch failed: one error that carries them all.
 
-import { ApplicationFailure } from "../protocol/failures.ts";
+import { ApplicationFailure, lineOf } from "../protocol/failures.ts";
 
 export interface FailedItem {
   /** The item's place, from 0. */
@@ -19,7 +19,7 @@ export class BatchFailure extends ApplicationFailure {
   readonly failures: readonly FailedItem[];
 
   constructor(message: string, failures: readonly FailedItem[], count: number) {
-    const first = failures.slice(0, MOST_LISTED).map(({ index, error }) => ({ index, error: describe(error) }));
+    const first = failures.slice(0, MOST_LISTED).map(({ index, error }) => ({ index, error: lineOf(error) }));
     super(message, {
       type: "BatchFailure",
       retryable: false,
@@ -28,8 +28,4 @@ export class BatchFailure extends ApplicationFailure {
     });
     this.failures = failures;
   }
-}
-
-function describe(error: unknown): string {
-  return String(error).slice(0, 500);
 }

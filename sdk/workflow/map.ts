@@ -1,11 +1,11 @@
 // Many items, one function: at most so many at once, until enough have succeeded or too many failed.
 
-import { EverstepError } from "../protocol/errors.ts";
+import { EverstepError, invariant } from "../protocol/errors.ts";
 import { CanceledFailure, isCanceled } from "../protocol/failures.ts";
 import { requireRun } from "./ambient.ts";
-import { BatchFailure, type FailedItem } from "./batch-failure.ts";
+import { Batch, type ItemOutcome } from "./batch.ts";
 import { CancelScope } from "./cancel-scope.ts";
-import { type CompletionPolicy, completionPolicy, isTolerant, type Tolerance } from "./completion-policy.ts";
+import { completionPolicy, isTolerant, type Tolerance } from "./completion-policy.ts";
 import { stopScope } from "./stop-scope.ts";
 
 export interface BatchOptions {
@@ -21,12 +21,6 @@ export type TolerantBatchOptions = BatchOptions &
     | Required<Pick<Tolerance, "toleratedFailures">>
     | Required<Pick<Tolerance, "toleratedFailureRate">>
   );
-
-/** What an item came to; "canceled" when it was not begun, or stopped, because the batch was decided. */
-export type ItemOutcome<Result> =
-  | { readonly status: "completed"; readonly value: Result }
-  | { readonly status: "failed"; readonly error: unknown }
-  | { readonly status: "canceled" };
 
 /**
  * Calls `each` for every item, as many at once as `concurrency` allows, begun in the order of the items. Resolves to the
@@ -92,70 +86,9 @@ export async function runBatch<Item>(
   if (batch.isCutShort) await stopScope(run, scope, notNeeded);
 
   if (!batch.isDecided && outer.canceledBy !== undefined) throw outer.canceledBy;
+  invariant(batch.isDecided, "a batch whose items have all ended is decided", { caller, items: items.length });
   const outcomes = batch.outcomes();
   return isTolerant(options) ? outcomes : outcomes.map((outcome) => (outcome as { value: unknown }).value);
-}
-
-/** Counts how its items end, until the policy is decided: once, for good. */
-class Batch {
-  readonly #outcomes: ItemOutcome<unknown>[];
-  readonly #failures: FailedItem[] = [];
-  readonly #policy: CompletionPolicy;
-  readonly #caller: string;
-  #successes = 0;
-  #verdict: "open" | "done" | "enough" | "failed" = "open";
-
-  constructor(count: number, policy: CompletionPolicy, caller: string) {
-    this.#outcomes = new Array<ItemOutcome<unknown>>(count).fill({ status: "canceled" });
-    this.#policy = policy;
-    this.#caller = caller;
-    this.#decide();
-  }
-
-  get isDecided(): boolean {
-    return this.#verdict !== "open";
-  }
-
-  /** Decided with no need of what the items still do. */
-  get isCutShort(): boolean {
-    return this.#verdict === "enough" || this.#verdict === "failed";
-  }
-
-  completed(index: number, value: unknown): void {
-    this.#outcomes[index] = { status: "completed", value };
-    this.#successes++;
-    this.#decide();
-  }
-
-  failed(index: number, error: unknown): void {
-    this.#outcomes[index] = { status: "failed", error };
-    this.#failures.push({ index, error });
-    this.#decide();
-  }
-
-  /** How each item ended; throws when too many failed. */
-  outcomes(): ItemOutcome<unknown>[] {
-    if (this.#verdict === "failed") throw new BatchFailure(this.#complaint(), this.#failures, this.#outcomes.length);
-    return this.#outcomes;
-  }
-
-  #decide(): void {
-    if (this.isDecided) return;
-    const { enough, mostFailures } = this.#policy;
-    const ended = this.#successes + this.#failures.length;
-    if (this.#failures.length > mostFailures) this.#verdict = "failed";
-    else if (ended === this.#outcomes.length) this.#verdict = "done";
-    else if (this.#successes >= enough) this.#verdict = "enough";
-  }
-
-  #complaint(): string {
-    const count = this.#outcomes.length;
-    const [first] = this.#failures;
-    if (first === undefined)
-      return `${this.#caller}: ${this.#policy.enough} items must succeed, and there are only ${count}`;
-    const borne = Math.max(0, this.#policy.mostFailures);
-    return `${this.#caller}: ${this.#failures.length} of ${count} items failed, and ${borne} may; first item ${first.index}: ${String(first.error)}`;
-  }
 }
 
 function checkedConcurrency(concurrency: number, caller: string): number {

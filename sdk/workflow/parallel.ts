@@ -1,6 +1,7 @@
 // Several branches side by side that stand and fall together.
 
-import { type BatchOptions, type ItemOutcome, runBatch, type TolerantBatchOptions } from "./map.ts";
+import type { ItemOutcome } from "./batch.ts";
+import { type BatchOptions, runBatch, type TolerantBatchOptions } from "./map.ts";
 
 type Functions = readonly (() => unknown)[];
 type Results<Branches extends Functions> = {
