@@ -17,6 +17,7 @@ export type { RetryOptions } from "./protocol/retry-policy.ts";
 export type { ItemOutcome } from "./workflow/batch.ts";
 export { BatchFailure, type FailedItem } from "./workflow/batch-failure.ts";
 export { type CancellableScope, cancelScope, nonCancellable } from "./workflow/cancel.ts";
+export { CompensationFailure, type FailedCompensation } from "./workflow/compensation-failure.ts";
 export type { Tolerance } from "./workflow/completion-policy.ts";
 export { type ConditionOptions, condition } from "./workflow/condition.ts";
 export { type WorkflowInfo, workflowInfo } from "./workflow/info.ts";
@@ -26,6 +27,7 @@ export { parallel } from "./workflow/parallel.ts";
 export { type Answer, type PollOptions, poll } from "./workflow/poll.ts";
 export { defineQuery, type QueryDefinition } from "./workflow/query.ts";
 export { type Branches, type RaceResult, race } from "./workflow/race.ts";
+export { type Compensations, type Saga, type SagaOptions, saga } from "./workflow/saga.ts";
 export { defineSignal, type ReceiveOptions, type SignalDefinition } from "./workflow/signal.ts";
 export { sleep, sleepUntil } from "./workflow/sleep.ts";
 export {
