@@ -67,6 +67,20 @@ test("fan-out prints the checksum of every file, in order", async () => {
   expect(code).toBe(0);
 });
 
+test("trip: one is paid for, one has no car, one is canceled, and what was booked for the last two is undone", async () => {
+  const { lines, stderr, code } = await example("trip");
+  expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
+  expect(lines).toEqual([
+    'Ann: {"flight":"flight of Ann to Rome","hotel":"hotel of Ann to Rome","car":"car of Ann to Rome","paid":120000}',
+    expect.stringMatching(
+      /^Bob: Run trip-Bob ended as failed: parallel\(\): 1 of 2 items failed, .*no cars in Venice$/,
+    ),
+    "Cleo: Run trip-Cleo ended as canceled: Cleo stays at home",
+    "Canceled, in this order: hotel of Bob to Venice, flight of Bob to Venice, car of Cleo to Oslo, hotel of Cleo to Oslo, flight of Cleo to Oslo",
+    "Booked: flight of Ann to Rome, hotel of Ann to Rome, car of Ann to Rome",
+  ]);
+});
+
 test("approval: the one decided on is paid, the other expires", async () => {
   expect(await example("approval")).toEqual({ lines: ["train: paid", "yacht: expired"], stderr: "", code: 0 });
 });
