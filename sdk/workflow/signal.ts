@@ -22,7 +22,7 @@ export interface SignalDefinition<Payload> {
    * Waits for the next signal of this name and takes it. Signals that came before are waiting already, oldest first;
    * several receivers are served in the order they asked. With a timeout, resolves to undefined when time ran out.
    *
-   * Rejects with `CanceledFailure` when the run is canceled. Throws OUTSIDE_WORKFLOW, and ARGUMENT_INVALID for a bad
+   * Rejects with `CanceledFailure` when the run or its scope is canceled. Throws OUTSIDE_WORKFLOW, and ARGUMENT_INVALID for a bad
    * timeout.
    */
   receive(): Promise<Payload>;

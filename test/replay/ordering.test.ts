@@ -4,7 +4,6 @@ import { expect, test } from "vitest";
 import {
   cancelScope,
   condition,
-  defineQuery,
   defineSignal,
   map,
   poll,
@@ -132,29 +131,6 @@ test("conditions wake in the order of registration, also those that came back to
   const signals = Array.from({ length: 5 }, () => run.signalEvent("note", "token"));
   await run.tell(...signals);
   expect(order).toEqual(["a", "b", "c", "a", "b"]);
-});
-
-test("a query looks at no condition and wakes none, even when its handler changes what it may not", async () => {
-  const status = defineQuery<string>("status");
-  let looks = 0;
-  const main = workflow("main", async () => {
-    let isOpen = false;
-    status.handle(() => {
-      isOpen = true;
-      return "changed";
-    });
-    await condition(() => {
-      looks++;
-      return isOpen;
-    });
-    return "woken";
-  });
-  const run = await runWorkflow(main);
-  const before = looks;
-  run.engine.query("status", null);
-  await new Promise((resolve) => setImmediate(resolve));
-  expect(looks).toBe(before);
-  expect(run.outcome).toBeUndefined();
 });
 
 test("nothing is asked for, taken back or told to stop after the run has ended", async () => {
