@@ -22,16 +22,16 @@ export interface SignalDefinition<Payload> {
    * Waits for the next signal of this name and takes it. Signals that came before are waiting already, oldest first;
    * several receivers are served in the order they asked. With a timeout, resolves to undefined when time ran out.
    *
-   * Rejects with `CanceledFailure` when the run or its scope is canceled. Throws OUTSIDE_WORKFLOW, and ARGUMENT_INVALID for a bad
-   * timeout.
+   * Rejects with `CanceledFailure` when the run or its scope is canceled. Throws OUTSIDE_WORKFLOW, and ARGUMENT_INVALID
+   * for a bad timeout.
    */
   receive(): Promise<Payload>;
   receive(options: ReceiveOptions): Promise<Payload | undefined>;
 
   /**
    * Calls `react` for each signal of this name, those that already wait at once and in order. An async handler may use
-   * steps and timers; it runs beside the main function. An error it throws fails the run. A later handler replaces an
-   * earlier one; while there is one, `receive` gets nothing.
+   * steps and timers; it runs beside the main function, in the run's own scope. An error it throws fails the run, unless
+   * it was canceled. A later handler replaces an earlier one; while there is one, `receive` gets nothing.
    *
    * Throws OUTSIDE_WORKFLOW where no run is.
    */
