@@ -2,11 +2,15 @@
 
 export type { MemoryTransaction } from "../store/memory/memory-store.ts";
 export type { Log } from "../world/world.ts";
+export { type CrashOptions, type CrashReport, crashEverywhere } from "./crash-everywhere.ts";
 export {
   type AdvanceOptions,
   type TestEnvironment,
   type TestEnvironmentOptions,
   testEnvironment,
 } from "./environment.ts";
+export type { Plan } from "./experiment.ts";
 export { collectHistory, type HistorySource, type RecordedHistory } from "./recorded-history.ts";
+export { type PrefixOptions, replayEveryPrefix } from "./replay-every-prefix.ts";
 export { replayHistory } from "./replay-history.ts";
+export type { MockStep, MockStepOptions, StepCall, StepMock } from "./step-mocks.ts";

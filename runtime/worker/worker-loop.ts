@@ -38,7 +38,7 @@ import { QueryDesk } from "./query-desk.ts";
 import { Releaser } from "./releaser.ts";
 import type { WorkerSettings } from "./settings.ts";
 import { StartDesk } from "./start-desk.ts";
-import { boundLog, StepRunner } from "./step-runner.ts";
+import { type BodyOf, boundLog, StepRunner } from "./step-runner.ts";
 import { StoreClock } from "./store-clock.ts";
 
 export interface WorkerParts {
@@ -50,6 +50,8 @@ export interface WorkerParts {
   readonly settings: WorkerSettings;
   /** Where clients of this process find this worker. Default: nowhere. */
   readonly locals?: LocalWorkers;
+  /** What is executed for a step. Default: its own body. */
+  readonly bodyOf?: BodyOf;
 }
 
 export interface WorkerStats {
@@ -121,6 +123,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
       storeClock,
       heartbeats: this.#heartbeats,
       maxSteps: settings.maxSteps,
+      bodyOf: parts.bodyOf,
     });
     this.#keeper = new LeaseKeeper({
       leases,

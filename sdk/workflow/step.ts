@@ -54,7 +54,12 @@ export interface StepTransaction {
 }
 
 export type StepBody =
-  | { readonly kind: "step"; readonly run: (context: StepContext) => unknown }
+  | {
+      readonly kind: "step";
+      readonly run: (context: StepContext) => unknown;
+      /** What a defined step was called with; inline ones close over theirs. */
+      readonly input?: unknown;
+    }
   | { readonly kind: "transaction"; readonly run: (tx: StepTransaction, context: StepContext) => unknown };
 
 /**
@@ -110,7 +115,7 @@ export function defineStep<Input, Result>(
   normalizeStep(name, defaults);
   const call = (input: Input, options?: StepOptions): Promise<Result> => {
     const inputHash = hashPayload(encodePayload(input, `input of step "${name}"`));
-    const body: StepBody = { kind: "step", run: (context) => run(input, context) };
+    const body: StepBody = { kind: "step", run: (context) => run(input, context), input };
     return ask(
       name,
       body,
