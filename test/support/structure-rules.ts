@@ -66,6 +66,7 @@ export const ALLOWED_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   ulid: ["runtime/world", "runtime/store", "runtime/service"],
   pino: ["runtime/world"],
   commander: ["runtime/cli"],
+  vitest: ["runtime/testing/vitest"],
 };
 
 /** Where the real clock, chance and timers are named, and where their stand-ins are put in their place. */
