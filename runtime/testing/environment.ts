@@ -11,6 +11,7 @@ import type { MemoryTransaction } from "../store/memory/memory-store.ts";
 import { checkedWorkflows } from "../worker/checked-workflows.ts";
 import { systemClock } from "../world/system.ts";
 import type { Log } from "../world/world.ts";
+import { type Faults, faultyConditions } from "./faults.ts";
 import { type Conditions, Laboratory } from "./laboratory.ts";
 import type { MockStep } from "./step-mocks.ts";
 
@@ -33,6 +34,8 @@ export interface TestEnvironmentOptions {
    * attempt. So a test never touches the world. Default false.
    */
   readonly onlyMockedSteps?: boolean;
+  /** What goes wrong between the worker and what it depends on, by a seed. Default: nothing. */
+  readonly faults?: Faults;
 }
 
 export interface AdvanceOptions {
@@ -88,7 +91,10 @@ export async function testEnvironment(options: TestEnvironmentOptions): Promise<
 }
 
 /** The same with something changed about it. */
-export async function openLaboratory(options: TestEnvironmentOptions, conditions?: Conditions): Promise<Laboratory> {
+export async function openLaboratory(
+  options: TestEnvironmentOptions,
+  conditions: Conditions = {},
+): Promise<Laboratory> {
   requireNodeRelease(process.versions.node);
   const laboratory = {
     workflows: checkedWorkflows(options.workflows),
@@ -98,7 +104,8 @@ export async function openLaboratory(options: TestEnvironmentOptions, conditions
     transaction: options.transaction,
     onlyMockedSteps: options.onlyMockedSteps ?? false,
   };
-  return Laboratory.open(laboratory, conditions);
+  const faulty = options.faults === undefined ? {} : faultyConditions(options.faults);
+  return Laboratory.open(laboratory, { ...faulty, ...conditions });
 }
 
 /** What of a laboratory a test sees. */

@@ -12,7 +12,7 @@ import type { Conditions } from "./laboratory.ts";
 import { collectHistory, type RecordedHistory } from "./recorded-history.ts";
 import { steadyChance } from "./seeded-chance.ts";
 
-interface PlanSettings<Result> extends Omit<TestEnvironmentOptions, "workflows"> {
+interface PlanSettings<Result> extends Omit<TestEnvironmentOptions, "workflows" | "faults"> {
   /** Other workflows that the runs need. */
   readonly workflows?: TestEnvironmentOptions["workflows"];
   /** How the run is started, beside its input; or a function that starts it. */

@@ -8,9 +8,10 @@ import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 import { MemoryLeaseKeeper } from "../lease/memory/memory-leases.ts";
 import { Service } from "../service/service.ts";
 import type { MemoryTransaction } from "../store/memory/memory-store.ts";
-import type { Store } from "../store/store.ts";
+import { type Store, SUSPECT_FROM_CRASHES } from "../store/store.ts";
 import { catchUnhandledErrors } from "../unhandled-errors.ts";
 import { MemoryWakeBus } from "../wake/memory/memory-wakeups.ts";
+import type { Wakeups } from "../wake/wakeups.ts";
 import { installGuards } from "../worker/guards/install.ts";
 import { type WorkerSettings, workerSettings } from "../worker/settings.ts";
 import type { BodyOf } from "../worker/step-runner.ts";
@@ -43,6 +44,8 @@ export interface Conditions {
   readonly chance?: (whose: string) => Chance;
   readonly settings?: Partial<WorkerSettings>;
   readonly traffic?: (laboratory: Laboratory) => Traffic;
+  /** Around what the client, and each worker of the line, publishes and hears. */
+  readonly wakeups?: (laboratory: Laboratory, whose: string, wakeups: Wakeups) => Wakeups;
   /** Around the execution of each step body, mocked or not. */
   readonly aroundBody?: (laboratory: Laboratory, call: BodyCall, execute: () => Promise<unknown>) => Promise<unknown>;
 }
@@ -75,6 +78,8 @@ export class Laboratory {
   #worker: WorkerLoop;
   #workers = 0;
   #takingOver: Promise<void> | undefined;
+  /** Of the present worker: bodies that are executed, and those of them that let time pass. */
+  #bodies = 0;
   #idleBodies = 0;
   #stopped: Promise<void> | undefined;
 
@@ -94,12 +99,12 @@ export class Laboratory {
       closedFromOutside: (runIds) => {
         this.#topics.publish(runIds.map((runId) => `run/${runId}` as const));
         // Once the claims that are being made are made.
-        clock.afterDrain(() => void this.#worker.compareClaims().finally(() => clock.stir()));
+        clock.afterDrain(() => void this.#compareClaims());
       },
     });
     this.store = store;
     this.#keeper = new MemoryLeaseKeeper({ clock, settings: { ttlMs: this.#settings.leaseTtlMs } });
-    this.#service = new Service({ store, wakeups: this.#topics, world, pollMs: NEVER_MS });
+    this.#service = new Service({ store, wakeups: this.#wakeups("client", this.#topics), world, pollMs: NEVER_MS });
     this.time = new TimeSkipper({ clock, steps: () => this.#underWay });
     const door = new TestDoor(this.#service, store, this.time);
     this.client = new WorkflowClient(door);
@@ -129,8 +134,14 @@ export class Laboratory {
   /** What a worker finds out by looking now and then, at once: runs that are due or lost, mail, answers, closed runs. */
   async look(): Promise<void> {
     if (this.#life.isOver) return;
-    await this.#worker.compareClaims();
+    await this.#compareClaims();
     this.#hintAll();
+  }
+
+  /** A look that fails under faults is made up for by the next. */
+  async #compareClaims(): Promise<void> {
+    await this.#worker.compareClaims().catch(() => {});
+    this.clock.stir();
   }
 
   /** The worker's runs are taken from it, as they are when its lease ran out and it has not noticed yet. */
@@ -139,17 +150,26 @@ export class Laboratory {
     this.#hintAll();
   }
 
+  /** None of the worker's runs has been lost so often without progress that it is taken for what ends its workers. */
+  async canLoseRuns(): Promise<boolean> {
+    const claims = await this.store.claimsOf(this.#worker.stats.workerId);
+    const runs = await Promise.all(claims.map(({ runId }) => this.store.findRun({ runId })));
+    return runs.every((run) => run === null || run.crashCount < SUSPECT_FROM_CRASHES);
+  }
+
   /** Time may pass while `wait` is under way, although the body of a step waits for it. */
-  async letTimePass(wait: () => Promise<void>): Promise<void> {
+  readonly letTimePass = async (wait: () => Promise<void>): Promise<void> => {
+    const worker = this.#workers;
     this.#idleBodies++;
     this.clock.stir();
     try {
       await wait();
     } finally {
-      this.#idleBodies--;
+      // A body that its worker did not survive is counted no more.
+      if (worker === this.#workers) this.#idleBodies--;
       this.clock.stir();
     }
-  }
+  };
 
   stop(): Promise<void> {
     this.#stopped ??= this.time.end(() => this.#stop());
@@ -168,7 +188,10 @@ export class Laboratory {
 
   get #underWay(): number {
     const { stepsUnderWay, stepsWaiting } = this.#worker.stats;
-    const atWork = Math.max(0, stepsUnderWay + stepsWaiting - this.#idleBodies);
+    // Less than there are places taken: a transaction keeps its place while the runtime waits to begin or to commit it.
+    // Less than there are bodies: one that ran into its timeout is not waited for, though it may go on.
+    const bodies = Math.min(stepsUnderWay, this.#bodies);
+    const atWork = Math.max(0, bodies + stepsWaiting - this.#idleBodies);
     return this.#takingOver === undefined ? atWork : atWork + 1;
   }
 
@@ -177,15 +200,20 @@ export class Laboratory {
     return { clock: this.clock, chance: chance?.(whose) ?? systemChance, log: this.#options.log };
   }
 
+  #wakeups(whose: string, wakeups: Wakeups): Wakeups {
+    return this.#conditions.wakeups?.(this, whose, wakeups) ?? wakeups;
+  }
+
   #nextLife(): WorkerLife {
     this.#workers++;
-    const world = this.#world(`worker ${this.#workers}`);
+    const whose = `worker ${this.#workers}`;
+    const world = this.#world(whose);
     const { traffic } = this.#conditions;
     return new WorkerLife({
       world,
       store: this.store,
       leases: this.#keeper.open(),
-      wakeups: this.#bus.open(world),
+      wakeups: this.#wakeups(whose, this.#bus.open(world)),
       traffic: traffic?.(this) ?? ((_call, execute) => execute()),
       onKilled: () => {
         this.#takingOver = this.#takeOver(this.#worker.stats.workerId).finally(() => {
@@ -208,6 +236,7 @@ export class Laboratory {
     await new Promise<void>((resolve) => this.clock.afterDrain(resolve));
     this.#keeper.release(deadId);
     await this.store.rescueRuns(deadId, Number.POSITIVE_INFINITY);
+    this.#bodies = 0;
     this.#idleBodies = 0;
     this.#life = this.#nextLife();
     this.#worker = this.#workerOf(this.#life);
@@ -224,10 +253,11 @@ export class Laboratory {
   }
 
   #bodyOf(life: WorkerLife): BodyOf {
+    const worker = this.#workers;
+    const { aroundBody } = this.#conditions;
     return ({ runId }, pending) => {
       const body = this.mocks.bodyOf(pending);
-      const { aroundBody } = this.#conditions;
-      if (aroundBody === undefined) return body;
+      if (aroundBody === undefined) return wrapped(body, (execute) => this.#counted(worker, execute));
       const { ask, command, failedAttempts } = pending;
       const limits = [ask.timeoutMs, ask.totalTimeoutMs, ask.heartbeatTimeoutMs].filter((limit) => limit !== null);
       const call: BodyCall = {
@@ -238,15 +268,35 @@ export class Laboratory {
         limitMs: limits.length === 0 ? null : Math.min(...limits),
         kill: () => life.kill(),
       };
-      return wrapped(body, (execute) => aroundBody(this, call, execute));
+      return wrapped(body, (execute) => this.#counted(worker, () => aroundBody(this, call, async () => execute())));
     };
+  }
+
+  /** A body that returns at once does so still. */
+  #counted(worker: number, execute: () => unknown): unknown {
+    const end = () => {
+      if (worker === this.#workers) this.#bodies--;
+      this.clock.stir();
+    };
+    this.#bodies++;
+    let result: unknown;
+    try {
+      result = execute();
+    } catch (error) {
+      end();
+      throw error;
+    }
+    const isThenable = typeof result === "object" && result !== null && "then" in result;
+    if (isThenable) return Promise.resolve(result).finally(end);
+    end();
+    return result;
   }
 }
 
-function wrapped(body: StepBody, around: (execute: () => Promise<unknown>) => Promise<unknown>): StepBody {
+function wrapped(body: StepBody, around: (execute: () => unknown) => unknown): StepBody {
   return body.kind === "step"
-    ? { ...body, run: (context: StepContext) => around(async () => body.run(context)) }
-    : { ...body, run: (tx, context) => around(async () => body.run(tx, context)) };
+    ? { ...body, run: (context: StepContext) => around(() => body.run(context)) }
+    : { ...body, run: (tx, context) => around(() => body.run(tx, context)) };
 }
 
 /** Nobody looks for what is announced, and who waits leaves at once. */
