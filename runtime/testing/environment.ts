@@ -69,6 +69,8 @@ export interface TestEnvironment {
   /**
    * Ends the worker without a word, as a crash does: what it has not committed is gone. Another takes over at once.
    * Resolves when it has begun. Bodies of steps under way go on, and nobody hears of what they come to.
+   *
+   * Rejects with ARGUMENT_INVALID when the environment was stopped.
    */
   killWorker(): Promise<void>;
   /** Ends everything. Open runs are gone; what waits for them rejects with RUN_STILL_OPEN. */

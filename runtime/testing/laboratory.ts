@@ -126,9 +126,10 @@ export class Laboratory {
   }
 
   /** Ends the worker without a word. The next one takes its runs over at once: no test waits for a lease to run out. */
-  kill(): Promise<void> {
+  async kill(): Promise<void> {
+    this.time.requireOpen();
     this.#life.kill();
-    return this.#takingOver ?? Promise.resolve();
+    await this.#takingOver;
   }
 
   /** What a worker finds out by looking now and then, at once: runs that are due or lost, mail, answers, closed runs. */
@@ -214,14 +215,22 @@ export class Laboratory {
       store: this.store,
       leases: this.#keeper.open(),
       wakeups: this.#wakeups(whose, this.#bus.open(world)),
-      traffic: traffic?.(this) ?? ((_call, execute) => execute()),
+      traffic: this.#untilStopped(traffic?.(this)),
+      mayDie: () => this.time.isOpen,
       onKilled: () => {
-        this.#takingOver = this.#takeOver(this.#worker.stats.workerId).finally(() => {
-          this.#takingOver = undefined;
+        const takingOver = this.#takeOver(this.#worker.stats.workerId).finally(() => {
+          // The next one may have been killed as soon as it began.
+          if (this.#takingOver === takingOver) this.#takingOver = undefined;
           this.clock.stir();
         });
+        this.#takingOver = takingOver;
       },
     });
+  }
+
+  /** Nothing is in the way of an orderly end. */
+  #untilStopped(traffic: Traffic | undefined): Traffic {
+    return (call, execute) => (traffic !== undefined && this.time.isOpen ? traffic(call, execute) : execute());
   }
 
   #workerOf(life: WorkerLife): WorkerLoop {

@@ -23,6 +23,8 @@ export interface WorkerLifeOptions {
   readonly leases: Leases;
   readonly wakeups: Wakeups;
   readonly traffic: Traffic;
+  /** False once the environment stops: a worker that is asked to end in order is not killed over it. */
+  readonly mayDie: () => boolean;
   /** Called once, when the worker is killed. */
   readonly onKilled: () => void;
 }
@@ -56,7 +58,7 @@ export class WorkerLife {
   }
 
   kill(): void {
-    if (this.#isOver) return;
+    if (this.#isOver || !this.#options.mayDie()) return;
     this.#isOver = true;
     for (const cancel of this.#timers) cancel();
     this.#timers.clear();

@@ -110,6 +110,21 @@ test("the same seed brings about the same history", async () => {
   for (const seed of [3, 4, 5]) expect(await historyUnder(seed)).toEqual(await historyUnder(seed));
 });
 
+test("an environment under heavy faults stops with runs that are open, and kills nobody afterwards", async () => {
+  const endless = workflow("endless", async (isBusy: boolean) => {
+    if (isBusy) await step("hang", () => new Promise(() => {}));
+    await condition(() => false);
+  });
+  for (let seed = 1; seed <= 20; seed++) {
+    const faults = { seed, lostRequests: 0.3, lostReplies: 0.3, lostRuns: 0.2, crashes: 0.5 };
+    const env = await testEnvironment({ workflows: [endless], faults });
+    await env.client.startMany(endless, [{ input: true }, { input: false }]);
+    await env.advance("10s", { pastSteps: true });
+    await env.stop();
+    await expect(env.killWorker()).rejects.toMatchObject({ code: "ARGUMENT_INVALID" });
+  }
+});
+
 test("a rate that is none is refused", async () => {
   const opening = testEnvironment({ workflows: [busy], faults: { seed: 1, crashes: 2 } });
   await expect(opening).rejects.toMatchObject({ code: "ARGUMENT_INVALID", details: { argument: "crashes" } });

@@ -104,6 +104,17 @@ test("a killed worker is followed by another, which makes the attempt again", as
   expect(charged.calls.map(({ attempt }) => attempt)).toEqual([1, 1]);
 });
 
+test("a run that loses its workers again and again is set aside, and its result says so", async () => {
+  const hanging = workflow("hanging", () => step("hang", () => new Promise<void>(() => {})));
+  const env = await open([hanging]);
+  const run = await env.client.start(hanging);
+  for (let crash = 0; crash < 5; crash++) {
+    await env.advance(0, { pastSteps: true });
+    await env.killWorker();
+  }
+  await expect(run.result()).rejects.toThrow("5 workers claimed this run and none of them got it any further");
+});
+
 test("what is wrong with a mock is said at once", async () => {
   const env = await open([buying]);
   expect(() => env.mockStep("", () => 1)).toThrow(expect.objectContaining({ code: "ARGUMENT_INVALID" }));
