@@ -2,16 +2,15 @@
 
 import { sleep, step, workflow } from "everstep";
 import type { Event, HistoryEvent } from "../../sdk/protocol/event.ts";
+import { built } from "../built.ts";
 import { round, timed } from "../measure.ts";
 import type { Figure } from "../scenario.ts";
 
-// The built engine, as users have it: a loader that compiles sources on the way would slow down what is measured.
-const built = (path: string) => import(new URL(`../../dist/${path}`, import.meta.url).href);
-const { RunEngine }: typeof import("../../runtime/replay/engine.ts") = await built("runtime/replay/engine.js");
-const { TurnLoop }: typeof import("../../runtime/replay/turn-loop.ts") = await built("runtime/replay/turn-loop.js");
-const { systemClock }: typeof import("../../runtime/world/system.ts") = await built("runtime/world/system.js");
-const { fromRecord, toRecord }: typeof import("../../sdk/protocol/event-record.ts") =
-  await built("sdk/protocol/event-record.js");
+const { RunEngine } = await built<typeof import("../../runtime/replay/engine.ts")>("runtime/replay/engine.ts");
+const { TurnLoop } = await built<typeof import("../../runtime/replay/turn-loop.ts")>("runtime/replay/turn-loop.ts");
+const { systemClock } = await built<typeof import("../../runtime/world/system.ts")>("runtime/world/system.ts");
+const { fromRecord, toRecord } =
+  await built<typeof import("../../sdk/protocol/event-record.ts")>("sdk/protocol/event-record.ts");
 
 const EVENTS = 10_000;
 const ROUNDS = 9;
