@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 import { describeMachine, onFreshDatabase, onPostgres } from "./database.ts";
 import everstep from "./engines/everstep.ts";
 import { measureFloor } from "./floor.ts";
-import type { Figure, Size } from "./scenario.ts";
+import { barText, type Figure, holdsBar, type Size } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios/all.ts";
 import { OWN_SCENARIOS } from "./scenarios/own.ts";
 import { measureReplay } from "./scenarios/replay.ts";
@@ -36,11 +36,9 @@ function report(scenario: string, title: string, figures: readonly Figure[]): vo
   }
 }
 
-function barOf({ value, bar }: Figure): string {
-  if (bar === undefined) return "";
-  const [isHeld, text] =
-    "atMost" in bar ? [value <= bar.atMost, `≤ ${bar.atMost}`] : [value >= bar.atLeast, `≥ ${bar.atLeast}`];
-  return `  ${isHeld ? "holds" : "MISSES"} ${text}`;
+function barOf(figure: Figure): string {
+  if (figure.bar === undefined) return "";
+  return `  ${holdsBar(figure) ? "holds" : "MISSES"} ${barText(figure)}`;
 }
 
 async function main(): Promise<void> {

@@ -10,6 +10,17 @@ export interface Figure {
   readonly bar?: { readonly atMost: number } | { readonly atLeast: number };
 }
 
+export function holdsBar({ value, bar }: Figure): boolean {
+  if (bar === undefined) return true;
+  return "atMost" in bar ? value <= bar.atMost : value >= bar.atLeast;
+}
+
+/** As in "≤ 250"; empty without a bar. */
+export function barText({ bar }: Figure): string {
+  if (bar === undefined) return "";
+  return "atMost" in bar ? `≤ ${bar.atMost}` : `≥ ${bar.atLeast}`;
+}
+
 /** What a scenario needs from an engine. Workloads are fixed by name, so that each engine writes them as its users would. */
 export interface Engine {
   readonly name: string;

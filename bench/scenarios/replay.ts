@@ -22,8 +22,8 @@ const long = workflow("long", async (count: number) => {
   return total;
 });
 
-export async function measureReplay(): Promise<readonly Figure[]> {
-  const records = history().map((event, index) => ({
+export async function measureReplay(length = EVENTS): Promise<readonly Figure[]> {
+  const records = history(length).map((event, index) => ({
     ...toRecord(event),
     seq: index + 1,
     at: 1_700_000_000_000 + index,
@@ -32,22 +32,22 @@ export async function measureReplay(): Promise<readonly Figure[]> {
   for (let round = 0; round < ROUNDS; round++) {
     const events = records.map(fromRecord).filter((event): event is HistoryEvent => event !== undefined);
     const { ms } = await timed(() => replay(events));
-    rates.push(EVENTS / (ms / 1000));
+    rates.push(length / (ms / 1000));
   }
   rates.sort((a, b) => a - b);
   return [
     {
-      name: `replay of ${EVENTS} events`,
+      name: `replay of ${length} events`,
       value: round(rates[Math.floor(ROUNDS / 2)] ?? Number.NaN, 0),
       unit: "events/s",
     },
   ];
 }
 
-function history(): Event[] {
-  const started: Event = { type: "RunStarted", workflow: "long", input: String(EVENTS), seed: "seed" };
+function history(length: number): Event[] {
+  const started: Event = { type: "RunStarted", workflow: "long", input: String(length), seed: "seed" };
   const steps = Array.from(
-    { length: EVENTS },
+    { length },
     (_, index): Event => ({
       type: "StepCompleted",
       command: index + 1,
