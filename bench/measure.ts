@@ -37,6 +37,9 @@ export function round(value: number, digits = 2): number {
   return Math.round(value * factor) / factor;
 }
 
+/** Ms since the epoch, to be compared between the processes of one machine. */
+export const now = (): number => performance.timeOrigin + performance.now();
+
 export const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The heap in use after a collection, where the process was started with --expose-gc. */

@@ -2,6 +2,7 @@
 // asked for what it uses by messages; ends with its parent.
 
 import { Worker } from "everstep/runtime";
+import { now } from "./measure.ts";
 import { steps, watched, watchSteps } from "./workflows.ts";
 
 export interface WorkerAssignment {
@@ -21,12 +22,9 @@ export interface Usage {
   readonly rss: number;
   /** After a collection. */
   readonly heapUsed: number;
-  /** Ms since the start of the process. */
+  /** CPU time of the process so far. */
   readonly cpuMs: number;
 }
-
-/** Ms since the epoch, to be compared between the processes of one machine. */
-export const now = (): number => performance.timeOrigin + performance.now();
 
 async function main({ databaseUrl, redisUrl, dieAtStep }: WorkerAssignment): Promise<void> {
   const tell = (message: WorkerMessage) => process.send?.(message);
@@ -58,5 +56,4 @@ function usage(): Usage {
   return { rss, heapUsed, cpuMs: (user + system) / 1000 };
 }
 
-if (process.argv[2] !== undefined && process.send !== undefined)
-  await main(JSON.parse(process.argv[2]) as WorkerAssignment);
+await main(JSON.parse(process.argv[2] ?? "{}") as WorkerAssignment);

@@ -4,9 +4,8 @@
 import { Client } from "everstep/client";
 import { migrate } from "everstep/runtime";
 import pg from "pg";
-import { round, wait } from "../measure.ts";
+import { now, round, wait } from "../measure.ts";
 import type { OwnScenario } from "../scenario.ts";
-import { now } from "../worker-main.ts";
 import { startWorkerProcess } from "../worker-process.ts";
 import { watched } from "../workflows.ts";
 
