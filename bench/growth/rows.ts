@@ -66,14 +66,15 @@ async function measure(place: GrowthPlace, stage: string, claimable: number): Pr
     const { p50, p99 } = spreadOf(short);
     const late = await lateness(engine, stage);
     return [
+      { name: `claim of ${CLAIM_BATCH} p50`, value: round(claims.p50), unit: "ms" },
       {
-        name: `claim of ${CLAIM_BATCH} p99`,
+        name: "claim p99",
         value: round(claims.p99),
         unit: "ms",
         bar: { atMost: MOST_CLAIM_MS },
       },
       { name: "one-step run p50", value: round(p50, 1), unit: "ms" },
-      { name: "p99", value: round(p99, 1), unit: "ms" },
+      { name: "one-step run p99", value: round(p99, 1), unit: "ms" },
       { name: "throughput", value: round((MANY_RUNS * STEPS) / (many.ms / 1000), 0), unit: "steps/s" },
       { name: "woken late p99", value: round(spreadOf(late).p99, 0), unit: "ms", bar: { atMost: MOST_LATE_MS } },
       { name: "woken early", value: late.filter((ms) => ms < 0).length, unit: "", bar: { atMost: 0 } },
