@@ -23,6 +23,11 @@ export class TurnLoop {
     this.#afterDrain = afterDrain;
   }
 
+  /** Runs whose code is being run. */
+  get size(): number {
+    return this.#tracks.size;
+  }
+
   /**
    * Delivers `events`, and begins the run before the first that needs it, or at the end if `begins`. Calls `onQuiet` once
    * all is delivered and the code is quiet, or the engine broke; feeding more before that prolongs the same round.

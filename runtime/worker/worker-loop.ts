@@ -96,6 +96,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
   #phase: "new" | "running" | "stopping" | "stopped" = "new";
   #onEmpty: (() => void) | undefined;
   #liveBytes = 0;
+  #holdsClaims = false;
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
@@ -115,6 +116,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
       concurrency: settings.commitConcurrency,
       maxRunsPerCommit: settings.maxRunsPerCommit,
       maxBytesPerCommit: settings.maxBytesPerCommit,
+      onAnswer: () => this.#letClaimsGoOn(),
     });
     this.#heartbeats = new HeartbeatKeeper({ store, world, everyMs: settings.heartbeatEveryMs });
     this.#steps = new StepRunner({
@@ -141,7 +143,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
       pollMs: settings.pollMs,
       workerId,
       isTrusted,
-      room: () => this.#room(),
+      room: () => Math.min(this.#room(), this.#roomForClaims()),
       hasSuspect: () => this.#suspects.size > 0,
       accept: (run, history) => this.#accept(run, history),
     });
@@ -280,6 +282,20 @@ export class WorkerLoop implements RunHost, LocalWorker {
 
   #room(): number {
     return this.#phase === "running" && !this.#isFull() ? this.#parts.settings.maxLiveRuns - this.#runs.size : 0;
+  }
+
+  /**
+   * However many runs are due, no more are claimed than keep the commits filled. All that are under way share the commits:
+   * a run that comes while thousands fall due at once would wait behind each of them at every commit.
+   */
+  #roomForClaims(): number {
+    const room = this.#parts.settings.maxRunsPerClaim * CLAIMS_AHEAD - this.#committer.backlog - this.#turns.size;
+    this.#holdsClaims = room <= 0;
+    return Math.max(0, room);
+  }
+
+  #letClaimsGoOn(): void {
+    if (this.#holdsClaims && this.#roomForClaims() >= this.#parts.settings.maxRunsPerClaim) this.#claimer.wake();
   }
 
   #isFull(): boolean {
@@ -493,6 +509,8 @@ export class WorkerLoop implements RunHost, LocalWorker {
 const LEFTOVERS_EVERY_MS = 60_000;
 const ABORT_GRACE_MS = 1_000;
 const RELEASE_GRACE_MS = 5_000;
+/** Claims whose runs may be busy at once. */
+const CLAIMS_AHEAD = 2;
 /** From this part of a bound on, quiet runs leave without lingering. */
 const CROWDED = 0.8;
 
