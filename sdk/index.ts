@@ -16,6 +16,7 @@ export {
 export type { RetryOptions } from "./protocol/retry-policy.ts";
 export { nonCancellable } from "./workflow/cancel.ts";
 export { type ConditionOptions, condition } from "./workflow/condition.ts";
+export { allHandlersFinished, type HandlerOptions } from "./workflow/handlers.ts";
 export { type WorkflowInfo, workflowInfo } from "./workflow/info.ts";
 export { log, type WorkflowLog } from "./workflow/log.ts";
 export { defineQuery, type QueryDefinition } from "./workflow/query.ts";
@@ -30,4 +31,5 @@ export {
   step,
   transaction,
 } from "./workflow/step.ts";
+export { defineUpdate, type UpdateDefinition, type UpdateOptions } from "./workflow/update.ts";
 export { type AnyWorkflow, type Workflow, type WorkflowOptions, workflow } from "./workflow/workflow.ts";

@@ -1,12 +1,15 @@
 // Starts and watches runs. Typed by the workflow's own types; everything it does goes through the front door.
 
 import { type Duration, toMs } from "../protocol/duration.ts";
+import { invariant } from "../protocol/errors.ts";
 import { encodePayload } from "../protocol/payload.ts";
 import type { RunStatus, RunSummary } from "../protocol/run.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
+import type { UpdateDefinition } from "../workflow/update.ts";
 import type { Workflow } from "../workflow/workflow.ts";
 import type { FrontDoor, StartCall } from "./front-door.ts";
-import { RunHandle } from "./run-handle.ts";
+import { RunHandle, updateCall } from "./run-handle.ts";
+import { UpdateHandle } from "./update-handle.ts";
 
 interface StartSettings {
   /** The caller's stable key: no two open runs have the same. Default: the run's own id. */
@@ -35,6 +38,12 @@ export type SignalWithStartOptions<Input, Payload> = StartOptions<Input> & {
   readonly signal: SignalDefinition<Payload>;
   readonly signalId?: string;
 } & (undefined extends Payload ? { readonly payload?: Payload } : { readonly payload: Payload });
+
+export type UpdateWithStartOptions<Input, Result, UpdateInput> = StartOptions<Input> & {
+  readonly update: UpdateDefinition<Result, UpdateInput>;
+  /** As for `update`. Default: the `requestId` when there is one, else a new random id. */
+  readonly updateId?: string;
+} & (undefined extends UpdateInput ? { readonly updateInput?: UpdateInput } : { readonly updateInput: UpdateInput });
 
 export interface ListOptions {
   /** Name of the workflow. */
@@ -113,6 +122,29 @@ export class WorkflowClient {
   }
 
   /**
+   * Sends an update to the open run with this id, or starts one with the update in its mailbox, in one transaction.
+   * Resolves when that is committed, whatever becomes of the update: `update.result()` waits for it.
+   *
+   * Throws like `start`.
+   */
+  async updateWithStart<Input, Result, UpdateInput, UpdateResult>(
+    workflow: Workflow<Input, Result>,
+    options: UpdateWithStartOptions<Input, UpdateResult, UpdateInput>,
+  ): Promise<{ readonly run: RunHandle<Result>; readonly update: UpdateHandle<UpdateResult> }> {
+    const { update, updateInput, updateId } = options;
+    const reply = await this.#door.start({
+      ...startCall(workflow, options),
+      onConflict: options.onConflict ?? "useExisting",
+      update: updateCall(update, updateInput, updateId ?? options.requestId),
+    });
+    invariant(reply.update !== null, "an update that was sent has an id");
+    return {
+      run: new RunHandle<Result>(this.#door, reply.workflowId, reply.runId, true),
+      update: new UpdateHandle<UpdateResult>(this.#door, reply.update),
+    };
+  }
+
+  /**
    * A handle to the run with this workflow id: the open one, else the latest, or the one with `runId`. Asks nothing of
    * the database yet.
    */
@@ -154,5 +186,6 @@ function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: St
     delayMs: delay === undefined ? 0 : toMs(delay, "start({ delay })"),
     timeoutMs: timeout === undefined ? workflow.timeoutMs : toMs(timeout, "start({ timeout })"),
     signal: null,
+    update: null,
   };
 }

@@ -4,6 +4,7 @@ import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError } from "../protocol/errors.ts";
 import { assertName } from "../protocol/names.ts";
 import { requireRun } from "./ambient.ts";
+import { type HandlerOptions, unfinishedPolicy } from "./handlers.ts";
 import type { SignalMessage } from "./run-context.ts";
 
 declare const PAYLOAD: unique symbol;
@@ -31,11 +32,12 @@ export interface SignalDefinition<Payload> {
   /**
    * Calls `react` for each signal of this name, those that already wait at once and in order. An async handler may use
    * steps and timers; it runs beside the main function. An error it throws fails the run. A later handler replaces an
-   * earlier one; while there is one, `receive` gets nothing.
+   * earlier one; while there is one, `receive` gets nothing. The run does not wait for a handler before it closes: see
+   * `allHandlersFinished`.
    *
-   * Throws OUTSIDE_WORKFLOW where no run is.
+   * Throws ARGUMENT_INVALID, and OUTSIDE_WORKFLOW where no run is.
    */
-  handle(react: (payload: Payload) => void | Promise<void>): void;
+  handle(react: (payload: Payload) => void | Promise<void>, options?: HandlerOptions): void;
 }
 
 /**
@@ -71,12 +73,14 @@ export function defineSignal<Payload = void>(name: string): SignalDefinition<Pay
   return {
     name,
     receive: receive as SignalDefinition<Payload>["receive"],
-    handle(react) {
+    handle(react, options) {
       if (typeof react !== "function") {
         const message = `signal "${name}".handle() takes a function; got ${typeof react}.`;
         throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "react" } });
       }
-      requireRun(`signal "${name}".handle()`).run.handleSignal(name, (message) => react(read(message)));
+      const onUnfinished = unfinishedPolicy(options, `signal "${name}".handle()`);
+      const { run } = requireRun(`signal "${name}".handle()`);
+      run.handleSignal(name, { run: (message) => react(read(message)), onUnfinished });
     },
   };
 }
