@@ -53,5 +53,5 @@ export {
 } from "../sdk/client/run-handle.ts";
 export { UpdateHandle, type UpdateWaitOptions } from "../sdk/client/update-handle.ts";
 export { ERRORS, type ErrorCode, EverstepError, isEverstepError } from "../sdk/protocol/errors.ts";
-export type { PendingStepWork, PendingTimerWork, PendingWork } from "../sdk/protocol/pending-work.ts";
+export type { PendingHandler, PendingStepWork, PendingTimerWork, PendingWork } from "../sdk/protocol/pending-work.ts";
 export type { BlockedKind, BlockedReason, RunStatus, RunSummary } from "../sdk/protocol/run.ts";

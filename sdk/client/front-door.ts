@@ -86,7 +86,7 @@ export interface RunDescription extends RunSummary {
   readonly blocked: BlockedReason | null;
   /** Claims without progress since. */
   readonly crashCount: number;
-  /** Stored signals that the run has not taken yet. */
+  /** Stored signals, updates and cancel requests that the run has not taken yet. */
   readonly unreadMail: number;
   /** Steps, timers and waits. Null when the run is closed, or no worker answered in time. */
   readonly pending: PendingWork | null;
