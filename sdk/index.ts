@@ -14,6 +14,7 @@ export {
   TimeoutFailure,
 } from "./protocol/failures.ts";
 export type { RetryOptions } from "./protocol/retry-policy.ts";
+export type { StandardSchema } from "./protocol/standard-schema.ts";
 export { nonCancellable } from "./workflow/cancel.ts";
 export { type ConditionOptions, condition } from "./workflow/condition.ts";
 export { allHandlersFinished, type HandlerOptions } from "./workflow/handlers.ts";

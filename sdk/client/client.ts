@@ -2,13 +2,12 @@
 
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { invariant } from "../protocol/errors.ts";
-import { encodePayload } from "../protocol/payload.ts";
 import type { RunStatus, RunSummary } from "../protocol/run.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
 import type { UpdateDefinition } from "../workflow/update.ts";
 import type { Workflow } from "../workflow/workflow.ts";
 import type { FrontDoor, StartCall } from "./front-door.ts";
-import { RunHandle, updateCall } from "./run-handle.ts";
+import { encodeChecked, RunHandle, signalCall, updateCall } from "./run-handle.ts";
 import { UpdateHandle } from "./update-handle.ts";
 
 interface StartSettings {
@@ -35,12 +34,12 @@ export type StartOptions<Input> = StartSettings &
 type StartArguments<Input> = undefined extends Input ? [options?: StartOptions<Input>] : [options: StartOptions<Input>];
 
 export type SignalWithStartOptions<Input, Payload> = StartOptions<Input> & {
-  readonly signal: SignalDefinition<Payload>;
+  readonly signal: SignalDefinition<Payload, unknown>;
   readonly signalId?: string;
 } & (undefined extends Payload ? { readonly payload?: Payload } : { readonly payload: Payload });
 
 export type UpdateWithStartOptions<Input, Result, UpdateInput> = StartOptions<Input> & {
-  readonly update: UpdateDefinition<Result, UpdateInput>;
+  readonly update: UpdateDefinition<Result, UpdateInput, unknown, unknown>;
   /** As for `update`. Default: the `requestId` when there is one, else a new random id. */
   readonly updateId?: string;
 } & (undefined extends UpdateInput ? { readonly updateInput?: UpdateInput } : { readonly updateInput: UpdateInput });
@@ -112,11 +111,7 @@ export class WorkflowClient {
     const reply = await this.#door.start({
       ...startCall(workflow, options),
       onConflict: options.onConflict ?? "useExisting",
-      signal: {
-        signalId: signalId ?? null,
-        name: signal.name,
-        payload: encodePayload(payload, `payload of signal "${signal.name}"`),
-      },
+      signal: signalCall(signal, payload, signalId),
     });
     return new RunHandle<Result>(this.#door, reply.workflowId, reply.runId, true);
   }
@@ -179,7 +174,7 @@ function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: St
     workflow: workflow.name,
     workflowId: id ?? null,
     queue: queue ?? null,
-    input: encodePayload(input, `input of workflow "${workflow.name}"`),
+    input: encodeChecked(workflow.schema, input, `input of workflow "${workflow.name}"`),
     requestId: requestId ?? null,
     onConflict: onConflict ?? "fail",
     onReuse: onReuse ?? "allow",

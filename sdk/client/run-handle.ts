@@ -3,11 +3,20 @@
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError } from "../protocol/errors.ts";
 import { CanceledFailure, fromFailure, TerminatedFailure, TimeoutFailure } from "../protocol/failures.ts";
-import { decodePayload, encodePayload } from "../protocol/payload.ts";
+import { decodePayload, encodePayload, type Payload } from "../protocol/payload.ts";
+import { parseWith, type StandardSchema } from "../protocol/standard-schema.ts";
 import type { QueryDefinition } from "../workflow/query.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
 import type { UpdateDefinition } from "../workflow/update.ts";
-import type { ClosedRun, FrontDoor, RunDescription, RunReference, ShownEvent, UpdateCall } from "./front-door.ts";
+import type {
+  ClosedRun,
+  FrontDoor,
+  RunDescription,
+  RunReference,
+  ShownEvent,
+  SignalCall,
+  UpdateCall,
+} from "./front-door.ts";
 import { RunFailedError } from "./run-failed-error.ts";
 import { UpdateHandle, type UpdateWaitOptions } from "./update-handle.ts";
 
@@ -77,17 +86,13 @@ export class RunHandle<Result = unknown> {
   /**
    * Sends a signal. Resolves when it is stored: it will be delivered exactly once, in order, even if nothing runs now.
    *
-   * Throws RUN_NOT_FOUND, RUN_CLOSED, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
+   * Throws RUN_NOT_FOUND, RUN_CLOSED, ARGUMENT_INVALID, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
    */
   async signal<Payload>(
-    signal: SignalDefinition<Payload>,
+    signal: SignalDefinition<Payload, unknown>,
     ...[payload, options]: WithInput<Payload, [options?: SignalOptions]>
   ): Promise<void> {
-    await this.#door.signal(this.#reference, {
-      signalId: options?.signalId ?? null,
-      name: signal.name,
-      payload: encodePayload(payload, `payload of signal "${signal.name}"`),
-    });
+    await this.#door.signal(this.#reference, signalCall(signal, payload as Payload, options?.signalId));
   }
 
   /**
@@ -99,16 +104,16 @@ export class RunHandle<Result = unknown> {
    * UPDATE_TIMED_OUT, RUN_NOT_FOUND, ARGUMENT_INVALID, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
    */
   update<Result, Input>(
-    update: UpdateDefinition<Result, Input>,
+    update: UpdateDefinition<Result, Input, unknown, unknown>,
     ...[input, options]: WithInput<Input, [options?: SendUpdateOptions & { readonly waitFor?: "completed" }]>
   ): Promise<Result>;
   update<Result, Input>(
-    update: UpdateDefinition<Result, Input>,
+    update: UpdateDefinition<Result, Input, unknown, unknown>,
     input: Input,
     options: SendUpdateOptions & { readonly waitFor: "stored" | "accepted" },
   ): Promise<UpdateHandle<Result>>;
   async update<Result, Input>(
-    update: UpdateDefinition<Result, Input>,
+    update: UpdateDefinition<Result, Input, unknown, unknown>,
     input?: Input,
     options: SendUpdateOptions = {},
   ): Promise<Result | UpdateHandle<Result>> {
@@ -125,7 +130,10 @@ export class RunHandle<Result = unknown> {
   }
 
   /** A handle to an update that was sent with this id. Asks nothing of the database yet. */
-  getUpdate<Result, Input>(update: UpdateDefinition<Result, Input>, updateId: string): UpdateHandle<Result> {
+  getUpdate<Result, Input>(
+    update: UpdateDefinition<Result, Input, unknown, unknown>,
+    updateId: string,
+  ): UpdateHandle<Result> {
     return new UpdateHandle<Result>(this.#door, { to: this.#reference, updateId, name: update.name, after: 0 });
   }
 
@@ -135,12 +143,12 @@ export class RunHandle<Result = unknown> {
    * Throws QUERY_UNKNOWN, QUERY_FAILED, QUERY_TIMED_OUT, WORKFLOW_UNKNOWN, DIVERGENCE, RUN_NOT_FOUND, STORE_UNAVAILABLE.
    */
   async query<Answer, Input>(
-    query: QueryDefinition<Answer, Input>,
+    query: QueryDefinition<Answer, Input, unknown, unknown>,
     ...[input, options]: WithInput<Input, [options?: QueryOptions]>
   ): Promise<Answer> {
     const timeout = options?.timeout;
     const timeoutMs = timeout === undefined ? DEFAULT_QUERY_TIMEOUT_MS : toMs(timeout, "query({ timeout })");
-    const stored = encodePayload(input, `input of query "${query.name}"`);
+    const stored = encodeChecked(query.schema, input, `input of query "${query.name}"`);
     const answer = await this.#door.query(this.#reference, query.name, stored, timeoutMs);
     return decodePayload(answer, `answer of query "${query.name}"`) as Answer;
   }
@@ -183,14 +191,33 @@ export class RunHandle<Result = unknown> {
   }
 }
 
-/** An update in stored form. Throws PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE. */
+/** A signal in stored form. Throws ARGUMENT_INVALID, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE. */
+export function signalCall<Payload>(
+  signal: SignalDefinition<Payload, unknown>,
+  payload: Payload | undefined,
+  signalId: string | undefined,
+): SignalCall {
+  const { name, schema } = signal;
+  return { signalId: signalId ?? null, name, payload: encodeChecked(schema, payload, `payload of signal "${name}"`) };
+}
+
+/**
+ * The stored form of a value that fits the schema, as it was given: what the schema makes of it is made where the code
+ * gets it, so that it is the same whoever sent it.
+ */
+export function encodeChecked(schema: StandardSchema | undefined, value: unknown, what: string): Payload {
+  parseWith(schema, value, what);
+  return encodePayload(value, what);
+}
+
+/** An update in stored form. Throws ARGUMENT_INVALID, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE. */
 export function updateCall<Result, Input>(
-  update: UpdateDefinition<Result, Input>,
+  update: UpdateDefinition<Result, Input, unknown, unknown>,
   input: Input | undefined,
   updateId: string | undefined,
 ): UpdateCall {
   const { name } = update;
-  return { updateId: updateId ?? null, name, input: encodePayload(input, `input of update "${name}"`) };
+  return { updateId: updateId ?? null, name, input: encodeChecked(update.schema, input, `input of update "${name}"`) };
 }
 
 function causeOf(closed: ClosedRun): Error {

@@ -2,6 +2,13 @@
 
 import { EverstepError } from "../protocol/errors.ts";
 import { assertName } from "../protocol/names.ts";
+import {
+  assertSchema,
+  parseWith,
+  type SchemaInput,
+  type SchemaOutput,
+  type StandardSchema,
+} from "../protocol/standard-schema.ts";
 import { requireRun } from "./ambient.ts";
 import { type HandlerOptions, unfinishedPolicy } from "./handlers.ts";
 
@@ -18,11 +25,13 @@ export interface UpdateOptions<Input> extends HandlerOptions {
 }
 
 /** A request with a typed input and result. Sent with `run.update(definition, input)`. */
-export interface UpdateDefinition<Result, Input = void> {
+export interface UpdateDefinition<Result, Input = void, Parsed = Input, Returned = Result> {
   readonly kind: "update";
   readonly name: string;
   readonly [RESULT]?: Result;
   readonly [INPUT]?: Input;
+  /** What inputs are checked by: before they are sent, and again before the validator and the handler get them. */
+  readonly schema?: StandardSchema;
 
   /**
    * Registers how the current run handles updates of this name; what the handler returns is the sender's answer and must
@@ -35,27 +44,49 @@ export interface UpdateDefinition<Result, Input = void> {
    *
    * Throws ARGUMENT_INVALID, and OUTSIDE_WORKFLOW where no run is.
    */
-  handle(handler: (input: Input) => Result | Promise<Result>, options?: UpdateOptions<Input>): void;
+  handle(handler: (input: Parsed) => Returned | Promise<Returned>, options?: UpdateOptions<Parsed>): void;
 }
 
 /**
- * Defines an update by name.
+ * Defines an update by name. With an `input` schema the client refuses to send another input, and the run rejects one that
+ * was stored all the same (UPDATE_REJECTED). The stored input is what was sent; validator and handler get what the schema
+ * makes of it. With an `output` schema a result that does not fit fails the update, and the sender gets what the schema makes
+ * of it; without one, the result of an update that has an `input` schema is of unknown type.
  *
- * Throws ARGUMENT_INVALID for an unusable name.
+ * Throws ARGUMENT_INVALID for an unusable name or schema.
  */
-export function defineUpdate<Result, Input = void>(name: string): UpdateDefinition<Result, Input> {
+export function defineUpdate<In extends StandardSchema, Out extends StandardSchema = StandardSchema>(
+  name: string,
+  options: { readonly input: In; readonly output?: Out },
+): UpdateDefinition<SchemaOutput<Out>, SchemaInput<In>, SchemaOutput<In>, SchemaInput<Out>>;
+export function defineUpdate<Result, Input = void>(name: string): UpdateDefinition<Result, Input>;
+export function defineUpdate(
+  name: string,
+  { input: schema, output }: { readonly input?: StandardSchema; readonly output?: StandardSchema } = {},
+): UpdateDefinition<unknown, unknown> {
   assertName(name, "defineUpdate(name)");
+  assertSchema(schema, "defineUpdate({ input })");
+  assertSchema(output, "defineUpdate({ output })");
   const caller = `update "${name}".handle()`;
+  const parse = (input: unknown) => parseWith(schema, input, `input of update "${name}"`);
+  const parseResult = (result: unknown) => parseWith(output, result, `result of update "${name}"`);
   return {
     kind: "update",
     name,
+    ...(schema === undefined ? {} : { schema }),
     handle(handler, options) {
       requireFunction(handler, caller, "handler");
       const validate = options?.validate;
       if (validate !== undefined) requireFunction(validate, caller, "validate");
       requireRun(caller).run.handleUpdate(name, {
-        validate: (input) => validate?.(input as Input),
-        run: (input) => handler(input as Input),
+        validate(input) {
+          const parsed = parse(input);
+          return validate?.(parsed);
+        },
+        run(input) {
+          const returned = handler(parse(input));
+          return returned instanceof Promise ? returned.then(parseResult) : parseResult(returned);
+        },
         onUnfinished: unfinishedPolicy(options, caller),
       });
     },

@@ -2,6 +2,7 @@
 // expected error that does not come is one itself.
 
 import { expect, expectTypeOf, test } from "vitest";
+import { z } from "zod";
 import type { WorkflowClient } from "../../sdk/client/client.ts";
 import type { RunHandle } from "../../sdk/client/run-handle.ts";
 import type { UpdateHandle } from "../../sdk/client/update-handle.ts";
@@ -161,6 +162,30 @@ async function updates(client: WorkflowClient) {
   await client.updateWithStart(order, { update: checkout });
 }
 
+async function schemas(client: WorkflowClient) {
+  const count = z.string().transform(Number);
+  const tell = defineSignal("tell", { schema: count });
+  expectTypeOf(await tell.receive()).toEqualTypeOf<number>();
+  const raise = defineUpdate("raise", { input: count, output: z.boolean() });
+  raise.handle((n) => n > 1);
+  // @ts-expect-error another result
+  raise.handle((n) => n);
+  const peek = defineQuery("peek", { input: count, output: z.boolean() });
+  peek.handle((n) => n > 1);
+  const parsed = workflow("parsed", async (n) => n + 1, { input: count, timeout: "1m" });
+  expectTypeOf(parsed).toEqualTypeOf<Workflow<string, number>>();
+  const run = await client.start(parsed, { input: "1" });
+  await run.signal(tell, "1");
+  expectTypeOf(await run.update(raise, "1")).toEqualTypeOf<boolean>();
+  expectTypeOf(await run.query(peek, "1")).toEqualTypeOf<boolean>();
+  // @ts-expect-error what is sent is text
+  await run.signal(tell, 1);
+  // @ts-expect-error what is sent is text
+  await run.update(raise, 1);
+  // @ts-expect-error what is sent is text
+  await client.start(parsed, { input: 1 });
+}
+
 async function clients(client: WorkflowClient) {
   const run = await client.start(order, { id: "order-42", input: { id: "1", total: 2 } });
   expectTypeOf(run).toEqualTypeOf<RunHandle<{ shipped: boolean }>>();
@@ -204,5 +229,5 @@ async function clients(client: WorkflowClient) {
 }
 
 test("the compiler has checked what is above", () => {
-  expect([definitions, steps, waits, updates, clients]).toHaveLength(5);
+  expect([definitions, steps, waits, updates, schemas, clients]).toHaveLength(6);
 });
