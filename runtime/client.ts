@@ -39,11 +39,19 @@ export {
   type RunPage,
   type SignalWithStartOptions,
   type StartOptions,
+  type UpdateWithStartOptions,
   WorkflowClient,
 } from "../sdk/client/client.ts";
 export type { RunDescription, ShownEvent } from "../sdk/client/front-door.ts";
 export { RunFailedError } from "../sdk/client/run-failed-error.ts";
-export { type QueryOptions, type ResultOptions, RunHandle, type SignalOptions } from "../sdk/client/run-handle.ts";
+export {
+  type QueryOptions,
+  type ResultOptions,
+  RunHandle,
+  type SendUpdateOptions,
+  type SignalOptions,
+} from "../sdk/client/run-handle.ts";
+export { UpdateHandle, type UpdateWaitOptions } from "../sdk/client/update-handle.ts";
 export { ERRORS, type ErrorCode, EverstepError, isEverstepError } from "../sdk/protocol/errors.ts";
-export type { PendingStepWork, PendingTimerWork, PendingWork } from "../sdk/protocol/pending-work.ts";
+export type { PendingHandler, PendingStepWork, PendingTimerWork, PendingWork } from "../sdk/protocol/pending-work.ts";
 export type { BlockedKind, BlockedReason, RunStatus, RunSummary } from "../sdk/protocol/run.ts";

@@ -14,12 +14,14 @@ export {
   TimeoutFailure,
 } from "./protocol/failures.ts";
 export type { RetryOptions } from "./protocol/retry-policy.ts";
+export type { StandardSchema } from "./protocol/standard-schema.ts";
 export type { ItemOutcome } from "./workflow/batch.ts";
 export { BatchFailure, type FailedItem } from "./workflow/batch-failure.ts";
 export { type CancellableScope, cancelScope, nonCancellable } from "./workflow/cancel.ts";
 export { CompensationFailure, type FailedCompensation } from "./workflow/compensation-failure.ts";
 export type { Tolerance } from "./workflow/completion-policy.ts";
 export { type ConditionOptions, condition } from "./workflow/condition.ts";
+export { allHandlersFinished, type HandlerOptions } from "./workflow/handlers.ts";
 export { type WorkflowInfo, workflowInfo } from "./workflow/info.ts";
 export { log, type WorkflowLog } from "./workflow/log.ts";
 export { type BatchOptions, map, type TolerantBatchOptions } from "./workflow/map.ts";
@@ -39,6 +41,7 @@ export {
   step,
   transaction,
 } from "./workflow/step.ts";
+export { defineUpdate, type UpdateDefinition, type UpdateOptions } from "./workflow/update.ts";
 export { type FirstSignal, type Signals, waitForAny } from "./workflow/wait-for-any.ts";
 export { withTimeout } from "./workflow/with-timeout.ts";
 export { type AnyWorkflow, type Workflow, type WorkflowOptions, workflow } from "./workflow/workflow.ts";

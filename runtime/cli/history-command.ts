@@ -40,6 +40,12 @@ function tell(event: ShownEvent): string {
       return event.name;
     case "SignalReceived":
       return `${event.name} ${event.payload ?? ""}`;
+    case "UpdateAccepted":
+      return `${event.name} ${event.input ?? ""}`;
+    case "UpdateCompleted":
+      return event.failure === null
+        ? `${event.name} -> ${event.result ?? "nothing"}`
+        : `${event.name}: ${event.failure.type}: ${event.failure.message}`;
     case "CancelRequested":
     case "RunTerminated":
       return event.reason;

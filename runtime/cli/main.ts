@@ -9,7 +9,7 @@ import { describeCommand } from "./describe-command.ts";
 import { devCommand } from "./dev-command.ts";
 import { historyCommand } from "./history-command.ts";
 import { listCommand } from "./list-command.ts";
-import { cancelCommand, queryCommand, signalCommand, terminateCommand } from "./message-commands.ts";
+import { cancelCommand, queryCommand, signalCommand, terminateCommand, updateCommand } from "./message-commands.ts";
 import { migrateCommand } from "./migrate-command.ts";
 import { resultCommand } from "./result-command.ts";
 import { startCommand } from "./start-command.ts";
@@ -31,6 +31,7 @@ function everstepCommand(): Command {
     .addCommand(historyCommand())
     .addCommand(resultCommand())
     .addCommand(signalCommand())
+    .addCommand(updateCommand())
     .addCommand(queryCommand())
     .addCommand(cancelCommand())
     .addCommand(terminateCommand());

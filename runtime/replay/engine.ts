@@ -13,11 +13,13 @@ import type {
   StepAttemptFailed,
   TimerStarted,
   UnreadSignal,
+  UpdateAccepted,
 } from "../../sdk/protocol/event.ts";
 import type { Failure } from "../../sdk/protocol/failure.ts";
 import { CanceledFailure, fromStepFailed, isCanceled, toFailure } from "../../sdk/protocol/failures.ts";
 import { decodePayload, encodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { type SeededRandom, seededRandom } from "../../sdk/protocol/random.ts";
+import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 import { type Ambient, runWithAmbient } from "../../sdk/workflow/ambient.ts";
 import { CancelScope } from "../../sdk/workflow/cancel-scope.ts";
 import type { WorkflowInfo } from "../../sdk/workflow/info.ts";
@@ -25,18 +27,22 @@ import type { WorkflowLog } from "../../sdk/workflow/log.ts";
 import type {
   PendingCondition,
   RunContext,
+  SignalHandler,
   SignalMessage,
   StepAsk,
   TimerAsk,
   PendingTimer as TimerHandle,
+  UpdateHandler,
 } from "../../sdk/workflow/run-context.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 import { type AnsweringEvent, AskedCommands } from "./asked-commands.ts";
 import { Conditions } from "./conditions.ts";
+import { HandlersUnderWay } from "./handlers-under-way.ts";
 import { type Change, type CommandKind, type PendingCommand, PendingStep, PendingTimer } from "./pending.ts";
 import { Queries } from "./queries.ts";
 import { mutedLog, type RunFacts, runInfo } from "./run-info.ts";
 import { SignalBox } from "./signal-box.ts";
+import { type AskedUpdate, type EndedUpdate, Updates } from "./updates.ts";
 
 export interface EngineOptions {
   readonly workflow: AnyWorkflow;
@@ -63,6 +69,8 @@ export class RunEngine implements RunContext {
   readonly #signals = new SignalBox();
   readonly #queries: Queries;
   readonly #conditions = new Conditions();
+  readonly #underWay = new HandlersUnderWay();
+  readonly #updates: Updates;
   #changes: Change[] = [];
   #random: SeededRandom = seededRandom("");
   #input: Payload = null;
@@ -79,6 +87,7 @@ export class RunEngine implements RunContext {
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#queries = new Queries(options.run);
+    this.#updates = new Updates(options.run.workflowId, this.#underWay);
     this.#asked = new AskedCommands(options.run.workflowId, options.recordsCallSites === true);
   }
 
@@ -220,14 +229,26 @@ export class RunEngine implements RunContext {
 
   /** Answers from the state as it is, or throws QUERY_UNKNOWN, QUERY_FAILED. */
   query(name: string, input: Payload): Payload {
-    // A handler may draw from chance: the run's own sequence must not move by being looked at.
-    const random = this.#random;
-    this.#random = seededRandom(name);
-    try {
-      return this.#queries.answer(name, input, (handler) => this.#readOnly(() => this.#inContext(handler)));
-    } finally {
-      this.#random = random;
+    return this.#queries.answer(name, input, (handler) => this.#lookingOnly(name, handler));
+  }
+
+  /** Whether the run, as it is now, takes an update. Null: it does. Leaves no trace in the run. */
+  judgeUpdate(update: AskedUpdate): UpdateRefusal | null {
+    if (this.#phase === "started") {
+      return this.#updates.judge(update, (validate) => this.#lookingOnly(update.name, validate));
     }
+    const message = `Run ${this.info.workflowId} had ended before it came to update "${update.name}" (${update.updateId}), which had no effect.`;
+    return { code: "RUN_CLOSED", message, failure: null };
+  }
+
+  /** Updates whose handlers have ended since the last look, for the history to tell. */
+  takeEndedUpdates(): EndedUpdate[] {
+    return this.#updates.takeUntold();
+  }
+
+  /** Handlers of signals and updates that have begun and not ended. */
+  get handlersUnderWay(): HandlersUnderWay {
+    return this.#underWay;
   }
 
   /** A promise of this run's code was rejected with nobody there to handle it: the run fails, as a process would. */
@@ -298,18 +319,32 @@ export class RunEngine implements RunContext {
     return this.#signals.waitIn(scope, name);
   }
 
-  handleSignal(name: string, handler: (message: SignalMessage) => void | Promise<void>): void {
+  handleSignal(name: string, handler: SignalHandler): void {
     this.#refuseToAsk(`signal "${name}".handle()`);
     this.#signals.handle(name, (message) => {
       this.#inContext(() => {
         try {
-          const done = handler(message);
-          if (done instanceof Promise) done.catch((error) => this.rejectedUnhandled(error));
+          const done = handler.run(message);
+          if (!(done instanceof Promise)) return;
+          const leave = this.#underWay.enter({ kind: "signal", name, id: message.signalId }, handler.onUnfinished);
+          done.then(leave, (error) => {
+            leave();
+            this.rejectedUnhandled(error);
+          });
         } catch (error) {
           this.#end(() => this.#threw(error));
         }
       });
     });
+  }
+
+  handleUpdate(name: string, handler: UpdateHandler): void {
+    this.#refuseToAsk(`update "${name}".handle()`);
+    this.#updates.handle(name, handler);
+  }
+
+  get allHandlersFinished(): boolean {
+    return this.#underWay.areNone;
   }
 
   handleQuery(name: string, handler: (input: Payload) => unknown): void {
@@ -369,6 +404,13 @@ export class RunEngine implements RunContext {
       }
       case "SignalReceived":
         return this.#receive(event);
+      case "UpdateAccepted":
+        return this.#accept(event);
+      case "UpdateCompleted": {
+        const instead = this.#updates.compare(event);
+        if (instead !== undefined) this.#asked.diverge(event, instead);
+        return false;
+      }
       case "CancelRequested":
         if (this.#isCancelRequested || this.#phase === "ended") return false;
         this.#isCancelRequested = true;
@@ -402,6 +444,22 @@ export class RunEngine implements RunContext {
       return false;
     }
     return this.#turn(event.at, () => this.#signals.deliver(event, value));
+  }
+
+  #accept(event: UpdateAccepted & HistoryEvent): boolean {
+    if (this.#phase === "ended") this.#asked.diverge(event, "the code has ended by then");
+    const start = this.#updates.accept(event, (update) => this.#updateEnded(update));
+    if (start === undefined) this.#asked.diverge(event, "the code has no handler for it by then");
+    return this.#turn(event.at, () => this.#inContext(start));
+  }
+
+  #updateEnded(update: EndedUpdate): void {
+    if (this.#broken !== undefined) return;
+    if (this.#isInTurn) return this.#updates.noteEnded(update);
+    if (this.#phase === "ended") return;
+    const { workflowId, runId } = this.#options.run;
+    const message = `The handler of update "${update.name}" of run ${workflowId} was ended by something outside the run's history. Whatever it waited for last belongs in a step.`;
+    this.#breakOff(new EverstepError("FOREIGN_WAIT", message, { details: { runId } }));
   }
 
   /** The pending command that the event answers; undefined when the code has taken it back. */
@@ -485,6 +543,17 @@ export class RunEngine implements RunContext {
     return this.#conditions.wakeOne((predicate) => this.#readOnly(predicate) === true);
   }
 
+  #lookingOnly<T>(seed: string, body: () => T): T {
+    // It may draw from chance: the run's own sequence must not move by being looked at.
+    const random = this.#random;
+    this.#random = seededRandom(seed);
+    try {
+      return this.#readOnly(() => this.#inContext(body));
+    } finally {
+      this.#random = random;
+    }
+  }
+
   #readOnly<T>(body: () => T): T {
     const before = this.#isReadOnly;
     this.#isReadOnly = true;
@@ -535,12 +604,13 @@ export class RunEngine implements RunContext {
       this.#broken === undefined &&
       this.#pending.size === 0 &&
       this.#conditions.count === 0 &&
-      !this.#signals.hasReceivers
+      !this.#signals.hasReceivers &&
+      !this.#updates.hasHandlers
     );
   }
 
   #foreignWait(): EverstepError {
-    const message = `Run ${this.info.workflowId} waits for something that is no step, timer, signal or condition, ${this.#asked.describeLast()}. Nothing in its history can ever wake it; wrap what it waits for in step().`;
+    const message = `Run ${this.info.workflowId} waits for something that is no step, timer, signal, update or condition, ${this.#asked.describeLast()}. Nothing in its history can ever wake it; wrap what it waits for in step().`;
     return new EverstepError("FOREIGN_WAIT", message, { details: { runId: this.info.runId } });
   }
 

@@ -8,10 +8,14 @@ import type {
   ListCall,
   RunDescription,
   RunReference,
+  SentUpdate,
   ShownEvent,
   SignalCall,
   StartCall,
   StartReply,
+  UpdateCall,
+  UpdateOutcome,
+  UpdateStage,
 } from "../../sdk/client/front-door.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { fromRecord, toRecord } from "../../sdk/protocol/event-record.ts";
@@ -19,6 +23,7 @@ import { assertName, assertWorkflowId } from "../../sdk/protocol/names.ts";
 import { decodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { PENDING_QUERY, type PendingWork } from "../../sdk/protocol/pending-work.ts";
 import { DEFAULT_QUEUE, isClosed, type RunSummary } from "../../sdk/protocol/run.ts";
+import { CANCEL_MAIL_ID, signalMailId, updateIdOf, updateMailId } from "../store/mail-id.ts";
 import type {
   ListRequest,
   MailOutcome,
@@ -36,6 +41,7 @@ import { LocalWorkers } from "./local-workers.ts";
 import { OutcomeWaiter, type StoredOutcome } from "./outcome-waiter.ts";
 import { askQuery } from "./question.ts";
 import { isYetToBegin, summarize } from "./summary.ts";
+import { UpdateWaiter } from "./update-waiter.ts";
 
 export interface ServiceOptions {
   readonly store: Store;
@@ -66,6 +72,7 @@ export class Service implements FrontDoor {
   readonly #mail: Batcher<MailRequest, MailOutcome>;
   readonly #outcomes: OutcomeWaiter;
   readonly #locals: LocalWorkers;
+  readonly #updates: UpdateWaiter;
 
   constructor(options: ServiceOptions) {
     const { store, wakeups, world, insistForMs = 15_000, pollMs = 1_000, locals = new LocalWorkers() } = options;
@@ -87,6 +94,7 @@ export class Service implements FrontDoor {
       send: (requests) => insist(this.#insistence, () => store.sendMail(requests)),
     });
     this.#outcomes = new OutcomeWaiter({ store, wakeups, world, pollMs, locals });
+    this.#updates = new UpdateWaiter({ store, wakeups, world, pollMs, signal: this.#closing.signal });
   }
 
   async start(call: StartCall): Promise<StartReply> {
@@ -111,12 +119,30 @@ export class Service implements FrontDoor {
     assertName(name, "signal name");
     if (signalId !== null) assertWorkflowId(signalId, "signalId");
     // Chosen before the first try: a repeated send is recognised by it.
-    const mailId = `signal:${signalId ?? this.#world.chance.uuid()}`;
+    const mailId = signalMailId(signalId ?? this.#world.chance.uuid());
     await this.#send({ to, kind: "signal", mailId, name, payload });
   }
 
+  async sendUpdate(to: RunReference, { updateId, name, input }: UpdateCall): Promise<SentUpdate> {
+    const id = this.#updateId({ updateId, name });
+    const mail = await this.#send({ to, kind: "update", mailId: updateMailId(id), name, payload: input });
+    return {
+      to: mail.runId === null ? to : { runId: mail.runId, isStarted: true },
+      updateId: id,
+      name,
+      after: mail.events,
+    };
+  }
+
+  async awaitUpdate(update: SentUpdate, stage: UpdateStage, timeoutMs: number | null): Promise<UpdateOutcome | null> {
+    const { to } = update;
+    const isKnown = "runId" in to && to.isStarted === true;
+    const runId = isKnown ? to.runId : (await this.#find(to)).runId;
+    return this.#updates.wait({ ...update, runId, run: nameOf(to) }, stage, timeoutMs);
+  }
+
   async cancel(to: RunReference, reason: string): Promise<void> {
-    await this.#send({ to, kind: "cancel", mailId: "cancel", name: reason, payload: null });
+    await this.#send({ to, kind: "cancel", mailId: CANCEL_MAIL_ID, name: reason, payload: null });
   }
 
   async terminate(to: RunReference, reason: string): Promise<void> {
@@ -199,7 +225,6 @@ export class Service implements FrontDoor {
     // Chosen before the first try: a repeated start is recognised by it.
     const runId = ulid(clock.now(), () => chance.float());
     const seed = chance.uuid();
-    const { signal } = call;
     return {
       runId,
       workflowId: call.workflowId ?? runId,
@@ -211,10 +236,7 @@ export class Service implements FrontDoor {
       onReuse: call.onReuse,
       delayMs: call.delayMs,
       timeoutMs: call.timeoutMs,
-      signal:
-        signal === null
-          ? null
-          : { mailId: `signal:${signal.signalId ?? chance.uuid()}`, name: signal.name, payload: signal.payload },
+      mail: this.#mailOf(call),
       claim: null,
     };
   }
@@ -233,26 +255,48 @@ export class Service implements FrontDoor {
     }
   }
 
+  #mailOf({ signal, update }: StartCall): StartRequest["mail"] {
+    if (signal !== null) {
+      const { signalId, name, payload } = signal;
+      return { kind: "signal", mailId: signalMailId(signalId ?? this.#world.chance.uuid()), name, payload };
+    }
+    if (update === null) return null;
+    const { name, input } = update;
+    return { kind: "update", mailId: updateMailId(this.#updateId(update)), name, payload: input };
+  }
+
+  /** The sender's, or a new one: chosen before the first try, so that a repeated send is recognised by it. */
+  #updateId({ updateId, name }: Pick<UpdateCall, "updateId" | "name">): string {
+    assertName(name, "update name");
+    if (updateId !== null) assertWorkflowId(updateId, "updateId");
+    return updateId ?? this.#world.chance.uuid();
+  }
+
   #wakeStarted(pairs: readonly [StartRequest, StartOutcome][]): void {
     const topics = new Set<Topic>();
     for (const [request, { outcome, ownerId }] of pairs) {
       if (outcome === "started" && ownerId === null) topics.add(`queue/${request.queue}`);
-      else if (request.signal !== null) topics.add(ownerId === null ? `queue/${request.queue}` : `worker/${ownerId}`);
+      else if (request.mail !== null) topics.add(ownerId === null ? `queue/${request.queue}` : `worker/${ownerId}`);
     }
     this.#wakeups.publish([...topics]);
   }
 
-  async #send(request: MailRequest): Promise<void> {
-    const { outcome, mail, runId, queue, ownerId } = await this.#mail.ask(request);
+  async #send(request: MailRequest): Promise<MailOutcome> {
+    const sent = await this.#mail.ask(request);
+    const { outcome, mail, runId, queue, ownerId } = sent;
     const name = nameOf(request.to);
     if (outcome === "notFound") throw notFound(name);
     if (outcome === "closed")
-      throw closedError(name, `It takes no ${request.kind === "cancel" ? "cancel requests" : "signals"} any more.`);
-    if (runId === null) return;
-    const { to, ...item } = request;
-    if (ownerId !== null && mail !== null && this.#locals.deliver(ownerId, { ...item, runId, mail })) return;
+      throw closedError(
+        name,
+        `It takes no ${request.kind === "cancel" ? "cancel requests" : `${request.kind}s`} any more.`,
+      );
+    if (runId === null) return sent;
+    const { to: _to, ...item } = request;
+    if (ownerId !== null && mail !== null && this.#locals.deliver(ownerId, { ...item, runId, mail })) return sent;
     if (ownerId !== null) this.#wakeups.publish([`worker/${ownerId}`]);
     else if (queue !== null) this.#wakeups.publish([`queue/${queue}`]);
+    return sent;
   }
 
   async #find(to: RunReference): Promise<RunDetail> {
@@ -310,8 +354,14 @@ export class Service implements FrontDoor {
 }
 
 function replyTo(request: StartRequest, { outcome, runId, status }: StartOutcome): StartReply {
-  if (outcome !== "refused") return { runId, workflowId: request.workflowId, isNew: outcome === "started" };
-  const { workflowId } = request;
+  const { workflowId, mail } = request;
+  if (outcome !== "refused") {
+    const update: SentUpdate | null =
+      mail?.kind === "update"
+        ? { to: { runId, isStarted: true }, updateId: updateIdOf(mail.mailId), name: mail.name, after: 0 }
+        : null;
+    return { runId, workflowId, isNew: outcome === "started", update };
+  }
   const why = isClosed(status)
     ? `Run ${workflowId} was started before and is ${status}; onReuse "${request.onReuse}" does not start it again.`
     : `Run ${workflowId} is already open (run id ${runId}). Use its handle, or start with onConflict "useExisting" or "terminateExisting".`;

@@ -10,6 +10,7 @@
 import type { EventRecord, StoredEvent } from "../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { BlockedReason, ClosedStatus, RunStatus, RunSummary } from "../../sdk/protocol/run.ts";
+import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 
 /** The right to write one run, until somebody else claims it. */
 export interface Claim {
@@ -71,13 +72,21 @@ export interface AppendTurn {
   readonly tag: string;
   /** Events the writer has seen; the first new one gets seq `base + 1`. */
   readonly base: number;
+  /** None only in a turn that refuses an update: sent again, such a turn changes nothing. */
   readonly events: readonly EventRecord[];
+  /** Updates that are out of the mailbox with this turn and into no history: kept with the mail, for their senders. */
+  readonly refusals: readonly RefusedUpdate[];
   /** The mailbox position after this turn. Never lower than before. */
   readonly takenMail: number;
   /** Refused while the store's clock is before this: no timer fires early. */
   readonly notBefore: number | null;
   /** The last of `events` ends the run. Refused while there is mail beyond `takenMail`. */
   readonly close: ClosedStatus | null;
+}
+
+export interface RefusedUpdate {
+  readonly mail: number;
+  readonly refusal: UpdateRefusal;
 }
 
 export interface AppendAnswer {
@@ -101,14 +110,16 @@ export interface ResolvedTurn {
   readonly now: number;
 }
 
+export type MailKind = "signal" | "cancel" | "update";
+
 export interface MailItem {
   readonly runId: string;
   /** Position in the run's mailbox, from 1. */
   readonly mail: number;
-  readonly kind: "signal" | "cancel";
+  readonly kind: MailKind;
   /** The sender's id: a second item with the same id is not accepted. */
   readonly mailId: string;
-  /** The signal's name; the reason of a cancel. */
+  /** The signal's or update's name; the reason of a cancel. */
   readonly name: string;
   readonly payload: Payload;
 }
@@ -146,7 +157,7 @@ export interface StartRequest {
   readonly delayMs: number;
   readonly timeoutMs: number | null;
   /** Put into the mailbox of the started or existing run, atomically with the start. */
-  readonly signal: { readonly mailId: string; readonly name: string; readonly payload: Payload } | null;
+  readonly mail: Omit<MailItem, "runId" | "mail"> | null;
   /** The run that this call starts is claimed by it, with epoch 1: as if it had been claimed at once. Null: it is not. */
   readonly claim: StartClaim | null;
 }
@@ -167,7 +178,7 @@ export type RunRef = { readonly runId: string } | { readonly workflowId: string 
 export interface MailRequest {
   /** By workflow id: the open run, else the latest. */
   readonly to: RunRef;
-  readonly kind: "signal" | "cancel";
+  readonly kind: MailKind;
   readonly mailId: string;
   readonly name: string;
   readonly payload: Payload;
@@ -181,6 +192,28 @@ export interface MailOutcome {
   readonly runId: string | null;
   readonly queue: string | null;
   readonly ownerId: string | null;
+  /** Of accepted mail: how many events the run had by then. What becomes of the mail is told by later ones. */
+  readonly events: number;
+}
+
+/** What has become of an update: looked for by its mail id, among the events after `after`. */
+export interface UpdateLook {
+  readonly runId: string;
+  readonly mailId: string;
+  readonly after: number;
+}
+
+/** Read in one snapshot. */
+export interface UpdateTrace {
+  /** Its place in the mailbox; null when the run got no such mail. */
+  readonly mail: number | null;
+  readonly refusal: UpdateRefusal | null;
+  /** UpdateAccepted and UpdateCompleted, as far as they are there. */
+  readonly events: readonly StoredEvent[];
+  /** How many events the run has: the next look begins there. */
+  readonly seen: number;
+  /** Null while the run is open. */
+  readonly closed: ClosedStatus | null;
 }
 
 export interface RunDetail extends RunSummary {
@@ -320,6 +353,8 @@ export interface ClientStore {
   readOutcomes(
     runIds: readonly string[],
   ): Promise<ReadonlyMap<string, { readonly status: ClosedStatus; readonly event: StoredEvent }>>;
+  /** In order of the looks. */
+  readUpdates(looks: readonly UpdateLook[]): Promise<readonly UpdateTrace[]>;
   askQuery(request: QueryRequest): Promise<void>;
   /** The answer, once there is one; taking it removes the question. */
   takeAnswer(queryId: string): Promise<QueryAnswer | null>;

@@ -19,7 +19,7 @@ import type { PendingCommand, PendingStep, PendingTimer } from "../replay/pendin
 import type { Claim, ClaimedRun, LoadedHistory, MailItem } from "../store/store.ts";
 import { blockedReasonOf } from "./blocked-reason.ts";
 import type { Committing } from "./committer.ts";
-import { Outbox, type SentTurn, sizeOf } from "./outbox.ts";
+import { Outbox, type SentTurn, sizeOf, type UndecidedUpdate } from "./outbox.ts";
 import { RunMail } from "./run-mail.ts";
 import { RunTimers, type TimerHost } from "./run-timers.ts";
 import type { StepExecution } from "./step-execution.ts";
@@ -39,6 +39,8 @@ export interface RunHost extends TimerHost {
   becameBusy(run: LiveRun): void;
   /** A turn of the run is committed: whatever is wrong with it, it does not end its workers. */
   progressed(run: LiveRun): void;
+  /** Senders of updates can learn what has become of theirs. */
+  answered(run: LiveRun): void;
   /** The run's last event is committed. */
   closed(run: LiveRun, status: ClosedStatus, event: StoredEvent): void;
   /** Cannot go on: set aside with the reason. */
@@ -181,6 +183,7 @@ export class LiveRun implements Committing {
     if (!this.engine.hasBegun) return this.#lookAround();
     if (this.#isLive) this.#followChanges();
     else this.#goLive();
+    for (const ended of this.engine.takeEndedUpdates()) this.#push({ type: "UpdateCompleted", ...ended });
     this.#arm();
     this.#lookAround();
   }
@@ -317,8 +320,9 @@ export class LiveRun implements Committing {
 
   /** Mail that is stored, for a run that is executed where it was sent. What it does not follow on is read as ever. */
   receive(item: MailItem): void {
-    if (this.#mail.isReading || item.mail !== this.#mail.known + 1) return this.wantMail();
-    for (const event of this.#mail.read([item])) this.#push(event);
+    const isNext = item.mail === this.#mail.known + 1;
+    if (this.#mail.isReading || this.#isHandingOver || !isNext) return this.wantMail();
+    this.#takeIn([item]);
   }
 
   get mail(): { readonly known: number; readonly requests: number } {
@@ -327,12 +331,37 @@ export class LiveRun implements Committing {
 
   /** Mail was read; true when it should be read again because more was announced meanwhile, or the page was full. */
   mailArrived(items: readonly MailItem[], requestsSeen: number, wasFullPage: boolean): boolean {
-    for (const event of this.#mail.read(items)) this.#push(event);
-    // What is read after the first page that is not full came later. The commit of the early signals begins the run;
-    // without any (an earlier owner took them) nothing else does.
-    const begins = !wasFullPage && this.#mail.releaseFirstLine();
-    if (begins && this.#outbox.size === 0 && !this.#isTurnSent) this.#feed([]);
+    if (this.#isHandingOver) return this.#leaveMail();
+    const wasEarly = this.#mail.isEarly;
+    this.#takeIn(items);
+    // What is read after the first page that is not full, or after an update, came later. The commit of the early signals
+    // begins the run; without any (an earlier owner took them) nothing else does.
+    if (!wasFullPage) this.#mail.releaseFirstLine();
+    const begins = wasEarly && !this.#mail.isEarly;
+    if (begins && !this.#outbox.canBeTaken && !this.#isTurnSent) this.#feed([]);
     if (this.#isOurs && (wasFullPage || this.#mail.requests > requestsSeen)) return true;
+    this.#mail.endReading();
+    this.#lookAround();
+    return false;
+  }
+
+  #takeIn(items: readonly MailItem[]): void {
+    for (const read of this.#mail.read(items)) {
+      if ("event" in read) this.#push(read.event);
+      else this.#pushUndecided(read.undecided);
+    }
+  }
+
+  /** An update waits for all that came before it, and what comes after waits for it: it is decided on in `takeTurn`. */
+  #pushUndecided(undecided: UndecidedUpdate): void {
+    this.#host.becameBusy(this);
+    this.#withdrawClose();
+    this.#outbox.pushUndecided(undecided);
+    if (!this.#isBusyWithCode) this.#lookAround();
+  }
+
+  #leaveMail(): false {
+    this.#mail.leave();
     this.#mail.endReading();
     this.#lookAround();
     return false;
@@ -342,8 +371,24 @@ export class LiveRun implements Committing {
 
   takeTurn(): SentTurn | undefined {
     if (!this.#isOurs || this.#isFrozen || this.#isTurnSent || this.#outbox.size === 0) return undefined;
+    this.#decideUpdates();
+    if (!this.#outbox.canBeTaken) return undefined;
     this.#isTurnSent = true;
     return this.#outbox.take(this.claim, this.head, this.#host.newTag(), MAX_EVENTS_PER_TURN);
+  }
+
+  /**
+   * Decides on the updates that are next. Here and nowhere else: nothing can come between the state that a validator sees
+   * and the turn that says what it decided, so an update is handled in just the state it was accepted in.
+   */
+  #decideUpdates(): void {
+    if (this.#isBusyWithCode || !this.#isLive) return;
+    for (let next = this.#outbox.nextUndecided(); next !== undefined; next = this.#outbox.nextUndecided()) {
+      invariant(this.engine.deliveredEvents === this.#events, "an update is decided on by all of the history", {
+        runId: this.runId,
+      });
+      this.#outbox.decide(next, this.engine.judgeUpdate(next));
+    }
   }
 
   committed(sent: SentTurn, at: number): void {
@@ -359,12 +404,15 @@ export class LiveRun implements Committing {
     const { runId } = this;
     if (turn.base !== this.#events) invariant(false, "turns are committed in order", { runId, base: turn.base });
     const delivered: HistoryEvent[] = [];
+    let hasAnswers = turn.refusals.length > 0;
     for (const event of events) {
       delivered.push(placedAt(event, ++this.#events, at));
       if (event.type === "TimerStarted" || event.type === "StepAttemptFailed") this.#toArm.push(event.command);
+      if (event.type === "UpdateAccepted" || event.type === "UpdateCompleted") hasAnswers = true;
       if (isDecision(event)) this.#decided.delete(event.command);
     }
-    if (this.#isHandingOver) return this.#turnSettled();
+    if (hasAnswers) this.#host.answered(this);
+    if (this.#isHandingOver || events.length === 0) return this.#turnSettled();
     this.#feed(delivered);
     this.#turnSettled();
   }
@@ -410,14 +458,19 @@ export class LiveRun implements Committing {
   #push(event: Event, notBefore?: number): void {
     this.#host.becameBusy(this);
     if (isDecision(event)) this.#decided.add(event.command);
-    // An end that is not on its way yet comes after this, or not at all.
-    if (this.#isClosing && this.#outbox.withdrawClose()) this.#isClosing = false;
+    this.#withdrawClose();
     this.#outbox.push(notBefore === undefined ? { event } : { event, notBefore });
     if (!this.#isBusyWithCode) this.#lookAround();
   }
 
+  /** An end that is not on its way yet comes after what is pushed now, or not at all. */
+  #withdrawClose(): void {
+    if (this.#isClosing && this.#outbox.withdrawClose()) this.#isClosing = false;
+  }
+
   #close(outcome: Outcome): void {
-    if (this.#isClosing || this.#outbox.size > 0 || this.#isTurnSent || this.#mail.isReading) return;
+    if (this.#mail.isLeft || this.#isClosing || this.#outbox.size > 0 || this.#isTurnSent || this.#mail.isReading)
+      return;
     // Handing over, the code is not shown what is committed: an end that knows nothing of it is not ours to tell.
     if (this.engine.deliveredEvents < this.#events) return;
     this.#isClosing = true;
@@ -458,6 +511,7 @@ export class LiveRun implements Committing {
   handOver(): void {
     this.#isHandingOver = true;
     this.#timers.cancelAll();
+    if (this.#outbox.leaveUndecided()) this.#mail.leave();
   }
 
   get canBeReleased(): boolean {

@@ -436,9 +436,19 @@ export class WorkerLoop implements RunHost, LocalWorker {
     if (this.#suspects.delete(run)) this.#claimer.wake();
   }
 
+  answered(run: LiveRun): void {
+    this.#parts.wakeups.publish([`run/${run.runId}`]);
+  }
+
   closed(run: LiveRun, status: ClosedStatus, event: StoredEvent): void {
     this.#counts.closed++;
     this.#parts.world.log.debug({ ...idsOf(run), status }, "run closed");
+    const missed = status === "failed" ? [] : run.engine.handlersUnderWay.missed();
+    if (missed.length > 0) {
+      const handlers = missed.map(({ kind, name, id }) => `${kind} "${name}" (${id})`);
+      const fields = { ...idsOf(run), status, code: "HANDLERS_UNFINISHED", handlers };
+      this.#parts.world.log.warn(fields, "run closed while handlers were under way");
+    }
     this.#remove(run, `it is ${status}`);
     this.#parts.locals?.closed(run.runId, { status, event });
     this.#parts.wakeups.publish([`run/${run.runId}`]);

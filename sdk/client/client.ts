@@ -1,12 +1,14 @@
 // Starts and watches runs. Typed by the workflow's own types; everything it does goes through the front door.
 
 import { type Duration, toMs } from "../protocol/duration.ts";
-import { encodePayload } from "../protocol/payload.ts";
+import { invariant } from "../protocol/errors.ts";
 import type { RunStatus, RunSummary } from "../protocol/run.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
+import type { UpdateDefinition } from "../workflow/update.ts";
 import type { Workflow } from "../workflow/workflow.ts";
 import type { FrontDoor, StartCall } from "./front-door.ts";
-import { RunHandle } from "./run-handle.ts";
+import { encodeChecked, RunHandle, signalCall, updateCall } from "./run-handle.ts";
+import { UpdateHandle } from "./update-handle.ts";
 
 interface StartSettings {
   /** The caller's stable key: no two open runs have the same. Default: the run's own id. */
@@ -32,9 +34,15 @@ export type StartOptions<Input> = StartSettings &
 type StartArguments<Input> = undefined extends Input ? [options?: StartOptions<Input>] : [options: StartOptions<Input>];
 
 export type SignalWithStartOptions<Input, Payload> = StartOptions<Input> & {
-  readonly signal: SignalDefinition<Payload>;
+  readonly signal: SignalDefinition<Payload, unknown>;
   readonly signalId?: string;
 } & (undefined extends Payload ? { readonly payload?: Payload } : { readonly payload: Payload });
+
+export type UpdateWithStartOptions<Input, Result, UpdateInput> = StartOptions<Input> & {
+  readonly update: UpdateDefinition<Result, UpdateInput, unknown, unknown>;
+  /** As for `update`. Default: the `requestId` when there is one, else a new random id. */
+  readonly updateId?: string;
+} & (undefined extends UpdateInput ? { readonly updateInput?: UpdateInput } : { readonly updateInput: UpdateInput });
 
 export interface ListOptions {
   /** Name of the workflow. */
@@ -103,13 +111,32 @@ export class WorkflowClient {
     const reply = await this.#door.start({
       ...startCall(workflow, options),
       onConflict: options.onConflict ?? "useExisting",
-      signal: {
-        signalId: signalId ?? null,
-        name: signal.name,
-        payload: encodePayload(payload, `payload of signal "${signal.name}"`),
-      },
+      signal: signalCall(signal, payload, signalId),
     });
     return new RunHandle<Result>(this.#door, reply.workflowId, reply.runId, true);
+  }
+
+  /**
+   * Sends an update to the open run with this id, or starts one with the update in its mailbox, in one transaction.
+   * Resolves when that is committed, whatever becomes of the update: `update.result()` waits for it.
+   *
+   * Throws like `start`.
+   */
+  async updateWithStart<Input, Result, UpdateInput, UpdateResult>(
+    workflow: Workflow<Input, Result>,
+    options: UpdateWithStartOptions<Input, UpdateResult, UpdateInput>,
+  ): Promise<{ readonly run: RunHandle<Result>; readonly update: UpdateHandle<UpdateResult> }> {
+    const { update, updateInput, updateId } = options;
+    const reply = await this.#door.start({
+      ...startCall(workflow, options),
+      onConflict: options.onConflict ?? "useExisting",
+      update: updateCall(update, updateInput, updateId ?? options.requestId),
+    });
+    invariant(reply.update !== null, "an update that was sent has an id");
+    return {
+      run: new RunHandle<Result>(this.#door, reply.workflowId, reply.runId, true),
+      update: new UpdateHandle<UpdateResult>(this.#door, reply.update),
+    };
   }
 
   /**
@@ -147,12 +174,13 @@ function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: St
     workflow: workflow.name,
     workflowId: id ?? null,
     queue: queue ?? null,
-    input: encodePayload(input, `input of workflow "${workflow.name}"`),
+    input: encodeChecked(workflow.schema, input, `input of workflow "${workflow.name}"`),
     requestId: requestId ?? null,
     onConflict: onConflict ?? "fail",
     onReuse: onReuse ?? "allow",
     delayMs: delay === undefined ? 0 : toMs(delay, "start({ delay })"),
     timeoutMs: timeout === undefined ? workflow.timeoutMs : toMs(timeout, "start({ timeout })"),
     signal: null,
+    update: null,
   };
 }

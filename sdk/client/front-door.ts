@@ -21,6 +21,29 @@ export interface SignalCall {
   readonly payload: Payload;
 }
 
+export interface UpdateCall {
+  readonly updateId: string | null;
+  readonly name: string;
+  readonly input: Payload;
+}
+
+/** An update that was sent, or is said to have been. */
+export interface SentUpdate {
+  readonly to: RunReference;
+  readonly updateId: string;
+  readonly name: string;
+  /** Events that the run had when it was sent: they do not tell of it. */
+  readonly after: number;
+}
+
+/** How an update's handler ended. */
+export interface UpdateOutcome {
+  readonly result: Payload;
+  readonly failure: Failure | null;
+}
+
+export type UpdateStage = "accepted" | "completed";
+
 export interface StartCall {
   readonly workflow: string;
   /** Null: the run id is the workflow id. */
@@ -32,7 +55,9 @@ export interface StartCall {
   readonly onReuse: "allow" | "allowIfFailed" | "reject";
   readonly delayMs: number;
   readonly timeoutMs: number | null;
+  /** Put into the mailbox with the start; not both. */
   readonly signal: SignalCall | null;
+  readonly update: UpdateCall | null;
 }
 
 export interface StartReply {
@@ -40,6 +65,8 @@ export interface StartReply {
   readonly workflowId: string;
   /** False when an open run with the id was used instead. */
   readonly isNew: boolean;
+  /** The update that was sent along. */
+  readonly update: SentUpdate | null;
 }
 
 export interface ClosedRun {
@@ -59,7 +86,7 @@ export interface RunDescription extends RunSummary {
   readonly blocked: BlockedReason | null;
   /** Claims without progress since. */
   readonly crashCount: number;
-  /** Stored signals that the run has not taken yet. */
+  /** Stored signals, updates and cancel requests that the run has not taken yet. */
   readonly unreadMail: number;
   /** Steps, timers and waits. Null when the run is closed, or no worker answered in time. */
   readonly pending: PendingWork | null;
@@ -84,6 +111,10 @@ export interface FrontDoor {
   /** All at once, in order. A refused one rejects the whole call with RUN_ALREADY_STARTED after the others were started. */
   startMany(calls: readonly StartCall[]): Promise<readonly StartReply[]>;
   signal(to: RunReference, signal: SignalCall): Promise<void>;
+  /** Resolves when the update is stored. */
+  sendUpdate(to: RunReference, update: UpdateCall): Promise<SentUpdate>;
+  /** Waits until the update has come that far. Null: it is accepted, and its handler is under way. */
+  awaitUpdate(update: SentUpdate, stage: UpdateStage, timeoutMs: number | null): Promise<UpdateOutcome | null>;
   query(to: RunReference, name: string, input: Payload, timeoutMs: number): Promise<Payload>;
   cancel(to: RunReference, reason: string): Promise<void>;
   terminate(to: RunReference, reason: string): Promise<void>;

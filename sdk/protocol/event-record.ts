@@ -97,6 +97,22 @@ export function toRecord(event: Event): EventRecord {
           ...(event.isEarly ? { isEarly: true } : {}),
         }),
       };
+    case "UpdateAccepted":
+      return {
+        type,
+        command: null,
+        name: event.name,
+        payload: event.input,
+        data: JSON.stringify({ updateId: event.updateId, mail: event.mail }),
+      };
+    case "UpdateCompleted":
+      return {
+        type,
+        command: null,
+        name: event.name,
+        payload: event.failure === null ? event.result : JSON.stringify(event.failure),
+        data: JSON.stringify({ updateId: event.updateId, ...(event.failure === null ? {} : { isFailed: true }) }),
+      };
     case "CancelRequested":
       return {
         type,
@@ -177,6 +193,17 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
         isEarly = false,
       } = dataOf<{ signalId: string; mail: number; isEarly: boolean }>(record);
       return { type, seq, at, name, signalId, mail, payload: record.payload, isEarly };
+    }
+    case "UpdateAccepted": {
+      const { updateId = "", mail = 0 } = dataOf<{ updateId: string; mail: number }>(record);
+      return { type, seq, at, name, updateId, mail, input: record.payload };
+    }
+    case "UpdateCompleted": {
+      const { updateId = "", isFailed = false } = dataOf<{ updateId: string; isFailed: boolean }>(record);
+      const outcome = isFailed
+        ? { result: null, failure: failureOf(record) }
+        : { result: record.payload, failure: null };
+      return { type, seq, at, name, updateId, ...outcome };
     }
     case "CancelRequested": {
       const { mail = 0, reason = "" } = dataOf<{ mail: number; reason: string }>(record);

@@ -69,6 +69,26 @@ export interface SignalReceived {
   readonly isEarly: boolean;
 }
 
+/** The run took an update from its mailbox: its validator had nothing against it, and its handler runs from here on. */
+export interface UpdateAccepted {
+  readonly type: "UpdateAccepted";
+  readonly name: string;
+  readonly updateId: string;
+  readonly mail: number;
+  readonly input: Payload;
+}
+
+/** An update's handler has ended. Workflow code does not see it: it tells whoever sent the update. */
+export interface UpdateCompleted {
+  readonly type: "UpdateCompleted";
+  readonly name: string;
+  readonly updateId: string;
+  /** What the handler returned; null when it failed. */
+  readonly result: Payload;
+  /** What it threw; null when it returned. */
+  readonly failure: Failure | null;
+}
+
 export interface CancelRequested {
   readonly type: "CancelRequested";
   readonly mail: number;
@@ -118,6 +138,8 @@ export type Event =
   | TimerFired
   | SignalReceived
   | CancelRequested
+  | UpdateAccepted
+  | UpdateCompleted
   | RunCompleted
   | RunFailed
   | RunCanceled
@@ -151,6 +173,8 @@ export const EVENT_CODES = {
   RunCanceled: 11,
   RunTerminated: 12,
   RunTimedOut: 13,
+  UpdateAccepted: 16,
+  UpdateCompleted: 17,
 } as const satisfies Record<EventType, number>;
 
 export type ClosingEvent = RunCompleted | RunFailed | RunCanceled | RunTerminated | RunTimedOut;
@@ -167,3 +191,6 @@ const CLOSING: ReadonlySet<EventType> = new Set<ClosingEvent["type"]>([
 export function isClosing(event: Event): event is ClosingEvent {
   return CLOSING.has(event.type);
 }
+
+/** The numbers that closing events are stored under. */
+export const CLOSING_CODES: ReadonlySet<number> = new Set([...CLOSING].map((type) => EVENT_CODES[type]));

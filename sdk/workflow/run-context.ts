@@ -47,6 +47,22 @@ export interface SignalMessage {
   readonly value: unknown;
 }
 
+/** When the run closes while a handler is under way: leave a line in the worker's log, or say nothing. */
+export type UnfinishedPolicy = "warn" | "abandon";
+
+export interface SignalHandler {
+  readonly run: (message: SignalMessage) => void | Promise<void>;
+  readonly onUnfinished: UnfinishedPolicy;
+}
+
+/** Both get the input, read. */
+export interface UpdateHandler {
+  /** Throws what the update is rejected with. */
+  readonly validate: (input: unknown) => unknown;
+  readonly run: (input: unknown) => unknown;
+  readonly onUnfinished: UnfinishedPolicy;
+}
+
 export interface RunContext {
   readonly info: WorkflowInfo;
   readonly log: WorkflowLog;
@@ -65,7 +81,10 @@ export interface RunContext {
   takeFirstSignal(names: ReadonlySet<string>): { readonly name: string; readonly message: SignalMessage } | undefined;
   /** The next signal of this name that nobody takes before. */
   waitForSignal(name: string, scope: CancelScope): { readonly received: Promise<SignalMessage>; withdraw(): void };
-  handleSignal(name: string, handler: (message: SignalMessage) => void | Promise<void>): void;
+  handleSignal(name: string, handler: SignalHandler): void;
+  handleUpdate(name: string, handler: UpdateHandler): void;
+  /** No handler of a signal or an update is under way. */
+  readonly allHandlersFinished: boolean;
   handleQuery(name: string, handler: (input: Payload) => unknown): void;
   /** Runs `body` with the calls it makes bound to a new scope. */
   runInScope<T>(scope: CancelScope, body: () => T): T;

@@ -15,6 +15,7 @@ import { readingContract } from "./store/reading.ts";
 import { type OpenedStore, Stage } from "./store/stage.ts";
 import { startingContract } from "./store/starting.ts";
 import { transactionsContract } from "./store/transactions.ts";
+import { updatesContract } from "./store/updates.ts";
 
 export type { OpenedStore } from "./store/stage.ts";
 
@@ -30,6 +31,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     keepingContract(stage);
     transactionsContract(stage);
     mailContract(stage);
+    updatesContract(stage);
     parkingContract(stage);
     endingContract(stage);
     readingContract(stage);

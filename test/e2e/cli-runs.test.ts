@@ -19,7 +19,7 @@ let worker: ReturnType<typeof startEverstep>;
 
 beforeAll(async () => {
   ({ url: database } = await createDatabase());
-  worker = startEverstep(["worker", example("hello"), example("approval"), "--database", database]);
+  worker = startEverstep(["worker", example("hello"), example("approval"), example("basket"), "--database", database]);
 });
 
 afterAll(async () => {
@@ -86,6 +86,25 @@ test("a waiting run says what it waits for, takes a signal, and goes on", async 
     approver: "Ann",
     payment: "3 to Bob",
   });
+});
+
+test("an update is answered, refused, or known by its id", async () => {
+  await say("start", "basket", "--id", "basket");
+  const lamp = ["--input", '{"name":"lamp","count":2}', "--json"];
+  const sent = JSON.parse(
+    await say("update", "basket", "addItem", ...lamp, "--wait-for", "accepted", "--update-id", "u"),
+  );
+  expect(sent).toEqual({ workflowId: "basket", update: "addItem", updateId: "u", stage: "accepted" });
+  expect(JSON.parse(await say("update", "basket", "addItem", ...lamp, "--update-id", "u"))).toHaveLength(1);
+  expect(await refuse("update", "basket", "addItem", "--input", '{"name":"cup","count":0}')).toMatch(
+    /^UPDATE_REJECTED: .* was rejected: nothing is added$/,
+  );
+  expect(await refuse("update", "basket", "empty", "--timeout", "1m")).toMatch(
+    /^UPDATE_UNKNOWN: .*"addItem", "checkout"/,
+  );
+  expect(await refuse("update", "basket", "checkout", "--wait-for", "tea")).toMatch(/^ARGUMENT_INVALID: .*"tea"|tea/);
+  expect(JSON.parse(await say("update", "basket", "checkout"))).toEqual({ total: 2 });
+  expect(await say("history", "basket")).toMatch(/UpdateCompleted {2}addItem -> \[\{"name":"lamp","count":2\}\]/);
 });
 
 test("runs are canceled, terminated, and listed by how they ended", async () => {

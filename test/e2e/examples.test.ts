@@ -51,6 +51,21 @@ test("order: one is shipped, one canceled and refunded, one refunded because it 
   ]);
 });
 
+test("basket: updates are answered, refused and failed, and the run goes on", async () => {
+  expect(await example("basket")).toEqual({
+    lines: [
+      'in the basket: [{"name":"lamp","count":2}]',
+      'in the basket: [{"name":"lamp","count":2},{"name":"chair","count":4}]',
+      "no table: UPDATE_REJECTED: nothing is added",
+      'no cup: UPDATE_FAILED: step "reserve cup" failed: PermanentError: there are no 100 of cup',
+      'checked out: {"total":6}',
+      "sold: lamp, chair",
+    ],
+    stderr: "",
+    code: 0,
+  });
+});
+
 test("fan-out prints the checksum of every file, in order", async () => {
   const files = join(folder, "files");
   mkdirSync(join(files, "deeper"), { recursive: true });

@@ -2,9 +2,11 @@
 // nothing in those that have a recording.
 
 import {
+  allHandlersFinished,
   condition,
   defineSignal,
   defineStep,
+  defineUpdate,
   nonCancellable,
   PermanentError,
   sleep,
@@ -64,4 +66,25 @@ export const endless = workflow("endless", async () => {
   await approve.receive();
 });
 
-export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless];
+export const add = defineUpdate<number, number>("add");
+
+export const tally = workflow("tally", async () => {
+  let sum = 0;
+  add.handle(
+    async (n) => {
+      if (n === 13) throw new RangeError("not thirteen");
+      sum += await step(`look at ${n}`, () => n);
+      return sum;
+    },
+    {
+      validate: (n) => {
+        if (n < 0) throw new RangeError("below zero");
+      },
+    },
+  );
+  await condition(() => sum >= 3);
+  await condition(allHandlersFinished);
+  return sum;
+});
+
+export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally];

@@ -53,6 +53,7 @@ export function remoteStore(server: Store, route: Route): Store {
     listRuns: via("listRuns"),
     readHistory: via("readHistory"),
     readOutcomes: via("readOutcomes"),
+    readUpdates: via("readUpdates"),
     askQuery: via("askQuery"),
     takeAnswer: via("takeAnswer"),
     appendInTransaction: (work) => transact(server, route, work),

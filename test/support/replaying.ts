@@ -66,9 +66,12 @@ export class DrivenRun {
 
   // ---------------------------------------------------------------- what happens
 
-  /** Appends events and delivers them in one batch; then tells the start of every timer that was asked for. */
+  /** Appends events and delivers them in one batch; then tells which updates have ended and which timers were asked for. */
   async tell(...events: readonly Event[]): Promise<void> {
     await this.#feed(events.map((event) => this.#append(event)));
+    for (const ended of this.engine.takeEndedUpdates()) {
+      await this.#feed([this.#append({ type: "UpdateCompleted", ...ended })]);
+    }
     for (const pending of [...this.engine.pendingCommands()]) {
       if (pending.kind !== "StartTimer" || pending.fireAt !== null) continue;
       const { command, name, due } = pending;
@@ -98,6 +101,11 @@ export class DrivenRun {
     return this.tell(this.signalEvent(name, payload));
   }
 
+  /** An update that the run takes. */
+  async updates(name: string, input?: unknown, updateId?: string): Promise<void> {
+    await this.tell(this.acceptEvent(name, input, updateId));
+  }
+
   cancels(reason = "enough"): Promise<void> {
     return this.tell({ type: "CancelRequested", mail: ++this.#mail, reason });
   }
@@ -120,6 +128,15 @@ export class DrivenRun {
   fired(name: string): Event {
     const pending = this.#find("StartTimer", name);
     return { type: "TimerFired", command: pending.command, name };
+  }
+
+  /** An update that the run takes. Throws when it refuses. */
+  acceptEvent(name: string, input?: unknown, updateId?: string): Event {
+    const mail = ++this.#mail;
+    const update = { updateId: updateId ?? `update-${mail}`, name, input: encodePayload(input, "input") };
+    const refusal = this.engine.judgeUpdate(update);
+    if (refusal !== null) throw new Error(refusal.message);
+    return { type: "UpdateAccepted", ...update, mail };
   }
 
   signalEvent(name: string, payload?: unknown, isEarly = false): Event {

@@ -34,6 +34,8 @@ const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
   TimerStarted: { ...answer, due: fc.oneof(fc.record({ afterMs: fc.nat() }), fc.record({ atMs: fc.integer() })) },
   TimerFired: answer,
   SignalReceived: { name: text, signalId: text, mail: count, payload, isEarly: fc.boolean() },
+  UpdateAccepted: { name: text, updateId: text, mail: count, input: payload },
+  UpdateCompleted: { name: text, updateId: text, result: payload, failure: fc.constant(null) },
   CancelRequested: { mail: count, reason: text },
   RunCompleted: { result: payload, unread },
   RunFailed: { failure, unread },

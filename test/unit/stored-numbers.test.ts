@@ -21,6 +21,8 @@ test("every type of event keeps the number it was shipped with", () => {
     RunCanceled: 11,
     RunTerminated: 12,
     RunTimedOut: 13,
+    UpdateAccepted: 16,
+    UpdateCompleted: 17,
   });
 });
 
@@ -105,6 +107,14 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
   [
     { type: 13, command: null, name: null, payload: null, data: '{"timeoutMs":60}' },
     { type: "RunTimedOut", timeoutMs: 60 },
+  ],
+  [
+    { type: 16, command: null, name: "addItem", payload: '"book"', data: '{"updateId":"u","mail":3}' },
+    { type: "UpdateAccepted", name: "addItem", updateId: "u", mail: 3, input: '"book"' },
+  ],
+  [
+    { type: 17, command: null, name: "addItem", payload: "1", data: '{"updateId":"u"}' },
+    { type: "UpdateCompleted", name: "addItem", updateId: "u", result: "1", failure: null },
   ],
 ];
 

@@ -18,12 +18,13 @@ import type {
   StartRequest,
   Store,
   Transaction,
+  UpdateLook,
 } from "../store.ts";
 import { appendTurns, resolveTurn } from "./appending.ts";
 import { sendMail } from "./mail.ts";
 import { blockRun, claimBlocked, claimRuns, parkRun, releaseRun, rescueRun } from "./owning.ts";
 import { Questions } from "./questions.ts";
-import { detailOf, historyOf, listRuns, mailAfter, outcomesOf } from "./reading.ts";
+import { detailOf, historyOf, listRuns, mailAfter, outcomesOf, updateTraceOf } from "./reading.ts";
 import { RunTable } from "./run-table.ts";
 import { closeFromOutside, startRun } from "./starting.ts";
 import { claimOf, isOwnedBy, type StoredRun } from "./stored-run.ts";
@@ -220,6 +221,10 @@ export class MemoryStore implements Store {
 
   async readOutcomes(runIds: readonly string[]) {
     return outcomesOf(this.#runs, runIds);
+  }
+
+  async readUpdates(looks: readonly UpdateLook[]) {
+    return looks.map((look) => updateTraceOf(this.#runs.get(look.runId), look));
   }
 
   async askQuery(request: QueryRequest): Promise<void> {

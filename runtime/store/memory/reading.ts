@@ -1,9 +1,11 @@
 // What a store tells about runs without changing them. Every array is a fresh one and every event in it is frozen, so
 // no reader can reach into the store.
 
+import { EVENT_CODES } from "../../../sdk/protocol/event.ts";
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { ClosedStatus, RunSummary } from "../../../sdk/protocol/run.ts";
-import type { ListRequest, LoadedHistory, MailItem, RunDetail } from "../store.ts";
+import { updateIdOf } from "../mail-id.ts";
+import type { ListRequest, LoadedHistory, MailItem, RunDetail, UpdateLook, UpdateTrace } from "../store.ts";
 import type { RunTable } from "./run-table.ts";
 import { type StoredRun, summaryOf } from "./stored-run.ts";
 
@@ -61,4 +63,29 @@ export function outcomesOf(
     if (run?.closed != null && event !== undefined) outcomes.set(runId, { status: run.closed.status, event });
   }
   return outcomes;
+}
+
+export function updateTraceOf(run: StoredRun | undefined, { mailId, after }: UpdateLook): UpdateTrace {
+  const item = run?.mailbox.find((each) => each.mailId === mailId && each.kind === "update");
+  if (run === undefined || item === undefined) {
+    return {
+      mail: null,
+      refusal: null,
+      events: [],
+      seen: run?.history.length ?? 0,
+      closed: run?.closed?.status ?? null,
+    };
+  }
+  return {
+    mail: item.mail,
+    refusal: run.refusals.get(item.mail) ?? null,
+    events: run.history.slice(after).filter((event) => isOfUpdate(event, updateIdOf(mailId))),
+    seen: run.history.length,
+    closed: run.closed?.status ?? null,
+  };
+}
+
+function isOfUpdate({ type, data }: StoredEvent, updateId: string): boolean {
+  if (type !== EVENT_CODES.UpdateAccepted && type !== EVENT_CODES.UpdateCompleted) return false;
+  return data !== null && (JSON.parse(data) as { updateId?: string }).updateId === updateId;
 }

@@ -3,9 +3,10 @@
 // fall, and closed for good.
 
 import { invariant } from "../../../sdk/protocol/errors.ts";
-import { EVENT_CODES } from "../../../sdk/protocol/event.ts";
+import { CLOSING_CODES } from "../../../sdk/protocol/event.ts";
 import type { EventRecord } from "../../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
+import type { UpdateRefusal } from "../../../sdk/protocol/update-refusal.ts";
 import { type MailItem, type RunRef, SUSPECT_FROM_CRASHES } from "../store.ts";
 import { OrderedHeap } from "./ordered-heap.ts";
 import { type Head, headOf, type StoredRun } from "./stored-run.ts";
@@ -128,6 +129,14 @@ export class RunTable {
     run.mailbox.push(Object.freeze({ runId: run.runId, mail, kind, mailId, name, payload }));
   }
 
+  /** Keeps why an update was not taken, with its mail. */
+  refuse(run: StoredRun, mail: number, refusal: UpdateRefusal): void {
+    const { runId } = run;
+    invariant(run.mailbox[mail - 1]?.kind === "update", "what is refused is an update", { runId, mail });
+    invariant(mail <= headOf(run).takenMail, "what is refused is out of the mailbox", { runId, mail });
+    run.refusals.set(mail, refusal);
+  }
+
   /** Makes a run that nobody holds due by now. */
   wake(run: StoredRun, now: number): void {
     const { ownerId, blocked, wakeAt } = headOf(run);
@@ -160,7 +169,7 @@ export class RunTable {
 }
 
 function isClosingType(type: number): boolean {
-  return type >= EVENT_CODES.RunCompleted;
+  return CLOSING_CODES.has(type);
 }
 
 function isDueBefore(a: StoredRun, b: StoredRun): boolean {

@@ -36,7 +36,7 @@ interface Decision {
 }
 
 function decide(table: RunTable, request: StartRequest, now: number): Decision {
-  const { runId, workflowId, onConflict, signal } = request;
+  const { runId, workflowId, onConflict, mail } = request;
   const repeated = table.get(runId);
   if (repeated !== undefined) return { outcome: "started", run: repeated, isNew: false };
 
@@ -44,7 +44,7 @@ function decide(table: RunTable, request: StartRequest, now: number): Decision {
   if (latest?.closed === null) {
     if (onConflict === "fail") return { outcome: "refused", run: latest, isNew: false };
     if (onConflict === "useExisting") {
-      if (signal !== null) putMail(table, latest, { kind: "signal", ...signal }, now);
+      if (mail !== null) putMail(table, latest, mail, now);
       return { outcome: "existing", run: latest, isNew: false };
     }
     const reason = `Run ${runId} was started in its place.`;
@@ -73,7 +73,7 @@ function mayRepeat(request: StartRequest, latest: StoredRun): boolean {
 }
 
 function insertRun(table: RunTable, request: StartRequest, now: number): StoredRun {
-  const { runId, workflowId, workflow, queue, timeoutMs, signal, claim } = request;
+  const { runId, workflowId, workflow, queue, timeoutMs, mail, claim } = request;
   const run = table.insert({
     runId,
     workflowId,
@@ -86,6 +86,7 @@ function insertRun(table: RunTable, request: StartRequest, now: number): StoredR
     tags: [],
     mailbox: [],
     mailIds: new Set(),
+    refusals: new Map(),
     heartbeats: new Map(),
     head: Object.freeze({
       epoch: claim === null ? 0 : 1,
@@ -100,6 +101,6 @@ function insertRun(table: RunTable, request: StartRequest, now: number): StoredR
   });
   table.append(run, [request.started], STORE_TAG, now);
   // Part of the start, so it does not cut the delay short as mail sent later does.
-  if (signal !== null) table.putMail(run, { kind: "signal", ...signal });
+  if (mail !== null) table.putMail(run, mail);
   return run;
 }

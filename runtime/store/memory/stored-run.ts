@@ -5,6 +5,7 @@ import { invariant } from "../../../sdk/protocol/errors.ts";
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../../sdk/protocol/payload.ts";
 import type { BlockedReason, ClosedStatus, RunStatus, RunSummary } from "../../../sdk/protocol/run.ts";
+import type { UpdateRefusal } from "../../../sdk/protocol/update-refusal.ts";
 import type { Claim, ClaimedRun, MailItem } from "../store.ts";
 
 export interface Head {
@@ -40,6 +41,8 @@ export interface StoredRun {
   /** Item n is at n - 1. Kept after the close: a repeated item must still be known as one. */
   readonly mailbox: MailItem[];
   readonly mailIds: Set<string>;
+  /** Why updates were not taken, by their place in the mailbox. */
+  readonly refusals: Map<number, UpdateRefusal>;
   readonly heartbeats: Map<number, KeptHeartbeat>;
   head: Head | null;
   closed: { readonly status: ClosedStatus; readonly at: number } | null;

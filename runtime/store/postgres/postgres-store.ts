@@ -14,6 +14,7 @@ import { answerQueries, askQuery, takeAnswer, takeQueries } from "./questions.ts
 import { findRun, loadHistories, readHistory, readOutcomes } from "./reading.ts";
 import { startRuns } from "./starting.ts";
 import { findBlocked, forgetLeftovers, ownerIds, rescueRuns } from "./sweeping.ts";
+import { readUpdates } from "./updates.ts";
 
 /** Connects when first asked for something; `checkReady` tells early whether that will work. */
 export function openPostgresStore(options: PostgresOptions, { log }: { readonly log: Log }): Store {
@@ -50,6 +51,7 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     listRuns: (request) => listRuns(client, request),
     readHistory: (runId, afterSeq, limit) => readHistory(client, runId, afterSeq, limit),
     readOutcomes: (runIds) => readOutcomes(client, runIds),
+    readUpdates: (looks) => readUpdates(client, looks),
     askQuery: (request) => askQuery(client, request),
     takeAnswer: (queryId) => takeAnswer(client, queryId),
 

@@ -9,9 +9,9 @@ import type { Pool, Statement } from "./connection.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
 import { closedStatusOf, statusOf } from "./status.ts";
 
-const EVENT_COLUMNS = `e.seq, e.type, e.command, e.name, e.payload, e.data, ${ms("e.at")} as at`;
+export const EVENT_COLUMNS = `e.seq, e.type, e.command, e.name, e.payload, e.data, ${ms("e.at")} as at`;
 
-interface EventRow {
+export interface EventRow {
   seq: number;
   type: number;
   command: number | null;
@@ -31,7 +31,7 @@ interface HeartbeatRow extends OfRun {
   details: string | null;
 }
 
-function storedEventOf({ seq, type, command, name, payload, data, at }: EventRow): StoredEvent {
+export function storedEventOf({ seq, type, command, name, payload, data, at }: EventRow): StoredEvent {
   return { seq, type, command, name, payload, data, at };
 }
 

@@ -22,9 +22,9 @@ function insertStarts(name: string, { only, conflict }: { only: string; conflict
     text: `
       with request as (
         select * from unnest($1::uuid[], $2::float8[], $3::float8[], $4::smallint[], $5::uuid[], $6::uuid[],
-          ${[7, 8, 9, 10, 11, 12, 13, 14, 15].map(textColumn).join(", ")})
+          ${[7, 8, 9, 10, 11, 12, 13, 14, 15, 16].map(textColumn).join(", ")})
           r(run_id, delay_ms, timeout_ms, type, claim_id, worker_id,
-            workflow_id, workflow, queue, name, payload, data, mail_id, mail_name, mail_payload)
+            workflow_id, workflow, queue, name, payload, data, mail_kind, mail_id, mail_name, mail_payload)
         where run_id is not null),
       clock as materialized (select date_trunc('milliseconds', clock_timestamp()) as at),
       head as (
@@ -44,7 +44,7 @@ function insertStarts(name: string, { only, conflict }: { only: string; conflict
         select run_id, 1, gen_random_uuid(), at, type, null, name, payload, data from head join request using (run_id), clock),
       first_mail as (
         insert into everstep.mail (run_id, mail, mail_id, kind, name, payload, at)
-        select run_id, 1, mail_id, 'signal', coalesce(mail_name, ''), mail_payload, at
+        select run_id, 1, mail_id, mail_kind, coalesce(mail_name, ''), mail_payload, at
         from head join request using (run_id), clock where mail_id is not null)
       select run_id, ${ms("at")} as at, ${ms("deadline_at")} as deadline_at from head, clock`,
   };
@@ -77,9 +77,10 @@ function startValues(requests: readonly StartRequest[]): unknown[] {
     names(requests.map(({ started }) => started.name)),
     texts(requests.map(({ started }) => started.payload)),
     texts(requests.map(({ started }) => started.data)),
-    names(requests.map(({ signal }) => signal?.mailId ?? null)),
-    names(requests.map(({ signal }) => signal?.name ?? null)),
-    texts(requests.map(({ signal }) => signal?.payload ?? null)),
+    names(requests.map(({ mail }) => mail?.kind ?? null)),
+    names(requests.map(({ mail }) => mail?.mailId ?? null)),
+    names(requests.map(({ mail }) => mail?.name ?? null)),
+    texts(requests.map(({ mail }) => mail?.payload ?? null)),
   ];
 }
 
@@ -180,7 +181,7 @@ async function decide(session: Session, request: StartRequest): Promise<StartOut
 }
 
 async function tryStart(session: Session, request: StartRequest): Promise<StartOutcome | null> {
-  const { runId, workflowId, onConflict, onReuse, signal } = request;
+  const { runId, workflowId, onConflict, onReuse, mail } = request;
   const [way] = await session.query<InTheWayRow>(IN_THE_WAY, [uuidOf(runId), workflowId]);
   if (way === undefined) return insertStart(session, request);
   const found = runIdOf(way.run_id);
@@ -193,8 +194,8 @@ async function tryStart(session: Session, request: StartRequest): Promise<StartO
       const ended = await closeFromOutside(session, [{ runId: found, status: "terminated", event }]);
       return ended.length === 0 ? null : insertStart(session, { ...request, onReuse: "allow" });
     }
-    if (signal !== null) {
-      const delivered = await putMail(session, [{ to: { runId: found }, kind: "signal", ...signal }]);
+    if (mail !== null) {
+      const delivered = await putMail(session, [{ to: { runId: found }, ...mail }]);
       if (delivered[0]?.outcome === "closed") return null;
     }
     return outcomeOf(session, "existing", found);

@@ -1,7 +1,15 @@
 // Does operations to one store and writes down what it is told, in words that do not depend on the store's clock.
 // Whatever it needs to know it has from the store's own answers, as a worker does.
 
-import type { AppendTurn, ClaimedRun, ClaimRequest, RunRef, Store } from "../../../runtime/store/store.ts";
+import type {
+  AppendTurn,
+  ClaimedRun,
+  ClaimRequest,
+  MailItem,
+  RunRef,
+  Store,
+  UpdateLook,
+} from "../../../runtime/store/store.ts";
 import { type Event, isClosing } from "../../../sdk/protocol/event.ts";
 import { fromRecord } from "../../../sdk/protocol/event-record.ts";
 import type { Operation } from "./operations.ts";
@@ -96,6 +104,10 @@ export class Actor {
         .map(([runId, { status, event }]) => ({ runId, status, event: timeless(event) }))
         .sort(byRunId),
       mail: [...mail].sort((a, b) => byRunId(a, b) || a.mail - b.mail),
+      updates: (await this.store.readUpdates(runIds.flatMap(updateLooks))).map(({ events, ...rest }) => ({
+        ...rest,
+        events: events.map(timeless),
+      })),
       lists: (await Promise.all(lists)).map((runs) => runs.map(({ runId, status }) => [runId, status])),
       claims: await Promise.all(
         WORKERS.map(async (n) =>
@@ -128,7 +140,7 @@ export class Actor {
       onConflict,
       onReuse,
       delayMs: isDelayed ? HOUR_MS : 0,
-      signal: signal === null ? null : { mailId: `mail-${signal}`, name: "approve", payload: null },
+      mail: signal === null ? null : { kind: "signal", mailId: `mail-${signal}`, name: "approve", payload: null },
     });
     const outcome = only(await this.store.startRuns([request]));
     if (outcome.runId === request.runId) {
@@ -180,10 +192,12 @@ export class Actor {
     const taken = takesMail ? unread : [];
     const base = known.events + drift;
     const events: Event[] = Array.from({ length: steps }, (_, step) => stepCompleted(base + step, `"${this.#done}"`));
-    events.push(...taken.map(({ mail, mailId }) => signalReceived(mail, mailId)));
+    const refusals = taken.filter(isRefused).map(({ mail }) => ({ mail, refusal }));
+    events.push(...taken.filter((item) => !isRefused(item)).map(eventOf));
     const part = {
       tag: this.#uuid(),
       base,
+      refusals,
       takenMail: known.takenMail + taken.length,
       notBefore: await this.#moment(known.runId, notBefore),
       close,
@@ -231,9 +245,9 @@ export class Actor {
     return { ...rest, hasTime: at !== null };
   }
 
-  async #mail(to: RunRef, { mailId, isCancel }: Extract<Operation, { do: "mail" }>): Promise<unknown> {
-    const kind = isCancel ? "cancel" : "signal";
-    const request = mailRequest({ to, kind, mailId: `mail-${mailId}`, payload: isCancel ? null : `${this.#done}` });
+  async #mail(to: RunRef, { mailId, kind }: Extract<Operation, { do: "mail" }>): Promise<unknown> {
+    const payload = kind === "cancel" ? null : `${this.#done}`;
+    const request = mailRequest({ to, kind, mailId: `mail-${mailId}`, payload });
     return only(await this.store.sendMail([request]));
   }
 
@@ -312,6 +326,22 @@ export class Actor {
   #uuid(): string {
     return this.#names.uuids[WORKERS.length + this.#done] ?? "";
   }
+}
+
+const refusal = { code: "UPDATE_REJECTED", message: "out of stock", failure: null } as const;
+
+/** Every other update is refused; nothing else ever is. */
+function isRefused({ kind, mail }: MailItem): boolean {
+  return kind === "update" && mail % 2 === 0;
+}
+
+function eventOf({ kind, mail, mailId, name, payload }: MailItem): Event {
+  if (kind === "update") return { type: "UpdateAccepted", name, updateId: mailId, mail, input: payload };
+  return signalReceived(mail, mailId);
+}
+
+function updateLooks(runId: string): UpdateLook[] {
+  return [0, 1, 2, 3, 4, 5].map((mailId) => ({ runId, mailId: `mail-${mailId}`, after: mailId % 3 }));
 }
 
 /** What must be true of any store at any time, whatever it was asked. */

@@ -12,6 +12,7 @@ const closing = fc.constantFrom("completed", "failed", "canceled", ...Array<null
 /** Which of the claims ever got for a run: mostly its newest. */
 const claimsAgo = fc.constantFrom(0, 0, 0, 0, 1);
 const mailId = fc.nat({ max: 5 });
+const mailKind = fc.constantFrom("signal", "cancel", "update");
 
 const operations = {
   start: fc.record({
@@ -37,7 +38,7 @@ const operations = {
   }),
   resend: fc.record({ run }),
   appendInTransaction: fc.record({ run, claimsAgo, throws: fc.boolean() }),
-  mail: fc.record({ to: fc.oneof(fc.record({ run }), fc.record({ workflow })), mailId, isCancel: fc.boolean() }),
+  mail: fc.record({ to: fc.oneof(fc.record({ run }), fc.record({ workflow })), mailId, kind: mailKind }),
   park: fc.record({ run, claimsAgo, wakeAt: moment }),
   release: fc.record({ run, claimsAgo }),
   block: fc.record({ run, claimsAgo }),
