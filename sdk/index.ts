@@ -25,6 +25,7 @@ export { log, type WorkflowLog } from "./workflow/log.ts";
 export { type BatchOptions, map, type TolerantBatchOptions } from "./workflow/map.ts";
 export { parallel } from "./workflow/parallel.ts";
 export { type Answer, type PollOptions, poll } from "./workflow/poll.ts";
+export { deprecatePatch, patched } from "./workflow/patch.ts";
 export { defineQuery, type QueryDefinition } from "./workflow/query.ts";
 export { type Branches, type RaceResult, race } from "./workflow/race.ts";
 export { type Compensations, type Saga, type SagaOptions, saga } from "./workflow/saga.ts";

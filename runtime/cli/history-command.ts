@@ -40,6 +40,8 @@ function tell(event: ShownEvent): string {
       return event.name;
     case "SignalReceived":
       return `${event.name} ${event.payload ?? ""}`;
+    case "PatchMarked":
+      return `${event.name}, asked for after event ${event.since}${event.isDeprecated ? " (deprecated)" : ""}`;
     case "CancelRequested":
     case "RunTerminated":
       return event.reason;

@@ -72,6 +72,10 @@ export class LiveRun implements Committing {
   #restored: LoadedHistory["heartbeats"] = [];
   // Timers and retries become due only by what is committed: their start, or the failed attempt before.
   #toArm: number[] = [];
+  // A patch is decided when its mark is committed. Until then nothing that may hang on it has begun, and nobody is told of
+  // it: whoever claims the run instead may go the other way.
+  #openMarks = 0;
+  #held: number[] = [];
   #isClosing = false;
   #isOurs = true;
   #isHandingOver = false;
@@ -111,7 +115,7 @@ export class LiveRun implements Committing {
 
   /** The code is quiet, at a state that the committed history leads to: queries may be asked. */
   get isReadable(): boolean {
-    return this.#isOurs && this.#isLive && !this.#isBusyWithCode;
+    return this.#isOurs && this.#isLive && !this.#isBusyWithCode && this.#openMarks === 0;
   }
 
   /** Nothing to append, nothing under way: the run only waits on what the store can wake it for. */
@@ -143,6 +147,8 @@ export class LiveRun implements Committing {
     if (events === undefined) return;
     this.#events = events.length;
     this.#restored = history.heartbeats;
+    // Nobody's code has seen this run: what ours does with it is new from the first line.
+    if (this.facts.opening !== null) this.engine.goLive();
     const isUntouched = events.every(
       (event) => event.type === "RunStarted" || (event.type === "SignalReceived" && event.isEarly),
     );
@@ -179,10 +185,18 @@ export class LiveRun implements Committing {
     const { broken } = this.engine;
     if (broken !== undefined) return this.#host.block(this, blockedReasonOf(broken));
     if (!this.engine.hasBegun) return this.#lookAround();
+    this.#mark();
     if (this.#isLive) this.#followChanges();
     else this.#goLive();
     this.#arm();
     this.#lookAround();
+  }
+
+  #mark(): void {
+    for (const mark of this.engine.takeMarks()) {
+      this.#openMarks++;
+      this.#push(mark);
+    }
   }
 
   #goLive(): void {
@@ -233,6 +247,10 @@ export class LiveRun implements Committing {
 
   #execute(pending: PendingStep): void {
     if (this.#isHandingOver) return;
+    if (this.#openMarks > 0) {
+      this.#held.push(pending.command);
+      return;
+    }
     this.#host.becameBusy(this);
     const execution = this.#host.execute(this, pending);
     this.#steps.set(pending.command, execution);
@@ -363,7 +381,9 @@ export class LiveRun implements Committing {
       delivered.push(placedAt(event, ++this.#events, at));
       if (event.type === "TimerStarted" || event.type === "StepAttemptFailed") this.#toArm.push(event.command);
       if (isDecision(event)) this.#decided.delete(event.command);
+      if (event.type === "PatchMarked") this.#openMarks--;
     }
+    if (this.#openMarks === 0 && this.#held.length > 0) this.#toArm.push(...this.#held.splice(0));
     if (this.#isHandingOver) return this.#turnSettled();
     this.#feed(delivered);
     this.#turnSettled();

@@ -67,6 +67,8 @@ export interface RunContext {
   waitForSignal(name: string, scope: CancelScope): { readonly received: Promise<SignalMessage>; withdraw(): void };
   handleSignal(name: string, handler: (message: SignalMessage) => void | Promise<void>): void;
   handleQuery(name: string, handler: (input: Payload) => unknown): void;
+  /** Whether the run goes the new way of this patch; recorded where it gets there for the first time. */
+  markPatch(id: string, isDeprecated: boolean): boolean;
   /** Runs `body` with the calls it makes bound to a new scope. */
   runInScope<T>(scope: CancelScope, body: () => T): T;
   /** Cancels what waits in the scope and below, now. Harmless when it was canceled before. */

@@ -20,12 +20,15 @@ export interface RunOptions {
   /** Signals that are there before the first line. */
   readonly early?: readonly { readonly name: string; readonly payload?: unknown }[];
   readonly recordsCallSites?: boolean;
+  /** What the code does is new from the first line, as it is for the first owner of a run. */
+  readonly isLive?: boolean;
 }
 
 /** A new run of `workflow`, at its first wait. */
 export async function runWorkflow(workflow: AnyWorkflow, options: RunOptions = {}): Promise<DrivenRun> {
   const run = new DrivenRun(workflow, options.recordsCallSites ?? false);
-  const { input, seed = "a seed", early = [] } = options;
+  const { input, seed = "a seed", early = [], isLive = false } = options;
+  if (isLive) run.engine.goLive();
   const started: Event = { type: "RunStarted", workflow: workflow.name, input: encodePayload(input, "input"), seed };
   await run.tell(started, ...early.map(({ name, payload }) => run.signalEvent(name, payload, true)));
   return run;
@@ -35,9 +38,14 @@ export async function runWorkflow(workflow: AnyWorkflow, options: RunOptions = {
 export async function replay(
   workflow: AnyWorkflow,
   history: readonly HistoryEvent[],
-  { recordsCallSites = false, begins = true }: { recordsCallSites?: boolean; begins?: boolean } = {},
+  {
+    recordsCallSites = false,
+    begins = true,
+    isLive = false,
+  }: { recordsCallSites?: boolean; begins?: boolean; isLive?: boolean } = {},
 ): Promise<DrivenRun> {
   const run = new DrivenRun(workflow, recordsCallSites);
+  if (isLive) run.engine.goLive();
   await run.redeliver(history, begins);
   return run;
 }
@@ -66,14 +74,21 @@ export class DrivenRun {
 
   // ---------------------------------------------------------------- what happens
 
-  /** Appends events and delivers them in one batch; then tells the start of every timer that was asked for. */
+  /** Appends events and delivers them in one batch; then tells what was marked and the start of every timer. */
   async tell(...events: readonly Event[]): Promise<void> {
     await this.#feed(events.map((event) => this.#append(event)));
+    await this.tellMarks();
     for (const pending of [...this.engine.pendingCommands()]) {
       if (pending.kind !== "StartTimer" || pending.fireAt !== null) continue;
       const { command, name, due } = pending;
       await this.#feed([this.#append({ type: "TimerStarted", command, name, due })]);
     }
+  }
+
+  /** Appends the marks of patches that the code asked for. */
+  async tellMarks(): Promise<void> {
+    const marks = this.engine.takeMarks();
+    if (marks.length > 0) await this.#feed(marks.map((mark) => this.#append(mark)));
   }
 
   /** Delivers events of an earlier history, as they are. */
