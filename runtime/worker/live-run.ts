@@ -267,7 +267,7 @@ export class LiveRun implements Committing {
   }
 
   #arm(): void {
-    if (this.#toArm.length === 0) return;
+    if (this.#isHandingOver || this.#toArm.length === 0) return;
     const commands = this.#toArm;
     this.#toArm = [];
     for (const command of commands) {
@@ -384,7 +384,6 @@ export class LiveRun implements Committing {
       if (event.type === "PatchMarked") this.#openMarks--;
     }
     if (this.#openMarks === 0 && this.#held.length > 0) this.#toArm.push(...this.#held.splice(0));
-    if (this.#isHandingOver) return this.#turnSettled();
     this.#feed(delivered);
     this.#turnSettled();
   }
@@ -438,8 +437,9 @@ export class LiveRun implements Committing {
 
   #close(outcome: Outcome): void {
     if (this.#isClosing || this.#outbox.size > 0 || this.#isTurnSent || this.#mail.isReading) return;
-    // Handing over, the code is not shown what is committed: an end that knows nothing of it is not ours to tell.
-    if (this.engine.deliveredEvents < this.#events) return;
+    invariant(this.engine.deliveredEvents === this.#events, "a run ends knowing all of its history", {
+      runId: this.runId,
+    });
     this.#isClosing = true;
     const unread = this.engine.unreadSignals();
     const event: Event =
@@ -474,14 +474,18 @@ export class LiveRun implements Committing {
     this.#lookAround();
   }
 
-  /** From here on nothing new begins: what is under way is finished and committed, then the run may be released. */
+  /**
+   * From here on nothing new begins: what is under way is finished, committed and shown to the code, so that the run is
+   * left with what its code says to it, be that its end or the mark of a patch. Then it may be released.
+   */
   handOver(): void {
     this.#isHandingOver = true;
     this.#timers.cancelAll();
   }
 
   get canBeReleased(): boolean {
-    return this.#isHandingOver && !this.#isTurnSent && this.#outbox.size === 0 && this.#steps.size === 0;
+    const isAtRest = !this.#isBusyWithCode && !this.#isTurnSent && this.#outbox.size === 0;
+    return this.#isHandingOver && isAtRest && this.#steps.size === 0;
   }
 
   /** Tells steps under way to stop; they are waited for. */

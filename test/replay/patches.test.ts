@@ -2,7 +2,16 @@
 
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { condition, defineQuery, defineSignal, deprecatePatch, patched, sleep, step, workflow } from "../../sdk/index.ts";
+import {
+  condition,
+  defineQuery,
+  defineSignal,
+  deprecatePatch,
+  patched,
+  sleep,
+  step,
+  workflow,
+} from "../../sdk/index.ts";
 import type { HistoryEvent } from "../../sdk/protocol/event.ts";
 import { type DrivenRun, type RunOptions, replay, runWorkflow } from "../support/replaying.ts";
 
@@ -364,5 +373,8 @@ test("code that something foreign woke may not ask", async () => {
   const run = await live(main);
   wake();
   await new Promise((resolve) => setImmediate(resolve));
-  expect(run.engine.broken).toMatchObject({ code: "FOREIGN_WAIT", message: expect.stringContaining('patched("late")') });
+  expect(run.engine.broken).toMatchObject({
+    code: "FOREIGN_WAIT",
+    message: expect.stringContaining('patched("late")'),
+  });
 });
