@@ -5,8 +5,10 @@ import {
   condition,
   defineSignal,
   defineStep,
+  deprecatePatch,
   nonCancellable,
   PermanentError,
+  patched,
   sleep,
   step,
   workflow,
@@ -64,4 +66,19 @@ export const endless = workflow("endless", async () => {
   await approve.receive();
 });
 
-export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless];
+export const changed = workflow("changed", async () => {
+  const ways: string[] = [];
+  note.handle((text) => {
+    ways.push(`${text}: ${patched("noted") ? "new" : "old"}`);
+  });
+  const both = ["left", "right"].map(async (side) => {
+    await step(side, () => side);
+    ways.push(`${side}: ${patched("split") ? "new" : "old"}`);
+  });
+  await Promise.all(both);
+  deprecatePatch("settled");
+  const approval = await approve.receive();
+  return { ways, approval, isLast: patched("last") };
+});
+
+export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, changed];

@@ -34,18 +34,21 @@ export async function runWorkflow(workflow: AnyWorkflow, options: RunOptions = {
   return run;
 }
 
-/** A run brought to the end of `history`, which is delivered in one batch; `begins` when it is to be carried on. */
+/**
+ * A run brought to the end of `history`, which is delivered in one batch; `begins` when it is to be carried on. `foreseen`:
+ * the whole of it, where `history` is a part.
+ */
 export async function replay(
   workflow: AnyWorkflow,
   history: readonly HistoryEvent[],
   {
     recordsCallSites = false,
     begins = true,
-    isLive = false,
-  }: { recordsCallSites?: boolean; begins?: boolean; isLive?: boolean } = {},
+    foreseen = history,
+  }: { recordsCallSites?: boolean; begins?: boolean; foreseen?: readonly HistoryEvent[] } = {},
 ): Promise<DrivenRun> {
   const run = new DrivenRun(workflow, recordsCallSites);
-  if (isLive) run.engine.goLive();
+  run.engine.foresee(foreseen);
   await run.redeliver(history, begins);
   return run;
 }
