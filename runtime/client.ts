@@ -36,6 +36,7 @@ export class Client extends WorkflowClient {
 
 export {
   type ListOptions,
+  type PatchPage,
   type RunPage,
   type SignalWithStartOptions,
   type StartOptions,
@@ -46,4 +47,4 @@ export { RunFailedError } from "../sdk/client/run-failed-error.ts";
 export { type QueryOptions, type ResultOptions, RunHandle, type SignalOptions } from "../sdk/client/run-handle.ts";
 export { ERRORS, type ErrorCode, EverstepError, isEverstepError } from "../sdk/protocol/errors.ts";
 export type { PendingStepWork, PendingTimerWork, PendingWork } from "../sdk/protocol/pending-work.ts";
-export type { BlockedKind, BlockedReason, RunStatus, RunSummary } from "../sdk/protocol/run.ts";
+export type { BlockedKind, BlockedReason, PatchedRun, RunPatch, RunStatus, RunSummary } from "../sdk/protocol/run.ts";

@@ -13,6 +13,7 @@ import {
   workflow,
 } from "../../sdk/index.ts";
 import type { HistoryEvent } from "../../sdk/protocol/event.ts";
+import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 import { type DrivenRun, type RunOptions, replay, runWorkflow } from "../support/replaying.ts";
 
 const noop = () => {};
@@ -66,11 +67,11 @@ function nextOf(run: DrivenRun) {
   return run.engine.pendingCommands().next().value;
 }
 
-const live = (main: typeof PATCHED, options: RunOptions = {}) => runWorkflow(main, { isLive: true, ...options });
-const toEnd = async (main: typeof PATCHED) => (await carryOn(await live(main))).history;
+const live = (main: AnyWorkflow, options: RunOptions = {}) => runWorkflow(main, { isLive: true, ...options });
+const toEnd = async (main: AnyWorkflow) => (await carryOn(await live(main))).history;
 const typesOf = (history: readonly HistoryEvent[]) => history.map(({ type }) => type);
 
-async function brokenBy(history: readonly HistoryEvent[], main: typeof PATCHED): Promise<string> {
+async function brokenBy(history: readonly HistoryEvent[], main: AnyWorkflow): Promise<string> {
   const run = await replay(main, history, { recordsCallSites: true });
   expect(run.engine.broken).toMatchObject({ code: "DIVERGENCE" });
   return run.engine.broken?.message ?? "";

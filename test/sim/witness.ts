@@ -190,6 +190,7 @@ export class Witness {
       findRun: (ref) => store.findRun(ref),
       listRuns: (request) => store.listRuns(request),
       readHistory: (runId, afterSeq, limit) => store.readHistory(runId, afterSeq, limit),
+      readEventsOfType: (runIds, type) => store.readEventsOfType(runIds, type),
       readOutcomes: (runIds) => store.readOutcomes(runIds),
       askQuery: (request) => store.askQuery(request),
       takeAnswer: (queryId) => store.takeAnswer(queryId),

@@ -52,6 +52,8 @@ export const ALLOWED_EDGES: Readonly<Record<string, readonly string[]>> = {
     ...LOOPS,
     "runtime",
     "runtime/embedded",
+    // `everstep check` is the test kit's check of histories.
+    "runtime/testing",
     "runtime/http",
   ],
 };

@@ -89,6 +89,25 @@ export async function readHistory(pool: Pool, runId: string, afterSeq: number, l
   return (await pool.query<EventRow>(READ_HISTORY, [uuid, afterSeq, limit])).map(storedEventOf);
 }
 
+// By the primary key alone: an index over types would be paid for by every event of every run.
+export const READ_EVENTS_OF_TYPE: Statement = {
+  name: "everstep_read_events_of_type",
+  text: `
+    select e.run_id, ${EVENT_COLUMNS} from everstep.event e
+    where e.run_id = any($1::uuid[]) and e.type = $2 order by e.run_id, e.seq`,
+};
+
+export async function readEventsOfType(
+  pool: Pool,
+  ids: readonly string[],
+  type: number,
+): Promise<Map<string, StoredEvent[]>> {
+  const known = ids.filter((id) => tryUuidOf(id) !== null);
+  if (known.length === 0) return new Map();
+  const rows = await pool.query<EventRow & OfRun>(READ_EVENTS_OF_TYPE, [runIds(known), type]);
+  return new Map([...byRun(rows)].map(([runId, events]) => [runId, events.map(storedEventOf)]));
+}
+
 const READ_OUTCOMES: Statement = {
   name: "everstep_read_outcomes",
   text: `
