@@ -17,6 +17,7 @@ export const ALLOWED_EDGES: Readonly<Record<string, readonly string[]>> = {
   "sdk/protocol": [],
   "sdk/workflow": ["sdk/protocol"],
   "sdk/client": SDK,
+  "sdk/eslint": [],
   sdk: [...SDK, "sdk/client"],
   "runtime/world": ["sdk/protocol"],
   "runtime/store": ["sdk/protocol", "runtime/world"],
