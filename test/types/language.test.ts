@@ -10,13 +10,16 @@ import {
   defineQuery,
   defineSignal,
   defineStep,
+  deprecatePatch,
   nonCancellable,
+  patched,
   sleep,
   step,
   transaction,
   type Workflow,
   workflow,
 } from "../../sdk/index.ts";
+import type { RunPatch } from "../../sdk/protocol/run.ts";
 
 interface Order {
   readonly id: string;
@@ -159,6 +162,15 @@ async function clients(client: WorkflowClient) {
   expectTypeOf(client.get(order, "order-42")).toEqualTypeOf<RunHandle<{ shipped: boolean }>>();
 }
 
+async function changes(client: WorkflowClient): Promise<void> {
+  expectTypeOf(patched("split")).toEqualTypeOf<boolean>();
+  expectTypeOf(deprecatePatch("split")).toEqualTypeOf<void>();
+  // @ts-expect-error a patch has an id
+  patched();
+  const { runs } = await client.listPatches({ workflow: "order" });
+  expectTypeOf(runs[0]?.patches).toEqualTypeOf<readonly RunPatch[] | undefined>();
+}
+
 test("the compiler has checked what is above", () => {
-  expect([definitions, steps, waits, clients]).toHaveLength(4);
+  expect([definitions, steps, waits, clients, changes]).toHaveLength(5);
 });
