@@ -394,6 +394,7 @@ export class RunEngine implements RunContext {
         this.#isCancelRequested = true;
         return this.#turn(event.at, () => this.#rootScope.cancel(new CanceledFailure(event.reason)));
       case "PatchMarked": {
+        invariant(event.since < event.seq, "a mark comes after the event it names", { seq: event.seq });
         const missing = this.#patches.missing(event);
         if (missing !== undefined) this.#asked.diverge(event, missing);
         return false;

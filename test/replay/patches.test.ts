@@ -353,7 +353,7 @@ test("a query handler and a predicate may not ask", async () => {
   expect(typesOf(run.history)).not.toContain("PatchMarked");
 });
 
-test("outside of a run, and in a step, there is nobody to answer", async () => {
+test("outside of a run there is nobody to answer", async () => {
   expect(() => patched("x")).toThrow(expect.objectContaining({ code: "OUTSIDE_WORKFLOW" }));
   expect(() => deprecatePatch("x")).toThrow(expect.objectContaining({ code: "OUTSIDE_WORKFLOW" }));
 });
