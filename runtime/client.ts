@@ -36,6 +36,7 @@ export class Client extends WorkflowClient {
 
 export {
   type ListOptions,
+  type PatchPage,
   type RunPage,
   type SignalWithStartOptions,
   type StartOptions,
@@ -54,4 +55,4 @@ export {
 export { UpdateHandle, type UpdateWaitOptions } from "../sdk/client/update-handle.ts";
 export { ERRORS, type ErrorCode, EverstepError, isEverstepError } from "../sdk/protocol/errors.ts";
 export type { PendingHandler, PendingStepWork, PendingTimerWork, PendingWork } from "../sdk/protocol/pending-work.ts";
-export type { BlockedKind, BlockedReason, RunStatus, RunSummary } from "../sdk/protocol/run.ts";
+export type { BlockedKind, BlockedReason, PatchedRun, RunPatch, RunStatus, RunSummary } from "../sdk/protocol/run.ts";

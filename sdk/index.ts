@@ -26,6 +26,7 @@ export { type WorkflowInfo, workflowInfo } from "./workflow/info.ts";
 export { log, type WorkflowLog } from "./workflow/log.ts";
 export { type BatchOptions, map, type TolerantBatchOptions } from "./workflow/map.ts";
 export { parallel } from "./workflow/parallel.ts";
+export { deprecatePatch, patched } from "./workflow/patch.ts";
 export { type Answer, type PollOptions, poll } from "./workflow/poll.ts";
 export { defineQuery, type QueryDefinition } from "./workflow/query.ts";
 export { type Branches, type RaceResult, race } from "./workflow/race.ts";

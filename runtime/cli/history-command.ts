@@ -46,6 +46,8 @@ function tell(event: ShownEvent): string {
       return event.failure === null
         ? `${event.name} -> ${event.result ?? "nothing"}`
         : `${event.name}: ${event.failure.type}: ${event.failure.message}`;
+    case "PatchMarked":
+      return `${event.name}, asked for after event ${event.since}${event.isDeprecated ? " (deprecated)" : ""}`;
     case "CancelRequested":
     case "RunTerminated":
       return event.reason;

@@ -1,7 +1,8 @@
 // `everstep list`: runs, newest first, a page at a time.
 
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { CLOSED_STATUSES, OPEN_STATUSES, type RunStatus } from "../../sdk/protocol/run.ts";
+import { parseCount } from "./count-option.ts";
 import { formatTable, formatTime } from "./table.ts";
 import { formatJson } from "./values.ts";
 import { addClientOptions, type ClientOptions, withClient } from "./with-client.ts";
@@ -48,9 +49,4 @@ export function listCommand(): Command {
     console.log(formatTable(["STATUS", "WORKFLOW", "STARTED", "CLOSED", "RUN", "ID"], rows));
     if (page.next !== null) console.log(`There may be more: --after ${page.next}`);
   });
-}
-
-function parseCount(text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("It takes a whole number from 1 up.");
 }

@@ -5,12 +5,14 @@
 import { createRequire } from "node:module";
 import { Command } from "commander";
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
+import { checkCommand } from "./check-command.ts";
 import { describeCommand } from "./describe-command.ts";
 import { devCommand } from "./dev-command.ts";
 import { historyCommand } from "./history-command.ts";
 import { listCommand } from "./list-command.ts";
 import { cancelCommand, queryCommand, signalCommand, terminateCommand, updateCommand } from "./message-commands.ts";
 import { migrateCommand } from "./migrate-command.ts";
+import { patchesCommand } from "./patches-command.ts";
 import { resultCommand } from "./result-command.ts";
 import { startCommand } from "./start-command.ts";
 import { workerCommand } from "./worker-command.ts";
@@ -25,6 +27,8 @@ function everstepCommand(): Command {
     .addCommand(devCommand())
     .addCommand(migrateCommand())
     .addCommand(workerCommand())
+    .addCommand(checkCommand())
+    .addCommand(patchesCommand())
     .addCommand(startCommand())
     .addCommand(listCommand())
     .addCommand(describeCommand())

@@ -6,6 +6,7 @@
 import { EverstepError, invariant } from "../../sdk/protocol/errors.ts";
 import type {
   HistoryEvent,
+  PatchMarked,
   RunCanceled,
   RunCompleted,
   RunFailed,
@@ -38,6 +39,7 @@ import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 import { type AnsweringEvent, AskedCommands } from "./asked-commands.ts";
 import { Conditions } from "./conditions.ts";
 import { HandlersUnderWay } from "./handlers-under-way.ts";
+import { Patches } from "./patches.ts";
 import { type Change, type CommandKind, type PendingCommand, PendingStep, PendingTimer } from "./pending.ts";
 import { Queries } from "./queries.ts";
 import { mutedLog, type RunFacts, runInfo } from "./run-info.ts";
@@ -71,6 +73,7 @@ export class RunEngine implements RunContext {
   readonly #conditions = new Conditions();
   readonly #underWay = new HandlersUnderWay();
   readonly #updates: Updates;
+  readonly #patches = new Patches();
   #changes: Change[] = [];
   #random: SeededRandom = seededRandom("");
   #input: Payload = null;
@@ -129,7 +132,7 @@ export class RunEngine implements RunContext {
     return this.#delivered;
   }
 
-  /** From here on, what the code does is new: lines are logged, commands are to be carried out. */
+  /** From here on, what the code does is new: lines are logged, patches are marked, commands are to be carried out. */
   goLive(): void {
     this.#isReplaying = false;
   }
@@ -139,6 +142,11 @@ export class RunEngine implements RunContext {
     return (
       this.#phase === "fresh" && event.type !== "RunStarted" && !(event.type === "SignalReceived" && event.isEarly)
     );
+  }
+
+  /** To be called with a history before its first event is delivered: what it decides later is looked up earlier. */
+  foresee(events: readonly HistoryEvent[]): void {
+    this.#patches.foresee(events);
   }
 
   /** Calls the main function, up to its first wait. */
@@ -200,6 +208,11 @@ export class RunEngine implements RunContext {
     const changes = this.#changes;
     this.#changes = [];
     return changes;
+  }
+
+  /** Patches that were answered with yes just now. To be recorded before all that was asked for since the last look. */
+  takeMarks(): readonly PatchMarked[] {
+    return this.#patches.takeFresh();
   }
 
   /** Everything asked for and not answered, in the order of asking. */
@@ -352,6 +365,13 @@ export class RunEngine implements RunContext {
     this.#queries.handle(name, handler);
   }
 
+  markPatch(id: string, isDeprecated: boolean): boolean {
+    this.#refuseToAsk(isDeprecated ? `deprecatePatch("${id}")` : `patched("${id}")`);
+    // Code that goes on after the end of its run decides nothing that could be recorded.
+    const isNew = !this.#isReplaying && this.#phase !== "ended";
+    return this.#patches.ask(id, { isDeprecated, delivered: this.#delivered, isNew });
+  }
+
   runInScope<T>(scope: CancelScope, body: () => T): T {
     return runWithAmbient({ kind: "workflow", run: this, scope }, body);
   }
@@ -415,6 +435,12 @@ export class RunEngine implements RunContext {
         if (this.#isCancelRequested || this.#phase === "ended") return false;
         this.#isCancelRequested = true;
         return this.#turn(event.at, () => this.#rootScope.cancel(new CanceledFailure(event.reason)));
+      case "PatchMarked": {
+        invariant(event.since < event.seq, "a mark comes after the event it names", { seq: event.seq });
+        const missing = this.#patches.missing(event);
+        if (missing !== undefined) this.#asked.diverge(event, missing);
+        return false;
+      }
       case "RunCompleted":
       case "RunFailed":
       case "RunCanceled":

@@ -34,6 +34,7 @@ export class TurnLoop {
    * Keeps `events` as they are: whoever feeds them does not change them afterwards.
    */
   feed(engine: RunEngine, events: readonly HistoryEvent[], begins: boolean, onQuiet: () => void): void {
+    engine.foresee(events);
     const track = this.#tracks.get(engine);
     if (track === undefined) {
       this.#tracks.set(engine, { engine, events, next: 0, begins, isDraining: false, onQuiet });

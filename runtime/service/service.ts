@@ -17,12 +17,13 @@ import type {
   UpdateOutcome,
   UpdateStage,
 } from "../../sdk/client/front-door.ts";
-import { EverstepError } from "../../sdk/protocol/errors.ts";
-import { fromRecord, toRecord } from "../../sdk/protocol/event-record.ts";
+import { EverstepError, invariant } from "../../sdk/protocol/errors.ts";
+import { EVENT_CODES } from "../../sdk/protocol/event.ts";
+import { fromRecord, type StoredEvent, toRecord } from "../../sdk/protocol/event-record.ts";
 import { assertName, assertWorkflowId } from "../../sdk/protocol/names.ts";
 import { decodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { PENDING_QUERY, type PendingWork } from "../../sdk/protocol/pending-work.ts";
-import { DEFAULT_QUEUE, isClosed, type RunSummary } from "../../sdk/protocol/run.ts";
+import { DEFAULT_QUEUE, isClosed, type PatchedRun, type RunPatch, type RunSummary } from "../../sdk/protocol/run.ts";
 import { CANCEL_MAIL_ID, signalMailId, updateIdOf, updateMailId } from "../store/mail-id.ts";
 import type {
   ListRequest,
@@ -191,6 +192,13 @@ export class Service implements FrontDoor {
     };
     const runs = await insist(this.#insistence, () => this.#store.listRuns(request));
     return { runs, next: runs.length < limit ? null : (runs.at(-1)?.runId ?? null) };
+  }
+
+  async listPatches(call: ListCall): Promise<{ runs: readonly PatchedRun[]; next: string | null }> {
+    const { runs, next } = await this.list(call);
+    const runIds = runs.map(({ runId }) => runId);
+    const marks = await insist(this.#insistence, () => this.#store.readEventsOfType(runIds, EVENT_CODES.PatchMarked));
+    return { runs: runs.map((run) => ({ ...run, patches: (marks.get(run.runId) ?? []).map(patchOf) })), next };
   }
 
   async *history(to: RunReference): AsyncGenerator<ShownEvent> {
@@ -373,6 +381,12 @@ function closedRunOf({ status, event: stored }: StoredOutcome): ClosedRun {
   if (event?.type === "RunCompleted") return { status, result: event.result, failure: null };
   const failure = event?.type === "RunFailed" || event?.type === "RunCanceled" ? event.failure : null;
   return { status, result: null, failure };
+}
+
+function patchOf(stored: StoredEvent): RunPatch {
+  const event = fromRecord(stored);
+  invariant(event?.type === "PatchMarked", "the store reads events of the type it was asked for", { ...stored });
+  return { id: event.name, isDeprecated: event.isDeprecated };
 }
 
 function nameOf(to: RunReference): string {

@@ -349,6 +349,11 @@ export interface ClientStore {
   listRuns(request: ListRequest): Promise<readonly RunSummary[]>;
   /** Events after `afterSeq`, in order, at most `limit`. */
   readHistory(runId: string, afterSeq: number, limit: number): Promise<readonly StoredEvent[]>;
+  /**
+   * The events of one type, by its code, of these runs, in order; runs that have none are absent. Goes through the whole
+   * histories: for some runs, not for all there are.
+   */
+  readEventsOfType(runIds: readonly string[], type: number): Promise<ReadonlyMap<string, readonly StoredEvent[]>>;
   /** The closing event of each run that is closed; open ones are absent. */
   readOutcomes(
     runIds: readonly string[],

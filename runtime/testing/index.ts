@@ -2,6 +2,7 @@
 
 export type { MemoryTransaction } from "../store/memory/memory-store.ts";
 export type { Log } from "../world/world.ts";
+export { type CheckedHistory, type CheckRunsOptions, checkHistories, checkRuns } from "./check-histories.ts";
 export { type CrashOptions, type CrashReport, crashEverywhere } from "./crash-everywhere.ts";
 export {
   type AdvanceOptions,

@@ -109,6 +109,10 @@ export class TestDoor implements FrontDoor {
     return this.#time.hold(() => this.#door.list(call));
   }
 
+  listPatches(call: ListCall) {
+    return this.#time.hold(() => this.#door.listPatches(call));
+  }
+
   history(to: RunReference): AsyncIterable<ShownEvent> {
     return this.#door.history(to);
   }

@@ -74,6 +74,10 @@ export class LiveRun implements Committing {
   #restored: LoadedHistory["heartbeats"] = [];
   // Timers and retries become due only by what is committed: their start, or the failed attempt before.
   #toArm: number[] = [];
+  // A patch is decided when its mark is committed. Until then nothing that may hang on it has begun, and nobody is told of
+  // it: whoever claims the run instead may go the other way.
+  #openMarks = 0;
+  #held: number[] = [];
   #isClosing = false;
   #isOurs = true;
   #isHandingOver = false;
@@ -113,7 +117,7 @@ export class LiveRun implements Committing {
 
   /** The code is quiet, at a state that the committed history leads to: queries may be asked. */
   get isReadable(): boolean {
-    return this.#isOurs && this.#isLive && !this.#isBusyWithCode;
+    return this.#isOurs && this.#isLive && !this.#isBusyWithCode && this.#openMarks === 0;
   }
 
   /** Nothing to append, nothing under way: the run only waits on what the store can wake it for. */
@@ -145,6 +149,8 @@ export class LiveRun implements Committing {
     if (events === undefined) return;
     this.#events = events.length;
     this.#restored = history.heartbeats;
+    // Nobody's code has seen this run: what ours does with it is new from the first line.
+    if (this.facts.opening !== null) this.engine.goLive();
     const isUntouched = events.every(
       (event) => event.type === "RunStarted" || (event.type === "SignalReceived" && event.isEarly),
     );
@@ -181,11 +187,19 @@ export class LiveRun implements Committing {
     const { broken } = this.engine;
     if (broken !== undefined) return this.#host.block(this, blockedReasonOf(broken));
     if (!this.engine.hasBegun) return this.#lookAround();
+    this.#mark();
     if (this.#isLive) this.#followChanges();
     else this.#goLive();
     for (const ended of this.engine.takeEndedUpdates()) this.#push({ type: "UpdateCompleted", ...ended });
     this.#arm();
     this.#lookAround();
+  }
+
+  #mark(): void {
+    for (const mark of this.engine.takeMarks()) {
+      this.#openMarks++;
+      this.#push(mark);
+    }
   }
 
   #goLive(): void {
@@ -236,6 +250,10 @@ export class LiveRun implements Committing {
 
   #execute(pending: PendingStep): void {
     if (this.#isHandingOver) return;
+    if (this.#openMarks > 0) {
+      this.#held.push(pending.command);
+      return;
+    }
     this.#host.becameBusy(this);
     const execution = this.#host.execute(this, pending);
     this.#steps.set(pending.command, execution);
@@ -252,7 +270,7 @@ export class LiveRun implements Committing {
   }
 
   #arm(): void {
-    if (this.#toArm.length === 0) return;
+    if (this.#isHandingOver || this.#toArm.length === 0) return;
     const commands = this.#toArm;
     this.#toArm = [];
     for (const command of commands) {
@@ -410,9 +428,11 @@ export class LiveRun implements Committing {
       if (event.type === "TimerStarted" || event.type === "StepAttemptFailed") this.#toArm.push(event.command);
       if (event.type === "UpdateAccepted" || event.type === "UpdateCompleted") hasAnswers = true;
       if (isDecision(event)) this.#decided.delete(event.command);
+      if (event.type === "PatchMarked") this.#openMarks--;
     }
     if (hasAnswers) this.#host.answered(this);
-    if (this.#isHandingOver || events.length === 0) return this.#turnSettled();
+    if (events.length === 0) return this.#turnSettled();
+    if (this.#openMarks === 0 && this.#held.length > 0) this.#toArm.push(...this.#held.splice(0));
     this.#feed(delivered);
     this.#turnSettled();
   }
@@ -471,8 +491,9 @@ export class LiveRun implements Committing {
   #close(outcome: Outcome): void {
     if (this.#mail.isLeft || this.#isClosing || this.#outbox.size > 0 || this.#isTurnSent || this.#mail.isReading)
       return;
-    // Handing over, the code is not shown what is committed: an end that knows nothing of it is not ours to tell.
-    if (this.engine.deliveredEvents < this.#events) return;
+    invariant(this.engine.deliveredEvents === this.#events, "a run ends knowing all of its history", {
+      runId: this.runId,
+    });
     this.#isClosing = true;
     const unread = this.engine.unreadSignals();
     const event: Event =
@@ -507,7 +528,10 @@ export class LiveRun implements Committing {
     this.#lookAround();
   }
 
-  /** From here on nothing new begins: what is under way is finished and committed, then the run may be released. */
+  /**
+   * From here on nothing new begins: what is under way is finished, committed and shown to the code, so that the run is
+   * left with what its code says to it, be that its end or the mark of a patch. Then it may be released.
+   */
   handOver(): void {
     this.#isHandingOver = true;
     this.#timers.cancelAll();
@@ -515,7 +539,8 @@ export class LiveRun implements Committing {
   }
 
   get canBeReleased(): boolean {
-    return this.#isHandingOver && !this.#isTurnSent && this.#outbox.size === 0 && this.#steps.size === 0;
+    const isAtRest = !this.#isBusyWithCode && !this.#isTurnSent && this.#outbox.size === 0;
+    return this.#isHandingOver && isAtRest && this.#steps.size === 0;
   }
 
   /** Tells steps under way to stop; they are waited for. */

@@ -2,7 +2,7 @@
 
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { invariant } from "../protocol/errors.ts";
-import type { RunStatus, RunSummary } from "../protocol/run.ts";
+import { OPEN_STATUSES, type PatchedRun, type RunStatus, type RunSummary } from "../protocol/run.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
 import type { UpdateDefinition } from "../workflow/update.ts";
 import type { Workflow } from "../workflow/workflow.ts";
@@ -59,6 +59,13 @@ export interface ListOptions {
 export interface RunPage {
   /** Newest first. */
   readonly runs: readonly RunSummary[];
+  /** For the page after this one; null at the end. */
+  readonly next: string | null;
+}
+
+export interface PatchPage {
+  /** Newest first. */
+  readonly runs: readonly PatchedRun[];
   /** For the page after this one; null at the end. */
   readonly next: string | null;
 }
@@ -160,6 +167,17 @@ export class WorkflowClient {
   async list(options: ListOptions = {}): Promise<RunPage> {
     const { status, ...rest } = options;
     return this.#door.list({ ...rest, status: typeof status === "string" ? [status] : status });
+  }
+
+  /**
+   * A page of runs with the patches they are marked with, newest first. Open runs unless `status` says otherwise: those
+   * are the ones that a change of the code has to fit. Reads the histories of the page's runs.
+   *
+   * Throws ARGUMENT_INVALID, STORE_UNAVAILABLE.
+   */
+  async listPatches(options: ListOptions = {}): Promise<PatchPage> {
+    const { status = OPEN_STATUSES, ...rest } = options;
+    return this.#door.listPatches({ ...rest, status: typeof status === "string" ? [status] : status });
   }
 
   /** Closes the connections. Waiting calls reject. */

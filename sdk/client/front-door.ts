@@ -5,7 +5,7 @@ import type { Event } from "../protocol/event.ts";
 import type { Failure } from "../protocol/failure.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { PendingWork } from "../protocol/pending-work.ts";
-import type { BlockedReason, ClosedStatus, RunStatus, RunSummary } from "../protocol/run.ts";
+import type { BlockedReason, ClosedStatus, PatchedRun, RunStatus, RunSummary } from "../protocol/run.ts";
 
 /** A run by its own id, or by the caller's key: then the open run, else the latest. */
 export type RunReference =
@@ -122,6 +122,7 @@ export interface FrontDoor {
   outcome(to: RunReference, timeoutMs: number | null): Promise<ClosedRun>;
   describe(to: RunReference): Promise<RunDescription>;
   list(call: ListCall): Promise<{ readonly runs: readonly RunSummary[]; readonly next: string | null }>;
+  listPatches(call: ListCall): Promise<{ readonly runs: readonly PatchedRun[]; readonly next: string | null }>;
   history(to: RunReference): AsyncIterable<ShownEvent>;
   close(): Promise<void>;
 }

@@ -121,6 +121,14 @@ export function toRecord(event: Event): EventRecord {
         payload: null,
         data: JSON.stringify({ mail: event.mail, reason: event.reason }),
       };
+    case "PatchMarked":
+      return {
+        type,
+        command: null,
+        name: event.name,
+        payload: null,
+        data: JSON.stringify({ since: event.since, ...(event.isDeprecated ? { isDeprecated: true } : {}) }),
+      };
     case "RunCompleted":
       return { type, command: null, name: null, payload: event.result, data: unreadData(event.unread) };
     case "RunFailed":
@@ -208,6 +216,10 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
     case "CancelRequested": {
       const { mail = 0, reason = "" } = dataOf<{ mail: number; reason: string }>(record);
       return { type, seq, at, mail, reason };
+    }
+    case "PatchMarked": {
+      const { since = 0, isDeprecated = false } = dataOf<{ since: number; isDeprecated: boolean }>(record);
+      return { type, seq, at, name, since, isDeprecated };
     }
     case "RunCompleted":
       return { type, seq, at, result: record.payload, unread: dataOf<{ unread: UnreadSignal[] }>(record).unread ?? [] };

@@ -95,6 +95,17 @@ export interface CancelRequested {
   readonly reason: string;
 }
 
+/** The code was told to go the new way of a patch. */
+export interface PatchMarked {
+  readonly type: "PatchMarked";
+  /** The patch's id. */
+  readonly name: string;
+  /** The event that the code had seen last when it asked. Between it and this one is nothing that hangs on the answer. */
+  readonly since: number;
+  /** Asked for by `deprecatePatch`: code that no longer asks fits as well. */
+  readonly isDeprecated: boolean;
+}
+
 /** A signal that was in the mailbox or delivered, yet received by nobody when its run closed. */
 export interface UnreadSignal {
   readonly name: string;
@@ -140,6 +151,7 @@ export type Event =
   | CancelRequested
   | UpdateAccepted
   | UpdateCompleted
+  | PatchMarked
   | RunCompleted
   | RunFailed
   | RunCanceled
@@ -173,6 +185,7 @@ export const EVENT_CODES = {
   RunCanceled: 11,
   RunTerminated: 12,
   RunTimedOut: 13,
+  PatchMarked: 14,
   UpdateAccepted: 16,
   UpdateCompleted: 17,
 } as const satisfies Record<EventType, number>;
@@ -188,9 +201,13 @@ const CLOSING: ReadonlySet<EventType> = new Set<ClosingEvent["type"]>([
   "RunTimedOut",
 ]);
 
+const CLOSING_CODES: ReadonlySet<number> = new Set([...CLOSING].map((type) => EVENT_CODES[type]));
+
+/** Of a type as it is stored. */
+export function isClosingCode(code: number): boolean {
+  return CLOSING_CODES.has(code);
+}
+
 export function isClosing(event: Event): event is ClosingEvent {
   return CLOSING.has(event.type);
 }
-
-/** The numbers that closing events are stored under. */
-export const CLOSING_CODES: ReadonlySet<number> = new Set([...CLOSING].map((type) => EVENT_CODES[type]));

@@ -43,4 +43,16 @@ export interface RunSummary {
   readonly deadlineAt: number | null;
 }
 
+/** A mark that `patched` or `deprecatePatch` left in a run's history. */
+export interface RunPatch {
+  readonly id: string;
+  /** By `deprecatePatch`: the run replays without the call as well. */
+  readonly isDeprecated: boolean;
+}
+
+export interface PatchedRun extends RunSummary {
+  /** In the order of marking; none where the run has not come to any, or went the old way. */
+  readonly patches: readonly RunPatch[];
+}
+
 export const DEFAULT_QUEUE = "default";

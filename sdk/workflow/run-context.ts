@@ -86,6 +86,8 @@ export interface RunContext {
   /** No handler of a signal or an update is under way. */
   readonly allHandlersFinished: boolean;
   handleQuery(name: string, handler: (input: Payload) => unknown): void;
+  /** Whether the run goes the new way of this patch; recorded where it gets there for the first time. */
+  markPatch(id: string, isDeprecated: boolean): boolean;
   /** Runs `body` with the calls it makes bound to a new scope. */
   runInScope<T>(scope: CancelScope, body: () => T): T;
   /** Cancels what waits in the scope and below, now. Harmless when it was canceled before. */

@@ -8,6 +8,7 @@ import { APPEND, appendValues } from "../../runtime/store/postgres/appending.ts"
 import { CLAIM } from "../../runtime/store/postgres/claiming.ts";
 import { listStatement } from "../../runtime/store/postgres/listing.ts";
 import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
+import { READ_EVENTS_OF_TYPE } from "../../runtime/store/postgres/reading.ts";
 import { runIdOf } from "../../runtime/store/postgres/run-id.ts";
 import {
   type ClaimedRun,
@@ -15,6 +16,7 @@ import {
   type Store,
   SUSPECT_FROM_CRASHES,
 } from "../../runtime/store/store.ts";
+import { EVENT_CODES } from "../../sdk/protocol/event.ts";
 import { createDatabase } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
@@ -130,6 +132,17 @@ describe("the tables", () => {
     expect(sequential(nodes)).toEqual([]);
     expect(nodes.some((node) => node["CTE Name"] === "ok" && node["Actual Rows"] === 2)).toBe(true);
   });
+
+  test.each(["custom", "generic"] as const)(
+    "events of a type are found by the ids of their runs: %s plan",
+    async (plan) => {
+      await fill(client);
+      const { rows } = await client.query<{ run_id: string }>("select run_id from everstep.open_run limit 3");
+      const ids = rows.map(({ run_id }) => run_id);
+      const nodes = await explain(READ_EVENTS_OF_TYPE.text, [ids, EVENT_CODES.PatchMarked], plan);
+      expect(sequential(nodes)).toEqual([]);
+    },
+  );
 
   test("lists by status of open runs, and by workflow id, do not go through the history", async () => {
     await fill(client);

@@ -121,6 +121,17 @@ test("transfer: the money moves once although its worker is killed between debit
   expect(code).toBe(0);
 });
 
+test("changed: who is past the change goes the old way, all others the new one", async () => {
+  const { lines, stderr, code } = await example("changed");
+  expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
+  expect(lines.slice(0, 2).sort()).toEqual(["parcel-before: the new code fits", "parcel-past: the new code fits"]);
+  expect(lines.slice(2)).toEqual([
+    "parcel-past: charged at once",
+    "parcel-before: authorized, and captured on arrival",
+    "parcel-after: authorized, and captured on arrival",
+  ]);
+});
+
 test("an example that is run again ends as before", async () => {
   const first = await example("order");
   expect(await example("order")).toEqual(first);

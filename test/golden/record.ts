@@ -13,7 +13,7 @@ import type { RunHandle } from "../../sdk/client/run-handle.ts";
 import { eventually } from "../support/eventually.ts";
 import { buildHouse, typesOf } from "../support/memory-house.ts";
 import { GOLDEN_FOLDER, type GoldenFile } from "./golden-file.ts";
-import { add, approve, endless, failing, GOLDEN_WORKFLOWS, note, order, stopped, tally } from "./workflows.ts";
+import { add, approve, changed, endless, failing, GOLDEN_WORKFLOWS, note, order, stopped, tally } from "./workflows.ts";
 
 // What waits for nothing but timers of the runtime would otherwise end the process.
 const hold = setInterval(() => {}, 1_000);
@@ -57,6 +57,12 @@ const canceled = await client.start(stopped);
 await reaches(canceled, "TimerStarted");
 await canceled.cancel("changed my mind");
 await keep("canceled", stopped.name, canceled);
+
+const patchedRun = await client.signalWithStart(changed, { signal: note, payload: "early" });
+await reaches(patchedRun, "PatchMarked");
+await patchedRun.signal(note, "late");
+await patchedRun.signal(approve, { by: "ann" });
+await keep("patched", changed.name, patchedRun);
 
 const terminated = await client.start(endless);
 await reaches(terminated, "StepCompleted");

@@ -7,8 +7,10 @@ import {
   defineSignal,
   defineStep,
   defineUpdate,
+  deprecatePatch,
   nonCancellable,
   PermanentError,
+  patched,
   sleep,
   step,
   workflow,
@@ -87,4 +89,19 @@ export const tally = workflow("tally", async () => {
   return sum;
 });
 
-export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally];
+export const changed = workflow("changed", async () => {
+  const ways: string[] = [];
+  note.handle((text) => {
+    ways.push(`${text}: ${patched("noted") ? "new" : "old"}`);
+  });
+  const both = ["left", "right"].map(async (side) => {
+    await step(side, () => side);
+    ways.push(`${side}: ${patched("split") ? "new" : "old"}`);
+  });
+  await Promise.all(both);
+  deprecatePatch("settled");
+  const approval = await approve.receive();
+  return { ways, approval, isLast: patched("last") };
+});
+
+export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed];

@@ -52,6 +52,7 @@ export function remoteStore(server: Store, route: Route): Store {
     findRun: via("findRun"),
     listRuns: via("listRuns"),
     readHistory: via("readHistory"),
+    readEventsOfType: via("readEventsOfType"),
     readOutcomes: via("readOutcomes"),
     readUpdates: via("readUpdates"),
     askQuery: via("askQuery"),

@@ -191,6 +191,7 @@ export class Witness {
       listRuns: (request) => store.listRuns(request),
       readHistory: (runId, afterSeq, limit) => store.readHistory(runId, afterSeq, limit),
       readUpdates: (looks) => store.readUpdates(looks),
+      readEventsOfType: (runIds, type) => store.readEventsOfType(runIds, type),
       readOutcomes: (runIds) => store.readOutcomes(runIds),
       askQuery: (request) => store.askQuery(request),
       takeAnswer: (queryId) => store.takeAnswer(queryId),

@@ -20,24 +20,35 @@ export interface RunOptions {
   /** Signals that are there before the first line. */
   readonly early?: readonly { readonly name: string; readonly payload?: unknown }[];
   readonly recordsCallSites?: boolean;
+  /** What the code does is new from the first line, as it is for the first owner of a run. */
+  readonly isLive?: boolean;
 }
 
 /** A new run of `workflow`, at its first wait. */
 export async function runWorkflow(workflow: AnyWorkflow, options: RunOptions = {}): Promise<DrivenRun> {
   const run = new DrivenRun(workflow, options.recordsCallSites ?? false);
-  const { input, seed = "a seed", early = [] } = options;
+  const { input, seed = "a seed", early = [], isLive = false } = options;
+  if (isLive) run.engine.goLive();
   const started: Event = { type: "RunStarted", workflow: workflow.name, input: encodePayload(input, "input"), seed };
   await run.tell(started, ...early.map(({ name, payload }) => run.signalEvent(name, payload, true)));
   return run;
 }
 
-/** A run brought to the end of `history`, which is delivered in one batch; `begins` when it is to be carried on. */
+/**
+ * A run brought to the end of `history`, which is delivered in one batch; `begins` when it is to be carried on. `foreseen`:
+ * the whole of it, where `history` is a part.
+ */
 export async function replay(
   workflow: AnyWorkflow,
   history: readonly HistoryEvent[],
-  { recordsCallSites = false, begins = true }: { recordsCallSites?: boolean; begins?: boolean } = {},
+  {
+    recordsCallSites = false,
+    begins = true,
+    foreseen = history,
+  }: { recordsCallSites?: boolean; begins?: boolean; foreseen?: readonly HistoryEvent[] } = {},
 ): Promise<DrivenRun> {
   const run = new DrivenRun(workflow, recordsCallSites);
+  run.engine.foresee(foreseen);
   await run.redeliver(history, begins);
   return run;
 }
@@ -66,9 +77,13 @@ export class DrivenRun {
 
   // ---------------------------------------------------------------- what happens
 
-  /** Appends events and delivers them in one batch; then tells which updates have ended and which timers were asked for. */
+  /**
+   * Appends events and delivers them in one batch; then tells what was marked, which updates have ended and which timers
+   * were asked for.
+   */
   async tell(...events: readonly Event[]): Promise<void> {
     await this.#feed(events.map((event) => this.#append(event)));
+    await this.tellMarks();
     for (const ended of this.engine.takeEndedUpdates()) {
       await this.#feed([this.#append({ type: "UpdateCompleted", ...ended })]);
     }
@@ -77,6 +92,12 @@ export class DrivenRun {
       const { command, name, due } = pending;
       await this.#feed([this.#append({ type: "TimerStarted", command, name, due })]);
     }
+  }
+
+  /** Appends the marks of patches that the code asked for. */
+  async tellMarks(): Promise<void> {
+    const marks = this.engine.takeMarks();
+    if (marks.length > 0) await this.#feed(marks.map((mark) => this.#append(mark)));
   }
 
   /** Delivers events of an earlier history, as they are. */

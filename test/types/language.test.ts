@@ -14,13 +14,16 @@ import {
   defineSignal,
   defineStep,
   defineUpdate,
+  deprecatePatch,
   nonCancellable,
+  patched,
   sleep,
   step,
   transaction,
   type Workflow,
   workflow,
 } from "../../sdk/index.ts";
+import type { RunPatch } from "../../sdk/protocol/run.ts";
 
 interface Order {
   readonly id: string;
@@ -228,6 +231,15 @@ async function clients(client: WorkflowClient) {
   expectTypeOf(client.get(order, "order-42")).toEqualTypeOf<RunHandle<{ shipped: boolean }>>();
 }
 
+async function changes(client: WorkflowClient): Promise<void> {
+  expectTypeOf(patched("split")).toEqualTypeOf<boolean>();
+  expectTypeOf(deprecatePatch("split")).toEqualTypeOf<void>();
+  // @ts-expect-error a patch has an id
+  patched();
+  const { runs } = await client.listPatches({ workflow: "order" });
+  expectTypeOf(runs[0]?.patches).toEqualTypeOf<readonly RunPatch[] | undefined>();
+}
+
 test("the compiler has checked what is above", () => {
-  expect([definitions, steps, waits, updates, schemas, clients]).toHaveLength(6);
+  expect([definitions, steps, waits, updates, schemas, clients, changes]).toHaveLength(7);
 });

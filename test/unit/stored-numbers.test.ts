@@ -21,6 +21,7 @@ test("every type of event keeps the number it was shipped with", () => {
     RunCanceled: 11,
     RunTerminated: 12,
     RunTimedOut: 13,
+    PatchMarked: 14,
     UpdateAccepted: 16,
     UpdateCompleted: 17,
   });
@@ -107,6 +108,10 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
   [
     { type: 13, command: null, name: null, payload: null, data: '{"timeoutMs":60}' },
     { type: "RunTimedOut", timeoutMs: 60 },
+  ],
+  [
+    { type: 14, command: null, name: "two-steps", payload: null, data: '{"since":4}' },
+    { type: "PatchMarked", name: "two-steps", since: 4, isDeprecated: false },
   ],
   [
     { type: 16, command: null, name: "addItem", payload: '"book"', data: '{"updateId":"u","mail":3}' },

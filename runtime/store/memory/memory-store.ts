@@ -24,7 +24,7 @@ import { appendTurns, resolveTurn } from "./appending.ts";
 import { sendMail } from "./mail.ts";
 import { blockRun, claimBlocked, claimRuns, parkRun, releaseRun, rescueRun } from "./owning.ts";
 import { Questions } from "./questions.ts";
-import { detailOf, historyOf, listRuns, mailAfter, outcomesOf, updateTraceOf } from "./reading.ts";
+import { detailOf, eventsOfType, historyOf, listRuns, mailAfter, outcomesOf, updateTraceOf } from "./reading.ts";
 import { RunTable } from "./run-table.ts";
 import { closeFromOutside, startRun } from "./starting.ts";
 import { claimOf, isOwnedBy, type StoredRun } from "./stored-run.ts";
@@ -217,6 +217,10 @@ export class MemoryStore implements Store {
 
   async readHistory(runId: string, afterSeq: number, limit: number) {
     return this.#runs.get(runId)?.history.slice(afterSeq, afterSeq + limit) ?? [];
+  }
+
+  async readEventsOfType(runIds: readonly string[], type: number) {
+    return eventsOfType(this.#runs, runIds, type);
   }
 
   async readOutcomes(runIds: readonly string[]) {

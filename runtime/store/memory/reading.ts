@@ -52,6 +52,19 @@ export function listRuns(table: RunTable, request: ListRequest): RunSummary[] {
   return found;
 }
 
+export function eventsOfType(
+  table: RunTable,
+  runIds: readonly string[],
+  type: number,
+): Map<string, readonly StoredEvent[]> {
+  const found = new Map<string, readonly StoredEvent[]>();
+  for (const runId of runIds) {
+    const events = table.get(runId)?.history.filter((event) => event.type === type) ?? [];
+    if (events.length > 0) found.set(runId, events);
+  }
+  return found;
+}
+
 export function outcomesOf(
   table: RunTable,
   runIds: readonly string[],

@@ -3,7 +3,7 @@
 // fall, and closed for good.
 
 import { invariant } from "../../../sdk/protocol/errors.ts";
-import { CLOSING_CODES } from "../../../sdk/protocol/event.ts";
+import { isClosingCode } from "../../../sdk/protocol/event.ts";
 import type { EventRecord } from "../../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../../sdk/protocol/update-refusal.ts";
@@ -104,7 +104,7 @@ export class RunTable {
       const last = run.history.at(-1);
       const seq = run.history.length + 1;
       invariant((last?.seq ?? 0) + 1 === seq, "a history has no gaps", { runId: run.runId, seq });
-      invariant(last === undefined || !isClosingType(last.type), "nothing follows the end", { runId: run.runId, seq });
+      invariant(last === undefined || !isClosingCode(last.type), "nothing follows the end", { runId: run.runId, seq });
       run.history.push(Object.freeze({ seq, at, type, command, name, payload, data }));
       run.tags.push(tag);
     }
@@ -114,7 +114,7 @@ export class RunTable {
   close(run: StoredRun, status: ClosedStatus, at: number): void {
     const last = run.history.at(-1);
     invariant(run.closed === null, "a run is closed once", { runId: run.runId });
-    invariant(last !== undefined && isClosingType(last.type), "a closing event ends a run", { runId: run.runId });
+    invariant(last !== undefined && isClosingCode(last.type), "a closing event ends a run", { runId: run.runId });
     this.#unindex(run);
     if (run.deadlineAt !== null) this.#deadlines.remove(run);
     run.closed = Object.freeze({ status, at });
@@ -166,10 +166,6 @@ export class RunTable {
     }
     return headOf(run).crashCount >= SUSPECT_FROM_CRASHES ? due.suspect : due.sound;
   }
-}
-
-function isClosingType(type: number): boolean {
-  return CLOSING_CODES.has(type);
 }
 
 function isDueBefore(a: StoredRun, b: StoredRun): boolean {

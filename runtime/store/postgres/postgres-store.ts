@@ -11,7 +11,7 @@ import { listRuns } from "./listing.ts";
 import { putMail, readMail, runsWithMail } from "./mail.ts";
 import { checkSchema } from "./migrate.ts";
 import { answerQueries, askQuery, takeAnswer, takeQueries } from "./questions.ts";
-import { findRun, loadHistories, readHistory, readOutcomes } from "./reading.ts";
+import { findRun, loadHistories, readEventsOfType, readHistory, readOutcomes } from "./reading.ts";
 import { startRuns } from "./starting.ts";
 import { findBlocked, forgetLeftovers, ownerIds, rescueRuns } from "./sweeping.ts";
 import { readUpdates } from "./updates.ts";
@@ -50,6 +50,7 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     findRun: (ref) => findRun(client, ref),
     listRuns: (request) => listRuns(client, request),
     readHistory: (runId, afterSeq, limit) => readHistory(client, runId, afterSeq, limit),
+    readEventsOfType: (runIds, type) => readEventsOfType(client, runIds, type),
     readOutcomes: (runIds) => readOutcomes(client, runIds),
     readUpdates: (looks) => readUpdates(client, looks),
     askQuery: (request) => askQuery(client, request),

@@ -89,6 +89,28 @@ export async function readHistory(pool: Pool, runId: string, afterSeq: number, l
   return (await pool.query<EventRow>(READ_HISTORY, [uuid, afterSeq, limit])).map(storedEventOf);
 }
 
+// By the primary key alone: an index over types would be paid for by every event of every run. One run at a time, in the
+// index's order: a plan of its own making goes through all of the table when it expects long histories.
+export const READ_EVENTS_OF_TYPE: Statement = {
+  name: "everstep_read_events_of_type",
+  text: `
+    select r.run_id, ${EVENT_COLUMNS}
+    from unnest($1::uuid[]) with ordinality r(run_id, place) cross join lateral (
+      select * from everstep.event where run_id = r.run_id and type = $2 order by seq) e
+    order by r.place, e.seq`,
+};
+
+export async function readEventsOfType(
+  pool: Pool,
+  ids: readonly string[],
+  type: number,
+): Promise<Map<string, StoredEvent[]>> {
+  const known = ids.filter((id) => tryUuidOf(id) !== null);
+  if (known.length === 0) return new Map();
+  const rows = await pool.query<EventRow & OfRun>(READ_EVENTS_OF_TYPE, [runIds(known), type]);
+  return new Map([...byRun(rows)].map(([runId, events]) => [runId, events.map(storedEventOf)]));
+}
+
 const READ_OUTCOMES: Statement = {
   name: "everstep_read_outcomes",
   text: `
