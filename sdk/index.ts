@@ -1,5 +1,7 @@
 // What authors of workflows import as "everstep".
 
+export type { AttributeFilters, AttributeTest } from "./protocol/attribute-filter.ts";
+export type { AttributeChanges, AttributeType, AttributeValue, AttributeValues } from "./protocol/attributes.ts";
 export type { Duration } from "./protocol/duration.ts";
 export { ERRORS, type ErrorCode, EverstepError, isEverstepError } from "./protocol/errors.ts";
 export type { Failure, FailureKind } from "./protocol/failure.ts";
@@ -14,6 +16,13 @@ export {
   TimeoutFailure,
 } from "./protocol/failures.ts";
 export type { RetryOptions } from "./protocol/retry-policy.ts";
+export {
+  type AttributeFilterOf,
+  type AttributeSet,
+  type AttributeTypes,
+  defineAttributes,
+  upsertAttributes,
+} from "./workflow/attributes.ts";
 export type { ItemOutcome } from "./workflow/batch.ts";
 export { BatchFailure, type FailedItem } from "./workflow/batch-failure.ts";
 export { type CancellableScope, cancelScope, nonCancellable } from "./workflow/cancel.ts";
@@ -23,6 +32,7 @@ export { type ConditionOptions, condition } from "./workflow/condition.ts";
 export { type WorkflowInfo, workflowInfo } from "./workflow/info.ts";
 export { log, type WorkflowLog } from "./workflow/log.ts";
 export { type BatchOptions, map, type TolerantBatchOptions } from "./workflow/map.ts";
+export { upsertMemo } from "./workflow/memo.ts";
 export { parallel } from "./workflow/parallel.ts";
 export { type Answer, type PollOptions, poll } from "./workflow/poll.ts";
 export { defineQuery, type QueryDefinition } from "./workflow/query.ts";

@@ -40,6 +40,9 @@ function tell(event: ShownEvent): string {
       return event.name;
     case "SignalReceived":
       return `${event.name} ${event.payload ?? ""}`;
+    case "AttributesUpserted":
+    case "MemoUpserted":
+      return event.changes ?? "nothing";
     case "CancelRequested":
     case "RunTerminated":
       return event.reason;

@@ -4,6 +4,8 @@
 import { ulid } from "ulid";
 import type {
   ClosedRun,
+  CountCall,
+  CountedGroup,
   FrontDoor,
   ListCall,
   RunDescription,
@@ -13,6 +15,7 @@ import type {
   StartCall,
   StartReply,
 } from "../../sdk/client/front-door.ts";
+import { attributeValueOf } from "../../sdk/protocol/attributes.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { fromRecord, toRecord } from "../../sdk/protocol/event-record.ts";
 import { assertName, assertWorkflowId } from "../../sdk/protocol/names.ts";
@@ -20,7 +23,7 @@ import { decodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { PENDING_QUERY, type PendingWork } from "../../sdk/protocol/pending-work.ts";
 import { DEFAULT_QUEUE, isClosed, type RunSummary } from "../../sdk/protocol/run.ts";
 import type {
-  ListRequest,
+  CountRequest,
   MailOutcome,
   MailRequest,
   RunDetail,
@@ -32,6 +35,7 @@ import type { Topic, Wakeups } from "../wake/wakeups.ts";
 import type { World } from "../world/world.ts";
 import { Batcher } from "./batcher.ts";
 import { type Insistence, insist } from "./insist.ts";
+import { listRequest, MAX_LIST, positionOf, runFilter, shownData, shownSummary } from "./lists.ts";
 import { LocalWorkers } from "./local-workers.ts";
 import { OutcomeWaiter, type StoredOutcome } from "./outcome-waiter.ts";
 import { askQuery } from "./question.ts";
@@ -50,7 +54,6 @@ export interface ServiceOptions {
 }
 
 const HISTORY_PAGE = 500;
-const MAX_LIST = 200;
 const DEFAULT_LIST = 50;
 const DESCRIBE_QUERY_MS = 1_500;
 const STARTS_PER_BATCH = 1_000;
@@ -145,8 +148,8 @@ export class Service implements FrontDoor {
     const hasCrashed = run.ownerId === null && run.crashCount > 0;
     const isSilent = isClosed(run.status) || run.status === "blocked" || hasCrashed || isYetToBegin(run);
     const pending = isSilent ? null : await this.#pendingOf(run);
-    const { epoch: _epoch, now: _now, ...facts } = run;
-    return { ...facts, pending, summary: summarize(run, pending) };
+    const { epoch: _epoch, now: _now, data, ...facts } = run;
+    return { ...facts, ...shownData(data, run.workflowId), pending, summary: summarize(run, pending) };
   }
 
   async list(call: ListCall): Promise<{ runs: readonly RunSummary[]; next: string | null }> {
@@ -155,16 +158,17 @@ export class Service implements FrontDoor {
       const message = `list({ limit }) takes a whole number from 1 to ${MAX_LIST}; got ${String(limit)}.`;
       throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "limit" } });
     }
-    const request: ListRequest = {
-      limit,
-      ...(call.workflow === undefined ? {} : { workflow: call.workflow }),
-      ...(call.workflowId === undefined ? {} : { workflowId: call.workflowId }),
-      ...(call.queue === undefined ? {} : { queue: call.queue }),
-      ...(call.status === undefined ? {} : { status: call.status }),
-      ...(call.after === undefined ? {} : { before: call.after }),
-    };
+    const request = listRequest(call, limit);
     const runs = await insist(this.#insistence, () => this.#store.listRuns(request));
-    return { runs, next: runs.length < limit ? null : (runs.at(-1)?.runId ?? null) };
+    const last = runs.length < limit ? undefined : runs.at(-1);
+    return { runs: runs.map(shownSummary), next: last === undefined ? null : positionOf(last, request) };
+  }
+
+  async count(call: CountCall): Promise<readonly CountedGroup[]> {
+    const { by, ...filter } = call;
+    const request: CountRequest = { ...runFilter(filter), by, limit: MAX_LIST };
+    const groups = await insist(this.#insistence, () => this.#store.countRuns(request));
+    return groups.map(({ value, count }) => ({ value: value === null ? null : attributeValueOf(value), count }));
   }
 
   async *history(to: RunReference): AsyncGenerator<ShownEvent> {
@@ -199,13 +203,14 @@ export class Service implements FrontDoor {
     // Chosen before the first try: a repeated start is recognised by it.
     const runId = ulid(clock.now(), () => chance.float());
     const seed = chance.uuid();
-    const { signal } = call;
+    const { signal, attributes = null, memo = null } = call;
     return {
       runId,
       workflowId: call.workflowId ?? runId,
       workflow: call.workflow,
       queue: call.queue ?? DEFAULT_QUEUE,
-      started: toRecord({ type: "RunStarted", workflow: call.workflow, input: call.input, seed }),
+      started: toRecord({ type: "RunStarted", workflow: call.workflow, input: call.input, seed, attributes, memo }),
+      carriesData: attributes !== null || memo !== null,
       requestId: call.requestId,
       onConflict: call.onConflict,
       onReuse: call.onReuse,

@@ -2,6 +2,7 @@
 // blocked run has no result to wait for: its code will not change within the test, so the reason is thrown.
 
 import type {
+  CountCall,
   FrontDoor,
   ListCall,
   RunReference,
@@ -92,6 +93,10 @@ export class TestDoor implements FrontDoor {
 
   list(call: ListCall) {
     return this.#time.hold(() => this.#door.list(call));
+  }
+
+  count(call: CountCall) {
+    return this.#time.hold(() => this.#door.count(call));
   }
 
   history(to: RunReference): AsyncIterable<ShownEvent> {

@@ -1,11 +1,15 @@
 // Starts and watches runs. Typed by the workflow's own types; everything it does goes through the front door.
 
+import { type AttributeChanges, decodeAttributes, encodeAttributes, mergeAttributes } from "../protocol/attributes.ts";
 import { type Duration, toMs } from "../protocol/duration.ts";
-import { encodePayload } from "../protocol/payload.ts";
-import type { RunStatus, RunSummary } from "../protocol/run.ts";
+import { EverstepError } from "../protocol/errors.ts";
+import { decodeMemoChanges, encodeMemo, mergeMemo } from "../protocol/memo.ts";
+import { encodePayload, type Payload } from "../protocol/payload.ts";
+import type { RunSummary } from "../protocol/run.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
 import type { Workflow } from "../workflow/workflow.ts";
-import type { FrontDoor, StartCall } from "./front-door.ts";
+import type { CountedGroup, FrontDoor, StartCall } from "./front-door.ts";
+import { filterCall, orderCall, type RunFilter, type RunOrder } from "./run-filter.ts";
 import { RunHandle } from "./run-handle.ts";
 
 interface StartSettings {
@@ -23,6 +27,10 @@ interface StartSettings {
   readonly onConflict?: "fail" | "useExisting" | "terminateExisting";
   /** When only closed runs have the id: start anyway (default), only if the latest did not complete, or refuse. */
   readonly onReuse?: "allow" | "allowIfFailed" | "reject";
+  /** What the run can be found by, made by an attribute set: see `defineAttributes`. */
+  readonly attributes?: AttributeChanges | undefined;
+  /** Values to be shown with the run, by key: at most 100 keys and 40 KiB. */
+  readonly memo?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** `input` is required unless the workflow takes none. */
@@ -36,20 +44,22 @@ export type SignalWithStartOptions<Input, Payload> = StartOptions<Input> & {
   readonly signalId?: string;
 } & (undefined extends Payload ? { readonly payload?: Payload } : { readonly payload: Payload });
 
-export interface ListOptions {
-  /** Name of the workflow. */
-  readonly workflow?: string;
-  readonly workflowId?: string;
-  readonly queue?: string;
-  readonly status?: RunStatus | readonly RunStatus[];
+/** The plain filters may stand beside `where`, or in it. */
+export interface ListOptions extends Pick<RunFilter, "workflow" | "workflowId" | "queue" | "status"> {
+  readonly where?: RunFilter;
+  /** Default: newest first. */
+  readonly orderBy?: RunOrder;
   /** Runs per page, 1 to 200. Default 50. */
   readonly limit?: number;
-  /** `next` of the page before. */
+  /** `next` of the page before, asked for with the same order. */
   readonly after?: string;
 }
 
+export interface CountOptions {
+  readonly where?: RunFilter;
+}
+
 export interface RunPage {
-  /** Newest first. */
   readonly runs: readonly RunSummary[];
   /** For the page after this one; null at the end. */
   readonly next: string | null;
@@ -126,13 +136,43 @@ export class WorkflowClient {
   }
 
   /**
-   * A page of runs, newest first.
+   * A page of runs, newest first unless `orderBy` says otherwise. What it tells is as true as the histories: attributes
+   * are kept in the same commit as the event that sets them.
    *
    * Throws ARGUMENT_INVALID, STORE_UNAVAILABLE.
    */
   async list(options: ListOptions = {}): Promise<RunPage> {
-    const { status, ...rest } = options;
-    return this.#door.list({ ...rest, status: typeof status === "string" ? [status] : status });
+    const { where = {}, orderBy, limit, after, ...plain } = options;
+    const order = orderBy === undefined ? undefined : orderCall(orderBy);
+    const both = Object.keys(plain).find((field) => Object.hasOwn(where, field));
+    if (both !== undefined) {
+      const message = `list() was given "${both}" both beside \`where\` and in it. Give it once.`;
+      throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: both } });
+    }
+    return this.#door.list({ ...filterCall({ ...plain, ...where }), order, limit, after });
+  }
+
+  /**
+   * How many runs there are. Takes time in proportion to their number.
+   *
+   * Throws ARGUMENT_INVALID, STORE_UNAVAILABLE.
+   */
+  async count({ where = {} }: CountOptions = {}): Promise<number> {
+    const [all] = await this.#door.count({ ...filterCall(where), by: null });
+    return all?.count ?? 0;
+  }
+
+  /**
+   * How many runs there are of each status, workflow, queue or value of an attribute: the 200 largest groups, largest
+   * first. Runs without the attribute are a group with the value null; a list counts once for each of its keywords.
+   *
+   * Throws ARGUMENT_INVALID, STORE_UNAVAILABLE.
+   */
+  async countBy(
+    by: "status" | "workflow" | "queue" | { readonly attribute: string },
+    { where = {} }: CountOptions = {},
+  ): Promise<readonly CountedGroup[]> {
+    return this.#door.count({ ...filterCall(where), by });
   }
 
   /** Closes the connections. Waiting calls reject. */
@@ -154,5 +194,23 @@ function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: St
     delayMs: delay === undefined ? 0 : toMs(delay, "start({ delay })"),
     timeoutMs: timeout === undefined ? workflow.timeoutMs : toMs(timeout, "start({ timeout })"),
     signal: null,
+    attributes: options.attributes === undefined ? null : startAttributes(options.attributes),
+    memo: options.memo === undefined ? null : startMemo(options.memo),
   };
 }
+
+// Merged into nothing to be measured: a start that the run could not take is refused here.
+function startAttributes(changes: AttributeChanges): Payload {
+  const stored = encodeAttributes(changes, START_ATTRIBUTES);
+  mergeAttributes({}, decodeAttributes(stored), START_ATTRIBUTES);
+  return stored;
+}
+
+function startMemo(changes: Readonly<Record<string, unknown>>): Payload {
+  const stored = encodeMemo(changes, START_MEMO);
+  mergeMemo({}, decodeMemoChanges(stored), START_MEMO);
+  return stored;
+}
+
+const START_ATTRIBUTES = "start({ attributes })";
+const START_MEMO = "start({ memo })";

@@ -16,6 +16,9 @@ export interface RunStarted {
   readonly input: Payload;
   /** Seeds the run's `Math.random` and `crypto.randomUUID`. */
   readonly seed: string;
+  /** What the run was started with, as `AttributesUpserted` and `MemoUpserted` say it; absent for nothing. */
+  readonly attributes?: Payload;
+  readonly memo?: Payload;
 }
 
 export interface StepCompleted extends Answer {
@@ -75,6 +78,19 @@ export interface CancelRequested {
   readonly reason: string;
 }
 
+/** The code set or removed attributes of its run: what it asked for, by number, and nothing it waited for. */
+export interface AttributesUpserted extends Answer {
+  readonly type: "AttributesUpserted";
+  /** Typed values by name, null for those taken away. */
+  readonly changes: Payload;
+}
+
+export interface MemoUpserted extends Answer {
+  readonly type: "MemoUpserted";
+  /** Values by key, null for those taken away. */
+  readonly changes: Payload;
+}
+
 /** A signal that was in the mailbox or delivered, yet received by nobody when its run closed. */
 export interface UnreadSignal {
   readonly name: string;
@@ -118,6 +134,8 @@ export type Event =
   | TimerFired
   | SignalReceived
   | CancelRequested
+  | AttributesUpserted
+  | MemoUpserted
   | RunCompleted
   | RunFailed
   | RunCanceled
@@ -151,6 +169,8 @@ export const EVENT_CODES = {
   RunCanceled: 11,
   RunTerminated: 12,
   RunTimedOut: 13,
+  AttributesUpserted: 19,
+  MemoUpserted: 20,
 } as const satisfies Record<EventType, number>;
 
 export type ClosingEvent = RunCompleted | RunFailed | RunCanceled | RunTerminated | RunTimedOut;
@@ -163,6 +183,13 @@ const CLOSING: ReadonlySet<EventType> = new Set<ClosingEvent["type"]>([
   "RunTerminated",
   "RunTimedOut",
 ]);
+
+const CLOSING_CODES: ReadonlySet<number> = new Set([...CLOSING].map((type) => EVENT_CODES[type]));
+
+/** Of a type as it is stored. */
+export function isClosingCode(code: number): boolean {
+  return CLOSING_CODES.has(code);
+}
 
 export function isClosing(event: Event): event is ClosingEvent {
   return CLOSING.has(event.type);

@@ -66,6 +66,8 @@ export interface RunContext {
   /** The next signal of this name that nobody takes before. */
   waitForSignal(name: string, scope: CancelScope): { readonly received: Promise<SignalMessage>; withdraw(): void };
   handleSignal(name: string, handler: (message: SignalMessage) => void | Promise<void>): void;
+  /** Puts changes into the history, in the order of the calls, and makes them at once in `info`. Null: none. */
+  upsert(kind: "attributes" | "memo", changes: Payload): void;
   handleQuery(name: string, handler: (input: Payload) => unknown): void;
   /** Runs `body` with the calls it makes bound to a new scope. */
   runInScope<T>(scope: CancelScope, body: () => T): T;

@@ -3,6 +3,7 @@
 
 import { afterAll, beforeAll, describe } from "vitest";
 import { appendingContract } from "./store/appending.ts";
+import { attributesContract } from "./store/attributes.ts";
 import { claimingContract } from "./store/claiming.ts";
 import { endingContract } from "./store/ending.ts";
 import { heartbeatsContract } from "./store/heartbeats.ts";
@@ -33,6 +34,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     parkingContract(stage);
     endingContract(stage);
     readingContract(stage);
+    attributesContract(stage);
     heartbeatsContract(stage);
     queriesContract(stage);
     randomContract(stage);

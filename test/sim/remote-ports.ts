@@ -51,6 +51,7 @@ export function remoteStore(server: Store, route: Route): Store {
     terminateRun: via("terminateRun"),
     findRun: via("findRun"),
     listRuns: via("listRuns"),
+    countRuns: via("countRuns"),
     readHistory: via("readHistory"),
     readOutcomes: via("readOutcomes"),
     askQuery: via("askQuery"),

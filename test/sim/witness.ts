@@ -189,6 +189,7 @@ export class Witness {
       },
       findRun: (ref) => store.findRun(ref),
       listRuns: (request) => store.listRuns(request),
+      countRuns: (request) => store.countRuns(request),
       readHistory: (runId, afterSeq, limit) => store.readHistory(runId, afterSeq, limit),
       readOutcomes: (runIds) => store.readOutcomes(runIds),
       askQuery: (request) => store.askQuery(request),

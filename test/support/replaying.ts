@@ -66,9 +66,10 @@ export class DrivenRun {
 
   // ---------------------------------------------------------------- what happens
 
-  /** Appends events and delivers them in one batch; then tells the start of every timer that was asked for. */
+  /** Appends events and delivers them in one batch; then what the code entered, and the start of every timer it asked for. */
   async tell(...events: readonly Event[]): Promise<void> {
     await this.#feed(events.map((event) => this.#append(event)));
+    for (const entry of [...this.engine.data.entries]) await this.#feed([this.#append(entry)]);
     for (const pending of [...this.engine.pendingCommands()]) {
       if (pending.kind !== "StartTimer" || pending.fireAt !== null) continue;
       const { command, name, due } = pending;
@@ -155,7 +156,10 @@ export class DrivenRun {
 
   /** What the code did since the last look, such as `asked 2 timer sleep`. */
   changes(): string[] {
-    return this.engine.takeChanges().map(({ type, pending }) => `${type} ${wordsOf(pending)}`);
+    return this.engine.takeChanges().map((change) => {
+      if (change.type === "entered") return `entered ${change.entry.command} ${change.entry.type}`;
+      return `${change.type} ${wordsOf(change.pending)}`;
+    });
   }
 
   #step(name: string): { command: number; inputHash: string | null; failedAttempts: number } {

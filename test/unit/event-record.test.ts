@@ -35,6 +35,8 @@ const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
   TimerFired: answer,
   SignalReceived: { name: text, signalId: text, mail: count, payload, isEarly: fc.boolean() },
   CancelRequested: { mail: count, reason: text },
+  AttributesUpserted: { ...answer, changes: payload },
+  MemoUpserted: { ...answer, changes: payload },
   RunCompleted: { result: payload, unread },
   RunFailed: { failure, unread },
   RunCanceled: { failure, unread },

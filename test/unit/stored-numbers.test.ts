@@ -106,6 +106,14 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
     { type: 13, command: null, name: null, payload: null, data: '{"timeoutMs":60}' },
     { type: "RunTimedOut", timeoutMs: 60 },
   ],
+  [
+    { type: 19, command: 4, name: "attributes", payload: '{"customer":["keyword","c1"]}', data: null },
+    { type: "AttributesUpserted", command: 4, name: "attributes", changes: '{"customer":["keyword","c1"]}' },
+  ],
+  [
+    { type: 20, command: 5, name: "memo", payload: '{"note":null}', data: null },
+    { type: "MemoUpserted", command: 5, name: "memo", changes: '{"note":null}' },
+  ],
 ];
 
 test.each(stored)(

@@ -9,6 +9,7 @@ import type {
   BlockedRequest,
   Claim,
   ClaimRequest,
+  CountRequest,
   ListRequest,
   MailRequest,
   ParkOutcome,
@@ -20,10 +21,11 @@ import type {
   Transaction,
 } from "../store.ts";
 import { appendTurns, resolveTurn } from "./appending.ts";
+import { countRuns, listRuns } from "./listing.ts";
 import { sendMail } from "./mail.ts";
 import { blockRun, claimBlocked, claimRuns, parkRun, releaseRun, rescueRun } from "./owning.ts";
 import { Questions } from "./questions.ts";
-import { detailOf, historyOf, listRuns, mailAfter, outcomesOf } from "./reading.ts";
+import { detailOf, historyOf, mailAfter, outcomesOf } from "./reading.ts";
 import { RunTable } from "./run-table.ts";
 import { closeFromOutside, startRun } from "./starting.ts";
 import { claimOf, isOwnedBy, type StoredRun } from "./stored-run.ts";
@@ -212,6 +214,10 @@ export class MemoryStore implements Store {
 
   async listRuns(request: ListRequest) {
     return listRuns(this.#runs, request);
+  }
+
+  async countRuns(request: CountRequest) {
+    return countRuns(this.#runs, request);
   }
 
   async readHistory(runId: string, afterSeq: number, limit: number) {

@@ -3,9 +3,10 @@
 // fall, and closed for good.
 
 import { invariant } from "../../../sdk/protocol/errors.ts";
-import { EVENT_CODES } from "../../../sdk/protocol/event.ts";
+import { isClosingCode } from "../../../sdk/protocol/event.ts";
 import type { EventRecord } from "../../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
+import { changesIn, type DataChange, hasChanges } from "../run-data.ts";
 import { type MailItem, type RunRef, SUSPECT_FROM_CRASHES } from "../store.ts";
 import { OrderedHeap } from "./ordered-heap.ts";
 import { type Head, headOf, type StoredRun } from "./stored-run.ts";
@@ -103,9 +104,18 @@ export class RunTable {
       const last = run.history.at(-1);
       const seq = run.history.length + 1;
       invariant((last?.seq ?? 0) + 1 === seq, "a history has no gaps", { runId: run.runId, seq });
-      invariant(last === undefined || !isClosingType(last.type), "nothing follows the end", { runId: run.runId, seq });
+      invariant(last === undefined || !isClosingCode(last.type), "nothing follows the end", { runId: run.runId, seq });
       run.history.push(Object.freeze({ seq, at, type, command, name, payload, data }));
       run.tags.push(tag);
+    }
+    if (hasChanges(records)) this.keepData(run, changesIn(records));
+  }
+
+  /** Beside the history that says so. */
+  keepData(run: StoredRun, changes: readonly DataChange[]): void {
+    for (const { kind, name, rows } of changes) {
+      if (rows.length === 0) run.data.delete(`${kind} ${name}`);
+      else run.data.set(`${kind} ${name}`, rows);
     }
   }
 
@@ -113,7 +123,7 @@ export class RunTable {
   close(run: StoredRun, status: ClosedStatus, at: number): void {
     const last = run.history.at(-1);
     invariant(run.closed === null, "a run is closed once", { runId: run.runId });
-    invariant(last !== undefined && isClosingType(last.type), "a closing event ends a run", { runId: run.runId });
+    invariant(last !== undefined && isClosingCode(last.type), "a closing event ends a run", { runId: run.runId });
     this.#unindex(run);
     if (run.deadlineAt !== null) this.#deadlines.remove(run);
     run.closed = Object.freeze({ status, at });
@@ -157,10 +167,6 @@ export class RunTable {
     }
     return headOf(run).crashCount >= SUSPECT_FROM_CRASHES ? due.suspect : due.sound;
   }
-}
-
-function isClosingType(type: number): boolean {
-  return type >= EVENT_CODES.RunCompleted;
 }
 
 function isDueBefore(a: StoredRun, b: StoredRun): boolean {

@@ -9,14 +9,16 @@ import type { AppendAnswer, AppendTurn, ResolvedTurn, Transaction } from "../sto
 import { ms, PlainColumn, plain, runIds, TextColumn, textColumn } from "./columns.ts";
 import { Abort, type Pool, type Row, type Statement } from "./connection.ts";
 import { loneTurn } from "./lone-turn.ts";
+import { changeData, changeValues } from "./run-data.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
 import { runInside } from "./transaction.ts";
 
 // `clock` is read once and after the last lock is held: no event is older than one that this run, seen under its lock,
 // already has, and a timer judged due by it is due for every later reader.
-export const APPEND: Statement = {
-  name: "everstep_append",
-  text: `
+function append(name: string, more: string): Statement {
+  return {
+    name,
+    text: `
     with turn as (
       select * from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::int[], $6::int[], $7::int[], $8::float8[], $9::smallint[])
         with ordinality t(run_id, epoch, claim_id, tag, base, added, taken_mail, not_before, close, place)),
@@ -42,9 +44,14 @@ export const APPEND: Statement = {
       select ok.run_id, ok.base + e.step, ok.tag, ok.at, e.type, e.command, e.name, e.payload, e.data
       from unnest($10::int[], $11::int[], $12::smallint[], $13::int[], ${textColumn(14)}, ${textColumn(15)}, ${textColumn(16)})
         e(place, step, type, command, name, payload, data)
-      join ok on ok.place = e.place)
+      join ok on ok.place = e.place)${more}
     select ${ms("c.at")} as at, (select string_agg(place::text, ',') from ok) as places from clock c`,
-};
+  };
+}
+
+export const APPEND = append("everstep_append", "");
+/** For batches in which some turn upserts attributes or a memo. */
+const APPEND_WITH_DATA = append("everstep_append_with_data", changeData(17));
 
 interface AppendedRow extends Row {
   at: number;
@@ -52,8 +59,8 @@ interface AppendedRow extends Row {
   places: string | null;
 }
 
-export function appendTurns(pool: Pool, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
-  return append(pool, turns);
+export async function appendTurns(pool: Pool, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
+  return send(pool, turns);
 }
 
 /** Where the statement runs: by itself, or at the end of a transaction. */
@@ -61,8 +68,12 @@ interface Queries {
   query<R extends Row>(statement: Statement, values: readonly unknown[]): Promise<R[]>;
 }
 
-async function append(on: Queries, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
-  const { statement, values } = loneTurn(turns) ?? { statement: APPEND, values: appendValues(turns) };
+async function send(on: Queries, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
+  const data = changeValues(turns);
+  const { statement, values } =
+    data === null
+      ? (loneTurn(turns) ?? { statement: APPEND, values: appendValues(turns) })
+      : { statement: APPEND_WITH_DATA, values: [...appendValues(turns), ...data] };
   return answerOf(turns, await on.query<AppendedRow>(statement, values));
 }
 
@@ -191,7 +202,7 @@ export async function appendInTransaction(
   try {
     return await pool.transactionOnce(async (session) => {
       const turn = await runInside(session, work);
-      const { at, committed } = await append(session, [turn]);
+      const { at, committed } = await send(session, [turn]);
       if (committed.size === 0) throw new Abort(new TurnRefused(at));
       return { committed: true, at };
     });

@@ -7,6 +7,7 @@ import { appendInTransaction, appendTurns, confirm, resolveTurns } from "./appen
 import { blockRuns, claimBlocked, claimRuns, claimsOf, parkRuns, releaseRuns, saveHeartbeats } from "./claiming.ts";
 import { closeOverdue, terminateRun } from "./closing.ts";
 import { Connections, type PostgresOptions } from "./connection.ts";
+import { countRuns } from "./counting.ts";
 import { listRuns } from "./listing.ts";
 import { putMail, readMail, runsWithMail } from "./mail.ts";
 import { checkSchema } from "./migrate.ts";
@@ -48,6 +49,7 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     terminateRun: (runId, reason) => terminateRun(client, runId, reason),
     findRun: (ref) => findRun(client, ref),
     listRuns: (request) => listRuns(client, request),
+    countRuns: (request) => countRuns(client, request),
     readHistory: (runId, afterSeq, limit) => readHistory(client, runId, afterSeq, limit),
     readOutcomes: (runIds) => readOutcomes(client, runIds),
     askQuery: (request) => askQuery(client, request),

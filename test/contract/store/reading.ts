@@ -130,6 +130,7 @@ export function readingContract(stage: Stage): void {
         startedAt,
         closedAt: summary?.closedAt,
         deadlineAt: startedAt + 60_000,
+        data: { attributes: {}, memo: {} },
       });
       expect(summary?.closedAt).toBeGreaterThanOrEqual(startedAt);
     });
