@@ -32,6 +32,8 @@ function formatDescription(run: RunDescription): string {
     unread: run.unreadMail === 0 ? null : `${run.unreadMail} signal(s)`,
     "waits for": pending === null || pending.signals.length === 0 ? null : pending.signals.join(", "),
     conditions: pending === null || pending.conditions === 0 ? null : String(pending.conditions),
+    attributes: Object.keys(run.attributes).length === 0 ? null : formatJson(run.attributes),
+    memo: Object.keys(run.memo).length === 0 ? null : formatJson(run.memo),
     blocked: run.blocked === null ? null : `${run.blocked.kind}: ${run.blocked.message}`,
   });
   const steps = (pending?.steps ?? []).map(({ name, attempt, nextAttemptAt, lastError }) => [

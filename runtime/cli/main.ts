@@ -5,6 +5,7 @@
 import { createRequire } from "node:module";
 import { Command } from "commander";
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
+import { countCommand } from "./count-command.ts";
 import { describeCommand } from "./describe-command.ts";
 import { devCommand } from "./dev-command.ts";
 import { historyCommand } from "./history-command.ts";
@@ -27,6 +28,7 @@ function everstepCommand(): Command {
     .addCommand(workerCommand())
     .addCommand(startCommand())
     .addCommand(listCommand())
+    .addCommand(countCommand())
     .addCommand(describeCommand())
     .addCommand(historyCommand())
     .addCommand(resultCommand())

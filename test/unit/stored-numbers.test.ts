@@ -21,6 +21,8 @@ test("every type of event keeps the number it was shipped with", () => {
     RunCanceled: 11,
     RunTerminated: 12,
     RunTimedOut: 13,
+    AttributesUpserted: 19,
+    MemoUpserted: 20,
   });
 });
 

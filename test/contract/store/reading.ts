@@ -28,6 +28,7 @@ export function readingContract(stage: Stage): void {
         blocked: null,
         crashCount: 0,
         unreadMail: 0,
+        data: { attributes: {}, memo: {} },
         now: run.now,
       });
       expect(run.now).toBeGreaterThanOrEqual(run.startedAt);
