@@ -37,12 +37,13 @@ export class Client extends WorkflowClient {
 export {
   type CountOptions,
   type ListOptions,
+  type PruneOptions,
   type RunPage,
   type SignalWithStartOptions,
   type StartOptions,
   WorkflowClient,
 } from "../sdk/client/client.ts";
-export type { CountedGroup, RunDescription, ShownEvent } from "../sdk/client/front-door.ts";
+export type { CountedGroup, PrunedRuns, RunDescription, ShownEvent } from "../sdk/client/front-door.ts";
 export { RunFailedError } from "../sdk/client/run-failed-error.ts";
 export type { RunFilter, RunOrder, TimeFilter } from "../sdk/client/run-filter.ts";
 export { type QueryOptions, type ResultOptions, RunHandle, type SignalOptions } from "../sdk/client/run-handle.ts";

@@ -12,6 +12,7 @@ import { historyCommand } from "./history-command.ts";
 import { listCommand } from "./list-command.ts";
 import { cancelCommand, queryCommand, signalCommand, terminateCommand } from "./message-commands.ts";
 import { migrateCommand } from "./migrate-command.ts";
+import { pruneCommand } from "./prune-command.ts";
 import { resultCommand } from "./result-command.ts";
 import { startCommand } from "./start-command.ts";
 import { workerCommand } from "./worker-command.ts";
@@ -35,7 +36,8 @@ function everstepCommand(): Command {
     .addCommand(signalCommand())
     .addCommand(queryCommand())
     .addCommand(cancelCommand())
-    .addCommand(terminateCommand());
+    .addCommand(terminateCommand())
+    .addCommand(pruneCommand());
 }
 
 /** What a person at a terminal should read of an error. */

@@ -1,13 +1,15 @@
 // The front door's rules, in one place: what may be asked of runs, how a call survives a store that is away for a
 // moment, and who is woken by it.
 
-import { ulid } from "ulid";
+import { decodeTime, ulid } from "ulid";
 import type {
   ClosedRun,
   CountCall,
   CountedGroup,
   FrontDoor,
   ListCall,
+  PruneCall,
+  PrunedRuns,
   RunDescription,
   RunReference,
   ShownEvent,
@@ -38,6 +40,7 @@ import { type Insistence, insist } from "./insist.ts";
 import { listRequest, MAX_LIST, positionOf, runFilter, shownData, shownSummary } from "./lists.ts";
 import { LocalWorkers } from "./local-workers.ts";
 import { OutcomeWaiter, type StoredOutcome } from "./outcome-waiter.ts";
+import { type Pruned, pruneRuns } from "./pruning.ts";
 import { askQuery } from "./question.ts";
 import { isYetToBegin, summarize } from "./summary.ts";
 
@@ -54,6 +57,7 @@ export interface ServiceOptions {
 }
 
 const HISTORY_PAGE = 500;
+const FRESH_MS = 10_000;
 const DEFAULT_LIST = 50;
 const DESCRIBE_QUERY_MS = 1_500;
 const STARTS_PER_BATCH = 1_000;
@@ -169,6 +173,23 @@ export class Service implements FrontDoor {
     const request: CountRequest = { ...runFilter(filter), by, limit: MAX_LIST };
     const groups = await insist(this.#insistence, () => this.#store.countRuns(request));
     return groups.map(({ value, count }) => ({ value: value === null ? null : attributeValueOf(value), count }));
+  }
+
+  async prune({ workflow, closedForMs, isDryRun }: PruneCall): Promise<PrunedRuns> {
+    const [store, signal] = [this.#store, this.#closing.signal];
+    const rules = [{ workflow, retentionMs: closedForMs }];
+    const pruned = { runs: 0, events: 0 };
+    let after: string | null = null;
+    do {
+      const from: string | null = after;
+      const page: Pruned = await insist(this.#insistence, () =>
+        pruneRuns({ store, rules, after: from, maxPages: 1, isDryRun, signal }),
+      );
+      pruned.runs += page.runs;
+      pruned.events += page.events;
+      after = page.next;
+    } while (after !== null && !signal.aborted);
+    return pruned;
   }
 
   async *history(to: RunReference): AsyncGenerator<ShownEvent> {
@@ -291,7 +312,9 @@ export class Service implements FrontDoor {
   }
 
   async #await(to: RunReference, runId: string, timeoutMs: number | null): Promise<StoredOutcome> {
-    if ("runId" in to && to.isStarted !== true) await this.#find(to);
+    // Started just now it is there; later it may have been deleted, and nobody would ever tell of its end.
+    const isFresh = "runId" in to && to.isStarted === true && this.#world.clock.now() - decodeTime(runId) < FRESH_MS;
+    if ("runId" in to && !isFresh) await this.#find(to);
     const { clock } = this.#world;
     return new Promise((resolve, reject) => {
       let cancelTimer = () => {};

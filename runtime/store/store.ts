@@ -346,6 +346,27 @@ export interface WorkerStore {
   answerQueries(answers: readonly { readonly queryId: string; readonly answer: QueryAnswer }[]): Promise<void>;
 }
 
+/** Closed runs of the workflow, or of all for null, are kept this long after they closed. */
+export interface RetentionRule {
+  readonly workflow: string | null;
+  readonly retentionMs: number;
+}
+
+export interface ExpiredRequest {
+  /** A run that any of them lets go has expired. At least one. */
+  readonly rules: readonly RetentionRule[];
+  /** Keyset: runs after this one; null for the first page. */
+  readonly after: string | null;
+  /** Runs to look at, expired or not. */
+  readonly limit: number;
+}
+
+export interface ExpiredPage {
+  readonly runs: readonly { readonly runId: string; readonly events: number }[];
+  /** For the page after this one; null when nothing after it can have expired. */
+  readonly next: string | null;
+}
+
 export interface SweepStore {
   /** Every worker id that owns a run. */
   ownerIds(): Promise<readonly string[]>;
@@ -355,6 +376,10 @@ export interface SweepStore {
   closeOverdue(limit: number): Promise<readonly string[]>;
   /** Blocked runs of these workflows and queues, by run id, for `claimBlocked`. */
   findBlocked(request: BlockedRequest): Promise<readonly { readonly runId: string; readonly reason: BlockedReason }[]>;
+  /** Closed runs that no rule keeps, by run id. */
+  findExpired(request: ExpiredRequest): Promise<ExpiredPage>;
+  /** Deletes those of them that are closed, with all that is kept of them. Answers their ids. */
+  deleteRuns(runIds: readonly string[]): Promise<readonly string[]>;
   /** Drops questions nobody collected and heartbeats of closed runs. */
   forgetLeftovers(): Promise<void>;
 }

@@ -5,6 +5,7 @@ import type {
   CountCall,
   FrontDoor,
   ListCall,
+  PruneCall,
   RunReference,
   ShownEvent,
   SignalCall,
@@ -97,6 +98,10 @@ export class TestDoor implements FrontDoor {
 
   count(call: CountCall) {
     return this.#time.hold(() => this.#door.count(call));
+  }
+
+  prune(call: PruneCall) {
+    return this.#time.hold(() => this.#door.prune(call));
   }
 
   history(to: RunReference): AsyncIterable<ShownEvent> {

@@ -8,7 +8,7 @@ import { encodePayload, type Payload } from "../protocol/payload.ts";
 import type { RunSummary } from "../protocol/run.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
 import type { Workflow } from "../workflow/workflow.ts";
-import type { CountedGroup, FrontDoor, StartCall } from "./front-door.ts";
+import type { CountedGroup, FrontDoor, PrunedRuns, StartCall } from "./front-door.ts";
 import { filterCall, orderCall, type RunFilter, type RunOrder } from "./run-filter.ts";
 import { RunHandle } from "./run-handle.ts";
 
@@ -53,6 +53,15 @@ export interface ListOptions extends Pick<RunFilter, "workflow" | "workflowId" |
   readonly limit?: number;
   /** `next` of the page before, asked for with the same order. */
   readonly after?: string;
+}
+
+export interface PruneOptions {
+  /** At least this long, by the database's clock. */
+  readonly closedFor: Duration;
+  /** Name of the workflow. Default: all. */
+  readonly workflow?: string | undefined;
+  /** Deletes nothing. Default false. */
+  readonly isDryRun?: boolean;
 }
 
 export interface CountOptions {
@@ -173,6 +182,17 @@ export class WorkflowClient {
     { where = {} }: CountOptions = {},
   ): Promise<readonly CountedGroup[]> {
     return this.#door.count({ ...filterCall(where), by });
+  }
+
+  /**
+   * Deletes runs that have been closed for a time, with their histories, mail and data; or, with `isDryRun`, counts them.
+   * Open runs are never touched. What is deleted is gone: its handles throw RUN_NOT_FOUND, its ids may be used again.
+   *
+   * Throws ARGUMENT_INVALID, STORE_UNAVAILABLE; what was deleted before stays so.
+   */
+  async prune({ closedFor, workflow, isDryRun = false }: PruneOptions): Promise<PrunedRuns> {
+    const closedForMs = toMs(closedFor, "prune({ closedFor })");
+    return this.#door.prune({ closedForMs, workflow: workflow ?? null, isDryRun });
   }
 
   /** Closes the connections. Waiting calls reject. */

@@ -111,6 +111,19 @@ export interface CountCall extends FilterCall {
   readonly by: "status" | "workflow" | "queue" | { readonly attribute: string } | null;
 }
 
+export interface PruneCall {
+  /** Null: of all workflows. */
+  readonly workflow: string | null;
+  readonly closedForMs: number;
+  readonly isDryRun: boolean;
+}
+
+export interface PrunedRuns {
+  readonly runs: number;
+  /** In their histories. */
+  readonly events: number;
+}
+
 export interface CountedGroup {
   /** Null for runs without the attribute. */
   readonly value: AttributeValue | null;
@@ -131,6 +144,7 @@ export interface FrontDoor {
   list(call: ListCall): Promise<{ readonly runs: readonly RunSummary[]; readonly next: string | null }>;
   /** The largest groups first. */
   count(call: CountCall): Promise<readonly CountedGroup[]>;
+  prune(call: PruneCall): Promise<PrunedRuns>;
   history(to: RunReference): AsyncIterable<ShownEvent>;
   close(): Promise<void>;
 }

@@ -7,6 +7,11 @@ import { assertName } from "../protocol/names.ts";
 export interface WorkflowOptions {
   /** Closes the run as timed out when it is still open after this long, with no chance for its code to react. Default none. */
   readonly timeout?: Duration;
+  /**
+   * How long a run is kept after it has closed, counted by the database's clock: then workers that have this workflow delete
+   * it with its history, and its handles throw RUN_NOT_FOUND. Default: for ever.
+   */
+  readonly retention?: Duration;
 }
 
 /** A workflow with the types of its input and result. */
@@ -14,6 +19,8 @@ export interface Workflow<Input, Result> {
   readonly name: string;
   readonly main: (input: Input) => Promise<Result>;
   readonly timeoutMs: number | null;
+  /** Null: for ever. */
+  readonly retentionMs: number | null;
 }
 
 /** Any workflow, whatever its types: what a worker takes. */
@@ -25,7 +32,7 @@ export type AnyWorkflow = Workflow<never, unknown>;
  * `crypto.randomUUID` and `setTimeout` are made deterministic, I/O outside steps is refused.
  *
  * `name` identifies the workflow in the database: keep it when the code moves. The input and the result must be storable.
- * Throws ARGUMENT_INVALID for an unusable name, function or timeout.
+ * Throws ARGUMENT_INVALID for an unusable name, function, timeout or retention.
  */
 export function workflow<Input, Result>(
   name: string,
@@ -38,5 +45,7 @@ export function workflow<Input, Result>(
     throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "main" } });
   }
   const timeoutMs = options.timeout === undefined ? null : toMs(options.timeout, `workflow("${name}", { timeout })`);
-  return { name, main, timeoutMs };
+  const retentionMs =
+    options.retention === undefined ? null : toMs(options.retention, `workflow("${name}", { retention })`);
+  return { name, main, timeoutMs, retentionMs };
 }

@@ -10,6 +10,7 @@ import { heartbeatsContract } from "./store/heartbeats.ts";
 import { keepingContract } from "./store/keeping.ts";
 import { mailContract } from "./store/mail.ts";
 import { parkingContract } from "./store/parking.ts";
+import { pruningContract } from "./store/pruning.ts";
 import { queriesContract } from "./store/queries.ts";
 import { randomContract } from "./store/random.ts";
 import { readingContract } from "./store/reading.ts";
@@ -34,6 +35,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     parkingContract(stage);
     endingContract(stage);
     readingContract(stage);
+    pruningContract(stage);
     attributesContract(stage);
     heartbeatsContract(stage);
     queriesContract(stage);

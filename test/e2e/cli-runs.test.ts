@@ -150,6 +150,17 @@ test("runs are found, sorted and counted by their attributes", async () => {
   ]);
 });
 
+test("closed runs of an age are counted, and deleted when told so", async () => {
+  await say("start", "hello", "--id", "old", "--input", '{"name":"Ann"}');
+  await say("result", "old");
+  const prune = (...args: string[]) => say("prune", "--workflow", "hello", ...args);
+  expect(await prune("--closed-for", "1 day", "--delete")).toBe("0 run(s) with 0 event(s) deleted.");
+  expect(await prune("--closed-for", "1ms")).toMatch(/^\d+ run\(s\) with \d+ event\(s\) would be deleted\./);
+  expect((await say("describe", "old")).length).toBeGreaterThan(0);
+  expect(await prune("--closed-for", "1ms", "--delete")).toMatch(/ deleted\.$/);
+  expect(await refuse("describe", "old")).toMatch(/^RUN_NOT_FOUND: /);
+});
+
 test.each([
   ["a condition that is none", ["list", "--where", "amount"], /^ARGUMENT_INVALID: --where: "amount" is no condition/],
   [

@@ -45,6 +45,8 @@ export function remoteStore(server: Store, route: Route): Store {
     rescueRuns: via("rescueRuns"),
     closeOverdue: via("closeOverdue"),
     findBlocked: via("findBlocked"),
+    findExpired: via("findExpired"),
+    deleteRuns: via("deleteRuns"),
     forgetLeftovers: via("forgetLeftovers"),
     startRuns: via("startRuns"),
     sendMail: via("sendMail"),

@@ -155,6 +155,8 @@ export class Witness {
         return closed;
       },
       findBlocked: (request) => store.findBlocked(request),
+      findExpired: (request) => store.findExpired(request),
+      deleteRuns: (runIds) => store.deleteRuns(runIds),
       forgetLeftovers: () => store.forgetLeftovers(),
       startRuns: async (requests) => {
         const outcomes = await store.startRuns(requests);

@@ -10,6 +10,7 @@ import type {
   Claim,
   ClaimRequest,
   CountRequest,
+  ExpiredRequest,
   ListRequest,
   MailRequest,
   ParkOutcome,
@@ -24,6 +25,7 @@ import { appendTurns, resolveTurn } from "./appending.ts";
 import { countRuns, listRuns } from "./listing.ts";
 import { sendMail } from "./mail.ts";
 import { blockRun, claimBlocked, claimRuns, parkRun, releaseRun, rescueRun } from "./owning.ts";
+import { deleteRuns, findExpired } from "./pruning.ts";
 import { Questions } from "./questions.ts";
 import { detailOf, historyOf, mailAfter, outcomesOf } from "./reading.ts";
 import { RunTable } from "./run-table.ts";
@@ -178,6 +180,14 @@ export class MemoryStore implements Store {
       .sort((a, b) => (a.runId < b.runId ? -1 : 1))
       .slice(0, limit)
       .flatMap((run) => (run.head?.blocked == null ? [] : [{ runId: run.runId, reason: run.head.blocked }]));
+  }
+
+  async findExpired(request: ExpiredRequest) {
+    return findExpired(this.#runs, request, this.#clock.now());
+  }
+
+  async deleteRuns(runIds: readonly string[]) {
+    return deleteRuns(this.#runs, this.#startRequests, runIds);
   }
 
   async forgetLeftovers(): Promise<void> {

@@ -11,6 +11,7 @@ import { countRuns } from "./counting.ts";
 import { listRuns } from "./listing.ts";
 import { putMail, readMail, runsWithMail } from "./mail.ts";
 import { checkSchema } from "./migrate.ts";
+import { deleteRuns, findExpired } from "./pruning.ts";
 import { answerQueries, askQuery, takeAnswer, takeQueries } from "./questions.ts";
 import { findRun, loadHistories, readHistory, readOutcomes } from "./reading.ts";
 import { startRuns } from "./starting.ts";
@@ -42,6 +43,9 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     rescueRuns: (workerId, limit) => rescueRuns(control, workerId, limit),
     closeOverdue: (limit) => closeOverdue(control, limit),
     findBlocked: (request) => findBlocked(control, request),
+    // Of a pool that a worker has no other use for: claims do not wait behind it.
+    findExpired: (request) => findExpired(client, request),
+    deleteRuns: (runIds) => deleteRuns(client, runIds),
     forgetLeftovers: () => forgetLeftovers(control),
 
     startRuns: (requests) => startRuns(client, requests),

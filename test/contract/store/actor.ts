@@ -37,7 +37,7 @@ interface Known {
 
 export class Actor {
   readonly store: Store;
-  readonly runs: Known[] = [];
+  runs: Known[] = [];
   readonly #names: Names;
   /** Those ever claimed, the one claimed last at the end. */
   #claimed: Known[] = [];
@@ -68,6 +68,7 @@ export class Actor {
     const { runId } = known;
     if (operation.do === "mail") return this.#mail({ runId }, operation);
     if (operation.do === "terminate") return this.store.terminateRun(runId, "enough");
+    if (operation.do === "delete") return this.#delete(known);
     if (operation.do === "ask") return this.#ask(runId);
     if (operation.do === "resend") return this.#resend(known);
     const claim = known.claims.at(-1 - operation.claimsAgo);
@@ -172,6 +173,15 @@ export class Actor {
       this.runs.push({ runId: request.runId, claims: [], sent: [], committed: [], events: 1, takenMail: 0 });
     }
     return outcome;
+  }
+
+  async #delete(known: Known): Promise<unknown> {
+    const deleted = await this.store.deleteRuns([known.runId]);
+    if (deleted.length > 0) {
+      this.runs = this.runs.filter((other) => other !== known);
+      this.#claimed = this.#claimed.filter((other) => other !== known);
+    }
+    return deleted;
   }
 
   async #crash(worker: number): Promise<unknown> {

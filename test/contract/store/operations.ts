@@ -67,6 +67,7 @@ const operations = {
   beat: fc.record({ run, claimsAgo, command: fc.integer({ min: 500, max: 502 }) }),
   rescue: fc.record({ worker }),
   terminate: fc.record({ run }),
+  delete: fc.record({ run }),
   ask: fc.record({ run }),
   answer: fc.record({ worker }),
 } as const;
@@ -92,6 +93,7 @@ const WEIGHTS: Readonly<Record<OperationName, number>> = {
   beat: 2,
   rescue: 3,
   terminate: 1,
+  delete: 1,
   ask: 2,
   answer: 2,
 };
