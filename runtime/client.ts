@@ -50,5 +50,6 @@ export { type QueryOptions, type ResultOptions, RunHandle, type SignalOptions } 
 export type { AttributeFilters, AttributeTest } from "../sdk/protocol/attribute-filter.ts";
 export type { AttributeChanges, AttributeValue } from "../sdk/protocol/attributes.ts";
 export { ERRORS, type ErrorCode, EverstepError, isEverstepError } from "../sdk/protocol/errors.ts";
+export type { HistoryFile, UntakenMail } from "../sdk/protocol/history-file.ts";
 export type { PendingStepWork, PendingTimerWork, PendingWork } from "../sdk/protocol/pending-work.ts";
 export type { BlockedKind, BlockedReason, RunStatus, RunSummary } from "../sdk/protocol/run.ts";

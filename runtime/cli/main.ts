@@ -8,6 +8,7 @@ import { isEverstepError } from "../../sdk/protocol/errors.ts";
 import { countCommand } from "./count-command.ts";
 import { describeCommand } from "./describe-command.ts";
 import { devCommand } from "./dev-command.ts";
+import { exportCommand } from "./export-command.ts";
 import { historyCommand } from "./history-command.ts";
 import { listCommand } from "./list-command.ts";
 import { cancelCommand, queryCommand, signalCommand, terminateCommand } from "./message-commands.ts";
@@ -37,6 +38,7 @@ function everstepCommand(): Command {
     .addCommand(queryCommand())
     .addCommand(cancelCommand())
     .addCommand(terminateCommand())
+    .addCommand(exportCommand())
     .addCommand(pruneCommand());
 }
 

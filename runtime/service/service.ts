@@ -20,6 +20,7 @@ import type {
 import { attributeValueOf } from "../../sdk/protocol/attributes.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { fromRecord, toRecord } from "../../sdk/protocol/event-record.ts";
+import type { HistoryFile } from "../../sdk/protocol/history-file.ts";
 import { assertName, assertWorkflowId } from "../../sdk/protocol/names.ts";
 import { decodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { PENDING_QUERY, type PendingWork } from "../../sdk/protocol/pending-work.ts";
@@ -36,6 +37,7 @@ import type {
 import type { Topic, Wakeups } from "../wake/wakeups.ts";
 import type { World } from "../world/world.ts";
 import { Batcher } from "./batcher.ts";
+import { exportRun } from "./history-export.ts";
 import { type Insistence, insist } from "./insist.ts";
 import { listRequest, MAX_LIST, positionOf, runFilter, shownData, shownSummary } from "./lists.ts";
 import { LocalWorkers } from "./local-workers.ts";
@@ -173,6 +175,11 @@ export class Service implements FrontDoor {
     const request: CountRequest = { ...runFilter(filter), by, limit: MAX_LIST };
     const groups = await insist(this.#insistence, () => this.#store.countRuns(request));
     return groups.map(({ value, count }) => ({ value: value === null ? null : attributeValueOf(value), count }));
+  }
+
+  async exportRun(to: RunReference): Promise<HistoryFile> {
+    const run = await this.#find(to);
+    return insist(this.#insistence, () => exportRun(this.#store, run));
   }
 
   async prune({ workflow, closedForMs, isDryRun }: PruneCall): Promise<PrunedRuns> {

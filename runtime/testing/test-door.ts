@@ -100,6 +100,10 @@ export class TestDoor implements FrontDoor {
     return this.#time.hold(() => this.#door.count(call));
   }
 
+  exportRun(to: RunReference) {
+    return this.#time.hold(() => this.#door.exportRun(to));
+  }
+
   prune(call: PruneCall) {
     return this.#time.hold(() => this.#door.prune(call));
   }

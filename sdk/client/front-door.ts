@@ -5,6 +5,7 @@ import type { AttributeCondition } from "../protocol/attribute-filter.ts";
 import type { AttributeValue } from "../protocol/attributes.ts";
 import type { Event } from "../protocol/event.ts";
 import type { Failure } from "../protocol/failure.ts";
+import type { HistoryFile } from "../protocol/history-file.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { PendingWork } from "../protocol/pending-work.ts";
 import type { BlockedReason, ClosedStatus, RunStatus, RunSummary } from "../protocol/run.ts";
@@ -144,6 +145,7 @@ export interface FrontDoor {
   list(call: ListCall): Promise<{ readonly runs: readonly RunSummary[]; readonly next: string | null }>;
   /** The largest groups first. */
   count(call: CountCall): Promise<readonly CountedGroup[]>;
+  exportRun(to: RunReference): Promise<HistoryFile>;
   prune(call: PruneCall): Promise<PrunedRuns>;
   history(to: RunReference): AsyncIterable<ShownEvent>;
   close(): Promise<void>;

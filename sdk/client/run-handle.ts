@@ -2,6 +2,7 @@
 
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { CanceledFailure, fromFailure, TerminatedFailure, TimeoutFailure } from "../protocol/failures.ts";
+import type { HistoryFile } from "../protocol/history-file.ts";
 import { decodePayload, encodePayload } from "../protocol/payload.ts";
 import type { QueryDefinition } from "../workflow/query.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
@@ -125,6 +126,16 @@ export class RunHandle<Result = unknown> {
    */
   history(): AsyncIterable<ShownEvent> {
     return this.#door.history(this.#reference);
+  }
+
+  /**
+   * The whole history as plain data, in a form that any later release reads: to be kept as JSON, and given to
+   * `replayHistory`. Of an open run it is what there is by now, with the mail that the run had not taken.
+   *
+   * Throws RUN_NOT_FOUND, STORE_UNAVAILABLE.
+   */
+  export(): Promise<HistoryFile> {
+    return this.#door.exportRun(this.#reference);
   }
 }
 

@@ -1,13 +1,15 @@
 // Runs, from the command line: a worker for files, and what one can start, see and say.
 
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { expense } from "../../examples/approval/workflow.ts";
+import { replayHistory } from "../../runtime/testing/index.ts";
 import { everstep, startEverstep } from "../support/command-line.ts";
 import { createDatabase } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
@@ -148,6 +150,23 @@ test("runs are found, sorted and counted by their attributes", async () => {
   expect(JSON.parse(await say("count", "--where", "customer=x", "--by", "status", "--json"))).toEqual([
     { value: "running", count: 2 },
   ]);
+});
+
+test("histories are written as files that replay against the code", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "everstep-export-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  await say("start", "expense", "--id", "kept", "--input", '{"by":"Ann","amount":3}');
+  await say("signal", "kept", "decide", "--input", '{"approver":"Bob","isApproved":true}');
+  await say("result", "kept");
+  const file = await say("export", "--id", "kept", "--to", folder);
+  const history = readFileSync(file, "utf8");
+  expect(JSON.parse(history)).toMatchObject({ format: "everstep.history", version: 1, workflowId: "kept", mail: [] });
+  await replayHistory(expense, history);
+  const written = JSON.parse(
+    await say("export", "--workflow", "expense", "--where", "startedAt>2026-01-01", "--to", folder, "--json"),
+  );
+  expect(written).toContain(file);
+  expect(await refuse("export", "--to", folder)).toMatch(/^ARGUMENT_INVALID: export takes either --id/);
 });
 
 test("closed runs of an age are counted, and deleted when told so", async () => {
