@@ -22,14 +22,17 @@ export const ENTRY_KINDS = {
   MemoUpserted: "UpsertMemo",
 } as const satisfies Record<Entry["type"], EntryKind>;
 
+const NONE = Object.freeze({});
+
 export class RunData {
-  #attributes: Readonly<Record<string, StoredAttribute>> = {};
-  #memo: StoredMemo = {};
-  readonly #entries = new Map<number, Entry>();
+  // Most runs have none of it, and there are very many of them.
+  #attributes: Readonly<Record<string, StoredAttribute>> = NONE;
+  #memo: StoredMemo = NONE;
+  #entries: Map<number, Entry> | undefined;
 
   start({ attributes = null, memo = null }: RunStarted): void {
-    this.change("attributes", attributes, "start({ attributes })");
-    this.change("memo", memo, "start({ memo })");
+    if (attributes !== null) this.change("attributes", attributes, "start({ attributes })");
+    if (memo !== null) this.change("memo", memo, "start({ memo })");
   }
 
   /** Throws ARGUMENT_INVALID when it would be too much, having changed nothing. */
@@ -40,23 +43,24 @@ export class RunData {
 
   /** To be recorded. */
   enter(entry: Entry): void {
+    this.#entries ??= new Map();
     this.#entries.set(entry.command, entry);
   }
 
   /** What was entered under the number of this event, which is in the history now. */
   recorded({ command }: Entry): Entry | undefined {
-    const entry = this.#entries.get(command);
-    this.#entries.delete(command);
+    const entry = this.#entries?.get(command);
+    this.#entries?.delete(command);
     return entry;
   }
 
   /** Entered and not in the history yet, in the order of entering. */
-  get entries(): IterableIterator<Entry> {
-    return this.#entries.values();
+  get entries(): Iterable<Entry> {
+    return this.#entries?.values() ?? [];
   }
 
   get firstEntry(): Entry | undefined {
-    return this.#entries.values().next().value;
+    return this.#entries?.values().next().value;
   }
 
   get attributes(): Readonly<Record<string, AttributeValue>> {
