@@ -3,13 +3,17 @@
 
 import {
   condition,
+  defineAttributes,
   defineSignal,
   defineStep,
   nonCancellable,
   PermanentError,
   sleep,
   step,
+  upsertAttributes,
+  upsertMemo,
   workflow,
+  workflowInfo,
 } from "../../sdk/index.ts";
 
 export const approve = defineSignal<{ by: string }>("approve");
@@ -64,4 +68,14 @@ export const endless = workflow("endless", async () => {
   await approve.receive();
 });
 
-export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless];
+export const data = defineAttributes({ customer: "keyword", amount: "double", dueAt: "datetime", tags: "keywordList" });
+
+export const told = workflow("told", async () => {
+  upsertAttributes(data({ amount: 12.5, customer: null }));
+  await step("price", () => 13);
+  upsertMemo({ priced: { at: new Date(0) }, note: null });
+  upsertAttributes(data({ amount: 13, dueAt: new Date(5), tags: ["a", "b"] }));
+  return [workflowInfo().attributes, workflowInfo().memo];
+});
+
+export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, told];
