@@ -1,5 +1,7 @@
 // What authors of workflows import as "everstep".
 
+export type { AttributeFilters, AttributeTest } from "./protocol/attribute-filter.ts";
+export type { AttributeChanges, AttributeType, AttributeValue, AttributeValues } from "./protocol/attributes.ts";
 export type { Duration } from "./protocol/duration.ts";
 export { ERRORS, type ErrorCode, EverstepError, isEverstepError } from "./protocol/errors.ts";
 export type { Failure, FailureKind } from "./protocol/failure.ts";
@@ -15,6 +17,13 @@ export {
 } from "./protocol/failures.ts";
 export type { RetryOptions } from "./protocol/retry-policy.ts";
 export type { StandardSchema } from "./protocol/standard-schema.ts";
+export {
+  type AttributeFilterOf,
+  type AttributeSet,
+  type AttributeTypes,
+  defineAttributes,
+  upsertAttributes,
+} from "./workflow/attributes.ts";
 export type { ItemOutcome } from "./workflow/batch.ts";
 export { BatchFailure, type FailedItem } from "./workflow/batch-failure.ts";
 export { type CancellableScope, cancelScope, nonCancellable } from "./workflow/cancel.ts";
@@ -25,6 +34,7 @@ export { allHandlersFinished, type HandlerOptions } from "./workflow/handlers.ts
 export { type WorkflowInfo, workflowInfo } from "./workflow/info.ts";
 export { log, type WorkflowLog } from "./workflow/log.ts";
 export { type BatchOptions, map, type TolerantBatchOptions } from "./workflow/map.ts";
+export { upsertMemo } from "./workflow/memo.ts";
 export { parallel } from "./workflow/parallel.ts";
 export { deprecatePatch, patched } from "./workflow/patch.ts";
 export { type Answer, type PollOptions, poll } from "./workflow/poll.ts";

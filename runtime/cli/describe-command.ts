@@ -36,6 +36,8 @@ function formatDescription(run: RunDescription): string {
       pending === null || pending.handlers.length === 0
         ? null
         : pending.handlers.map(({ kind, name }) => `${kind} ${name}`).join(", "),
+    attributes: Object.keys(run.attributes).length === 0 ? null : formatJson(run.attributes),
+    memo: Object.keys(run.memo).length === 0 ? null : formatJson(run.memo),
     blocked: run.blocked === null ? null : `${run.blocked.kind}: ${run.blocked.message}`,
   });
   const steps = (pending?.steps ?? []).map(({ name, attempt, nextAttemptAt, lastError }) => [

@@ -48,6 +48,9 @@ function tell(event: ShownEvent): string {
         : `${event.name}: ${event.failure.type}: ${event.failure.message}`;
     case "PatchMarked":
       return `${event.name}, asked for after event ${event.since}${event.isDeprecated ? " (deprecated)" : ""}`;
+    case "AttributesUpserted":
+    case "MemoUpserted":
+      return event.changes ?? "nothing";
     case "CancelRequested":
     case "RunTerminated":
       return event.reason;

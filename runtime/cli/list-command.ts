@@ -5,6 +5,7 @@ import { CLOSED_STATUSES, OPEN_STATUSES, type RunStatus } from "../../sdk/protoc
 import { parseCount } from "./count-option.ts";
 import { formatTable, formatTime } from "./table.ts";
 import { formatJson } from "./values.ts";
+import { parseWhere, whereOption } from "./where-option.ts";
 import { addClientOptions, type ClientOptions, withClient } from "./with-client.ts";
 
 interface ListOptions extends ClientOptions {
@@ -14,6 +15,9 @@ interface ListOptions extends ClientOptions {
   readonly status?: readonly RunStatus[];
   readonly limit: number;
   readonly after?: string;
+  readonly where?: readonly string[];
+  readonly orderBy?: string;
+  readonly asc?: boolean;
 }
 
 export function listCommand(): Command {
@@ -24,16 +28,21 @@ export function listCommand(): Command {
     .option("--queue <name>", "runs of this queue")
     .addOption(new Option("--status <status...>", "in any of these").choices([...OPEN_STATUSES, ...CLOSED_STATUSES]))
     .addOption(new Option("--limit <count>", "at the most").default(50).argParser(parseCount))
-    .option("--after <run-id>", "the page after this run");
+    .addOption(whereOption())
+    .option("--order-by <attribute>", "by the values of this attribute, the highest first; by default newest first")
+    .option("--asc", "the other way round: lowest or oldest first")
+    .option("--after <position>", "the page after, as the page before said");
   return addClientOptions(command).action(async (options: ListOptions) => {
-    const { workflow, id, queue, status, limit, after, json } = options;
+    const { workflow, id, queue, status, limit, after, orderBy, asc, json } = options;
+    const where = { workflow, workflowId: id, queue, status, ...parseWhere(options.where) };
     const page = await withClient(options, (client) =>
       client.list({
         limit,
-        ...(workflow === undefined ? {} : { workflow }),
-        ...(id === undefined ? {} : { workflowId: id }),
-        ...(queue === undefined ? {} : { queue }),
-        ...(status === undefined ? {} : { status }),
+        where,
+        orderBy: {
+          by: orderBy === undefined || orderBy === "startedAt" ? "startedAt" : { attribute: orderBy },
+          direction: asc === true ? "asc" : "desc",
+        },
         ...(after === undefined ? {} : { after }),
       }),
     );

@@ -6,13 +6,16 @@ import { createRequire } from "node:module";
 import { Command } from "commander";
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
 import { checkCommand } from "./check-command.ts";
+import { countCommand } from "./count-command.ts";
 import { describeCommand } from "./describe-command.ts";
 import { devCommand } from "./dev-command.ts";
+import { exportCommand } from "./export-command.ts";
 import { historyCommand } from "./history-command.ts";
 import { listCommand } from "./list-command.ts";
 import { cancelCommand, queryCommand, signalCommand, terminateCommand, updateCommand } from "./message-commands.ts";
 import { migrateCommand } from "./migrate-command.ts";
 import { patchesCommand } from "./patches-command.ts";
+import { pruneCommand } from "./prune-command.ts";
 import { resultCommand } from "./result-command.ts";
 import { startCommand } from "./start-command.ts";
 import { workerCommand } from "./worker-command.ts";
@@ -31,6 +34,7 @@ function everstepCommand(): Command {
     .addCommand(patchesCommand())
     .addCommand(startCommand())
     .addCommand(listCommand())
+    .addCommand(countCommand())
     .addCommand(describeCommand())
     .addCommand(historyCommand())
     .addCommand(resultCommand())
@@ -38,7 +42,9 @@ function everstepCommand(): Command {
     .addCommand(updateCommand())
     .addCommand(queryCommand())
     .addCommand(cancelCommand())
-    .addCommand(terminateCommand());
+    .addCommand(terminateCommand())
+    .addCommand(exportCommand())
+    .addCommand(pruneCommand());
 }
 
 /** What a person at a terminal should read of an error. */

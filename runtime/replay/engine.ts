@@ -42,6 +42,7 @@ import { HandlersUnderWay } from "./handlers-under-way.ts";
 import { Patches } from "./patches.ts";
 import { type Change, type CommandKind, type PendingCommand, PendingStep, PendingTimer } from "./pending.ts";
 import { Queries } from "./queries.ts";
+import { ENTRY_KINDS, type Entry, RunData } from "./run-data.ts";
 import { mutedLog, type RunFacts, runInfo } from "./run-info.ts";
 import { SignalBox } from "./signal-box.ts";
 import { type AskedUpdate, type EndedUpdate, Updates } from "./updates.ts";
@@ -74,6 +75,7 @@ export class RunEngine implements RunContext {
   readonly #underWay = new HandlersUnderWay();
   readonly #updates: Updates;
   readonly #patches = new Patches();
+  readonly #data = new RunData();
   #changes: Change[] = [];
   #random: SeededRandom = seededRandom("");
   #input: Payload = null;
@@ -106,6 +108,10 @@ export class RunEngine implements RunContext {
   get log(): WorkflowLog {
     this.#log ??= mutedLog(this.#options.log, () => !this.#isReplaying || this.#isReadOnly);
     return this.#log;
+  }
+
+  get data(): RunData {
+    return this.#data;
   }
 
   get isReplaying(): boolean {
@@ -356,6 +362,15 @@ export class RunEngine implements RunContext {
     this.#updates.handle(name, handler);
   }
 
+  upsert(kind: "attributes" | "memo", changes: Payload): void {
+    const caller = kind === "memo" ? "upsertMemo()" : "upsertAttributes()";
+    this.#refuseToAsk(caller);
+    if (this.#phase === "ended" || changes === null) return;
+    this.#data.change(kind, changes, caller);
+    const type = kind === "memo" ? "MemoUpserted" : "AttributesUpserted";
+    this.#enter({ type, command: this.#asked.add(ENTRY_KINDS[type], kind), name: kind, changes });
+  }
+
   get allHandlersFinished(): boolean {
     return this.#underWay.areNone;
   }
@@ -396,6 +411,7 @@ export class RunEngine implements RunContext {
         this.#random = seededRandom(event.seed);
         this.#input = event.input;
         this.#now = event.at;
+        this.#data.start(event);
         return false;
       case "TimerStarted":
         this.#noteTimerStarted(event);
@@ -441,6 +457,10 @@ export class RunEngine implements RunContext {
         if (missing !== undefined) this.#asked.diverge(event, missing);
         return false;
       }
+      case "AttributesUpserted":
+      case "MemoUpserted":
+        this.#compareEntry(event);
+        return false;
       case "RunCompleted":
       case "RunFailed":
       case "RunCanceled":
@@ -507,10 +527,28 @@ export class RunEngine implements RunContext {
     return pending;
   }
 
+  /** The code has gone on since: it is only compared. */
+  #compareEntry(event: Entry & HistoryEvent): void {
+    this.#asked.compare(event, ENTRY_KINDS[event.type]);
+    const entry = this.#data.recorded(event);
+    if (entry?.changes === event.changes) return;
+    const asked = `the code asked for ${ENTRY_KINDS[event.type]} with other values as command ${event.command}`;
+    this.#asked.diverge(event, asked, event.command);
+  }
+
+  #enter(entry: Entry): void {
+    this.#data.enter(entry);
+    this.#changes.push({ type: "entered", entry });
+  }
+
   /** Failures are not compared: their stacks differ from release to release. */
   #compareEnd(event: (RunCompleted | RunFailed | RunCanceled) & HistoryEvent): void {
     const outcome = this.#outcome;
     if (outcome === undefined) this.#asked.diverge(event, "the code has not ended by then");
+    const entry = this.#data.firstEntry;
+    if (entry !== undefined) {
+      this.#asked.diverge(event, `the code asked for ${ENTRY_KINDS[entry.type]} before it ended`, entry.command);
+    }
     if (ENDS[event.type] !== outcome.type) this.#asked.diverge(event, `the code ended as ${outcome.type}`);
     if (event.type === "RunCompleted" && outcome.type === "completed" && event.result !== outcome.result) {
       this.#asked.diverge(event, "the code returned another result");

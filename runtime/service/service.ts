@@ -1,11 +1,15 @@
 // The front door's rules, in one place: what may be asked of runs, how a call survives a store that is away for a
 // moment, and who is woken by it.
 
-import { ulid } from "ulid";
+import { decodeTime, ulid } from "ulid";
 import type {
   ClosedRun,
+  CountCall,
+  CountedGroup,
   FrontDoor,
   ListCall,
+  PruneCall,
+  PrunedRuns,
   RunDescription,
   RunReference,
   SentUpdate,
@@ -17,16 +21,18 @@ import type {
   UpdateOutcome,
   UpdateStage,
 } from "../../sdk/client/front-door.ts";
+import { attributeValueOf } from "../../sdk/protocol/attributes.ts";
 import { EverstepError, invariant } from "../../sdk/protocol/errors.ts";
 import { EVENT_CODES } from "../../sdk/protocol/event.ts";
 import { fromRecord, type StoredEvent, toRecord } from "../../sdk/protocol/event-record.ts";
+import type { HistoryFile } from "../../sdk/protocol/history-file.ts";
 import { assertName, assertWorkflowId } from "../../sdk/protocol/names.ts";
 import { decodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { PENDING_QUERY, type PendingWork } from "../../sdk/protocol/pending-work.ts";
 import { DEFAULT_QUEUE, isClosed, type PatchedRun, type RunPatch, type RunSummary } from "../../sdk/protocol/run.ts";
 import { CANCEL_MAIL_ID, signalMailId, updateIdOf, updateMailId } from "../store/mail-id.ts";
 import type {
-  ListRequest,
+  CountRequest,
   MailOutcome,
   MailRequest,
   RunDetail,
@@ -37,9 +43,12 @@ import type {
 import type { Topic, Wakeups } from "../wake/wakeups.ts";
 import type { World } from "../world/world.ts";
 import { Batcher } from "./batcher.ts";
+import { exportRun } from "./history-export.ts";
 import { type Insistence, insist } from "./insist.ts";
+import { listRequest, MAX_LIST, positionOf, runFilter, shownData, shownSummary } from "./lists.ts";
 import { LocalWorkers } from "./local-workers.ts";
 import { OutcomeWaiter, type StoredOutcome } from "./outcome-waiter.ts";
+import { type Pruned, pruneRuns } from "./pruning.ts";
 import { askQuery } from "./question.ts";
 import { isYetToBegin, summarize } from "./summary.ts";
 import { UpdateWaiter } from "./update-waiter.ts";
@@ -57,7 +66,7 @@ export interface ServiceOptions {
 }
 
 const HISTORY_PAGE = 500;
-const MAX_LIST = 200;
+const FRESH_MS = 10_000;
 const DEFAULT_LIST = 50;
 const DESCRIBE_QUERY_MS = 1_500;
 const STARTS_PER_BATCH = 1_000;
@@ -172,8 +181,8 @@ export class Service implements FrontDoor {
     const hasCrashed = run.ownerId === null && run.crashCount > 0;
     const isSilent = isClosed(run.status) || run.status === "blocked" || hasCrashed || isYetToBegin(run);
     const pending = isSilent ? null : await this.#pendingOf(run);
-    const { epoch: _epoch, now: _now, ...facts } = run;
-    return { ...facts, pending, summary: summarize(run, pending) };
+    const { epoch: _epoch, now: _now, data, ...facts } = run;
+    return { ...facts, ...shownData(data, run.workflowId), pending, summary: summarize(run, pending) };
   }
 
   async list(call: ListCall): Promise<{ runs: readonly RunSummary[]; next: string | null }> {
@@ -182,16 +191,39 @@ export class Service implements FrontDoor {
       const message = `list({ limit }) takes a whole number from 1 to ${MAX_LIST}; got ${String(limit)}.`;
       throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "limit" } });
     }
-    const request: ListRequest = {
-      limit,
-      ...(call.workflow === undefined ? {} : { workflow: call.workflow }),
-      ...(call.workflowId === undefined ? {} : { workflowId: call.workflowId }),
-      ...(call.queue === undefined ? {} : { queue: call.queue }),
-      ...(call.status === undefined ? {} : { status: call.status }),
-      ...(call.after === undefined ? {} : { before: call.after }),
-    };
+    const request = listRequest(call, limit);
     const runs = await insist(this.#insistence, () => this.#store.listRuns(request));
-    return { runs, next: runs.length < limit ? null : (runs.at(-1)?.runId ?? null) };
+    const last = runs.length < limit ? undefined : runs.at(-1);
+    return { runs: runs.map(shownSummary), next: last === undefined ? null : positionOf(last, request) };
+  }
+
+  async count(call: CountCall): Promise<readonly CountedGroup[]> {
+    const { by, ...filter } = call;
+    const request: CountRequest = { ...runFilter(filter), by, limit: MAX_LIST };
+    const groups = await insist(this.#insistence, () => this.#store.countRuns(request));
+    return groups.map(({ value, count }) => ({ value: value === null ? null : attributeValueOf(value), count }));
+  }
+
+  async exportRun(to: RunReference): Promise<HistoryFile> {
+    const run = await this.#find(to);
+    return insist(this.#insistence, () => exportRun(this.#store, run));
+  }
+
+  async prune({ workflow, closedForMs, isDryRun }: PruneCall): Promise<PrunedRuns> {
+    const [store, signal] = [this.#store, this.#closing.signal];
+    const rules = [{ workflow, retentionMs: closedForMs }];
+    const pruned = { runs: 0, events: 0 };
+    let after: string | null = null;
+    do {
+      const from: string | null = after;
+      const page: Pruned = await insist(this.#insistence, () =>
+        pruneRuns({ store, rules, after: from, maxPages: 1, isDryRun, signal }),
+      );
+      pruned.runs += page.runs;
+      pruned.events += page.events;
+      after = page.next;
+    } while (after !== null && !signal.aborted);
+    return pruned;
   }
 
   async listPatches(call: ListCall): Promise<{ runs: readonly PatchedRun[]; next: string | null }> {
@@ -233,12 +265,14 @@ export class Service implements FrontDoor {
     // Chosen before the first try: a repeated start is recognised by it.
     const runId = ulid(clock.now(), () => chance.float());
     const seed = chance.uuid();
+    const { attributes = null, memo = null } = call;
     return {
       runId,
       workflowId: call.workflowId ?? runId,
       workflow: call.workflow,
       queue: call.queue ?? DEFAULT_QUEUE,
-      started: toRecord({ type: "RunStarted", workflow: call.workflow, input: call.input, seed }),
+      started: toRecord({ type: "RunStarted", workflow: call.workflow, input: call.input, seed, attributes, memo }),
+      carriesData: attributes !== null || memo !== null,
       requestId: call.requestId,
       onConflict: call.onConflict,
       onReuse: call.onReuse,
@@ -338,7 +372,9 @@ export class Service implements FrontDoor {
   }
 
   async #await(to: RunReference, runId: string, timeoutMs: number | null): Promise<StoredOutcome> {
-    if ("runId" in to && to.isStarted !== true) await this.#find(to);
+    // Started just now it is there; later it may have been deleted, and nobody would ever tell of its end.
+    const isFresh = "runId" in to && to.isStarted === true && this.#world.clock.now() - decodeTime(runId) < FRESH_MS;
+    if ("runId" in to && !isFresh) await this.#find(to);
     const { clock } = this.#world;
     return new Promise((resolve, reject) => {
       let cancelTimer = () => {};

@@ -5,12 +5,16 @@
 //   3. The right to write a run is (epoch, claimId), compared under the run's row lock in the statement that writes.
 //      A stale claim changes nothing; the other runs of the same call are unaffected.
 //   4. A run's events are seq 1, 2, 3, ...; `events` in a head is their count.
-//   5. All times are ms by the store's clock; `at` never precedes the event before it by more than a clock step.
+//   5. Attributes and memo of a run are what its history makes of them, at any moment that anybody looks.
+//   6. All times are ms by the store's clock; `at` never precedes the event before it by more than a clock step.
 
+import type { AttributeCondition } from "../../sdk/protocol/attribute-filter.ts";
+import type { StoredAttribute } from "../../sdk/protocol/attributes.ts";
 import type { EventRecord, StoredEvent } from "../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { BlockedReason, ClosedStatus, RunStatus, RunSummary } from "../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
+import type { KeptData } from "./run-data.ts";
 
 /** The right to write one run, until somebody else claims it. */
 export interface Claim {
@@ -148,6 +152,8 @@ export interface StartRequest {
   readonly queue: string;
   /** The RunStarted record, event 1. */
   readonly started: EventRecord;
+  /** `started` has attributes or a memo, to be kept beside the history too. Default false. */
+  readonly carriesData?: boolean;
   /** Repeating a start with the same id answers with the same run, whatever became of it. Null: none. */
   readonly requestId: string | null;
   /** When an open run has the workflow id. */
@@ -216,7 +222,12 @@ export interface UpdateTrace {
   readonly closed: ClosedStatus | null;
 }
 
-export interface RunDetail extends RunSummary {
+/** As lists tell of it; attributes and memo in stored form. */
+export interface StoredSummary extends Omit<RunSummary, "attributes" | "memo"> {
+  readonly data: KeptData;
+}
+
+export interface RunDetail extends StoredSummary {
   readonly events: number;
   readonly epoch: number | null;
   readonly ownerId: string | null;
@@ -228,15 +239,60 @@ export interface RunDetail extends RunSummary {
   readonly now: number;
 }
 
-export interface ListRequest {
+/** Ms by the store's clock; all that is given must hold. */
+export interface TimeRange {
+  readonly gt?: number;
+  readonly gte?: number;
+  readonly lt?: number;
+  readonly lte?: number;
+}
+
+/** Which runs are meant: all that is given must hold. */
+export interface RunFilter {
   readonly workflow?: string;
   readonly workflowId?: string;
   readonly queue?: string;
   readonly status?: readonly RunStatus[];
+  readonly startedAt?: TimeRange;
+  /** Open runs have none, so they are out of every range. */
+  readonly closedAt?: TimeRange;
+  readonly attributes?: readonly AttributeCondition[];
+}
+
+/** A value's place in the order of an attribute's values, and the run's among those that share it. */
+export interface AttributePosition {
+  readonly number: number;
+  readonly text: string;
+  readonly runId: string;
+}
+
+export interface ListRequest extends RunFilter {
   /** 1 to 200. */
   readonly limit: number;
-  /** Keyset: runs started before this one. */
+  /** Keyset: runs started before this one; with `isOldestFirst`, after it. */
   readonly before?: string;
+  readonly isOldestFirst?: boolean;
+  /** Instead of the order of starting: by the attribute, of a list by its first. Runs without it are left out. */
+  readonly byAttribute?: {
+    readonly name: string;
+    readonly isDescending: boolean;
+    readonly after: AttributePosition | null;
+  };
+}
+
+export type CountBy = "status" | "workflow" | "queue" | { readonly attribute: string };
+
+export interface CountRequest extends RunFilter {
+  /** Null: one group of all. */
+  readonly by: CountBy | null;
+  /** Groups, the largest first. */
+  readonly limit: number;
+}
+
+export interface RunCount {
+  /** A list counts once per keyword. Null: the runs without the attribute, or all of them when nothing is grouped by. */
+  readonly value: StoredAttribute | null;
+  readonly count: number;
 }
 
 export interface BlockedRequest {
@@ -323,6 +379,27 @@ export interface WorkerStore {
   answerQueries(answers: readonly { readonly queryId: string; readonly answer: QueryAnswer }[]): Promise<void>;
 }
 
+/** Closed runs of the workflow, or of all for null, are kept this long after they closed. */
+export interface RetentionRule {
+  readonly workflow: string | null;
+  readonly retentionMs: number;
+}
+
+export interface ExpiredRequest {
+  /** A run that any of them lets go has expired. At least one. */
+  readonly rules: readonly RetentionRule[];
+  /** Keyset: runs after this one; null for the first page. */
+  readonly after: string | null;
+  /** Runs to look at, expired or not. */
+  readonly limit: number;
+}
+
+export interface ExpiredPage {
+  readonly runs: readonly { readonly runId: string; readonly events: number }[];
+  /** For the page after this one; null when nothing after it can have expired. */
+  readonly next: string | null;
+}
+
 export interface SweepStore {
   /** Every worker id that owns a run. */
   ownerIds(): Promise<readonly string[]>;
@@ -332,6 +409,10 @@ export interface SweepStore {
   closeOverdue(limit: number): Promise<readonly string[]>;
   /** Blocked runs of these workflows and queues, by run id, for `claimBlocked`. */
   findBlocked(request: BlockedRequest): Promise<readonly { readonly runId: string; readonly reason: BlockedReason }[]>;
+  /** Closed runs that no rule keeps, by run id. */
+  findExpired(request: ExpiredRequest): Promise<ExpiredPage>;
+  /** Deletes those of them that are closed, with all that is kept of them. Answers their ids. */
+  deleteRuns(runIds: readonly string[]): Promise<readonly string[]>;
   /** Drops questions nobody collected and heartbeats of closed runs. */
   forgetLeftovers(): Promise<void>;
 }
@@ -345,8 +426,10 @@ export interface ClientStore {
   terminateRun(runId: string, reason: string): Promise<"terminated" | "closed" | "notFound">;
   /** By workflow id: the open run, else the latest. */
   findRun(ref: RunRef): Promise<RunDetail | null>;
-  /** Newest first. */
-  listRuns(request: ListRequest): Promise<readonly RunSummary[]>;
+  /** Newest first, unless said otherwise. */
+  listRuns(request: ListRequest): Promise<readonly StoredSummary[]>;
+  /** How many runs there are, by group. Groups of one size are in the order of their values, null last. */
+  countRuns(request: CountRequest): Promise<readonly RunCount[]>;
   /** Events after `afterSeq`, in order, at most `limit`. */
   readHistory(runId: string, afterSeq: number, limit: number): Promise<readonly StoredEvent[]>;
   /**

@@ -315,6 +315,7 @@ const WITHOUT_LOOKING = {
   rescueEveryMs: NEVER_MS,
   deadlineEveryMs: NEVER_MS,
   unblockEveryMs: NEVER_MS,
+  pruneEveryMs: NEVER_MS,
   lingerMs: 0,
   // A claim comes no sooner than some ms after the look before it: shorter waits are kept to the ms in memory.
   keepIfDueWithinMs: 10,

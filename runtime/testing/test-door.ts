@@ -2,8 +2,10 @@
 // blocked run has no result to wait for: its code will not change within the test, so the reason is thrown.
 
 import type {
+  CountCall,
   FrontDoor,
   ListCall,
+  PruneCall,
   RunReference,
   SentUpdate,
   ShownEvent,
@@ -111,6 +113,18 @@ export class TestDoor implements FrontDoor {
 
   listPatches(call: ListCall) {
     return this.#time.hold(() => this.#door.listPatches(call));
+  }
+
+  count(call: CountCall) {
+    return this.#time.hold(() => this.#door.count(call));
+  }
+
+  exportRun(to: RunReference) {
+    return this.#time.hold(() => this.#door.exportRun(to));
+  }
+
+  prune(call: PruneCall) {
+    return this.#time.hold(() => this.#door.prune(call));
   }
 
   history(to: RunReference): AsyncIterable<ShownEvent> {

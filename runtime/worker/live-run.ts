@@ -208,6 +208,7 @@ export class LiveRun implements Committing {
     this.engine.takeChanges();
     for (const { command, attempt, details } of this.#restored) this.engine.restoreHeartbeat(command, attempt, details);
     this.#restored = [];
+    for (const entry of this.engine.data.entries) this.#push(entry);
     for (const pending of this.engine.pendingCommands()) {
       if (pending.kind === "RunStep") this.#takeUp(pending);
       else if (pending.fireAt === null) this.#startTimer(pending);
@@ -219,8 +220,13 @@ export class LiveRun implements Committing {
     const changes = this.engine.takeChanges();
     const [only] = changes;
     if (changes.length === 1 && only?.type === "asked") return this.#begin(only.pending);
-    const withdrawn = new Set(changes.filter(({ type }) => type === "withdrawn").map(({ pending }) => pending));
-    for (const { type, pending } of changes) {
+    const withdrawn = new Set(changes.map((change) => (change.type === "withdrawn" ? change.pending : undefined)));
+    for (const change of changes) {
+      if (change.type === "entered") {
+        this.#push(change.entry);
+        continue;
+      }
+      const { type, pending } = change;
       if (type === "withdrawn") this.#withdraw(pending.command);
       // Told to cancel, and answered by an event of the same turn: there is nothing left to decide.
       else if (withdrawn.has(pending) || this.engine.pendingCommand(pending.command) !== pending) continue;

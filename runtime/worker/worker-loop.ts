@@ -10,6 +10,7 @@ import { RunEngine } from "../replay/engine.ts";
 import type { RunFacts } from "../replay/run-info.ts";
 import { TurnLoop } from "../replay/turn-loop.ts";
 import { createDeadlineCloser } from "../scheduler/deadline-closer.ts";
+import { createPruner } from "../scheduler/pruner.ts";
 import { createRescuer } from "../scheduler/rescuer.ts";
 import { Sweep } from "../scheduler/sweep.ts";
 import { createUnblocker } from "../scheduler/unblocker.ts";
@@ -19,6 +20,7 @@ import {
   type ClaimedRun,
   type LoadedHistory,
   type MailItem,
+  type RetentionRule,
   type StartClaim,
   type Store,
   SUSPECT_FROM_CRASHES,
@@ -204,6 +206,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
         claim: (runIds) => this.#claimer.claimBlocked(runIds),
         tried: this.#tried,
       }),
+      createPruner({ store, world, everyMs: settings.pruneEveryMs, rules: retentionRules(parts.workflows) }),
       new Sweep({ name: "custodian", world, everyMs: settings.leaseTtlMs, sweep: () => this.compareClaims() }),
       new Sweep({
         name: "leftovers",
@@ -526,4 +529,8 @@ const CROWDED = 0.8;
 
 function idsOf(run: LiveRun): Record<string, unknown> {
   return { workflowId: run.facts.workflowId, runId: run.runId };
+}
+
+function retentionRules(workflows: readonly AnyWorkflow[]): RetentionRule[] {
+  return workflows.flatMap(({ name, retentionMs }) => (retentionMs === null ? [] : [{ workflow: name, retentionMs }]));
 }

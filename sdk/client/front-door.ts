@@ -1,8 +1,11 @@
 // What the client asks of whatever stands before the store: values in stored form, ids, outcomes. The typed client on one
 // side and the rules of the service on the other meet here.
 
+import type { AttributeCondition } from "../protocol/attribute-filter.ts";
+import type { AttributeValue } from "../protocol/attributes.ts";
 import type { Event } from "../protocol/event.ts";
 import type { Failure } from "../protocol/failure.ts";
+import type { HistoryFile } from "../protocol/history-file.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { PendingWork } from "../protocol/pending-work.ts";
 import type { BlockedReason, ClosedStatus, PatchedRun, RunStatus, RunSummary } from "../protocol/run.ts";
@@ -58,6 +61,9 @@ export interface StartCall {
   /** Put into the mailbox with the start; not both. */
   readonly signal: SignalCall | null;
   readonly update: UpdateCall | null;
+  /** In stored form; null or absent for none. */
+  readonly attributes?: Payload;
+  readonly memo?: Payload;
 }
 
 export interface StartReply {
@@ -97,13 +103,59 @@ export interface RunDescription extends RunSummary {
 /** One event as `history` shows it. */
 export type ShownEvent = Event & { readonly seq: number; readonly at: number };
 
-export interface ListCall {
+/** Ms since the epoch. */
+export interface TimeRange {
+  readonly gt?: number;
+  readonly gte?: number;
+  readonly lt?: number;
+  readonly lte?: number;
+}
+
+/** Which runs are meant: all that is given must hold. */
+export interface FilterCall {
   readonly workflow?: string | undefined;
   readonly workflowId?: string | undefined;
   readonly queue?: string | undefined;
   readonly status?: readonly RunStatus[] | undefined;
+  readonly startedAt?: TimeRange | undefined;
+  readonly closedAt?: TimeRange | undefined;
+  readonly attributes?: readonly AttributeCondition[] | undefined;
+}
+
+export interface OrderCall {
+  /** Null: in the order of starting. */
+  readonly attribute: string | null;
+  readonly isDescending: boolean;
+}
+
+export interface ListCall extends FilterCall {
+  readonly order?: OrderCall | undefined;
   readonly limit?: number | undefined;
   readonly after?: string | undefined;
+}
+
+export interface CountCall extends FilterCall {
+  /** Null: one group of all. */
+  readonly by: "status" | "workflow" | "queue" | { readonly attribute: string } | null;
+}
+
+export interface PruneCall {
+  /** Null: of all workflows. */
+  readonly workflow: string | null;
+  readonly closedForMs: number;
+  readonly isDryRun: boolean;
+}
+
+export interface PrunedRuns {
+  readonly runs: number;
+  /** In their histories. */
+  readonly events: number;
+}
+
+export interface CountedGroup {
+  /** Null for runs without the attribute. */
+  readonly value: AttributeValue | null;
+  readonly count: number;
 }
 
 export interface FrontDoor {
@@ -123,6 +175,10 @@ export interface FrontDoor {
   describe(to: RunReference): Promise<RunDescription>;
   list(call: ListCall): Promise<{ readonly runs: readonly RunSummary[]; readonly next: string | null }>;
   listPatches(call: ListCall): Promise<{ readonly runs: readonly PatchedRun[]; readonly next: string | null }>;
+  /** The largest groups first. */
+  count(call: CountCall): Promise<readonly CountedGroup[]>;
+  exportRun(to: RunReference): Promise<HistoryFile>;
+  prune(call: PruneCall): Promise<PrunedRuns>;
   history(to: RunReference): AsyncIterable<ShownEvent>;
   close(): Promise<void>;
 }

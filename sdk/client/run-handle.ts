@@ -3,6 +3,7 @@
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError } from "../protocol/errors.ts";
 import { CanceledFailure, fromFailure, TerminatedFailure, TimeoutFailure } from "../protocol/failures.ts";
+import type { HistoryFile } from "../protocol/history-file.ts";
 import { decodePayload, encodePayload, type Payload } from "../protocol/payload.ts";
 import { parseWith, type StandardSchema } from "../protocol/standard-schema.ts";
 import type { QueryDefinition } from "../workflow/query.ts";
@@ -188,6 +189,16 @@ export class RunHandle<Result = unknown> {
    */
   history(): AsyncIterable<ShownEvent> {
     return this.#door.history(this.#reference);
+  }
+
+  /**
+   * The whole history as plain data, in a form that any later release reads: to be kept as JSON, and given to
+   * `replayHistory`. Of an open run it is what there is by now, with the mail that the run had not taken.
+   *
+   * Throws RUN_NOT_FOUND, STORE_UNAVAILABLE.
+   */
+  export(): Promise<HistoryFile> {
+    return this.#door.exportRun(this.#reference);
   }
 }
 

@@ -6,6 +6,7 @@ import {
   type Event,
   type EventType,
   type HistoryEvent,
+  type RunStarted,
   type TimerDue,
   type UnreadSignal,
 } from "./event.ts";
@@ -29,6 +30,12 @@ export interface StoredEvent extends EventRecord {
 
 const TYPES = new Map<number, EventType>(Object.entries(EVENT_CODES).map(([type, code]) => [code, type as EventType]));
 
+interface StartedData {
+  readonly seed: string;
+  readonly attributes?: Payload;
+  readonly memo?: Payload;
+}
+
 interface Attempted {
   readonly attempt?: number;
   readonly inputHash?: string;
@@ -50,7 +57,7 @@ export function toRecord(event: Event): EventRecord {
         command: null,
         name: event.workflow,
         payload: event.input,
-        data: JSON.stringify({ seed: event.seed }),
+        data: startedData(event),
       };
     case "StepCompleted":
       return {
@@ -129,6 +136,9 @@ export function toRecord(event: Event): EventRecord {
         payload: null,
         data: JSON.stringify({ since: event.since, ...(event.isDeprecated ? { isDeprecated: true } : {}) }),
       };
+    case "AttributesUpserted":
+    case "MemoUpserted":
+      return { type, command: event.command, name: event.name, payload: event.changes, data: null };
     case "RunCompleted":
       return { type, command: null, name: null, payload: event.result, data: unreadData(event.unread) };
     case "RunFailed":
@@ -145,6 +155,15 @@ export function toRecord(event: Event): EventRecord {
     case "RunTimedOut":
       return { type, command: null, name: null, payload: null, data: JSON.stringify({ timeoutMs: event.timeoutMs }) };
   }
+}
+
+function startedData({ seed, attributes = null, memo = null }: RunStarted): string {
+  const data: StartedData = {
+    seed,
+    ...(attributes === null ? {} : { attributes }),
+    ...(memo === null ? {} : { memo }),
+  };
+  return JSON.stringify(data);
 }
 
 function unreadData(unread: readonly UnreadSignal[]): string | null {
@@ -175,7 +194,8 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
         at,
         workflow: name,
         input: record.payload,
-        seed: dataOf<{ seed: string }>(record).seed ?? "",
+        seed: "",
+        ...dataOf<StartedData>(record),
       };
     case "StepCompleted": {
       const { attempt = 1, inputHash = null } = dataOf<{ attempt: number; inputHash: string }>(record);
@@ -221,6 +241,9 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
       const { since = 0, isDeprecated = false } = dataOf<{ since: number; isDeprecated: boolean }>(record);
       return { type, seq, at, name, since, isDeprecated };
     }
+    case "AttributesUpserted":
+    case "MemoUpserted":
+      return { type, seq, at, command, name, changes: record.payload };
     case "RunCompleted":
       return { type, seq, at, result: record.payload, unread: dataOf<{ unread: UnreadSignal[] }>(record).unread ?? [] };
     case "RunFailed":

@@ -16,6 +16,9 @@ export interface RunStarted {
   readonly input: Payload;
   /** Seeds the run's `Math.random` and `crypto.randomUUID`. */
   readonly seed: string;
+  /** What the run was started with, as `AttributesUpserted` and `MemoUpserted` say it; absent for nothing. */
+  readonly attributes?: Payload;
+  readonly memo?: Payload;
 }
 
 export interface StepCompleted extends Answer {
@@ -106,6 +109,19 @@ export interface PatchMarked {
   readonly isDeprecated: boolean;
 }
 
+/** The code set or removed attributes of its run: what it asked for, by number, and nothing it waited for. */
+export interface AttributesUpserted extends Answer {
+  readonly type: "AttributesUpserted";
+  /** Typed values by name, null for those taken away. */
+  readonly changes: Payload;
+}
+
+export interface MemoUpserted extends Answer {
+  readonly type: "MemoUpserted";
+  /** Values by key, null for those taken away. */
+  readonly changes: Payload;
+}
+
 /** A signal that was in the mailbox or delivered, yet received by nobody when its run closed. */
 export interface UnreadSignal {
   readonly name: string;
@@ -152,6 +168,8 @@ export type Event =
   | UpdateAccepted
   | UpdateCompleted
   | PatchMarked
+  | AttributesUpserted
+  | MemoUpserted
   | RunCompleted
   | RunFailed
   | RunCanceled
@@ -188,6 +206,8 @@ export const EVENT_CODES = {
   PatchMarked: 14,
   UpdateAccepted: 16,
   UpdateCompleted: 17,
+  AttributesUpserted: 19,
+  MemoUpserted: 20,
 } as const satisfies Record<EventType, number>;
 
 export type ClosingEvent = RunCompleted | RunFailed | RunCanceled | RunTerminated | RunTimedOut;

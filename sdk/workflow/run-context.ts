@@ -85,6 +85,8 @@ export interface RunContext {
   handleUpdate(name: string, handler: UpdateHandler): void;
   /** No handler of a signal or an update is under way. */
   readonly allHandlersFinished: boolean;
+  /** Puts changes into the history, in the order of the calls, and makes them at once in `info`. Null: none. */
+  upsert(kind: "attributes" | "memo", changes: Payload): void;
   handleQuery(name: string, handler: (input: Payload) => unknown): void;
   /** Whether the run goes the new way of this patch; recorded where it gets there for the first time. */
   markPatch(id: string, isDeprecated: boolean): boolean;

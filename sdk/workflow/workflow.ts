@@ -14,6 +14,11 @@ import {
 export interface WorkflowOptions {
   /** Closes the run as timed out when it is still open after this long, with no chance for its code to react. Default none. */
   readonly timeout?: Duration;
+  /**
+   * How long a run is kept after it has closed, counted by the database's clock: then workers that have this workflow delete
+   * it with its history, and its handles throw RUN_NOT_FOUND. Default: for ever.
+   */
+  readonly retention?: Duration;
 }
 
 /** A workflow with the types of its input and result. */
@@ -23,6 +28,8 @@ export interface Workflow<Input, Result> {
   readonly timeoutMs: number | null;
   /** What inputs are checked by: before a run is started, and again before its code gets them. */
   readonly schema?: StandardSchema;
+  /** Null: for ever. */
+  readonly retentionMs: number | null;
 }
 
 /** Any workflow, whatever its types: what a worker takes. */
@@ -36,7 +43,7 @@ export type AnyWorkflow = Workflow<never, unknown>;
  * `name` identifies the workflow in the database: keep it when the code moves. The input and the result must be storable.
  * With an `input` schema the client refuses to start a run with another input, and the function gets what the schema makes of
  * it; a run that was started all the same fails with ARGUMENT_INVALID.
- * Throws ARGUMENT_INVALID for an unusable name, function, timeout or schema.
+ * Throws ARGUMENT_INVALID for an unusable name, function, timeout, retention or schema.
  */
 export function workflow<Schema extends StandardSchema, Result>(
   name: string,
@@ -51,7 +58,7 @@ export function workflow<Input, Result>(
 export function workflow(
   name: string,
   main: (input: unknown) => Promise<unknown>,
-  { timeout, input: schema }: WorkflowOptions & { readonly input?: StandardSchema } = {},
+  { timeout, retention, input: schema }: WorkflowOptions & { readonly input?: StandardSchema } = {},
 ): Workflow<unknown, unknown> {
   assertName(name, "workflow(name)");
   if (typeof main !== "function") {
@@ -59,8 +66,9 @@ export function workflow(
     throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "main" } });
   }
   const timeoutMs = timeout === undefined ? null : toMs(timeout, `workflow("${name}", { timeout })`);
-  if (schema === undefined) return { name, main, timeoutMs };
+  const retentionMs = retention === undefined ? null : toMs(retention, `workflow("${name}", { retention })`);
+  if (schema === undefined) return { name, main, timeoutMs, retentionMs };
   assertSchema(schema, `workflow("${name}", { input })`);
   const what = `input of workflow "${name}"`;
-  return { name, main: (input) => main(parseWith(schema, input, what)), timeoutMs, schema };
+  return { name, main: (input) => main(parseWith(schema, input, what)), timeoutMs, retentionMs, schema };
 }

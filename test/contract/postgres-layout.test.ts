@@ -9,6 +9,7 @@ import { CLAIM } from "../../runtime/store/postgres/claiming.ts";
 import { listStatement } from "../../runtime/store/postgres/listing.ts";
 import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
 import { READ_EVENTS_OF_TYPE } from "../../runtime/store/postgres/reading.ts";
+import { changeValues, startDataValues } from "../../runtime/store/postgres/run-data.ts";
 import { runIdOf } from "../../runtime/store/postgres/run-id.ts";
 import {
   type ClaimedRun,
@@ -16,11 +17,12 @@ import {
   type Store,
   SUSPECT_FROM_CRASHES,
 } from "../../runtime/store/store.ts";
+import { attributeConditions } from "../../sdk/protocol/attribute-filter.ts";
 import { EVENT_CODES } from "../../sdk/protocol/event.ts";
 import { createDatabase } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
-import { newId, Stage, startRequest, turnOf } from "./store/stage.ts";
+import { newId, newRunId, Stage, startRequest, turnOf } from "./store/stage.ts";
 
 interface Plan {
   readonly "Node Type": string;
@@ -143,6 +145,34 @@ describe("the tables", () => {
       expect(sequential(nodes)).toEqual([]);
     },
   );
+
+  test.each(["custom", "generic"] as const)("a list by attributes goes along their index: %s plan", async (plan) => {
+    await fill(client);
+    await client.query(`
+      insert into everstep.run_data (run_id, kind, name, place, type, number, text)
+      select run_id, 1, a.name, 0, a.type, a.number, a.text from everstep.run r cross join lateral (values
+        ('customer', 1, float8 'infinity', r.workflow_id), ('amount', 4, random() * 1000, '')) a(name, type, number, text)
+      on conflict do nothing`);
+    await client.query("analyze everstep.run_data");
+    const one = listStatement({ limit: 50, attributes: attributeConditions({ customer: "closed-77" }) }, undefined);
+    const named = await explain(one.statement.text, one.values, plan);
+    const byAttribute = { name: "amount", isDescending: true, after: null };
+    const sorted = listStatement({ limit: 50, byAttribute }, undefined);
+    const highest = await explain(sorted.statement.text, sorted.values, plan);
+    for (const nodes of [named, highest]) {
+      expect(sequential(nodes)).toEqual([]);
+      expect(nodes.some((node) => node["Index Name"] === "run_data_attribute")).toBe(true);
+      const [top] = nodes;
+      expect((top?.["Shared Hit Blocks"] ?? 0) + (top?.["Shared Read Blocks"] ?? 0)).toBeLessThan(1_500);
+    }
+  });
+
+  test("a turn that changes no data is sent without any of it", () => {
+    const claim = { runId: newRunId(), epoch: 1, claimId: randomUUID(), events: 1, takenMail: 0 } as ClaimedRun;
+    expect(APPEND.text).not.toContain("run_data");
+    expect(changeValues([turnOf(claim)])).toBeNull();
+    expect(startDataValues([startRequest()])).toBeNull();
+  });
 
   test("lists by status of open runs, and by workflow id, do not go through the history", async () => {
     await fill(client);

@@ -36,7 +36,7 @@ afterAll(async () => {
 /** The tables that grow with the work; a heartbeat or a question lives for a short while. */
 const GROWING = new Set(["run", "open_run", "event", "mail", "start_request"]);
 /** They follow an index from its end and stop, or sweep up after closed runs once a minute. */
-const IN_ORDER = new Set(["everstep_owner_ids", "everstep_list_", "everstep_forget_heartbeats"]);
+const IN_ORDER = new Set(["everstep_owner_ids", "everstep_list_desc_", "everstep_forget_heartbeats"]);
 
 test("what a store asks of a new database is planned for a full one", async () => {
   const statements = await statementsOf(everyCall);

@@ -132,6 +132,22 @@ test("changed: who is past the change goes the old way, all others the new one",
   ]);
 });
 
+test("tickets: the most urgent first, counted by label, and told how they ended", async () => {
+  expect(await example("tickets")).toEqual({
+    lines: [
+      "9 The house is on fire.",
+      "2 The lamp is dark.",
+      "lamp: 2",
+      "chair: 1",
+      "fire: 1",
+      "none: 1",
+      "It is taken care of. Open tickets: 0",
+    ],
+    stderr: "",
+    code: 0,
+  });
+});
+
 test("an example that is run again ends as before", async () => {
   const first = await example("order");
   expect(await example("order")).toEqual(first);

@@ -13,7 +13,20 @@ import type { RunHandle } from "../../sdk/client/run-handle.ts";
 import { eventually } from "../support/eventually.ts";
 import { buildHouse, typesOf } from "../support/memory-house.ts";
 import { GOLDEN_FOLDER, type GoldenFile } from "./golden-file.ts";
-import { add, approve, changed, endless, failing, GOLDEN_WORKFLOWS, note, order, stopped, tally } from "./workflows.ts";
+import {
+  add,
+  approve,
+  changed,
+  data,
+  endless,
+  failing,
+  GOLDEN_WORKFLOWS,
+  note,
+  order,
+  stopped,
+  tally,
+  told,
+} from "./workflows.ts";
 
 // What waits for nothing but timers of the runtime would otherwise end the process.
 const hold = setInterval(() => {}, 1_000);
@@ -74,6 +87,8 @@ await keep("timed-out", endless.name, await client.start(endless, { timeout: 200
 const updated = await client.start(tally);
 for (const n of [1, -1, 13, 2]) await updated.update(add, n).catch(() => {});
 await keep("updated", tally.name, updated);
+const options = { attributes: data({ customer: "c1" }), memo: { note: "first", kept: [1] } };
+await keep("data", told.name, await client.start(told, options));
 
 for (const close of closing.reverse()) await close();
 clearInterval(hold);

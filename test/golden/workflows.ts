@@ -4,6 +4,7 @@
 import {
   allHandlersFinished,
   condition,
+  defineAttributes,
   defineSignal,
   defineStep,
   defineUpdate,
@@ -13,7 +14,10 @@ import {
   patched,
   sleep,
   step,
+  upsertAttributes,
+  upsertMemo,
   workflow,
+  workflowInfo,
 } from "../../sdk/index.ts";
 
 export const approve = defineSignal<{ by: string }>("approve");
@@ -104,4 +108,14 @@ export const changed = workflow("changed", async () => {
   return { ways, approval, isLast: patched("last") };
 });
 
-export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed];
+export const data = defineAttributes({ customer: "keyword", amount: "double", dueAt: "datetime", tags: "keywordList" });
+
+export const told = workflow("told", async () => {
+  upsertAttributes(data({ amount: 12.5, customer: null }));
+  await step("price", () => 13);
+  upsertMemo({ priced: { at: new Date(0) }, note: null });
+  upsertAttributes(data({ amount: 13, dueAt: new Date(5), tags: ["a", "b"] }));
+  return [workflowInfo().attributes, workflowInfo().memo];
+});
+
+export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told];

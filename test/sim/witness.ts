@@ -155,6 +155,8 @@ export class Witness {
         return closed;
       },
       findBlocked: (request) => store.findBlocked(request),
+      findExpired: (request) => store.findExpired(request),
+      deleteRuns: (runIds) => store.deleteRuns(runIds),
       forgetLeftovers: () => store.forgetLeftovers(),
       startRuns: async (requests) => {
         const outcomes = await store.startRuns(requests);
@@ -189,6 +191,7 @@ export class Witness {
       },
       findRun: (ref) => store.findRun(ref),
       listRuns: (request) => store.listRuns(request),
+      countRuns: (request) => store.countRuns(request),
       readHistory: (runId, afterSeq, limit) => store.readHistory(runId, afterSeq, limit),
       readUpdates: (looks) => store.readUpdates(looks),
       readEventsOfType: (runIds, type) => store.readEventsOfType(runIds, type),

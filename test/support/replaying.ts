@@ -78,12 +78,13 @@ export class DrivenRun {
   // ---------------------------------------------------------------- what happens
 
   /**
-   * Appends events and delivers them in one batch; then tells what was marked, which updates have ended and which timers
-   * were asked for.
+   * Appends events and delivers them in one batch; then tells what was marked, what the code entered, which updates have
+   * ended and which timers were asked for.
    */
   async tell(...events: readonly Event[]): Promise<void> {
     await this.#feed(events.map((event) => this.#append(event)));
     await this.tellMarks();
+    for (const entry of [...this.engine.data.entries]) await this.#feed([this.#append(entry)]);
     for (const ended of this.engine.takeEndedUpdates()) {
       await this.#feed([this.#append({ type: "UpdateCompleted", ...ended })]);
     }
@@ -193,7 +194,10 @@ export class DrivenRun {
 
   /** What the code did since the last look, such as `asked 2 timer sleep`. */
   changes(): string[] {
-    return this.engine.takeChanges().map(({ type, pending }) => `${type} ${wordsOf(pending)}`);
+    return this.engine.takeChanges().map((change) => {
+      if (change.type === "entered") return `entered ${change.entry.command} ${change.entry.type}`;
+      return `${change.type} ${wordsOf(change.pending)}`;
+    });
   }
 
   #step(name: string): { command: number; inputHash: string | null; failedAttempts: number } {

@@ -38,6 +38,8 @@ const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
   UpdateCompleted: { name: text, updateId: text, result: payload, failure: fc.constant(null) },
   CancelRequested: { mail: count, reason: text },
   PatchMarked: { name: text, since: count, isDeprecated: fc.boolean() },
+  AttributesUpserted: { ...answer, changes: payload },
+  MemoUpserted: { ...answer, changes: payload },
   RunCompleted: { result: payload, unread },
   RunFailed: { failure, unread },
   RunCanceled: { failure, unread },

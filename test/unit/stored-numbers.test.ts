@@ -24,6 +24,8 @@ test("every type of event keeps the number it was shipped with", () => {
     PatchMarked: 14,
     UpdateAccepted: 16,
     UpdateCompleted: 17,
+    AttributesUpserted: 19,
+    MemoUpserted: 20,
   });
 });
 
@@ -120,6 +122,14 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
   [
     { type: 17, command: null, name: "addItem", payload: "1", data: '{"updateId":"u"}' },
     { type: "UpdateCompleted", name: "addItem", updateId: "u", result: "1", failure: null },
+  ],
+  [
+    { type: 19, command: 4, name: "attributes", payload: '{"customer":["keyword","c1"]}', data: null },
+    { type: "AttributesUpserted", command: 4, name: "attributes", changes: '{"customer":["keyword","c1"]}' },
+  ],
+  [
+    { type: 20, command: 5, name: "memo", payload: '{"note":null}', data: null },
+    { type: "MemoUpserted", command: 5, name: "memo", changes: '{"note":null}' },
   ],
 ];
 

@@ -9,6 +9,8 @@ import type {
   BlockedRequest,
   Claim,
   ClaimRequest,
+  CountRequest,
+  ExpiredRequest,
   ListRequest,
   MailRequest,
   ParkOutcome,
@@ -21,10 +23,12 @@ import type {
   UpdateLook,
 } from "../store.ts";
 import { appendTurns, resolveTurn } from "./appending.ts";
+import { countRuns, listRuns } from "./listing.ts";
 import { sendMail } from "./mail.ts";
 import { blockRun, claimBlocked, claimRuns, parkRun, releaseRun, rescueRun } from "./owning.ts";
+import { deleteRuns, findExpired } from "./pruning.ts";
 import { Questions } from "./questions.ts";
-import { detailOf, eventsOfType, historyOf, listRuns, mailAfter, outcomesOf, updateTraceOf } from "./reading.ts";
+import { detailOf, eventsOfType, historyOf, mailAfter, outcomesOf, updateTraceOf } from "./reading.ts";
 import { RunTable } from "./run-table.ts";
 import { closeFromOutside, startRun } from "./starting.ts";
 import { claimOf, isOwnedBy, type StoredRun } from "./stored-run.ts";
@@ -179,6 +183,14 @@ export class MemoryStore implements Store {
       .flatMap((run) => (run.head?.blocked == null ? [] : [{ runId: run.runId, reason: run.head.blocked }]));
   }
 
+  async findExpired(request: ExpiredRequest) {
+    return findExpired(this.#runs, request, this.#clock.now());
+  }
+
+  async deleteRuns(runIds: readonly string[]) {
+    return deleteRuns(this.#runs, this.#startRequests, runIds);
+  }
+
   async forgetLeftovers(): Promise<void> {
     this.#questions.forgetOld(this.#clock.now());
     for (const run of this.#withHeartbeats) {
@@ -213,6 +225,10 @@ export class MemoryStore implements Store {
 
   async listRuns(request: ListRequest) {
     return listRuns(this.#runs, request);
+  }
+
+  async countRuns(request: CountRequest) {
+    return countRuns(this.#runs, request);
   }
 
   async readHistory(runId: string, afterSeq: number, limit: number) {

@@ -3,9 +3,9 @@
 
 import { EVENT_CODES } from "../../../sdk/protocol/event.ts";
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
-import type { ClosedStatus, RunSummary } from "../../../sdk/protocol/run.ts";
+import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
 import { updateIdOf } from "../mail-id.ts";
-import type { ListRequest, LoadedHistory, MailItem, RunDetail, UpdateLook, UpdateTrace } from "../store.ts";
+import type { LoadedHistory, MailItem, RunDetail, UpdateLook, UpdateTrace } from "../store.ts";
 import type { RunTable } from "./run-table.ts";
 import { type StoredRun, summaryOf } from "./stored-run.ts";
 
@@ -34,22 +34,6 @@ export function detailOf(run: StoredRun, now: number): RunDetail {
 
 export function mailAfter(run: StoredRun | undefined, after: number, limit: number): readonly MailItem[] {
   return run?.mailbox.slice(after, after + limit) ?? [];
-}
-
-export function listRuns(table: RunTable, request: ListRequest): RunSummary[] {
-  const { workflow, workflowId, queue, status, limit, before } = request;
-  const runs = table.started(workflowId);
-  const end = before === undefined ? Number.POSITIVE_INFINITY : (table.get(before)?.ordinal ?? 0);
-  const found: RunSummary[] = [];
-  for (let place = runs.length - 1; place >= 0 && found.length < limit; place -= 1) {
-    const run = runs[place];
-    if (run === undefined || run.ordinal >= end) continue;
-    if (workflow !== undefined && run.workflow !== workflow) continue;
-    if (queue !== undefined && run.queue !== queue) continue;
-    const summary = summaryOf(run);
-    if (status === undefined || status.includes(summary.status)) found.push(summary);
-  }
-  return found;
 }
 
 export function eventsOfType(

@@ -7,6 +7,7 @@ import { isClosingCode } from "../../../sdk/protocol/event.ts";
 import type { EventRecord } from "../../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../../sdk/protocol/update-refusal.ts";
+import { changesIn, type DataChange, hasChanges } from "../run-data.ts";
 import { type MailItem, type RunRef, SUSPECT_FROM_CRASHES } from "../store.ts";
 import { OrderedHeap } from "./ordered-heap.ts";
 import { type Head, headOf, type StoredRun } from "./stored-run.ts";
@@ -19,7 +20,8 @@ interface DueRuns {
 
 export class RunTable {
   readonly #runs = new Map<string, StoredRun>();
-  readonly #inOrder: StoredRun[] = [];
+  #inOrder: StoredRun[] = [];
+  #started = 0;
   readonly #byWorkflowId = new Map<string, StoredRun[]>();
   readonly #byOwner = new Map<string, Set<StoredRun>>();
   readonly #blocked = new Map<string, Set<StoredRun>>();
@@ -72,7 +74,8 @@ export class RunTable {
     invariant(!this.#runs.has(runId), "a run id is given once", { runId });
     const siblings = this.#byWorkflowId.get(workflowId) ?? [];
     invariant(siblings.at(-1)?.head == null, "a workflow id has one open run", { runId, workflowId });
-    const stored: StoredRun = { ...run, ordinal: this.#inOrder.length };
+    const stored: StoredRun = { ...run, ordinal: this.#started };
+    this.#started += 1;
     this.#runs.set(runId, stored);
     this.#inOrder.push(stored);
     siblings.push(stored);
@@ -108,6 +111,15 @@ export class RunTable {
       run.history.push(Object.freeze({ seq, at, type, command, name, payload, data }));
       run.tags.push(tag);
     }
+    if (hasChanges(records)) this.keepData(run, changesIn(records));
+  }
+
+  /** Beside the history that says so. */
+  keepData(run: StoredRun, changes: readonly DataChange[]): void {
+    for (const { kind, name, rows } of changes) {
+      if (rows.length === 0) run.data.delete(`${kind} ${name}`);
+      else run.data.set(`${kind} ${name}`, rows);
+    }
   }
 
   /** The run's last event has ended it. */
@@ -119,6 +131,19 @@ export class RunTable {
     if (run.deadlineAt !== null) this.#deadlines.remove(run);
     run.closed = Object.freeze({ status, at });
     run.head = null;
+  }
+
+  /** As if they had never been. */
+  remove(runs: ReadonlySet<StoredRun>): void {
+    if (runs.size === 0) return;
+    this.#inOrder = this.#inOrder.filter((run) => !runs.has(run));
+    for (const run of runs) {
+      invariant(run.closed !== null, "an open run is never deleted", { runId: run.runId });
+      this.#runs.delete(run.runId);
+      const siblings = (this.#byWorkflowId.get(run.workflowId) ?? []).filter((other) => other !== run);
+      if (siblings.length === 0) this.#byWorkflowId.delete(run.workflowId);
+      else this.#byWorkflowId.set(run.workflowId, siblings);
+    }
   }
 
   putMail(run: StoredRun, item: Omit<MailItem, "mail" | "runId">): void {

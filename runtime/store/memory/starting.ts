@@ -3,6 +3,7 @@
 
 import { type EventRecord, toRecord } from "../../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
+import { startedWith } from "../run-data.ts";
 import type { StartOutcome, StartRequest } from "../store.ts";
 import { putMail } from "./mail.ts";
 import type { RunTable } from "./run-table.ts";
@@ -88,6 +89,7 @@ function insertRun(table: RunTable, request: StartRequest, now: number): StoredR
     mailIds: new Set(),
     refusals: new Map(),
     heartbeats: new Map(),
+    data: new Map(),
     head: Object.freeze({
       epoch: claim === null ? 0 : 1,
       claimId: claim?.claimId ?? null,
@@ -100,6 +102,7 @@ function insertRun(table: RunTable, request: StartRequest, now: number): StoredR
     closed: null,
   });
   table.append(run, [request.started], STORE_TAG, now);
+  if (request.carriesData === true) table.keepData(run, startedWith(request.started));
   // Part of the start, so it does not cut the delay short as mail sent later does.
   if (mail !== null) table.putMail(run, mail);
   return run;

@@ -9,12 +9,13 @@ import type { AppendAnswer, AppendTurn, ResolvedTurn, Transaction } from "../sto
 import { ms, PlainColumn, plain, runIds, TextColumn, textColumn, texts } from "./columns.ts";
 import { Abort, type Pool, type Row, type Statement } from "./connection.ts";
 import { loneTurn } from "./lone-turn.ts";
+import { changeData, changeValues } from "./run-data.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
 import { runInside } from "./transaction.ts";
 
 // `clock` is read once and after the last lock is held: no event is older than one that this run, seen under its lock,
 // already has, and a timer judged due by it is due for every later reader.
-function appendStatement(name: string, refusals: string): Statement {
+function appendStatement(name: string, more = ""): Statement {
   return {
     name,
     text: `
@@ -43,22 +44,23 @@ function appendStatement(name: string, refusals: string): Statement {
         select ok.run_id, ok.base + e.step, ok.tag, ok.at, e.type, e.command, e.name, e.payload, e.data
         from unnest($10::int[], $11::int[], $12::smallint[], $13::int[], ${textColumn(14)}, ${textColumn(15)}, ${textColumn(16)})
           e(place, step, type, command, name, payload, data)
-        join ok on ok.place = e.place)${refusals}
+        join ok on ok.place = e.place)${more}
       select ${ms("c.at")} as at, (select string_agg(place::text, ',') from ok) as places from clock c`,
   };
 }
 
-export const APPEND = appendStatement("everstep_append", "");
-
-// Apart, so that the statement of nearly every append knows nothing of the mailboxes.
-const APPEND_AND_REFUSE = appendStatement(
-  "everstep_append_and_refuse",
-  `,
+const REFUSE = `,
       refused as (
         update everstep.mail m set refusal = u.refusal
         from unnest($17::int[], $18::int[], ${textColumn(19)}) u(place, mail, refusal) join ok on ok.place = u.place
-        where m.run_id = ok.run_id and m.mail = u.mail)`,
-);
+        where m.run_id = ok.run_id and m.mail = u.mail)`;
+
+export const APPEND = appendStatement("everstep_append");
+
+// Apart, so that the statement of nearly every append knows nothing of mailboxes, attributes and memos.
+const APPEND_AND_REFUSE = appendStatement("everstep_append_and_refuse", REFUSE);
+const APPEND_WITH_DATA = appendStatement("everstep_append_with_data", changeData(17));
+const APPEND_ALL = appendStatement("everstep_append_all", REFUSE + changeData(20));
 
 interface AppendedRow extends Row {
   at: number;
@@ -66,7 +68,7 @@ interface AppendedRow extends Row {
   places: string | null;
 }
 
-export function appendTurns(pool: Pool, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
+export async function appendTurns(pool: Pool, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
   return append(pool, turns);
 }
 
@@ -76,23 +78,30 @@ interface Queries {
 }
 
 async function append(on: Queries, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
-  const { statement, values } = loneTurn(turns) ?? turnsOf(turns);
+  const data = changeValues(turns);
+  const { statement, values } = (data === null ? loneTurn(turns) : undefined) ?? turnsOf(turns, data);
   return answerOf(turns, await on.query<AppendedRow>(statement, values));
 }
 
-function turnsOf(turns: readonly AppendTurn[]): { statement: Statement; values: unknown[] } {
-  const values = appendValues(turns);
+function turnsOf(
+  turns: readonly AppendTurn[],
+  data: readonly unknown[] | null,
+): { statement: Statement; values: unknown[] } {
+  const values = [...appendValues(turns), ...(refusalValues(turns) ?? []), ...(data ?? [])];
+  const isRefusing = turns.some(({ refusals }) => refusals.length > 0);
+  if (data === null) return { statement: isRefusing ? APPEND_AND_REFUSE : APPEND, values };
+  return { statement: isRefusing ? APPEND_ALL : APPEND_WITH_DATA, values };
+}
+
+/** Null when nothing is refused: then nothing of it is sent. */
+function refusalValues(turns: readonly AppendTurn[]): unknown[] | null {
   const refusals = turns.flatMap((turn, index) => turn.refusals.map((refused) => ({ place: index + 1, ...refused })));
-  if (refusals.length === 0) return { statement: APPEND, values };
-  return {
-    statement: APPEND_AND_REFUSE,
-    values: [
-      ...values,
-      plain(refusals.map(({ place }) => place)),
-      plain(refusals.map(({ mail }) => mail)),
-      texts(refusals.map(({ refusal }) => JSON.stringify(refusal))),
-    ],
-  };
+  if (refusals.length === 0) return null;
+  return [
+    plain(refusals.map(({ place }) => place)),
+    plain(refusals.map(({ mail }) => mail)),
+    texts(refusals.map(({ refusal }) => JSON.stringify(refusal))),
+  ];
 }
 
 /** In one pass: this is the hottest loop of a worker. */

@@ -1,11 +1,12 @@
 // Histories and what is told about runs. Nothing here changes anything or waits for a lock.
 
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
-import type { BlockedReason, ClosedStatus, RunSummary } from "../../../sdk/protocol/run.ts";
+import type { BlockedReason, ClosedStatus } from "../../../sdk/protocol/run.ts";
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
-import type { LoadedHistory, RunDetail, RunRef } from "../store.ts";
+import type { LoadedHistory, RunDetail, RunRef, StoredSummary } from "../store.ts";
 import { finiteMs, ms, runIds } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
+import { DATA_COLUMN, dataOf } from "./run-data.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
 import { closedStatusOf, statusOf } from "./status.ts";
 
@@ -134,7 +135,8 @@ export async function readOutcomes(
 
 export const SUMMARY_COLUMNS = `
   r.run_id, r.workflow_id, r.workflow, r.queue, r.status, ${ms("r.started_at")} as started_at,
-  ${ms("r.closed_at")} as closed_at, ${ms("r.deadline_at")} as deadline_at, o.blocked`;
+  ${ms("r.closed_at")} as closed_at, ${ms("r.deadline_at")} as deadline_at, o.blocked,
+  ${DATA_COLUMN}`;
 
 export interface SummaryRow {
   run_id: string;
@@ -146,9 +148,10 @@ export interface SummaryRow {
   closed_at: number | null;
   deadline_at: number | null;
   blocked: string | null;
+  data: string | null;
 }
 
-export function summaryOf(row: SummaryRow): RunSummary {
+export function summaryOf(row: SummaryRow): StoredSummary {
   return {
     runId: runIdOf(row.run_id),
     workflowId: row.workflow_id,
@@ -158,6 +161,7 @@ export function summaryOf(row: SummaryRow): RunSummary {
     startedAt: row.started_at,
     closedAt: row.closed_at,
     deadlineAt: row.deadline_at,
+    data: dataOf(row.data),
   };
 }
 

@@ -1,6 +1,7 @@
 // Does operations to one store and writes down what it is told, in words that do not depend on the store's clock.
 // Whatever it needs to know it has from the store's own answers, as a worker does.
 
+import { isDeepStrictEqual } from "node:util";
 import type {
   AppendTurn,
   ClaimedRun,
@@ -10,8 +11,16 @@ import type {
   Store,
   UpdateLook,
 } from "../../../runtime/store/store.ts";
+import { type AttributeFilters, attributeConditions } from "../../../sdk/protocol/attribute-filter.ts";
+import {
+  decodeAttributes,
+  encodeAttributes,
+  mergeKeys,
+  type StoredAttribute,
+} from "../../../sdk/protocol/attributes.ts";
 import { type Event, isClosing } from "../../../sdk/protocol/event.ts";
-import { fromRecord } from "../../../sdk/protocol/event-record.ts";
+import { fromRecord, type StoredEvent, toRecord } from "../../../sdk/protocol/event-record.ts";
+import { decodeMemoChanges, encodeMemo } from "../../../sdk/protocol/memo.ts";
 import type { Operation } from "./operations.ts";
 import { closingTurn, mailRequest, only, signalReceived, startRequest, stepCompleted, turnOf } from "./stage.ts";
 
@@ -36,7 +45,7 @@ interface Known {
 
 export class Actor {
   readonly store: Store;
-  readonly runs: Known[] = [];
+  runs: Known[] = [];
   readonly #names: Names;
   /** Those ever claimed, the one claimed last at the end. */
   #claimed: Known[] = [];
@@ -67,6 +76,7 @@ export class Actor {
     const { runId } = known;
     if (operation.do === "mail") return this.#mail({ runId }, operation);
     if (operation.do === "terminate") return this.store.terminateRun(runId, "enough");
+    if (operation.do === "delete") return this.#delete(known);
     if (operation.do === "ask") return this.#ask(runId);
     if (operation.do === "resend") return this.#resend(known);
     const claim = known.claims.at(-1 - operation.claimsAgo);
@@ -75,7 +85,7 @@ export class Actor {
       case "append":
         return this.#append(known, claim, operation);
       case "appendInTransaction":
-        return this.#appendInTransaction(known, claim, operation.throws);
+        return this.#appendInTransaction(known, claim, operation);
       case "park":
         return this.#park(known, claim, operation.wakeAt);
       case "release":
@@ -108,6 +118,7 @@ export class Actor {
         ...rest,
         events: events.map(timeless),
       })),
+      found: await this.#find(),
       lists: (await Promise.all(lists)).map((runs) => runs.map(({ runId, status }) => [runId, status])),
       claims: await Promise.all(
         WORKERS.map(async (n) =>
@@ -129,12 +140,39 @@ export class Actor {
     };
   }
 
+  /** What lists and counts tell by attributes. */
+  async #find(): Promise<unknown> {
+    const queue = this.#queue(0);
+    const found: unknown[] = [];
+    for (const filters of FILTERS) {
+      const request = { queue, attributes: attributeConditions(filters) };
+      const runs = await this.store.listRuns({ ...request, limit: 100 });
+      const counts = await this.store.countRuns({ ...request, by: { attribute: "one" }, limit: 100 });
+      found.push(
+        runs.map(({ runId }) => runId),
+        counts,
+      );
+    }
+    for (const isDescending of [true, false]) {
+      const byAttribute = { name: "one", isDescending, after: null };
+      const runs = await this.store.listRuns({ queue, limit: 100, byAttribute });
+      found.push(runs.map(({ runId, data }) => [runId, data]));
+    }
+    for (const by of ["status", "workflow", "queue", null] as const) {
+      found.push(await this.store.countRuns({ workflow: this.#workflows()[0] ?? "", by, limit: 100 }));
+    }
+    return found;
+  }
+
   async #start(operation: Extract<Operation, { do: "start" }>): Promise<unknown> {
-    const { workflow, onConflict, onReuse, requestId, isDelayed, signal } = operation;
+    const { workflow, onConflict, onReuse, requestId, isDelayed, signal, changes } = operation;
+    const { workflow: name, ...data } = { workflow: this.#workflows()[workflow % 2] ?? "", ...storedChanges(changes) };
     const request = startRequest({
       runId: this.#names.runIds[this.#done] ?? "",
       workflowId: this.#name("order", workflow),
-      workflow: this.#workflows()[workflow % 2] ?? "",
+      workflow: name,
+      started: toRecord({ type: "RunStarted", workflow: name, input: null, seed: "seed", ...data }),
+      carriesData: changes !== null,
       queue: this.#queue(workflow % 2),
       requestId: requestId === null ? null : this.#name("request", requestId),
       onConflict,
@@ -147,6 +185,15 @@ export class Actor {
       this.runs.push({ runId: request.runId, claims: [], sent: [], committed: [], events: 1, takenMail: 0 });
     }
     return outcome;
+  }
+
+  async #delete(known: Known): Promise<unknown> {
+    const deleted = await this.store.deleteRuns([known.runId]);
+    if (deleted.length > 0) {
+      this.runs = this.runs.filter((other) => other !== known);
+      this.#claimed = this.#claimed.filter((other) => other !== known);
+    }
+    return deleted;
   }
 
   async #crash(worker: number): Promise<unknown> {
@@ -187,13 +234,13 @@ export class Actor {
   }
 
   async #append(known: Known, claim: ClaimedRun, operation: Extract<Operation, { do: "append" }>): Promise<unknown> {
-    const { drift, steps, takesMail, close, notBefore } = operation;
+    const { drift, steps, takesMail, close, notBefore, upserts } = operation;
     const unread = await this.store.readMail([{ runId: known.runId, after: known.takenMail }], 100);
     const taken = takesMail ? unread : [];
     const base = known.events + drift;
     const events: Event[] = Array.from({ length: steps }, (_, step) => stepCompleted(base + step, `"${this.#done}"`));
     const refusals = taken.filter(isRefused).map(({ mail }) => ({ mail, refusal }));
-    events.push(...taken.filter((item) => !isRefused(item)).map(eventOf));
+    events.push(...taken.filter((item) => !isRefused(item)).map(eventOf), ...upsertEvents(base, upserts));
     const part = {
       tag: this.#uuid(),
       base,
@@ -210,9 +257,14 @@ export class Actor {
     return { isCommitted: this.#note(known, turn, committed.has(known.runId)), resolved: await this.#resolve(turn) };
   }
 
-  async #appendInTransaction(known: Known, claim: ClaimedRun, throws: boolean): Promise<unknown> {
+  async #appendInTransaction(
+    known: Known,
+    claim: ClaimedRun,
+    { throws, upserts }: Extract<Operation, { do: "appendInTransaction" }>,
+  ): Promise<unknown> {
     const { events: base, takenMail } = known;
-    const turn = turnOf(claim, { tag: this.#uuid(), base, takenMail }, stepCompleted(base));
+    const events = [stepCompleted(base), ...upsertEvents(base, upserts)];
+    const turn = turnOf(claim, { tag: this.#uuid(), base, takenMail }, ...events);
     const thrown = new Error("thrown by the work");
     const work = async () => {
       if (throws) throw thrown;
@@ -344,6 +396,40 @@ function updateLooks(runId: string): UpdateLook[] {
   return [0, 1, 2, 3, 4, 5].map((mailId) => ({ runId, mailId: `mail-${mailId}`, after: mailId % 3 }));
 }
 
+const FILTERS: readonly AttributeFilters[] = [
+  { one: "a" },
+  { one: 1 },
+  { one: true },
+  { one: null },
+  { one: { not: null } },
+  { one: { not: "a" }, two: { not: 1 } },
+  { one: { gte: 0 } },
+  { one: { gt: "a" } },
+  { one: { gt: "a", lt: "b" } },
+  { one: { oneOf: ["b", "a"] } },
+  { one: { oneOf: [] } },
+  { one: { startsWith: "a" } },
+  { one: { contains: "b" } },
+  { one: { lte: new Date(1_750_000_000_000) } },
+];
+
+type Changes = NonNullable<Extract<Operation, { do: "append" }>["upserts"]>;
+
+function storedChanges(changes: Changes | null): { readonly attributes: string | null; readonly memo: string | null } {
+  if (changes === null) return { attributes: null, memo: null };
+  return { attributes: encodeAttributes(changes.attributes, "changes"), memo: encodeMemo(changes.memo, "changes") };
+}
+
+function upsertEvents(command: number, changes: Changes | null): Event[] {
+  const { attributes, memo } = storedChanges(changes);
+  return [
+    { type: "AttributesUpserted", command, name: "attributes", changes: attributes },
+    { type: "MemoUpserted", command, name: "memo", changes: memo },
+    // A second one of the same turn: what is asked last counts.
+    { type: "AttributesUpserted", command, name: "attributes", changes: '{"two":["keyword","last"]}' },
+  ].slice(0, changes === null ? 0 : memo === null ? 2 : 3) as Event[];
+}
+
 /** What must be true of any store at any time, whatever it was asked. */
 export async function checkFacts({ store, runs }: Actor): Promise<void> {
   for (const { runId, committed } of runs) {
@@ -358,8 +444,26 @@ export async function checkFacts({ store, runs }: Actor): Promise<void> {
     const own = committed.reduce((sum, { events }) => sum + events.length, 1);
     const isEndedByStore = history.length === own + 1 && isLastClosing(history);
     if (history.length !== own && !isEndedByStore) throw new Error(`Run ${runId} has events that nobody wrote.`);
-    const isOpen = (await store.findRun({ runId }))?.closedAt === null;
+    const run = await store.findRun({ runId });
+    const isOpen = run?.closedAt === null;
+    checkData(runId, history, run?.data);
     if (isOpen === isLastClosing(history)) throw new Error(`Run ${runId} and its last event disagree about the end.`);
+  }
+}
+
+/** Attributes and memo are what the history makes of them, read event by event. */
+function checkData(runId: string, history: readonly StoredEvent[], data: unknown): void {
+  let attributes: Record<string, StoredAttribute> = {};
+  let memo: Record<string, string> = {};
+  for (const event of history.map(fromRecord)) {
+    const isStart = event?.type === "RunStarted";
+    const attributeText = isStart ? event.attributes : event?.type === "AttributesUpserted" ? event.changes : null;
+    const memoText = isStart ? event.memo : event?.type === "MemoUpserted" ? event.changes : null;
+    attributes = mergeKeys(attributes, decodeAttributes(attributeText ?? null));
+    memo = mergeKeys(memo, decodeMemoChanges(memoText ?? null));
+  }
+  if (!isDeepStrictEqual(data, { attributes, memo })) {
+    throw new Error(`Run ${runId} is told to have other data than its history says: ${JSON.stringify(data)}.`);
   }
 }
 

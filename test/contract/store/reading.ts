@@ -29,6 +29,7 @@ export function readingContract(stage: Stage): void {
         blocked: null,
         crashCount: 0,
         unreadMail: 0,
+        data: { attributes: {}, memo: {} },
         now: run.now,
       });
       expect(run.now).toBeGreaterThanOrEqual(run.startedAt);
@@ -131,6 +132,7 @@ export function readingContract(stage: Stage): void {
         startedAt,
         closedAt: summary?.closedAt,
         deadlineAt: startedAt + 60_000,
+        data: { attributes: {}, memo: {} },
       });
       expect(summary?.closedAt).toBeGreaterThanOrEqual(startedAt);
     });
