@@ -61,4 +61,12 @@ export type { AttributeChanges, AttributeValue } from "../sdk/protocol/attribute
 export { ERRORS, type ErrorCode, EverstepError, isEverstepError } from "../sdk/protocol/errors.ts";
 export type { HistoryFile, UntakenMail } from "../sdk/protocol/history-file.ts";
 export type { PendingHandler, PendingStepWork, PendingTimerWork, PendingWork } from "../sdk/protocol/pending-work.ts";
-export type { BlockedKind, BlockedReason, PatchedRun, RunPatch, RunStatus, RunSummary } from "../sdk/protocol/run.ts";
+export type {
+  BlockedKind,
+  BlockedReason,
+  PatchedRun,
+  Pause,
+  RunPatch,
+  RunStatus,
+  RunSummary,
+} from "../sdk/protocol/run.ts";

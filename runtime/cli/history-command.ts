@@ -51,6 +51,11 @@ function tell(event: ShownEvent): string {
     case "AttributesUpserted":
     case "MemoUpserted":
       return event.changes ?? "nothing";
+    case "RunResumed":
+      return "";
+    case "RunUnblocked":
+      return `was blocked: ${event.kind}`;
+    case "RunPaused":
     case "CancelRequested":
     case "RunTerminated":
       return event.reason;

@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import { Command } from "commander";
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
 import { checkCommand } from "./check-command.ts";
+import { pauseCommand, resumeCommand, unblockCommand } from "./control-commands.ts";
 import { countCommand } from "./count-command.ts";
 import { describeCommand } from "./describe-command.ts";
 import { devCommand } from "./dev-command.ts";
@@ -43,6 +44,9 @@ function everstepCommand(): Command {
     .addCommand(queryCommand())
     .addCommand(cancelCommand())
     .addCommand(terminateCommand())
+    .addCommand(pauseCommand())
+    .addCommand(resumeCommand())
+    .addCommand(unblockCommand())
     .addCommand(exportCommand())
     .addCommand(pruneCommand());
 }

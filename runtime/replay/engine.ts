@@ -61,6 +61,13 @@ export type Outcome =
   | { readonly type: "canceled"; readonly failure: Failure };
 
 const ENDS = { RunCompleted: "completed", RunFailed: "failed", RunCanceled: "canceled" } as const;
+/** Nothing in these is for code to see. */
+const BEFORE_CODE: ReadonlySet<HistoryEvent["type"]> = new Set([
+  "RunStarted",
+  "RunPaused",
+  "RunResumed",
+  "RunUnblocked",
+]);
 const NEVER: Promise<never> = new Promise(() => {});
 const noop = () => {};
 
@@ -143,11 +150,10 @@ export class RunEngine implements RunContext {
     this.#isReplaying = false;
   }
 
-  /** True when the next event may only be delivered after `begin`: everything but the signals that came before. */
+  /** True when the next event may only be delivered after `begin`: all that code could see, but the signals before it. */
   mustBeginBefore(event: HistoryEvent): boolean {
-    return (
-      this.#phase === "fresh" && event.type !== "RunStarted" && !(event.type === "SignalReceived" && event.isEarly)
-    );
+    if (this.#phase !== "fresh" || BEFORE_CODE.has(event.type)) return false;
+    return event.type !== "SignalReceived" || !event.isEarly;
   }
 
   /** To be called with a history before its first event is delivered: what it decides later is looked up earlier. */
@@ -451,6 +457,10 @@ export class RunEngine implements RunContext {
         if (this.#isCancelRequested || this.#phase === "ended") return false;
         this.#isCancelRequested = true;
         return this.#turn(event.at, () => this.#rootScope.cancel(new CanceledFailure(event.reason)));
+      case "RunPaused":
+      case "RunResumed":
+      case "RunUnblocked":
+        return false;
       case "PatchMarked": {
         invariant(event.since < event.seq, "a mark comes after the event it names", { seq: event.seq });
         const missing = this.#patches.missing(event);

@@ -38,7 +38,14 @@ export async function exportRun(store: Pick<Store, "readHistory" | "readMail">, 
   };
 }
 
-const TAKES_MAIL: readonly number[] = [EVENT_CODES.SignalReceived, EVENT_CODES.CancelRequested];
+const TAKES_MAIL: readonly number[] = [
+  EVENT_CODES.SignalReceived,
+  EVENT_CODES.UpdateAccepted,
+  EVENT_CODES.CancelRequested,
+  EVENT_CODES.RunPaused,
+  EVENT_CODES.RunResumed,
+  EVENT_CODES.RunUnblocked,
+];
 
 function takenMailIn(events: readonly StoredEvent[]): number {
   let taken = 0;

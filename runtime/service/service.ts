@@ -32,6 +32,7 @@ import { PENDING_QUERY, type PendingWork } from "../../sdk/protocol/pending-work
 import { DEFAULT_QUEUE, isClosed, type PatchedRun, type RunPatch, type RunSummary } from "../../sdk/protocol/run.ts";
 import { CANCEL_MAIL_ID, signalMailId, updateIdOf, updateMailId } from "../store/mail-id.ts";
 import type {
+  ControlKind,
   CountRequest,
   MailOutcome,
   MailRequest,
@@ -70,6 +71,7 @@ const FRESH_MS = 10_000;
 const DEFAULT_LIST = 50;
 const DESCRIBE_QUERY_MS = 1_500;
 const STARTS_PER_BATCH = 1_000;
+const CONTROLLED = { pause: "paused", resume: "resumed", unblock: "unblocked" } as const;
 
 export class Service implements FrontDoor {
   readonly #store: Store;
@@ -162,6 +164,18 @@ export class Service implements FrontDoor {
     const topics: Topic[] = [`run/${run.runId}`];
     if (run.ownerId !== null) topics.push(`worker/${run.ownerId}`);
     this.#wakeups.publish(topics);
+  }
+
+  pause(to: RunReference, reason: string): Promise<void> {
+    return this.#control(to, "pause", reason);
+  }
+
+  resume(to: RunReference): Promise<void> {
+    return this.#control(to, "resume", "");
+  }
+
+  unblock(to: RunReference): Promise<void> {
+    return this.#control(to, "unblock", "");
   }
 
   async query(to: RunReference, name: string, input: Payload, timeoutMs: number): Promise<Payload> {
@@ -339,6 +353,17 @@ export class Service implements FrontDoor {
     if (ownerId !== null) this.#wakeups.publish([`worker/${ownerId}`]);
     else if (queue !== null) this.#wakeups.publish([`queue/${queue}`]);
     return sent;
+  }
+
+  async #control(to: RunReference, kind: ControlKind, reason: string): Promise<void> {
+    const { runId, workflowId } = await this.#find(to);
+    // Chosen before the first try: a repeated request is recognised by it.
+    const request = { runId, kind, mailId: `${kind}:${this.#world.chance.uuid()}`, reason };
+    const { outcome, queue, ownerId } = await insist(this.#insistence, () => this.#store.controlRun(request));
+    if (outcome === "closed") throw closedError(workflowId, `It cannot be ${CONTROLLED[kind]} any more.`);
+    if (outcome === "notFound") throw notFound(nameOf(to));
+    if (ownerId !== null) this.#wakeups.publish([`worker/${ownerId}`]);
+    else if (queue !== null) this.#wakeups.publish([`queue/${queue}`]);
   }
 
   async #find(to: RunReference): Promise<RunDetail> {

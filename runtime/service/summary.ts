@@ -6,8 +6,11 @@ import type { RunDetail } from "../store/store.ts";
 
 export function summarize(run: RunDetail, pending: PendingWork | null): string {
   if (isClosed(run.status)) return `The run is ${run.status === "timedOut" ? "closed: it timed out" : run.status}.`;
-  if (run.blocked !== null) return `Blocked (${run.blocked.kind}): ${run.blocked.message}`;
-  const place = placeOf(run);
+  const { paused } = run;
+  const pause = paused === null ? "" : `Paused since ${new Date(paused.at).toISOString()}: ${paused.reason}. `;
+  if (run.blocked !== null) return `${pause}Blocked (${run.blocked.kind}): ${run.blocked.message}`;
+  if (paused !== null && run.ownerId === null) return pause.trimEnd();
+  const place = `${pause}${placeOf(run)}`;
   return pending === null ? place : `${place} ${waitOf(pending, run.now)}`;
 }
 

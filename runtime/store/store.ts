@@ -114,7 +114,9 @@ export interface ResolvedTurn {
   readonly now: number;
 }
 
-export type MailKind = "signal" | "cancel" | "update";
+/** What is told to a run about its being carried on. Comes with a change of its head, and by `controlRun` alone. */
+export type ControlKind = "pause" | "resume" | "unblock";
+export type MailKind = "signal" | "cancel" | "update" | ControlKind;
 
 export interface MailItem {
   readonly runId: string;
@@ -123,7 +125,7 @@ export interface MailItem {
   readonly kind: MailKind;
   /** The sender's id: a second item with the same id is not accepted. */
   readonly mailId: string;
-  /** The signal's or update's name; the reason of a cancel. */
+  /** The signal's or update's name; the reason of a cancel or pause; why a run was blocked that no longer is. */
   readonly name: string;
   readonly payload: Payload;
 }
@@ -163,7 +165,7 @@ export interface StartRequest {
   readonly delayMs: number;
   readonly timeoutMs: number | null;
   /** Put into the mailbox of the started or existing run, atomically with the start. */
-  readonly mail: Omit<MailItem, "runId" | "mail"> | null;
+  readonly mail: Omit<MailRequest, "to"> | null;
   /** The run that this call starts is claimed by it, with epoch 1: as if it had been claimed at once. Null: it is not. */
   readonly claim: StartClaim | null;
 }
@@ -184,7 +186,7 @@ export type RunRef = { readonly runId: string } | { readonly workflowId: string 
 export interface MailRequest {
   /** By workflow id: the open run, else the latest. */
   readonly to: RunRef;
-  readonly kind: MailKind;
+  readonly kind: Exclude<MailKind, ControlKind>;
   readonly mailId: string;
   readonly name: string;
   readonly payload: Payload;
@@ -200,6 +202,22 @@ export interface MailOutcome {
   readonly ownerId: string | null;
   /** Of accepted mail: how many events the run had by then. What becomes of the mail is told by later ones. */
   readonly events: number;
+}
+
+export interface ControlRequest {
+  readonly runId: string;
+  readonly kind: ControlKind;
+  /** Repeating a request with the same id changes nothing. */
+  readonly mailId: string;
+  /** Of a pause; otherwise empty. */
+  readonly reason: string;
+}
+
+export interface ControlOutcome {
+  /** `unchanged`: paused already, not paused, not blocked; or the request is a repeated one. */
+  readonly outcome: "changed" | "unchanged" | "closed" | "notFound";
+  readonly queue: string | null;
+  readonly ownerId: string | null;
 }
 
 /** What has become of an update: looked for by its mail id, among the events after `after`. */
@@ -253,6 +271,7 @@ export interface RunFilter {
   readonly workflowId?: string;
   readonly queue?: string;
   readonly status?: readonly RunStatus[];
+  readonly isPaused?: boolean;
   readonly startedAt?: TimeRange;
   /** Open runs have none, so they are out of every range. */
   readonly closedAt?: TimeRange;
@@ -333,9 +352,9 @@ export interface Transaction {
 }
 
 export interface WorkerStore {
-  /** Takes up to `limit` due runs nobody owns, oldest due first; raises their epoch and counts the claim. */
+  /** Takes up to `limit` due runs nobody owns and nobody has paused, oldest due first; raises their epoch and counts the claim. */
   claimRuns(request: ClaimRequest): Promise<ClaimAnswer>;
-  /** Claims these blocked runs (if still blocked) and sets them running: for workers whose code may fit. */
+  /** Claims these blocked runs (if still blocked, and not paused) and sets them running: for workers whose code may fit. */
   claimBlocked(workerId: string, claimId: string, runIds: readonly string[]): Promise<readonly ClaimedRun[]>;
   /** Whole histories, in order. */
   loadHistories(runIds: readonly string[]): Promise<readonly LoadedHistory[]>;
@@ -407,7 +426,7 @@ export interface SweepStore {
   rescueRuns(workerId: string, limit: number): Promise<{ readonly count: number; readonly queues: readonly string[] }>;
   /** Closes runs past their deadline as timedOut. Answers their ids. */
   closeOverdue(limit: number): Promise<readonly string[]>;
-  /** Blocked runs of these workflows and queues, by run id, for `claimBlocked`. */
+  /** Blocked runs of these workflows and queues that are not paused, by run id, for `claimBlocked`. */
   findBlocked(request: BlockedRequest): Promise<readonly { readonly runId: string; readonly reason: BlockedReason }[]>;
   /** Closed runs that no rule keeps, by run id. */
   findExpired(request: ExpiredRequest): Promise<ExpiredPage>;
@@ -422,6 +441,12 @@ export interface ClientStore {
   startRuns(requests: readonly StartRequest[]): Promise<readonly StartOutcome[]>;
   /** In order of the requests; order within one run is kept. */
   sendMail(requests: readonly MailRequest[]): Promise<readonly MailOutcome[]>;
+  /**
+   * Changes whether an open run may be claimed, and puts mail that tells its history so, in one. A paused run is not
+   * claimed, whatever wakes it; one that is owned stays so until its owner, who is told by the mail, lets go. No event is
+   * appended from outside: that would move the head under the owner, whose next append would be refused.
+   */
+  controlRun(request: ControlRequest): Promise<ControlOutcome>;
   /** Closes an open run now, owned or not. */
   terminateRun(runId: string, reason: string): Promise<"terminated" | "closed" | "notFound">;
   /** By workflow id: the open run, else the latest. */

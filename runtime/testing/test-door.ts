@@ -107,6 +107,18 @@ export class TestDoor implements FrontDoor {
     return this.#time.hold(() => this.#door.terminate(to, reason));
   }
 
+  pause(to: RunReference, reason: string) {
+    return this.#time.hold(() => this.#door.pause(to, reason));
+  }
+
+  resume(to: RunReference) {
+    return this.#time.hold(() => this.#door.resume(to));
+  }
+
+  unblock(to: RunReference) {
+    return this.#time.hold(() => this.#door.unblock(to));
+  }
+
   list(call: ListCall) {
     return this.#time.hold(() => this.#door.list(call));
   }

@@ -20,7 +20,7 @@ import type { Claim, ClaimedRun, LoadedHistory, MailItem } from "../store/store.
 import { blockedReasonOf } from "./blocked-reason.ts";
 import type { Committing } from "./committer.ts";
 import { Outbox, type SentTurn, sizeOf, type UndecidedUpdate } from "./outbox.ts";
-import { RunMail } from "./run-mail.ts";
+import { isResumedBy, pauseIn, RunMail } from "./run-mail.ts";
 import { RunTimers, type TimerHost } from "./run-timers.ts";
 import type { StepExecution } from "./step-execution.ts";
 
@@ -81,6 +81,9 @@ export class LiveRun implements Committing {
   #isClosing = false;
   #isOurs = true;
   #isHandingOver = false;
+  // Handing over because the run is paused: it may be told to go on while its last steps are under way.
+  #isPausing = false;
+  #mustArmAll = false;
   #isFrozen = false;
   #bytes = 0;
 
@@ -151,9 +154,7 @@ export class LiveRun implements Committing {
     this.#restored = history.heartbeats;
     // Nobody's code has seen this run: what ours does with it is new from the first line.
     if (this.facts.opening !== null) this.engine.goLive();
-    const isUntouched = events.every(
-      (event) => event.type === "RunStarted" || (event.type === "SignalReceived" && event.isEarly),
-    );
+    const isUntouched = !events.some((event) => this.engine.mustBeginBefore(event));
     const hasMail = this.facts.newestMail > this.facts.takenMail;
     // Signals that are there before the first line are delivered before it: the main function waits for them.
     if (isUntouched && hasMail) this.#mail.holdFirstLine();
@@ -276,12 +277,15 @@ export class LiveRun implements Committing {
   }
 
   #arm(): void {
-    if (this.#isHandingOver || this.#toArm.length === 0) return;
+    if (this.#isHandingOver) return;
+    if (this.#mustArmAll) this.#toArm = [...this.engine.pendingCommands()].map(({ command }) => command);
+    this.#mustArmAll = false;
+    if (this.#toArm.length === 0) return;
     const commands = this.#toArm;
     this.#toArm = [];
     for (const command of commands) {
       const pending = this.engine.pendingCommand(command);
-      if (pending === undefined || this.#timers.has(command)) continue;
+      if (pending === undefined || this.#timers.has(command) || this.#decided.has(command)) continue;
       if (pending.kind === "RunStep") this.#takeUp(pending);
       else if (pending.fireAt !== null) this.#awaitTimer(pending, pending.fireAt);
     }
@@ -355,9 +359,11 @@ export class LiveRun implements Committing {
 
   /** Mail was read; true when it should be read again because more was announced meanwhile, or the page was full. */
   mailArrived(items: readonly MailItem[], requestsSeen: number, wasFullPage: boolean): boolean {
+    if (this.#isPausing && isResumedBy(items)) this.#carryOn();
     if (this.#isHandingOver) return this.#leaveMail();
     const wasEarly = this.#mail.isEarly;
     this.#takeIn(items);
+    if (this.#isHandingOver) return this.#leaveMail();
     // What is read after the first page that is not full, or after an update, came later. The commit of the early signals
     // begins the run; without any (an earlier owner took them) nothing else does.
     if (!wasFullPage) this.#mail.releaseFirstLine();
@@ -369,11 +375,16 @@ export class LiveRun implements Committing {
     return false;
   }
 
+  /** Up to where the run is paused: what comes after that waits for its being resumed. */
   #takeIn(items: readonly MailItem[]): void {
-    for (const read of this.#mail.read(items)) {
+    const pause = pauseIn(items);
+    for (const read of this.#mail.read(pause < 0 ? items : items.slice(0, pause + 1))) {
       if ("event" in read) this.#push(read.event);
       else this.#pushUndecided(read.undecided);
     }
+    if (pause < 0 || !this.#isOurs) return;
+    this.#isPausing = true;
+    this.#leave();
   }
 
   /** An update waits for all that came before it, and what comes after waits for it: it is decided on in `takeTurn`. */
@@ -539,9 +550,31 @@ export class LiveRun implements Committing {
    * left with what its code says to it, be that its end or the mark of a patch. Then it may be released.
    */
   handOver(): void {
+    this.#isPausing = false;
+    this.#leave();
+  }
+
+  /** Lets go because it was told to stand still, and not because its worker stops. */
+  get isPausing(): boolean {
+    return this.#isPausing;
+  }
+
+  #leave(): void {
     this.#isHandingOver = true;
     this.#timers.cancelAll();
-    if (this.#outbox.leaveUndecided()) this.#mail.leave();
+    const left = this.#outbox.leaveUndecided();
+    if (left !== null) this.#mail.rewindTo(left);
+    // A run that stands still does not end either: what its code comes to is found again, and said, once it goes on.
+    if (left !== null || this.#isPausing) this.#mail.leave();
+  }
+
+  /** Resumed before it was let go of. */
+  #carryOn(): void {
+    this.#isHandingOver = false;
+    this.#isPausing = false;
+    this.#mail.stay();
+    this.#mustArmAll = true;
+    if (!this.#isBusyWithCode && this.#isLive) this.#arm();
   }
 
   get canBeReleased(): boolean {

@@ -79,15 +79,19 @@ export class Outbox {
     );
   }
 
-  /** Leaves updates that are not decided on, and all mail behind them, to the mailbox they are in. True when there were. */
-  leaveUndecided(): boolean {
+  /**
+   * Leaves updates that are not decided on, and all mail behind them, to the mailbox they are in. Answers the place there
+   * of the first; null when there was none.
+   */
+  leaveUndecided(): number | null {
     const first = this.#waiting.findIndex((entry) => "undecided" in entry);
-    if (first < 0) return false;
+    const entry = this.#waiting[first];
+    if (entry === undefined || !("undecided" in entry)) return null;
     this.#waiting = this.#waiting.filter(
       (entry, place) => place < first || ("event" in entry && !("mail" in entry.event)),
     );
     this.#undecided = 0;
-    return true;
+    return entry.undecided.mail;
   }
 
   /** Forgets what was to be said about a command that the code took back. */

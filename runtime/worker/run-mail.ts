@@ -1,13 +1,15 @@
 // What a live run knows of its mailbox: how far it has read, whether it is reading, and whether what it reads comes before
 // its first line.
 
-import type { CancelRequested, SignalReceived } from "../../sdk/protocol/event.ts";
+import type { CancelRequested, RunPaused, RunResumed, RunUnblocked, SignalReceived } from "../../sdk/protocol/event.ts";
 import { updateIdOf } from "../store/mail-id.ts";
-import type { MailItem } from "../store/store.ts";
+import type { MailItem, MailKind } from "../store/store.ts";
 import type { UndecidedUpdate } from "./outbox.ts";
 
-/** Signals and cancel requests are events as they are; on an update the run has to decide. */
-export type ReadMail = { readonly event: SignalReceived | CancelRequested } | { readonly undecided: UndecidedUpdate };
+/** All but updates are events as they are; on an update the run has to decide. */
+export type ReadMail =
+  | { readonly event: SignalReceived | CancelRequested | RunPaused | RunResumed | RunUnblocked }
+  | { readonly undecided: UndecidedUpdate };
 
 export class RunMail {
   #known: number;
@@ -60,6 +62,16 @@ export class RunMail {
     this.#isLeft = true;
   }
 
+  /** What was read from this item on is still in the mailbox, and will be read again. */
+  rewindTo(mail: number): void {
+    this.#known = Math.min(this.#known, mail - 1);
+  }
+
+  /** This owner goes on after all. */
+  stay(): void {
+    this.#isLeft = false;
+  }
+
   /** There may be more. True when reading has to begin; false when it is under way and will see it. */
   announce(): boolean {
     this.#requests++;
@@ -78,15 +90,40 @@ export class RunMail {
     for (const { mail, kind, name, mailId, payload } of items) {
       if (mail <= this.#known) continue;
       this.#known = mail;
-      if (kind === "cancel") news.push({ event: { type: "CancelRequested", mail, reason: name } });
-      else if (kind === "update") {
+      if (kind === "update") {
         this.#isEarly = false;
         news.push({ undecided: { updateId: updateIdOf(mailId), name, mail, input: payload } });
-      } else {
+      } else if (kind === "signal") {
         const isEarly = this.#isEarly;
         news.push({ event: { type: "SignalReceived", name, signalId: mailId, mail, payload, isEarly } });
+      } else {
+        news.push({ event: toldBy(kind, mail, name) });
       }
     }
     return news;
   }
+}
+
+function toldBy(kind: Exclude<MailKind, "signal" | "update">, mail: number, name: string) {
+  switch (kind) {
+    case "cancel":
+      return { type: "CancelRequested", mail, reason: name } as const;
+    case "pause":
+      return { type: "RunPaused", mail, reason: name } as const;
+    case "resume":
+      return { type: "RunResumed", mail } as const;
+    case "unblock":
+      return { type: "RunUnblocked", mail, kind: name } as const;
+  }
+}
+
+/** Where `items` leave the run paused: the place of the pause that no resume follows; -1 where they do not. */
+export function pauseIn(items: readonly MailItem[]): number {
+  const last = items.findLastIndex(({ kind }) => kind === "pause" || kind === "resume");
+  return items[last]?.kind === "pause" ? last : -1;
+}
+
+/** `items` tell a paused run to go on. */
+export function isResumedBy(items: readonly MailItem[]): boolean {
+  return items.findLast(({ kind }) => kind === "pause" || kind === "resume")?.kind === "resume";
 }

@@ -427,7 +427,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
   }
 
   becameQuiet(run: LiveRun): void {
-    if (this.#phase === "stopping" && run.canBeReleased) return this.giveBack(run, "this worker stops");
+    if (run.canBeReleased) return this.giveBack(run, run.isPausing ? "it is paused" : "this worker stops");
     if (run.isQuiet) this.#parker.quiet(run);
   }
 

@@ -117,6 +117,7 @@ export interface FilterCall {
   readonly workflowId?: string | undefined;
   readonly queue?: string | undefined;
   readonly status?: readonly RunStatus[] | undefined;
+  readonly isPaused?: boolean | undefined;
   readonly startedAt?: TimeRange | undefined;
   readonly closedAt?: TimeRange | undefined;
   readonly attributes?: readonly AttributeCondition[] | undefined;
@@ -170,6 +171,10 @@ export interface FrontDoor {
   query(to: RunReference, name: string, input: Payload, timeoutMs: number): Promise<Payload>;
   cancel(to: RunReference, reason: string): Promise<void>;
   terminate(to: RunReference, reason: string): Promise<void>;
+  /** Repeating it changes nothing. */
+  pause(to: RunReference, reason: string): Promise<void>;
+  resume(to: RunReference): Promise<void>;
+  unblock(to: RunReference): Promise<void>;
   /** Waits until the run is closed, at most `timeoutMs`. */
   outcome(to: RunReference, timeoutMs: number | null): Promise<ClosedRun>;
   describe(to: RunReference): Promise<RunDescription>;

@@ -20,6 +20,8 @@ export interface RunFilter {
   readonly workflowId?: string | undefined;
   readonly queue?: string | undefined;
   readonly status?: RunStatus | readonly RunStatus[] | undefined;
+  /** Paused runs only, or only others. */
+  readonly isPaused?: boolean | undefined;
   readonly startedAt?: TimeFilter | undefined;
   /** Open runs are outside of every range. */
   readonly closedAt?: TimeFilter | undefined;
@@ -34,7 +36,7 @@ export interface RunOrder {
   readonly direction?: "asc" | "desc";
 }
 
-const FIELDS = ["workflow", "workflowId", "queue", "status", "startedAt", "closedAt", "attributes"];
+const FIELDS = ["workflow", "workflowId", "queue", "status", "isPaused", "startedAt", "closedAt", "attributes"];
 const STATUSES: readonly string[] = [...OPEN_STATUSES, ...CLOSED_STATUSES];
 
 /** Throws ARGUMENT_INVALID, naming the part. */
@@ -42,12 +44,14 @@ export function filterCall(filter: RunFilter): FilterCall {
   const unknown = Object.keys(filter).find((field) => !FIELDS.includes(field));
   if (unknown !== undefined)
     throw invalid(`where: there is no "${unknown}". Runs are filtered by: ${FIELDS.join(", ")}.`);
-  const { workflow, workflowId, queue, status, startedAt, closedAt, attributes } = filter;
+  const { workflow, workflowId, queue, status, isPaused, startedAt, closedAt, attributes } = filter;
+  if (isPaused !== undefined && typeof isPaused !== "boolean") throw invalid("where: isPaused is true or false.");
   return {
     workflow,
     workflowId,
     queue,
     status: status === undefined ? undefined : statusesOf(status),
+    isPaused,
     startedAt: rangeOf(startedAt, "startedAt"),
     closedAt: rangeOf(closedAt, "closedAt"),
     attributes: attributes === undefined ? undefined : attributeConditions(attributes),

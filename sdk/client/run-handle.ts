@@ -174,6 +174,37 @@ export class RunHandle<Result = unknown> {
   }
 
   /**
+   * Makes the run stand still: nobody claims it, and the worker that executes it lets go of it. Steps whose bodies are under
+   * way may finish, and what they did is recorded; nothing else begins. Signals, updates and a cancel wait in the mailbox,
+   * timers that fall due fire after `resume`; queries are answered; a run timeout goes on. Pausing a paused run changes
+   * nothing. Resolves when the pause is stored: it survives every crash.
+   *
+   * Throws RUN_NOT_FOUND, RUN_CLOSED, STORE_UNAVAILABLE.
+   */
+  async pause(reason = "paused by the client"): Promise<void> {
+    await this.#door.pause(this.#reference, reason);
+  }
+
+  /**
+   * Lets a paused run go on. A run that is not paused stays as it is.
+   *
+   * Throws RUN_NOT_FOUND, RUN_CLOSED, STORE_UNAVAILABLE.
+   */
+  async resume(): Promise<void> {
+    await this.#door.resume(this.#reference);
+  }
+
+  /**
+   * Lets a blocked run be claimed again, whatever it was blocked for: the way to release a quarantined one when what ended
+   * its workers is mended. A worker whose code does not fit blocks it again. A run that is not blocked stays as it is.
+   *
+   * Throws RUN_NOT_FOUND, RUN_CLOSED, STORE_UNAVAILABLE.
+   */
+  async unblock(): Promise<void> {
+    await this.#door.unblock(this.#reference);
+  }
+
+  /**
    * Status, pending steps with attempts and last error, timers, waits, and one sentence on why it is not moving.
    *
    * Throws RUN_NOT_FOUND, STORE_UNAVAILABLE.

@@ -128,6 +128,12 @@ export function toRecord(event: Event): EventRecord {
         payload: null,
         data: JSON.stringify({ mail: event.mail, reason: event.reason }),
       };
+    case "RunPaused":
+      return { type, command: null, name: null, payload: null, data: mailData(event.mail, { reason: event.reason }) };
+    case "RunResumed":
+      return { type, command: null, name: null, payload: null, data: mailData(event.mail) };
+    case "RunUnblocked":
+      return { type, command: null, name: null, payload: null, data: mailData(event.mail, { kind: event.kind }) };
     case "PatchMarked":
       return {
         type,
@@ -155,6 +161,10 @@ export function toRecord(event: Event): EventRecord {
     case "RunTimedOut":
       return { type, command: null, name: null, payload: null, data: JSON.stringify({ timeoutMs: event.timeoutMs }) };
   }
+}
+
+function mailData(mail: number, more: Readonly<Record<string, unknown>> = {}): string {
+  return JSON.stringify({ mail, ...more });
 }
 
 function startedData({ seed, attributes = null, memo = null }: RunStarted): string {
@@ -236,6 +246,16 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
     case "CancelRequested": {
       const { mail = 0, reason = "" } = dataOf<{ mail: number; reason: string }>(record);
       return { type, seq, at, mail, reason };
+    }
+    case "RunPaused": {
+      const { mail = 0, reason = "" } = dataOf<{ mail: number; reason: string }>(record);
+      return { type, seq, at, mail, reason };
+    }
+    case "RunResumed":
+      return { type, seq, at, mail: dataOf<{ mail: number }>(record).mail ?? 0 };
+    case "RunUnblocked": {
+      const { mail = 0, kind = "" } = dataOf<{ mail: number; kind: string }>(record);
+      return { type, seq, at, mail, kind };
     }
     case "PatchMarked": {
       const { since = 0, isDeprecated = false } = dataOf<{ since: number; isDeprecated: boolean }>(record);

@@ -98,6 +98,26 @@ export interface CancelRequested {
   readonly reason: string;
 }
 
+/** The run was told to stand still. Workflow code does not see it. */
+export interface RunPaused {
+  readonly type: "RunPaused";
+  readonly mail: number;
+  readonly reason: string;
+}
+
+export interface RunResumed {
+  readonly type: "RunResumed";
+  readonly mail: number;
+}
+
+/** Somebody let the run be claimed again that had been set aside. */
+export interface RunUnblocked {
+  readonly type: "RunUnblocked";
+  readonly mail: number;
+  /** Why it had been blocked: a `BlockedKind`. */
+  readonly kind: string;
+}
+
 /** The code was told to go the new way of a patch. */
 export interface PatchMarked {
   readonly type: "PatchMarked";
@@ -165,6 +185,9 @@ export type Event =
   | TimerFired
   | SignalReceived
   | CancelRequested
+  | RunPaused
+  | RunResumed
+  | RunUnblocked
   | UpdateAccepted
   | UpdateCompleted
   | PatchMarked
@@ -208,6 +231,9 @@ export const EVENT_CODES = {
   UpdateCompleted: 17,
   AttributesUpserted: 19,
   MemoUpserted: 20,
+  RunPaused: 32,
+  RunResumed: 33,
+  RunUnblocked: 34,
 } as const satisfies Record<EventType, number>;
 
 export type ClosingEvent = RunCompleted | RunFailed | RunCanceled | RunTerminated | RunTimedOut;

@@ -32,6 +32,13 @@ export interface BlockedReason {
   readonly message: string;
 }
 
+/** Somebody has told the run to stand still: nothing of it is executed until it is resumed. */
+export interface Pause {
+  readonly reason: string;
+  /** When, in ms since the epoch by the database's clock. */
+  readonly at: number;
+}
+
 /** One row of a list, and the head of `describe`. Times are ms since the epoch by the database's clock. */
 export interface RunSummary {
   readonly runId: string;
@@ -43,6 +50,8 @@ export interface RunSummary {
   readonly closedAt: number | null;
   /** When the run will be closed as `timedOut`; null for none. */
   readonly deadlineAt: number | null;
+  /** Beside the status; null when the run is not paused. */
+  readonly paused: Pause | null;
   /** What it can be found by. */
   readonly attributes: Readonly<Record<string, AttributeValue>>;
   readonly memo: Readonly<Record<string, unknown>>;

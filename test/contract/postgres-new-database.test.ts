@@ -110,6 +110,8 @@ async function everyCall(): Promise<void> {
   await store.rescueRuns(workerId, 10);
   await store.closeOverdue(10);
   await store.forgetLeftovers();
+  await store.controlRun({ runId: first.runId, kind: "pause", mailId: "p", reason: "later" });
+  await store.controlRun({ runId: first.runId, kind: "resume", mailId: "r", reason: "" });
   await store.terminateRun(first.runId, "enough");
   await store.terminateRun(newRunId(), "enough");
   await store.findRun({ workflowId });

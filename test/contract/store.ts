@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { appendingContract } from "./store/appending.ts";
 import { attributesContract } from "./store/attributes.ts";
 import { claimingContract } from "./store/claiming.ts";
+import { controllingContract } from "./store/controlling.ts";
 import { endingContract } from "./store/ending.ts";
 import { heartbeatsContract } from "./store/heartbeats.ts";
 import { keepingContract } from "./store/keeping.ts";
@@ -35,6 +36,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     mailContract(stage);
     updatesContract(stage);
     parkingContract(stage);
+    controllingContract(stage);
     endingContract(stage);
     readingContract(stage);
     pruningContract(stage);

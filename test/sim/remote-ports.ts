@@ -50,6 +50,7 @@ export function remoteStore(server: Store, route: Route): Store {
     forgetLeftovers: via("forgetLeftovers"),
     startRuns: via("startRuns"),
     sendMail: via("sendMail"),
+    controlRun: via("controlRun"),
     terminateRun: via("terminateRun"),
     findRun: via("findRun"),
     listRuns: via("listRuns"),

@@ -184,6 +184,7 @@ export class Witness {
         }
         return outcomes;
       },
+      controlRun: (request) => store.controlRun(request),
       terminateRun: async (runId, reason) => {
         const outcome = await store.terminateRun(runId, reason);
         await this.#grew(runId);

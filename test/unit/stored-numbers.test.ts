@@ -26,6 +26,9 @@ test("every type of event keeps the number it was shipped with", () => {
     UpdateCompleted: 17,
     AttributesUpserted: 19,
     MemoUpserted: 20,
+    RunPaused: 32,
+    RunResumed: 33,
+    RunUnblocked: 34,
   });
 });
 
@@ -130,6 +133,18 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
   [
     { type: 20, command: 5, name: "memo", payload: '{"note":null}', data: null },
     { type: "MemoUpserted", command: 5, name: "memo", changes: '{"note":null}' },
+  ],
+  [
+    { type: 32, command: null, name: null, payload: null, data: '{"mail":4,"reason":"maintenance"}' },
+    { type: "RunPaused", mail: 4, reason: "maintenance" },
+  ],
+  [
+    { type: 33, command: null, name: null, payload: null, data: '{"mail":5}' },
+    { type: "RunResumed", mail: 5 },
+  ],
+  [
+    { type: 34, command: null, name: null, payload: null, data: '{"mail":6,"kind":"quarantine"}' },
+    { type: "RunUnblocked", mail: 6, kind: "quarantine" },
   ],
 ];
 

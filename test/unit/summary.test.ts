@@ -16,6 +16,7 @@ const parked: RunDetail = {
   startedAt: NOW - 60_000,
   closedAt: null,
   deadlineAt: null,
+  paused: null,
   data: { attributes: {}, memo: {} },
   events: 3,
   epoch: 1,

@@ -9,6 +9,7 @@ import type {
   BlockedRequest,
   Claim,
   ClaimRequest,
+  ControlRequest,
   CountRequest,
   ExpiredRequest,
   ListRequest,
@@ -23,6 +24,7 @@ import type {
   UpdateLook,
 } from "../store.ts";
 import { appendTurns, resolveTurn } from "./appending.ts";
+import { controlRun } from "./controlling.ts";
 import { countRuns, listRuns } from "./listing.ts";
 import { sendMail } from "./mail.ts";
 import { blockRun, claimBlocked, claimRuns, parkRun, releaseRun, rescueRun } from "./owning.ts";
@@ -177,6 +179,7 @@ export class MemoryStore implements Store {
   async findBlocked({ workflows, queues, after, limit }: BlockedRequest) {
     return workflows
       .flatMap((workflow) => [...this.#runs.blockedOf(workflow)])
+      .filter(({ head }) => head?.paused === null)
       .filter(({ runId, queue }) => queues.includes(queue) && (after === null || runId > after))
       .sort((a, b) => (a.runId < b.runId ? -1 : 1))
       .slice(0, limit)
@@ -208,6 +211,10 @@ export class MemoryStore implements Store {
 
   async sendMail(requests: readonly MailRequest[]) {
     return requests.map((request) => sendMail(this.#runs, request, this.#clock.now()));
+  }
+
+  async controlRun(request: ControlRequest) {
+    return controlRun(this.#runs, request, this.#clock.now());
   }
 
   async terminateRun(runId: string, reason: string) {

@@ -45,7 +45,7 @@ export function claimBlocked(
 ): ClaimedRun[] {
   return runIds.flatMap((runId) => {
     const run = table.get(runId);
-    return run?.head?.blocked == null ? [] : [claimRun(table, run, workerId, claimId)];
+    return run?.head?.blocked == null || run.head.paused !== null ? [] : [claimRun(table, run, workerId, claimId)];
   });
 }
 

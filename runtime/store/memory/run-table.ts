@@ -12,7 +12,7 @@ import { type MailItem, type RunRef, SUSPECT_FROM_CRASHES } from "../store.ts";
 import { OrderedHeap } from "./ordered-heap.ts";
 import { type Head, headOf, type StoredRun } from "./stored-run.ts";
 
-/** Runs that nobody owns and that have a time to wake. */
+/** Runs that nobody owns or has paused, and that have a time to wake. */
 interface DueRuns {
   readonly sound: OrderedHeap<StoredRun>;
   readonly suspect: OrderedHeap<StoredRun>;
@@ -170,17 +170,17 @@ export class RunTable {
   }
 
   #index(run: StoredRun): void {
-    const { ownerId, blocked, wakeAt } = headOf(run);
+    const { ownerId, blocked, paused, wakeAt } = headOf(run);
     if (ownerId !== null) addTo(this.#byOwner, ownerId, run);
     if (blocked !== null) addTo(this.#blocked, run.workflow, run);
-    if (wakeAt !== null) this.#dueLike(run).add(run);
+    if (wakeAt !== null && paused === null) this.#dueLike(run).add(run);
   }
 
   #unindex(run: StoredRun): void {
-    const { ownerId, blocked, wakeAt } = headOf(run);
+    const { ownerId, blocked, paused, wakeAt } = headOf(run);
     if (ownerId !== null) removeFrom(this.#byOwner, ownerId, run);
     if (blocked !== null) removeFrom(this.#blocked, run.workflow, run);
-    if (wakeAt !== null) this.#dueLike(run).remove(run);
+    if (wakeAt !== null && paused === null) this.#dueLike(run).remove(run);
   }
 
   #dueLike(run: StoredRun): OrderedHeap<StoredRun> {

@@ -98,6 +98,7 @@ function insertRun(table: RunTable, request: StartRequest, now: number): StoredR
       wakeAt: claim === null ? now + request.delayMs : null,
       crashCount: claim === null ? 0 : 1,
       blocked: null,
+      paused: null,
     }),
     closed: null,
   });

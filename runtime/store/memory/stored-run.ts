@@ -4,7 +4,7 @@
 import { invariant } from "../../../sdk/protocol/errors.ts";
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../../sdk/protocol/payload.ts";
-import type { BlockedReason, ClosedStatus, RunStatus } from "../../../sdk/protocol/run.ts";
+import type { BlockedReason, ClosedStatus, Pause, RunStatus } from "../../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../../sdk/protocol/update-refusal.ts";
 import { DATA_KINDS, type DataKind, type DataRow, keptDataOf } from "../run-data.ts";
 import type { Claim, ClaimedRun, MailItem, StoredSummary } from "../store.ts";
@@ -19,6 +19,8 @@ export interface Head {
   readonly wakeAt: number | null;
   readonly crashCount: number;
   readonly blocked: BlockedReason | null;
+  /** Nobody claims the run while it is paused, whenever it is due. */
+  readonly paused: Pause | null;
 }
 
 export interface KeptHeartbeat {
@@ -76,6 +78,7 @@ export function summaryOf(run: StoredRun): StoredSummary {
     startedAt: run.startedAt,
     closedAt: run.closed?.at ?? null,
     deadlineAt: run.deadlineAt,
+    paused: run.head?.paused ?? null,
     data: dataOf(run),
   };
 }

@@ -55,7 +55,7 @@ export const CLAIM: Statement = {
       select o.run_id, o.wake_at, o.crash_count >= $6 as is_given_up
       from unnest($1::text[]) q(queue) cross join lateral (
         select run_id, wake_at, crash_count from everstep.open_run
-        where queue = q.queue and is_suspect = $2 and worker_id is null and wake_at <= now()
+        where queue = q.queue and is_suspect = $2 and worker_id is null and paused is null and wake_at <= now()
         order by wake_at limit $3 for no key update skip locked) o
       order by o.wake_at limit $3),
     claimed as (
@@ -72,18 +72,18 @@ export const CLAIM: Statement = {
     all_due as (
       select count(*) as runs from unnest($1::text[]) q(queue) cross join lateral (
         select from everstep.open_run
-        where queue = q.queue and is_suspect = $2 and worker_id is null and wake_at <= now()
+        where queue = q.queue and is_suspect = $2 and worker_id is null and paused is null and wake_at <= now()
         order by wake_at limit $3 + 1) o),
     next_due as (
       select case when (select runs from all_due) > (select count(*) from due) then now() else (
         select min(o.wake_at) from unnest($1::text[]) q(queue) cross join lateral (
           select n.wake_at from everstep.open_run n
-          where n.queue = q.queue and n.is_suspect = $2 and n.worker_id is null and n.wake_at > now()
+          where n.queue = q.queue and n.is_suspect = $2 and n.worker_id is null and n.paused is null and n.wake_at > now()
           order by n.wake_at limit 1) o) end as wake_at)
     select ${ms("now()")} as now, ${finiteMs("next_due.wake_at")} as next_due_at,
       not $2 and exists (
         select from unnest($1::text[]) q(queue) join everstep.open_run n on n.queue = q.queue
-        where n.is_suspect and n.worker_id is null and n.wake_at <= now()) as has_due_suspects,
+        where n.is_suspect and n.worker_id is null and n.paused is null and n.wake_at <= now()) as has_due_suspects,
       (select string_agg(run_id::text, ',') from set_aside) as set_aside, taken.*
     from next_due left join (
       select c.run_id, c.wake_at, ${CLAIMED_COLUMNS},
@@ -136,7 +136,7 @@ const CLAIM_BLOCKED: Statement = {
   name: "everstep_claim_blocked",
   text: `
     with fit as materialized (
-      select run_id from everstep.open_run where run_id = any($1::uuid[]) and blocked is not null
+      select run_id from everstep.open_run where run_id = any($1::uuid[]) and blocked is not null and paused is null
       order by run_id for no key update skip locked),
     c as (
       update everstep.open_run o

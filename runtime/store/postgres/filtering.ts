@@ -18,12 +18,13 @@ export class Filter {
   readonly isOpenOnly: boolean;
 
   constructor(filter: RunFilter) {
-    const { workflow, workflowId, queue, status, startedAt, closedAt, attributes = [] } = filter;
-    this.isOpenOnly = status?.every((one) => !isClosed(one)) ?? false;
+    const { workflow, workflowId, queue, status, isPaused, startedAt, closedAt, attributes = [] } = filter;
+    this.isOpenOnly = isPaused === true || (status?.every((one) => !isClosed(one)) ?? false);
     this.#add("workflow", workflow, (p) => `r.workflow = ${p}`);
     this.#add("id", workflowId, (p) => `${this.key}.workflow_id = ${p}`);
     this.#add("queue", queue, (p) => `${this.key}.queue = ${p}`);
     if (status !== undefined) this.#addStatus(status);
+    if (isPaused !== undefined) this.#addPaused(isPaused);
     this.#addRange("r.started_at", startedAt);
     this.#addRange("r.closed_at", closedAt);
     for (const condition of attributes) this.#addAttribute(condition);
@@ -66,6 +67,11 @@ export class Filter {
     ];
     this.conditions.push(conditions.length === 0 ? "false" : `(${conditions.join(" or ")})`);
     this.marks.push(`status${codes.length > 0 ? "c" : ""}${isRunning ? "r" : ""}${isBlocked ? "b" : ""}`);
+  }
+
+  #addPaused(isPaused: boolean): void {
+    this.conditions.push(`o.paused is ${isPaused ? "not null" : "null"}`);
+    this.marks.push(isPaused ? "paused" : "unpaused");
   }
 
   #addRange(column: string, range: TimeRange | undefined): void {

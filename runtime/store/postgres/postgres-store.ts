@@ -7,6 +7,7 @@ import { appendInTransaction, appendTurns, confirm, resolveTurns } from "./appen
 import { blockRuns, claimBlocked, claimRuns, claimsOf, parkRuns, releaseRuns, saveHeartbeats } from "./claiming.ts";
 import { closeOverdue, terminateRun } from "./closing.ts";
 import { Connections, type PostgresOptions } from "./connection.ts";
+import { controlRun } from "./controlling.ts";
 import { countRuns } from "./counting.ts";
 import { listRuns } from "./listing.ts";
 import { putMail, readMail, runsWithMail } from "./mail.ts";
@@ -51,6 +52,7 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
 
     startRuns: (requests) => startRuns(client, requests),
     sendMail: (requests) => putMail(client, requests),
+    controlRun: (request) => controlRun(client, request),
     terminateRun: (runId, reason) => terminateRun(client, runId, reason),
     findRun: (ref) => findRun(client, ref),
     listRuns: (request) => listRuns(client, request),

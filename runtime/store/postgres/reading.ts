@@ -1,7 +1,7 @@
 // Histories and what is told about runs. Nothing here changes anything or waits for a lock.
 
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
-import type { BlockedReason, ClosedStatus } from "../../../sdk/protocol/run.ts";
+import type { BlockedReason, ClosedStatus, Pause } from "../../../sdk/protocol/run.ts";
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import type { LoadedHistory, RunDetail, RunRef, StoredSummary } from "../store.ts";
 import { finiteMs, ms, runIds } from "./columns.ts";
@@ -135,7 +135,7 @@ export async function readOutcomes(
 
 export const SUMMARY_COLUMNS = `
   r.run_id, r.workflow_id, r.workflow, r.queue, r.status, ${ms("r.started_at")} as started_at,
-  ${ms("r.closed_at")} as closed_at, ${ms("r.deadline_at")} as deadline_at, o.blocked,
+  ${ms("r.closed_at")} as closed_at, ${ms("r.deadline_at")} as deadline_at, o.blocked, o.paused,
   ${DATA_COLUMN}`;
 
 export interface SummaryRow {
@@ -148,6 +148,7 @@ export interface SummaryRow {
   closed_at: number | null;
   deadline_at: number | null;
   blocked: string | null;
+  paused: string | null;
   data: string | null;
 }
 
@@ -161,6 +162,7 @@ export function summaryOf(row: SummaryRow): StoredSummary {
     startedAt: row.started_at,
     closedAt: row.closed_at,
     deadlineAt: row.deadline_at,
+    paused: row.paused === null ? null : (JSON.parse(row.paused) as Pause),
     data: dataOf(row.data),
   };
 }

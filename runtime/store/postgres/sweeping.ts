@@ -47,7 +47,7 @@ const FIND_BLOCKED: Statement = {
   name: "everstep_find_blocked",
   text: `
     select o.run_id, o.blocked from everstep.open_run o join everstep.run r on r.run_id = o.run_id
-    where o.blocked is not null and o.queue = any($2::text[]) and r.workflow = any($1::text[])
+    where o.blocked is not null and o.paused is null and o.queue = any($2::text[]) and r.workflow = any($1::text[])
       and ($3::uuid is null or o.run_id > $3::uuid)
     order by o.run_id limit $4`,
 };

@@ -75,6 +75,9 @@ export class Actor {
     if (known === undefined) return "no such run yet";
     const { runId } = known;
     if (operation.do === "mail") return this.#mail({ runId }, operation);
+    if (operation.do === "control") {
+      return this.store.controlRun({ runId, kind: operation.kind, mailId: `control-${this.#done}`, reason: "later" });
+    }
     if (operation.do === "terminate") return this.store.terminateRun(runId, "enough");
     if (operation.do === "delete") return this.#delete(known);
     if (operation.do === "ask") return this.#ask(runId);
@@ -338,6 +341,7 @@ export class Actor {
     const isOpen = closedAt === null;
     return {
       ...rest,
+      paused: rest.paused?.reason,
       isOpen,
       hasEpoch: epoch !== null,
       wake: wakeAt === null ? "never" : wakeAt <= now ? "now" : "later",

@@ -21,6 +21,7 @@ export function readingContract(stage: Stage): void {
         status: "running",
         startedAt: run.startedAt,
         closedAt: null,
+        paused: null,
         deadlineAt: run.startedAt + 90_000,
         events: 1,
         epoch: run.epoch,
@@ -131,6 +132,7 @@ export function readingContract(stage: Stage): void {
         status: "failed",
         startedAt,
         closedAt: summary?.closedAt,
+        paused: null,
         deadlineAt: startedAt + 60_000,
         data: { attributes: {}, memo: {} },
       });

@@ -1,0 +1,40 @@
+// Whether a run is carried on: `pause`, `resume`, `unblock`. Stored before the command ends, and true from then on, even if no
+// worker runs now.
+
+import { Command } from "commander";
+import { formatJson } from "./values.ts";
+import { addRunOptions, type RunOptions, withClient } from "./with-client.ts";
+
+interface PauseOptions extends RunOptions {
+  readonly reason: string;
+}
+
+export function pauseCommand(): Command {
+  const command = new Command("pause").description("make a run stand still; steps under way may finish");
+  return addRunOptions(command)
+    .option("--reason <text>", "kept in the history", "paused from the command line")
+    .action(async (id: string, options: PauseOptions) => {
+      await withClient(options, (client) => client.getUntyped(id, options.run).pause(options.reason));
+      confirm(options, { workflowId: id, isPaused: true }, `${id} is paused.`);
+    });
+}
+
+export function resumeCommand(): Command {
+  const command = new Command("resume").description("let a paused run go on");
+  return addRunOptions(command).action(async (id: string, options: RunOptions) => {
+    await withClient(options, (client) => client.getUntyped(id, options.run).resume());
+    confirm(options, { workflowId: id, isPaused: false }, `${id} goes on.`);
+  });
+}
+
+export function unblockCommand(): Command {
+  const command = new Command("unblock").description("let a blocked run be claimed again, a quarantined one too");
+  return addRunOptions(command).action(async (id: string, options: RunOptions) => {
+    await withClient(options, (client) => client.getUntyped(id, options.run).unblock());
+    confirm(options, { workflowId: id, isBlocked: false }, `${id} may be claimed again.`);
+  });
+}
+
+function confirm(options: RunOptions, facts: object, sentence: string): void {
+  console.log(options.json === true ? formatJson(facts) : sentence);
+}
