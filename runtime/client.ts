@@ -49,7 +49,9 @@ export type { CountedGroup, PrunedRuns, RunDescription, ShownEvent } from "../sd
 export { RunFailedError } from "../sdk/client/run-failed-error.ts";
 export type { RunFilter, RunOrder, TimeFilter } from "../sdk/client/run-filter.ts";
 export {
+  type ForkOptions,
   type QueryOptions,
+  type ResetOptions,
   type ResultOptions,
   RunHandle,
   type SendUpdateOptions,
@@ -64,6 +66,7 @@ export type { PendingHandler, PendingStepWork, PendingTimerWork, PendingWork } f
 export type {
   BlockedKind,
   BlockedReason,
+  ForkedFrom,
   PatchedRun,
   Pause,
   RunPatch,

@@ -38,6 +38,7 @@ function formatDescription(run: RunDescription): string {
         : pending.handlers.map(({ kind, name }) => `${kind} ${name}`).join(", "),
     attributes: Object.keys(run.attributes).length === 0 ? null : formatJson(run.attributes),
     memo: Object.keys(run.memo).length === 0 ? null : formatJson(run.memo),
+    forked: run.forkedFrom === null ? null : `from run ${run.forkedFrom.runId} after its event ${run.forkedFrom.event}`,
     paused: run.paused === null ? null : `${formatTime(run.paused.at)}: ${run.paused.reason}`,
     blocked: run.blocked === null ? null : `${run.blocked.kind}: ${run.blocked.message}`,
   });

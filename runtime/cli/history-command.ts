@@ -51,6 +51,8 @@ function tell(event: ShownEvent): string {
     case "AttributesUpserted":
     case "MemoUpserted":
       return event.changes ?? "nothing";
+    case "RunForked":
+      return `from run ${event.source} after its event ${event.event}${event.isEdited ? ", which was edited" : ""}`;
     case "RunResumed":
       return "";
     case "RunUnblocked":

@@ -11,6 +11,7 @@ import { countCommand } from "./count-command.ts";
 import { describeCommand } from "./describe-command.ts";
 import { devCommand } from "./dev-command.ts";
 import { exportCommand } from "./export-command.ts";
+import { forkCommand, resetCommand, retryCommand } from "./fork-commands.ts";
 import { historyCommand } from "./history-command.ts";
 import { listCommand } from "./list-command.ts";
 import { cancelCommand, queryCommand, signalCommand, terminateCommand, updateCommand } from "./message-commands.ts";
@@ -47,6 +48,9 @@ function everstepCommand(): Command {
     .addCommand(pauseCommand())
     .addCommand(resumeCommand())
     .addCommand(unblockCommand())
+    .addCommand(forkCommand())
+    .addCommand(resetCommand())
+    .addCommand(retryCommand())
     .addCommand(exportCommand())
     .addCommand(pruneCommand());
 }

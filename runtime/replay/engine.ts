@@ -67,6 +67,7 @@ const BEFORE_CODE: ReadonlySet<HistoryEvent["type"]> = new Set([
   "RunPaused",
   "RunResumed",
   "RunUnblocked",
+  "RunForked",
 ]);
 const NEVER: Promise<never> = new Promise(() => {});
 const noop = () => {};
@@ -87,6 +88,7 @@ export class RunEngine implements RunContext {
   #random: SeededRandom = seededRandom("");
   #input: Payload = null;
   #now = 0;
+  #startedAt: number | undefined;
   #delivered = 0;
   #phase: "fresh" | "started" | "ended" = "fresh";
   #isInTurn = false;
@@ -119,6 +121,11 @@ export class RunEngine implements RunContext {
 
   get data(): RunData {
     return this.#data;
+  }
+
+  /** As its first event has it: a fork began when its source did. */
+  get startedAt(): number {
+    return this.#startedAt ?? this.#options.run.startedAt;
   }
 
   get isReplaying(): boolean {
@@ -417,6 +424,7 @@ export class RunEngine implements RunContext {
         this.#random = seededRandom(event.seed);
         this.#input = event.input;
         this.#now = event.at;
+        this.#startedAt = event.at;
         this.#data.start(event);
         return false;
       case "TimerStarted":
@@ -460,6 +468,10 @@ export class RunEngine implements RunContext {
       case "RunPaused":
       case "RunResumed":
       case "RunUnblocked":
+        return false;
+      case "RunForked":
+        this.#random = seededRandom(event.seed);
+        this.#forgetAttempts(event.retried);
         return false;
       case "PatchMarked": {
         invariant(event.since < event.seq, "a mark comes after the event it names", { seq: event.seq });
@@ -578,6 +590,15 @@ export class RunEngine implements RunContext {
     pending.nextAttemptAt = event.at + event.delayMs;
     pending.firstAttemptAt = event.firstAttemptAt;
     pending.heartbeat = event.heartbeat;
+  }
+
+  #forgetAttempts(command: number | null): void {
+    const pending = command === null ? undefined : this.#pending.get(command);
+    if (pending?.kind !== "RunStep") return;
+    pending.failedAttempts = 0;
+    pending.lastFailure = null;
+    pending.nextAttemptAt = null;
+    pending.firstAttemptAt = null;
   }
 
   // ---------------------------------------------------------------- inside

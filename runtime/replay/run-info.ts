@@ -13,20 +13,21 @@ export interface RunFacts {
 
 /** What of a run's view changes as it goes on. */
 export interface Progress {
+  readonly startedAt: number;
   readonly deliveredEvents: number;
   readonly isReplaying: boolean;
   readonly data: Pick<WorkflowInfo, "attributes" | "memo">;
 }
 
 export function runInfo(workflow: string, run: RunFacts, progress: Progress): WorkflowInfo {
-  const { runId, workflowId, queue, startedAt, deadlineAt } = run;
+  const { runId, workflowId, queue, deadlineAt } = run;
   return {
     workflow,
     workflowId,
     runId,
     queue,
     get startedAt() {
-      return new Date(startedAt);
+      return new Date(progress.startedAt);
     },
     get deadlineAt() {
       return deadlineAt === null ? undefined : new Date(deadlineAt);

@@ -16,12 +16,7 @@ const MAIL_PER_PAGE = 500;
 
 export async function exportRun(store: Pick<Store, "readHistory" | "readMail">, run: RunDetail): Promise<HistoryFile> {
   const { runId, workflow, workflowId, queue, startedAt, closedAt, deadlineAt } = run;
-  const events: StoredEvent[] = [];
-  for (;;) {
-    const page = await store.readHistory(runId, events.length, EVENTS_PER_PAGE);
-    events.push(...page);
-    if (page.length < EVENTS_PER_PAGE) break;
-  }
+  const events = await readEvents(store, runId);
   const mail = closedAt === null ? await untakenMail(store, runId, takenMailIn(events)) : [];
   return {
     format: HISTORY_FORMAT,
@@ -36,6 +31,16 @@ export async function exportRun(store: Pick<Store, "readHistory" | "readMail">, 
     events,
     mail,
   };
+}
+
+/** All events there are, page by page. */
+export async function readEvents(store: Pick<Store, "readHistory">, runId: string): Promise<StoredEvent[]> {
+  const events: StoredEvent[] = [];
+  for (;;) {
+    const page = await store.readHistory(runId, events.length, EVENTS_PER_PAGE);
+    events.push(...page);
+    if (page.length < EVENTS_PER_PAGE) return events;
+  }
 }
 
 const TAKES_MAIL: readonly number[] = [

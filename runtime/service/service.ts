@@ -6,6 +6,8 @@ import type {
   ClosedRun,
   CountCall,
   CountedGroup,
+  ForkCall,
+  ForkedRun,
   FrontDoor,
   ListCall,
   PruneCall,
@@ -44,7 +46,8 @@ import type {
 import type { Topic, Wakeups } from "../wake/wakeups.ts";
 import type { World } from "../world/world.ts";
 import { Batcher } from "./batcher.ts";
-import { exportRun } from "./history-export.ts";
+import { planFork } from "./forking.ts";
+import { exportRun, readEvents } from "./history-export.ts";
 import { type Insistence, insist } from "./insist.ts";
 import { listRequest, MAX_LIST, positionOf, runFilter, shownData, shownSummary } from "./lists.ts";
 import { LocalWorkers } from "./local-workers.ts";
@@ -176,6 +179,28 @@ export class Service implements FrontDoor {
 
   unblock(to: RunReference): Promise<void> {
     return this.#control(to, "unblock", "");
+  }
+
+  async fork(to: RunReference, call: ForkCall): Promise<ForkedRun> {
+    const { clock, chance } = this.#world;
+    if (call.workflowId !== null) assertWorkflowId(call.workflowId, "fork({ id })");
+    const source = await this.#find(to);
+    const events = await insist(this.#insistence, () => readEvents(this.#store, source.runId));
+    // Chosen before the first try: a repeated fork is recognised by it.
+    const runId = ulid(clock.now(), () => chance.float());
+    const request = planFork(source, events, call, { runId, seed: chance.uuid() });
+    const { workflowId } = request;
+    const { outcome, runId: found } = await insist(this.#insistence, () => this.#store.forkRun(request));
+    if (outcome === "notFound") throw notFound(nameOf(to));
+    if (outcome === "refused") {
+      const message = `Run ${workflowId} is open (run id ${found}), so no fork can have its id. Give the fork an id of its own, or use reset() to put it in the place of the run.`;
+      throw new EverstepError("RUN_ALREADY_STARTED", message, { details: { workflowId, runId: found } });
+    }
+    const topics: Topic[] = [`queue/${source.queue}`];
+    if (request.terminates !== null && source.closedAt === null) topics.push(`run/${source.runId}`);
+    if (request.terminates !== null && source.ownerId !== null) topics.push(`worker/${source.ownerId}`);
+    this.#wakeups.publish(topics);
+    return { runId, workflowId };
   }
 
   async query(to: RunReference, name: string, input: Payload, timeoutMs: number): Promise<Payload> {

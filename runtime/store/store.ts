@@ -14,7 +14,7 @@ import type { EventRecord, StoredEvent } from "../../sdk/protocol/event-record.t
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { BlockedReason, ClosedStatus, RunStatus, RunSummary } from "../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
-import type { KeptData } from "./run-data.ts";
+import type { DataChange, KeptData } from "./run-data.ts";
 
 /** The right to write one run, until somebody else claims it. */
 export interface Claim {
@@ -218,6 +218,34 @@ export interface ControlOutcome {
   readonly outcome: "changed" | "unchanged" | "closed" | "notFound";
   readonly queue: string | null;
   readonly ownerId: string | null;
+}
+
+/** A new run that shares the first events of another. Whoever asks has read those: they never change. */
+export interface ForkRequest {
+  readonly sourceId: string;
+  readonly runId: string;
+  readonly workflowId: string;
+  /** The last event that is shared. */
+  readonly at: number;
+  /** Stands in the place of event `at`; null for that event as it is. */
+  readonly edited: EventRecord | null;
+  /** Event `at + 1`. */
+  readonly forked: EventRecord;
+  /** Mail of the source that the shared events have taken: it comes along as taken. */
+  readonly takenMail: number;
+  /** Signals that came to the source after that come along, to be taken. */
+  readonly keepsSignals: boolean;
+  /** What the shared events make of attributes and memo. */
+  readonly data: readonly DataChange[];
+  readonly timeoutMs: number | null;
+  /** Terminates the source with this reason in the same transaction, if it is open. Null: it stays as it is. */
+  readonly terminates: string | null;
+}
+
+export interface ForkOutcome {
+  /** `forked` also answers a repeated request; `refused` names the open run that has the workflow id. */
+  readonly outcome: "forked" | "refused" | "notFound";
+  readonly runId: string;
 }
 
 /** What has become of an update: looked for by its mail id, among the events after `after`. */
@@ -447,6 +475,8 @@ export interface ClientStore {
    * appended from outside: that would move the head under the owner, whose next append would be refused.
    */
   controlRun(request: ControlRequest): Promise<ControlOutcome>;
+  /** All of it is one transaction: refused, nothing has changed. The new run is due at once. */
+  forkRun(request: ForkRequest): Promise<ForkOutcome>;
   /** Closes an open run now, owned or not. */
   terminateRun(runId: string, reason: string): Promise<"terminated" | "closed" | "notFound">;
   /** By workflow id: the open run, else the latest. */

@@ -3,7 +3,7 @@
 
 import type { BlockedReason } from "../../sdk/protocol/run.ts";
 import { MemoryStore, type MemoryStoreOptions } from "../store/memory/memory-store.ts";
-import type { ClaimRequest, ParkRequest, StartRequest, Store } from "../store/store.ts";
+import type { ClaimRequest, ForkRequest, ParkRequest, StartRequest, Store } from "../store/store.ts";
 import type { Clock } from "../world/world.ts";
 
 export interface Announcements {
@@ -57,6 +57,14 @@ export class AnnouncingStore extends MemoryStore {
     const replaced = (await Promise.all(before)).flatMap((run) => run?.runId ?? []);
     if (replaced.length > 0) this.#announce.closedFromOutside(replaced);
     return outcomes;
+  }
+
+  override async forkRun(request: ForkRequest) {
+    const outcome = await super.forkRun(request);
+    if (request.terminates !== null) this.#announce.closedFromOutside([request.sourceId]);
+    const { timeoutMs } = request;
+    if (timeoutMs !== null) this.#clock.setTimer(timeoutMs, () => void this.#closeOverdue());
+    return outcome;
   }
 
   override async terminateRun(runId: string, reason: string) {

@@ -3,6 +3,7 @@
 
 import type {
   CountCall,
+  ForkCall,
   FrontDoor,
   ListCall,
   PruneCall,
@@ -117,6 +118,10 @@ export class TestDoor implements FrontDoor {
 
   unblock(to: RunReference) {
     return this.#time.hold(() => this.#door.unblock(to));
+  }
+
+  fork(to: RunReference, call: ForkCall) {
+    return this.#time.hold(() => this.#door.fork(to, call));
   }
 
   list(call: ListCall) {

@@ -140,6 +140,27 @@ export interface CountCall extends FilterCall {
   readonly by: "status" | "workflow" | "queue" | { readonly attribute: string } | null;
 }
 
+export interface ForkCall {
+  /** The last event that is shared; null: the last there is, of a closed run the last before its end. */
+  readonly at: number | null;
+  /** Instead of `at`: the event before the last end of the step with this name, or with any, which has failed then. */
+  readonly beforeStep: { readonly name: string | null } | null;
+  /** Null: the source's. */
+  readonly workflowId: string | null;
+  /** In the place of the source's input, of which event 1 tells. */
+  readonly input: { readonly payload: Payload } | null;
+  /** In the place of what the step came to of which event `at` tells. */
+  readonly result: { readonly payload: Payload } | null;
+  readonly keepsSignals: boolean;
+  /** The source is terminated if it is open. */
+  readonly replaces: boolean;
+}
+
+export interface ForkedRun {
+  readonly runId: string;
+  readonly workflowId: string;
+}
+
 export interface PruneCall {
   /** Null: of all workflows. */
   readonly workflow: string | null;
@@ -175,6 +196,7 @@ export interface FrontDoor {
   pause(to: RunReference, reason: string): Promise<void>;
   resume(to: RunReference): Promise<void>;
   unblock(to: RunReference): Promise<void>;
+  fork(to: RunReference, call: ForkCall): Promise<ForkedRun>;
   /** Waits until the run is closed, at most `timeoutMs`. */
   outcome(to: RunReference, timeoutMs: number | null): Promise<ClosedRun>;
   describe(to: RunReference): Promise<RunDescription>;

@@ -11,6 +11,7 @@ import type { SignalDefinition } from "../workflow/signal.ts";
 import type { UpdateDefinition } from "../workflow/update.ts";
 import type {
   ClosedRun,
+  ForkCall,
   FrontDoor,
   RunDescription,
   RunReference,
@@ -47,6 +48,22 @@ export interface SendUpdateOptions extends UpdateWaitOptions {
    * "completed" (the default).
    */
   readonly waitFor?: "stored" | "accepted" | "completed";
+}
+
+export interface ResetOptions {
+  /** The last event that is shared, by its number. Default: the last one; of a closed run the last one before its end. */
+  readonly at?: number;
+  /** Instead of the input that the run had. Only with `at: 1`. */
+  readonly input?: unknown;
+  /** Instead of what the step came to whose end is event `at`, be that a result or a failure. */
+  readonly result?: unknown;
+  /** What becomes of signals that came after the shared events: "keep" (default) delivers them again, "drop" does not. */
+  readonly signals?: "keep" | "drop";
+}
+
+export interface ForkOptions extends ResetOptions {
+  /** The fork's workflow id. Default: that of the run, which then must be closed. */
+  readonly id?: string;
 }
 
 type WithInput<Input, Rest extends unknown[]> = undefined extends Input
@@ -205,6 +222,43 @@ export class RunHandle<Result = unknown> {
   }
 
   /**
+   * Starts a run that shares the events of this one up to `at`, and goes its own way from there. Steps that ended by then are
+   * not made again; timers keep the time at which they were due, so those that are past fire at once; chance is drawn anew.
+   * This run stays as it is.
+   *
+   * Throws ARGUMENT_INVALID when the run cannot be forked there, RUN_ALREADY_STARTED when the id has an open run,
+   * RUN_NOT_FOUND, PAYLOAD_UNREADABLE, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
+   */
+  fork(options: ForkOptions = {}): Promise<RunHandle<Result>> {
+    return this.#fork(forkCall(options));
+  }
+
+  /**
+   * Puts a fork in the place of this run, under its workflow id: in one transaction, this run is terminated if it is open,
+   * and the fork begins.
+   *
+   * Throws like `fork`.
+   */
+  reset(options: ResetOptions = {}): Promise<RunHandle<Result>> {
+    return this.#fork({ ...forkCall(options), replaces: true });
+  }
+
+  /**
+   * Makes a step again, and all that came after its end: a `reset` to the moment before the last end of the step with this
+   * name, or without a name of the step that failed last. Its attempts are counted from 1 again.
+   *
+   * Throws ARGUMENT_INVALID when there is no such step, and like `fork`.
+   */
+  retryFrom(step?: string, options: Pick<ResetOptions, "signals"> = {}): Promise<RunHandle<Result>> {
+    return this.#fork({ ...forkCall(options), replaces: true, beforeStep: { name: step ?? null } });
+  }
+
+  async #fork(call: ForkCall): Promise<RunHandle<Result>> {
+    const { workflowId, runId } = await this.#door.fork(this.#reference, call);
+    return new RunHandle<Result>(this.#door, workflowId, runId, true);
+  }
+
+  /**
    * Status, pending steps with attempts and last error, timers, waits, and one sentence on why it is not moving.
    *
    * Throws RUN_NOT_FOUND, STORE_UNAVAILABLE.
@@ -260,6 +314,25 @@ export function updateCall<Result, Input>(
 ): UpdateCall {
   const { name } = update;
   return { updateId: updateId ?? null, name, input: encodeChecked(update.schema, input, `input of update "${name}"`) };
+}
+
+function forkCall(options: ForkOptions): ForkCall {
+  const { at = null, id = null, signals = "keep" } = options;
+  if (signals !== "keep" && signals !== "drop") {
+    const message = `fork({ signals }) is "keep" or "drop"; got ${String(signals)}.`;
+    throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "signals" } });
+  }
+  const stored = (name: "input" | "result") =>
+    name in options ? { payload: encodePayload(options[name], `fork({ ${name} })`) } : null;
+  return {
+    at,
+    beforeStep: null,
+    workflowId: id,
+    input: stored("input"),
+    result: stored("result"),
+    keepsSignals: signals === "keep",
+    replaces: false,
+  };
 }
 
 function causeOf(closed: ClosedRun): Error {

@@ -6,6 +6,7 @@ import {
   type Event,
   type EventType,
   type HistoryEvent,
+  type RunForked,
   type RunStarted,
   type TimerDue,
   type UnreadSignal,
@@ -134,6 +135,8 @@ export function toRecord(event: Event): EventRecord {
       return { type, command: null, name: null, payload: null, data: mailData(event.mail) };
     case "RunUnblocked":
       return { type, command: null, name: null, payload: null, data: mailData(event.mail, { kind: event.kind }) };
+    case "RunForked":
+      return { type, command: null, name: null, payload: null, data: forkedData(event) };
     case "PatchMarked":
       return {
         type,
@@ -165,6 +168,16 @@ export function toRecord(event: Event): EventRecord {
 
 function mailData(mail: number, more: Readonly<Record<string, unknown>> = {}): string {
   return JSON.stringify({ mail, ...more });
+}
+
+function forkedData({ source, event, seed, isEdited, retried }: RunForked): string {
+  return JSON.stringify({
+    source,
+    event,
+    seed,
+    ...(isEdited ? { isEdited } : {}),
+    ...(retried === null ? {} : { retried }),
+  });
 }
 
 function startedData({ seed, attributes = null, memo = null }: RunStarted): string {
@@ -256,6 +269,10 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
     case "RunUnblocked": {
       const { mail = 0, kind = "" } = dataOf<{ mail: number; kind: string }>(record);
       return { type, seq, at, mail, kind };
+    }
+    case "RunForked": {
+      const { source = "", event = 0, seed = "", isEdited = false, retried = null } = dataOf<RunForked>(record);
+      return { type, seq, at, source, event, seed, isEdited, retried };
     }
     case "PatchMarked": {
       const { since = 0, isDeprecated = false } = dataOf<{ since: number; isDeprecated: boolean }>(record);

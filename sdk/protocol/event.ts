@@ -118,6 +118,20 @@ export interface RunUnblocked {
   readonly kind: string;
 }
 
+/** What is before it was shared with another run; from here on the run goes its own way. Workflow code does not see it. */
+export interface RunForked {
+  readonly type: "RunForked";
+  /** The other run's id, and its last event that is shared. */
+  readonly source: string;
+  readonly event: number;
+  /** Seeds chance from here on: a fork does not give out the ids that its source gave out after this point. */
+  readonly seed: string;
+  /** The last shared event is not as the source has it. */
+  readonly isEdited: boolean;
+  /** The command of a step whose failed attempts no longer count; null for none. */
+  readonly retried: number | null;
+}
+
 /** The code was told to go the new way of a patch. */
 export interface PatchMarked {
   readonly type: "PatchMarked";
@@ -188,6 +202,7 @@ export type Event =
   | RunPaused
   | RunResumed
   | RunUnblocked
+  | RunForked
   | UpdateAccepted
   | UpdateCompleted
   | PatchMarked
@@ -234,6 +249,7 @@ export const EVENT_CODES = {
   RunPaused: 32,
   RunResumed: 33,
   RunUnblocked: 34,
+  RunForked: 35,
 } as const satisfies Record<EventType, number>;
 
 export type ClosingEvent = RunCompleted | RunFailed | RunCanceled | RunTerminated | RunTimedOut;

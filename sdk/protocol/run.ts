@@ -39,6 +39,13 @@ export interface Pause {
   readonly at: number;
 }
 
+/** The run that a fork shares its first events with. */
+export interface ForkedFrom {
+  readonly runId: string;
+  /** The number of the last event that is shared. */
+  readonly event: number;
+}
+
 /** One row of a list, and the head of `describe`. Times are ms since the epoch by the database's clock. */
 export interface RunSummary {
   readonly runId: string;
@@ -52,6 +59,8 @@ export interface RunSummary {
   readonly deadlineAt: number | null;
   /** Beside the status; null when the run is not paused. */
   readonly paused: Pause | null;
+  /** Null for a run that was started. */
+  readonly forkedFrom: ForkedFrom | null;
   /** What it can be found by. */
   readonly attributes: Readonly<Record<string, AttributeValue>>;
   readonly memo: Readonly<Record<string, unknown>>;

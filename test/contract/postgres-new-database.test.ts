@@ -9,7 +9,7 @@ import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.t
 import type { ClaimedRun, Store } from "../../runtime/store/store.ts";
 import { createDatabase } from "../support/databases.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
-import { closingTurn, mailRequest, newId, newRunId, startRequest, turnOf } from "./store/stage.ts";
+import { closingTurn, forkRequest, mailRequest, newId, newRunId, startRequest, turnOf } from "./store/stage.ts";
 
 interface Plan {
   readonly "Node Type": string;
@@ -112,6 +112,8 @@ async function everyCall(): Promise<void> {
   await store.forgetLeftovers();
   await store.controlRun({ runId: first.runId, kind: "pause", mailId: "p", reason: "later" });
   await store.controlRun({ runId: first.runId, kind: "resume", mailId: "r", reason: "" });
+  await store.forkRun(forkRequest(first, { terminates: null }));
+  await store.forkRun(forkRequest(first, { workflowId: first.workflowId, terminates: "again" }));
   await store.terminateRun(first.runId, "enough");
   await store.terminateRun(newRunId(), "enough");
   await store.findRun({ workflowId });

@@ -7,6 +7,7 @@ import { attributesContract } from "./store/attributes.ts";
 import { claimingContract } from "./store/claiming.ts";
 import { controllingContract } from "./store/controlling.ts";
 import { endingContract } from "./store/ending.ts";
+import { forkingContract } from "./store/forking.ts";
 import { heartbeatsContract } from "./store/heartbeats.ts";
 import { keepingContract } from "./store/keeping.ts";
 import { mailContract } from "./store/mail.ts";
@@ -38,6 +39,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     parkingContract(stage);
     controllingContract(stage);
     endingContract(stage);
+    forkingContract(stage);
     readingContract(stage);
     pruningContract(stage);
     attributesContract(stage);

@@ -51,6 +51,7 @@ export function remoteStore(server: Store, route: Route): Store {
     startRuns: via("startRuns"),
     sendMail: via("sendMail"),
     controlRun: via("controlRun"),
+    forkRun: via("forkRun"),
     terminateRun: via("terminateRun"),
     findRun: via("findRun"),
     listRuns: via("listRuns"),

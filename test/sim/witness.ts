@@ -185,6 +185,7 @@ export class Witness {
         return outcomes;
       },
       controlRun: (request) => store.controlRun(request),
+      forkRun: (request) => store.forkRun(request),
       terminateRun: async (runId, reason) => {
         const outcome = await store.terminateRun(runId, reason);
         await this.#grew(runId);

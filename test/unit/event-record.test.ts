@@ -40,6 +40,7 @@ const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
   RunPaused: { mail: count, reason: text },
   RunResumed: { mail: count },
   RunUnblocked: { mail: count, kind: text },
+  RunForked: { source: text, event: count, seed: text, isEdited: fc.boolean(), retried: fc.option(count) },
   PatchMarked: { name: text, since: count, isDeprecated: fc.boolean() },
   AttributesUpserted: { ...answer, changes: payload },
   MemoUpserted: { ...answer, changes: payload },

@@ -29,6 +29,7 @@ test("every type of event keeps the number it was shipped with", () => {
     RunPaused: 32,
     RunResumed: 33,
     RunUnblocked: 34,
+    RunForked: 35,
   });
 });
 
@@ -145,6 +146,10 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
   [
     { type: 34, command: null, name: null, payload: null, data: '{"mail":6,"kind":"quarantine"}' },
     { type: "RunUnblocked", mail: 6, kind: "quarantine" },
+  ],
+  [
+    { type: 35, command: null, name: null, payload: null, data: '{"source":"r","event":3,"seed":"s","retried":2}' },
+    { type: "RunForked", source: "r", event: 3, seed: "s", isEdited: false, retried: 2 },
   ],
 ];
 

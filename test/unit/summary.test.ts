@@ -17,6 +17,7 @@ const parked: RunDetail = {
   closedAt: null,
   deadlineAt: null,
   paused: null,
+  forkedFrom: null,
   data: { attributes: {}, memo: {} },
   events: 3,
   epoch: 1,

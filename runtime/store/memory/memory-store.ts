@@ -12,6 +12,7 @@ import type {
   ControlRequest,
   CountRequest,
   ExpiredRequest,
+  ForkRequest,
   ListRequest,
   MailRequest,
   ParkOutcome,
@@ -25,6 +26,7 @@ import type {
 } from "../store.ts";
 import { appendTurns, resolveTurn } from "./appending.ts";
 import { controlRun } from "./controlling.ts";
+import { forkRun } from "./forking.ts";
 import { countRuns, listRuns } from "./listing.ts";
 import { sendMail } from "./mail.ts";
 import { blockRun, claimBlocked, claimRuns, parkRun, releaseRun, rescueRun } from "./owning.ts";
@@ -215,6 +217,10 @@ export class MemoryStore implements Store {
 
   async controlRun(request: ControlRequest) {
     return controlRun(this.#runs, request, this.#clock.now());
+  }
+
+  async forkRun(request: ForkRequest) {
+    return forkRun(this.#runs, request, this.#clock.now());
   }
 
   async terminateRun(runId: string, reason: string) {

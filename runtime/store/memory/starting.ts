@@ -10,7 +10,7 @@ import type { RunTable } from "./run-table.ts";
 import { type StoredRun, statusOf } from "./stored-run.ts";
 
 /** Events the store writes by itself belong to no owner's turn. */
-const STORE_TAG = "store";
+export const STORE_TAG = "store";
 
 export function startRun(
   table: RunTable,
@@ -83,6 +83,7 @@ function insertRun(table: RunTable, request: StartRequest, now: number): StoredR
     startedAt: now,
     deadlineAt: timeoutMs === null ? null : now + timeoutMs,
     timeoutMs,
+    forkedFrom: null,
     history: [],
     tags: [],
     mailbox: [],

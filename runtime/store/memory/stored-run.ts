@@ -4,7 +4,7 @@
 import { invariant } from "../../../sdk/protocol/errors.ts";
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../../sdk/protocol/payload.ts";
-import type { BlockedReason, ClosedStatus, Pause, RunStatus } from "../../../sdk/protocol/run.ts";
+import type { BlockedReason, ClosedStatus, ForkedFrom, Pause, RunStatus } from "../../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../../sdk/protocol/update-refusal.ts";
 import { DATA_KINDS, type DataKind, type DataRow, keptDataOf } from "../run-data.ts";
 import type { Claim, ClaimedRun, MailItem, StoredSummary } from "../store.ts";
@@ -38,6 +38,7 @@ export interface StoredRun {
   readonly startedAt: number;
   readonly deadlineAt: number | null;
   readonly timeoutMs: number | null;
+  readonly forkedFrom: ForkedFrom | null;
   readonly history: StoredEvent[];
   /** The tag each event was written under, in the order of the history. */
   readonly tags: string[];
@@ -79,6 +80,7 @@ export function summaryOf(run: StoredRun): StoredSummary {
     closedAt: run.closed?.at ?? null,
     deadlineAt: run.deadlineAt,
     paused: run.head?.paused ?? null,
+    forkedFrom: run.forkedFrom,
     data: dataOf(run),
   };
 }

@@ -103,14 +103,16 @@ export class Pool {
     return this.#retry(() => this.#single<R>(statement, values));
   }
 
-  /** Commits what `work` did, or rolls it back and rejects. `work` runs again when it lost against another transaction. */
+  /**
+   * Commits what `work` did, or rolls it back and rejects; what it throws wrapped in `Abort` comes out as it was. `work` runs
+   * again when it lost against another transaction.
+   */
   transaction<T>(work: (session: Session) => Promise<T>): Promise<T> {
     return this.#retry(() => this.#inTransaction("begin", work));
   }
 
   /**
-   * Like `transaction`, but `work` runs once, and what it throws wrapped in `Abort` comes out as it was. For statements of
-   * authors: what suits ours is set back for them.
+   * Like `transaction`, but `work` runs once. For statements of authors: what suits ours is set back for them.
    */
   async transactionOnce<T>(work: (session: Session) => Promise<T>): Promise<T> {
     try {
@@ -130,7 +132,7 @@ export class Pool {
         return await attempt();
       } catch (error) {
         if (tries < SERIALIZATION_TRIES && isSerializationLoss(error)) continue;
-        throw toStoreError(error, this.target);
+        throw error instanceof Abort ? error.cause : toStoreError(error, this.target);
       }
     }
   }

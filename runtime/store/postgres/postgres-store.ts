@@ -9,6 +9,7 @@ import { closeOverdue, terminateRun } from "./closing.ts";
 import { Connections, type PostgresOptions } from "./connection.ts";
 import { controlRun } from "./controlling.ts";
 import { countRuns } from "./counting.ts";
+import { forkRun } from "./forking.ts";
 import { listRuns } from "./listing.ts";
 import { putMail, readMail, runsWithMail } from "./mail.ts";
 import { checkSchema } from "./migrate.ts";
@@ -53,6 +54,7 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     startRuns: (requests) => startRuns(client, requests),
     sendMail: (requests) => putMail(client, requests),
     controlRun: (request) => controlRun(client, request),
+    forkRun: (request) => forkRun(client, request),
     terminateRun: (runId, reason) => terminateRun(client, runId, reason),
     findRun: (ref) => findRun(client, ref),
     listRuns: (request) => listRuns(client, request),

@@ -136,6 +136,7 @@ export async function readOutcomes(
 export const SUMMARY_COLUMNS = `
   r.run_id, r.workflow_id, r.workflow, r.queue, r.status, ${ms("r.started_at")} as started_at,
   ${ms("r.closed_at")} as closed_at, ${ms("r.deadline_at")} as deadline_at, o.blocked, o.paused,
+  r.forked_from, r.forked_event,
   ${DATA_COLUMN}`;
 
 export interface SummaryRow {
@@ -149,6 +150,8 @@ export interface SummaryRow {
   deadline_at: number | null;
   blocked: string | null;
   paused: string | null;
+  forked_from: string | null;
+  forked_event: number | null;
   data: string | null;
 }
 
@@ -163,6 +166,7 @@ export function summaryOf(row: SummaryRow): StoredSummary {
     closedAt: row.closed_at,
     deadlineAt: row.deadline_at,
     paused: row.paused === null ? null : (JSON.parse(row.paused) as Pause),
+    forkedFrom: row.forked_from === null ? null : { runId: runIdOf(row.forked_from), event: row.forked_event ?? 0 },
     data: dataOf(row.data),
   };
 }

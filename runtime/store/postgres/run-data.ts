@@ -1,7 +1,15 @@
 // Attributes and memos, kept in the statement that appends or starts: what a list says of a run is never behind its
 // history. Batches that change none are sent without any of this.
 
-import { changesIn, type DataChange, hasChanges, type KeptData, keptDataOf, startedWith } from "../run-data.ts";
+import {
+  changesIn,
+  type DataChange,
+  type DataRow,
+  hasChanges,
+  type KeptData,
+  keptDataOf,
+  startedWith,
+} from "../run-data.ts";
 import type { AppendTurn, StartRequest } from "../store.ts";
 import { names, plain, runIds, textColumn } from "./columns.ts";
 
@@ -67,6 +75,15 @@ export function startDataValues(requests: readonly StartRequest[]): unknown[] | 
     const changes: DataChange[] = carriesData === true ? startedWith(started) : [];
     return changes.flatMap(({ kind, name, rows }) => rows.map((row) => ({ runId, kind, name, ...row })));
   });
+  return dataValues(rows);
+}
+
+/** For a run that begins with what others' events have made of it. */
+export function forkedDataValues(runId: string, changes: readonly DataChange[]): unknown[] {
+  return dataValues(changes.flatMap(({ kind, name, rows }) => rows.map((row) => ({ runId, kind, name, ...row }))));
+}
+
+function dataValues(rows: readonly (DataRow & { runId: string; kind: number; name: string })[]): unknown[] {
   return [
     runIds(rows.map(({ runId }) => runId)),
     plain(rows.map(({ kind }) => kind)),

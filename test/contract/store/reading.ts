@@ -22,6 +22,7 @@ export function readingContract(stage: Stage): void {
         startedAt: run.startedAt,
         closedAt: null,
         paused: null,
+        forkedFrom: null,
         deadlineAt: run.startedAt + 90_000,
         events: 1,
         epoch: run.epoch,
@@ -133,6 +134,7 @@ export function readingContract(stage: Stage): void {
         startedAt,
         closedAt: summary?.closedAt,
         paused: null,
+        forkedFrom: null,
         deadlineAt: startedAt + 60_000,
         data: { attributes: {}, memo: {} },
       });

@@ -9,6 +9,7 @@ import type {
   ClaimAnswer,
   ClaimedRun,
   ClaimRequest,
+  ForkRequest,
   MailOutcome,
   MailRequest,
   StartOutcome,
@@ -213,6 +214,26 @@ export function closingTurn(
   }
   const type = close === "failed" ? "RunFailed" : "RunCanceled";
   return turnOf(run, { close, ...turn }, { type, failure, unread: [] });
+}
+
+/** A fork at event 1 with an id of its own, unless said otherwise. */
+export function forkRequest(source: { readonly runId: string }, request: Partial<ForkRequest> = {}): ForkRequest {
+  const { at = 1 } = request;
+  const forked = { type: "RunForked", source: source.runId, event: at, seed: "other", isEdited: false, retried: null };
+  return {
+    sourceId: source.runId,
+    runId: newRunId(),
+    workflowId: newId("fork"),
+    at,
+    edited: null,
+    forked: toRecord(forked as Event),
+    takenMail: 0,
+    keepsSignals: true,
+    data: [],
+    timeoutMs: null,
+    terminates: null,
+    ...request,
+  };
 }
 
 export function claimOf({ runId, epoch, claimId }: Claim): Claim {

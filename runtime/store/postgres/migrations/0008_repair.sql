@@ -5,3 +5,6 @@ alter table everstep.open_run add column if not exists paused text;
 drop index if exists everstep.open_run_due;
 create index open_run_due on everstep.open_run (queue, is_suspect, wake_at) where worker_id is null and paused is null;
 create index if not exists open_run_paused on everstep.open_run (run_id) where paused is not null;
+
+-- Which run a fork shares its first events with, and up to which.
+alter table everstep.run add column if not exists forked_from uuid, add column if not exists forked_event integer;

@@ -1,0 +1,90 @@
+// New runs out of old ones: `fork` beside a run, `reset` and `retry` in its place.
+
+import { Command, InvalidArgumentError } from "commander";
+import type { ResetOptions } from "../../sdk/client/run-handle.ts";
+import { formatJson, parseValue } from "./values.ts";
+import { addRunOptions, type RunOptions, withClient } from "./with-client.ts";
+
+interface PlaceOptions extends RunOptions {
+  readonly at?: number;
+  readonly input?: string;
+  readonly result?: string;
+  readonly dropSignals?: boolean;
+}
+
+interface ForkOptions extends PlaceOptions {
+  readonly newId: string;
+}
+
+export function forkCommand(): Command {
+  const command = new Command("fork").description("start a run that shares the first events of another");
+  return addPlaceOptions(command)
+    .requiredOption("--new-id <id>", "the fork's workflow id")
+    .action((id: string, options: ForkOptions) =>
+      withClient(options, async (client) => {
+        const run = client.getUntyped(id, options.run);
+        const fork = await run.fork({ ...placeOf(options), id: options.newId });
+        confirm(options, fork, `Forked ${id}: ${fork.workflowId} (run ${fork.runId})`);
+      }),
+    );
+}
+
+export function resetCommand(): Command {
+  const command = new Command("reset").description(
+    "put a fork in the place of a run, which is terminated if it is open",
+  );
+  return addPlaceOptions(command).action((id: string, options: PlaceOptions) =>
+    withClient(options, async (client) => {
+      const fork = await client.getUntyped(id, options.run).reset(placeOf(options));
+      confirm(options, fork, `Reset ${id} (run ${fork.runId})`);
+    }),
+  );
+}
+
+export function retryCommand(): Command {
+  const command = new Command("retry").description("make a step again, and all that came after it");
+  return addRunOptions(command)
+    .argument("[step]", "the step's name; by default the one that failed last")
+    .option("--drop-signals", "signals that came later are not delivered again")
+    .action((id: string, step: string | undefined, options: PlaceOptions) =>
+      withClient(options, async (client) => {
+        const fork = await client.getUntyped(id, options.run).retryFrom(step, signalsOf(options));
+        confirm(options, fork, `${id} is tried again (run ${fork.runId})`);
+      }),
+    );
+}
+
+function addPlaceOptions(command: Command): Command {
+  return addRunOptions(command)
+    .option("--at <event>", "the last event that is shared; by default the last before the end", parseEvent)
+    .option("--input <json>", "another input, with --at 1")
+    .option("--result <json>", "another result of the step that ended with this event")
+    .option("--drop-signals", "signals that came later are not delivered again");
+}
+
+function placeOf(options: PlaceOptions): ResetOptions {
+  const { at, input, result } = options;
+  return {
+    ...signalsOf(options),
+    ...(at === undefined ? {} : { at }),
+    ...(input === undefined ? {} : { input: parseValue(input, "--input") }),
+    ...(result === undefined ? {} : { result: parseValue(result, "--result") }),
+  };
+}
+
+function signalsOf({ dropSignals }: PlaceOptions): Pick<ResetOptions, "signals"> {
+  return { signals: dropSignals === true ? "drop" : "keep" };
+}
+
+function parseEvent(text: string): number {
+  if (/^[1-9][0-9]{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It is the number of an event, as `everstep history` shows it.");
+}
+
+function confirm(
+  options: RunOptions,
+  { workflowId, runId }: { readonly workflowId: string; readonly runId: string | undefined },
+  sentence: string,
+): void {
+  console.log(options.json === true ? formatJson({ workflowId, runId }) : sentence);
+}

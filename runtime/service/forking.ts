@@ -1,0 +1,120 @@
+// Where a run may be forked, and what the fork begins with. Every beginning of a history replays to the same state, so any
+// event will do but two kinds: the end of a run, and what stands between a patch's mark and the event that it names. And
+// only the last shared event may be edited: nothing that is shared can hang on it.
+
+import type { ForkCall } from "../../sdk/client/front-door.ts";
+import { EverstepError } from "../../sdk/protocol/errors.ts";
+import { type HistoryEvent, isClosing } from "../../sdk/protocol/event.ts";
+import { type EventRecord, fromRecord, type StoredEvent, toRecord } from "../../sdk/protocol/event-record.ts";
+import { changesIn, startedWith } from "../store/run-data.ts";
+import type { ForkRequest, RunDetail } from "../store/store.ts";
+
+export interface NewFork {
+  readonly runId: string;
+  readonly seed: string;
+}
+
+/** Throws ARGUMENT_INVALID where the run cannot be forked as it is asked for. */
+export function planFork(
+  source: RunDetail,
+  stored: readonly StoredEvent[],
+  call: ForkCall,
+  fork: NewFork,
+): ForkRequest {
+  const events = stored.map((record) => readable(source, record));
+  const step = call.beforeStep === null ? null : endOfStep(source, events, call.beforeStep.name);
+  const at = step === null ? (call.at ?? lastBeforeEnd(events)) : step.seq - 1;
+  assertPlace(source, events, at);
+  const edited = editOf(source, events[at - 1], call);
+  const shared = [...stored.slice(0, at - 1), ...(edited === null ? stored.slice(at - 1, at) : [edited])];
+  const [started, ...later] = shared as [EventRecord, ...EventRecord[]];
+  const data = new Map(
+    [...startedWith(started), ...changesIn(later)].map((change) => [`${change.kind} ${change.name}`, change]),
+  );
+  const { runId, seed } = fork;
+  const retried = step?.command ?? null;
+  return {
+    sourceId: source.runId,
+    runId,
+    workflowId: call.workflowId ?? source.workflowId,
+    at,
+    edited,
+    forked: toRecord({ type: "RunForked", source: source.runId, event: at, seed, isEdited: edited !== null, retried }),
+    takenMail: takenIn(events.slice(0, at)),
+    keepsSignals: call.keepsSignals,
+    data: [...data.values()].filter(({ rows }) => rows.length > 0),
+    timeoutMs: source.deadlineAt === null ? null : source.deadlineAt - source.startedAt,
+    terminates: call.replaces ? `Run ${runId} was forked from it, in its place.` : null,
+  };
+}
+
+function readable(source: RunDetail, record: StoredEvent): HistoryEvent {
+  const event = fromRecord(record);
+  if (event !== undefined) return event;
+  const message = `Event ${record.seq} of run ${source.workflowId} is of a type that this release does not know. Fork it with the release that wrote it.`;
+  throw new EverstepError("PAYLOAD_UNREADABLE", message, { details: { runId: source.runId, seq: record.seq } });
+}
+
+function endOfStep(source: RunDetail, events: readonly HistoryEvent[], name: string | null) {
+  const end = events.findLast((event) => {
+    if (name === null) return event.type === "StepFailed";
+    return (event.type === "StepFailed" || event.type === "StepCompleted") && event.name === name;
+  });
+  if (end?.type === "StepFailed" || end?.type === "StepCompleted") return end;
+  const what = name === null ? "No step" : `No step "${name}"`;
+  throw invalid(source, `${what} of run ${source.workflowId} has ${name === null ? "failed" : "ended"}.`, "step");
+}
+
+function lastBeforeEnd(events: readonly HistoryEvent[]): number {
+  const last = events.at(-1);
+  return last === undefined ? 0 : isClosing(last) ? last.seq - 1 : last.seq;
+}
+
+function assertPlace(source: RunDetail, events: readonly HistoryEvent[], at: number): void {
+  const { workflowId } = source;
+  const last = events[at - 1];
+  if (last === undefined || isClosing(last)) {
+    throw invalid(
+      source,
+      `Run ${workflowId} can be forked at its events 1 to ${lastBeforeEnd(events)}; got ${at}.`,
+      "at",
+    );
+  }
+  const cut = events.find((event) => event.type === "PatchMarked" && event.since <= at && event.seq > at);
+  if (cut?.type !== "PatchMarked") return;
+  const instead = `at ${cut.seq}${cut.since > 1 ? `, or before ${cut.since}` : ""}`;
+  throw invalid(
+    source,
+    `Run ${workflowId} cannot be forked at event ${at}: its code was told after event ${cut.since} to go the new way of patch "${cut.name}", which event ${cut.seq} tells. Fork it ${instead}.`,
+    "at",
+  );
+}
+
+function editOf(source: RunDetail, last: HistoryEvent | undefined, { input, result }: ForkCall): EventRecord | null {
+  if (input === null && result === null) return null;
+  if (input !== null && last?.type === "RunStarted") return toRecord({ ...last, input: input.payload });
+  if (input !== null) {
+    throw invalid(
+      source,
+      `Another input is for a fork at event 1: what is shared after it hangs on the input that it had.`,
+      "input",
+    );
+  }
+  if (result !== null && (last?.type === "StepCompleted" || last?.type === "StepFailed")) {
+    const { command, name, attempt, inputHash } = last;
+    return toRecord({ type: "StepCompleted", command, name, attempt, inputHash, result: result.payload });
+  }
+  throw invalid(
+    source,
+    `Another result is for a fork at the end of a step; event ${last?.seq} is ${last?.type}.`,
+    "result",
+  );
+}
+
+function takenIn(events: readonly HistoryEvent[]): number {
+  return events.reduce((taken, event) => ("mail" in event ? Math.max(taken, event.mail) : taken), 0);
+}
+
+function invalid({ runId }: RunDetail, message: string, argument: string): EverstepError {
+  return new EverstepError("ARGUMENT_INVALID", message, { details: { runId, argument } });
+}
