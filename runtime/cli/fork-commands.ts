@@ -16,6 +16,10 @@ interface ForkOptions extends PlaceOptions {
   readonly newId: string;
 }
 
+interface RetryOptions extends PlaceOptions {
+  readonly step?: string;
+}
+
 export function forkCommand(): Command {
   const command = new Command("fork").description("start a run that shares the first events of another");
   return addPlaceOptions(command)
@@ -44,11 +48,11 @@ export function resetCommand(): Command {
 export function retryCommand(): Command {
   const command = new Command("retry").description("make a step again, and all that came after it");
   return addRunOptions(command)
-    .argument("[step]", "the step's name; by default the one that failed last")
+    .option("--step <name>", "which; by default the one that failed last")
     .option("--drop-signals", "signals that came later are not delivered again")
-    .action((id: string, step: string | undefined, options: PlaceOptions) =>
+    .action((id: string, options: RetryOptions) =>
       withClient(options, async (client) => {
-        const fork = await client.getUntyped(id, options.run).retryFrom(step, signalsOf(options));
+        const fork = await client.getUntyped(id, options.run).retryFrom(options.step, signalsOf(options));
         confirm(options, fork, `${id} is tried again (run ${fork.runId})`);
       }),
     );

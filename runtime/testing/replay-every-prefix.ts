@@ -32,10 +32,8 @@ export async function replayEveryPrefix(
   const replaying = replayingOf(workflow, history);
   try {
     // What is there before the first line is delivered before it: until then nobody begins.
-    const beginsAfter = (length: number) => {
-      const next = events[length];
-      return next === undefined || !("isEarly" in next && next.isEarly);
-    };
+    const early = events.findLastIndex((event) => "isEarly" in event && event.isEarly) + 1;
+    const beginsAfter = (length: number) => length >= early;
     const step = replaying.begin();
     const states: State[] = [];
     for (const event of events) {

@@ -90,6 +90,20 @@ test("a waiting run says what it waits for, takes a signal, and goes on", async 
   });
 });
 
+test("a run is paused, resumed, reset and forked by commands", async () => {
+  await say("start", "basket", "--id", "taxi");
+  expect(await say("pause", "taxi", "--reason", "holidays")).toBe("taxi is paused.");
+  expect(await say("describe", "taxi")).toMatch(/^paused {5}.*: holidays$/m);
+  expect(await say("resume", "taxi")).toBe("taxi goes on.");
+  expect(await say("unblock", "taxi")).toBe("taxi may be claimed again.");
+  expect(await say("reset", "taxi", "--at", "1")).toMatch(/^Reset taxi \(run \w{26}\)$/);
+  expect(await refuse("retry", "taxi", "--step", "nothing")).toMatch(/^ARGUMENT_INVALID: /);
+  const fork = JSON.parse(await say("fork", "taxi", "--new-id", "bus", "--at", "1", "--json"));
+  expect(await say("history", "bus")).toContain("RunForked");
+  expect(JSON.parse(await say("describe", "bus", "--json"))).toMatchObject({ ...fork, forkedFrom: { event: 1 } });
+  for (const id of ["taxi", "bus"]) await say("terminate", id);
+});
+
 test("an update is answered, refused, or known by its id", async () => {
   await say("start", "basket", "--id", "basket");
   const lamp = ["--input", '{"name":"lamp","count":2}', "--json"];

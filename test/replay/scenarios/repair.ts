@@ -42,7 +42,7 @@ export const repair: readonly Scenario[] = [
     { result: [14, 5] },
     {
       start: async ({ env, workflow }) => {
-        const run = await env.start(workflow, { delay: "1h" });
+        const run = await env.client.start(workflow, { delay: "1h" });
         await run.pause("later");
         return run;
       },
