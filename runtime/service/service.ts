@@ -17,6 +17,8 @@ import type {
   SignalCall,
   StartCall,
   StartReply,
+  StepReference,
+  StepReportCall,
   UpdateCall,
   UpdateOutcome,
   UpdateStage,
@@ -33,6 +35,7 @@ import { DEFAULT_QUEUE, isClosed, type PatchedRun, type RunPatch, type RunSummar
 import { CANCEL_MAIL_ID, signalMailId, updateIdOf, updateMailId } from "../store/mail-id.ts";
 import type {
   CountRequest,
+  MailKind,
   MailOutcome,
   MailRequest,
   RunDetail,
@@ -50,6 +53,7 @@ import { LocalWorkers } from "./local-workers.ts";
 import { OutcomeWaiter, type StoredOutcome } from "./outcome-waiter.ts";
 import { type Pruned, pruneRuns } from "./pruning.ts";
 import { askQuery } from "./question.ts";
+import { StepReports } from "./step-reports.ts";
 import { isYetToBegin, summarize } from "./summary.ts";
 import { UpdateWaiter } from "./update-waiter.ts";
 
@@ -83,6 +87,7 @@ export class Service implements FrontDoor {
   readonly #outcomes: OutcomeWaiter;
   readonly #locals: LocalWorkers;
   readonly #updates: UpdateWaiter;
+  readonly #reports: StepReports;
 
   constructor(options: ServiceOptions) {
     const { store, wakeups, world, insistForMs = 15_000, pollMs = 1_000, locals = new LocalWorkers() } = options;
@@ -105,6 +110,12 @@ export class Service implements FrontDoor {
     });
     this.#outcomes = new OutcomeWaiter({ store, wakeups, world, pollMs, locals });
     this.#updates = new UpdateWaiter({ store, wakeups, world, pollMs, signal: this.#closing.signal });
+    this.#reports = new StepReports({
+      store,
+      insistence: this.#insistence,
+      find: (to) => this.#find(to),
+      send: (request) => this.#send(request),
+    });
   }
 
   async start(call: StartCall): Promise<StartReply> {
@@ -149,6 +160,10 @@ export class Service implements FrontDoor {
     const isKnown = "runId" in to && to.isStarted === true;
     const runId = isKnown ? to.runId : (await this.#find(to)).runId;
     return this.#updates.wait({ ...update, runId, run: nameOf(to) }, stage, timeoutMs);
+  }
+
+  reportStep(step: StepReference, report: StepReportCall): Promise<void> {
+    return this.#reports.report(step, report);
   }
 
   async cancel(to: RunReference, reason: string): Promise<void> {
@@ -328,11 +343,7 @@ export class Service implements FrontDoor {
     const { outcome, mail, runId, queue, ownerId } = sent;
     const name = nameOf(request.to);
     if (outcome === "notFound") throw notFound(name);
-    if (outcome === "closed")
-      throw closedError(
-        name,
-        `It takes no ${request.kind === "cancel" ? "cancel requests" : `${request.kind}s`} any more.`,
-      );
+    if (outcome === "closed") throw closedError(name, `It takes no ${MAIL_WORDS[request.kind]} any more.`);
     if (runId === null) return sent;
     const { to: _to, ...item } = request;
     if (ownerId !== null && mail !== null && this.#locals.deliver(ownerId, { ...item, runId, mail })) return sent;
@@ -396,6 +407,13 @@ export class Service implements FrontDoor {
     });
   }
 }
+
+const MAIL_WORDS: Readonly<Record<MailKind, string>> = {
+  signal: "signals",
+  update: "updates",
+  cancel: "cancel requests",
+  stepReport: "reports on its steps",
+};
 
 function replyTo(request: StartRequest, { outcome, runId, status }: StartOutcome): StartReply {
   const { workflowId, mail } = request;

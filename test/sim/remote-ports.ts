@@ -58,6 +58,7 @@ export function remoteStore(server: Store, route: Route): Store {
     readEventsOfType: via("readEventsOfType"),
     readOutcomes: via("readOutcomes"),
     readUpdates: via("readUpdates"),
+    readStepEvents: via("readStepEvents"),
     askQuery: via("askQuery"),
     takeAnswer: via("takeAnswer"),
     appendInTransaction: (work) => transact(server, route, work),
