@@ -118,4 +118,17 @@ export const told = workflow("told", async () => {
   return [workflowInfo().attributes, workflowInfo().memo];
 });
 
-export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told];
+export const handedOff = workflow("handedOff", async () => {
+  const first = await step<string>("sign", ({ completeLater }) => completeLater(), {
+    retry: { initialInterval: 1, maxInterval: 1 },
+    heartbeatTimeout: "1h",
+  });
+  const second = await Promise.race([
+    step<string>("stamp", ({ completeLater }) => completeLater()),
+    approve.receive().then(() => "approved"),
+  ]);
+  await approve.receive();
+  return [first, second];
+});
+
+export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told, handedOff];
