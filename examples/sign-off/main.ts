@@ -15,7 +15,10 @@ const { client } = everstep;
 const server = createServer(async (request, response) => {
   const { searchParams } = new URL(request.url ?? "/", "http://localhost");
   const token = searchParams.get("token") ?? "";
-  if (request.method === "GET") return response.end('<form method="post"><button>Sign</button></form>');
+  if (request.method === "GET") {
+    response.end('<form method="post"><button>Sign</button></form>');
+    return;
+  }
   try {
     const declined = searchParams.get("decline");
     if (declined === null) await client.completeStep(token, { by: searchParams.get("name") });

@@ -216,9 +216,7 @@ export function readingContract(stage: Stage): void {
       const report = { type: "StepReported", attempt: 1, reportId: "r", report: "ignored", details: null } as const;
       await stage.send(run.runId, { kind: "stepReport", mailId: "step:2.1:r" });
       await stage.commit(turnOf(run, {}, deferred(2, "ask"), deferred(3, "ask"), timer, deferred(4, "tell")));
-      await stage.commit(
-        turnOf(run, { base: 5, takenMail: 1 }, { ...report, command: 2, name: "ask", mail: 1 }),
-      );
+      await stage.commit(turnOf(run, { base: 5, takenMail: 1 }, { ...report, command: 2, name: "ask", mail: 1 }));
       const read = async (step: { command: number } | { name: string }, runId = run.runId) =>
         (await stage.store.readStepEvents(runId, step)).map(({ seq }) => seq);
       expect(await read({ command: 2 })).toEqual([2, 6]);

@@ -1,6 +1,6 @@
 // Steps that hand off: completed, failed, tried again, timed out, canceled, and told of too late, from outside.
 
-import { isCanceled, PermanentError, race, sleep, StepFailure, step } from "everstep";
+import { isCanceled, PermanentError, race, StepFailure, sleep, step } from "everstep";
 import { type Scenario, scenario } from "../../support/three-modes.ts";
 
 const once = { maxAttempts: 1 };
@@ -72,10 +72,14 @@ export const deferred: readonly Scenario[] = [
   scenario(
     "heartbeats from outside keep it alive, and are handed to the next attempt",
     async () =>
-      step<unknown>("work", ({ attempt, lastHeartbeat, completeLater }) => (attempt > 1 ? lastHeartbeat : completeLater()), {
-        heartbeatTimeout: "2 days",
-        retry: { jitter: 0 },
-      }),
+      step<unknown>(
+        "work",
+        ({ attempt, lastHeartbeat, completeLater }) => (attempt > 1 ? lastHeartbeat : completeLater()),
+        {
+          heartbeatTimeout: "2 days",
+          retry: { jitter: 0 },
+        },
+      ),
     { result: { done: 3 } },
     {
       script: async (run, env) => {
