@@ -145,7 +145,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
       pollMs: settings.pollMs,
       workerId,
       isTrusted,
-      room: () => Math.min(this.#room() - this.#keptForStarts, this.#roomForClaims()),
+      room: () => Math.min(this.#roomBesideStarts(), this.#roomForClaims()),
       hasSuspect: () => this.#suspects.size > 0,
       accept: (run, history) => this.#accept(run, history),
     });
@@ -288,8 +288,9 @@ export class WorkerLoop implements RunHost, LocalWorker {
   }
 
   /** Room that claims leave: what is started here goes on here, also while thousands fall due. */
-  get #keptForStarts(): number {
-    return this.#parts.locals === undefined ? 0 : Math.floor(this.#parts.settings.maxLiveRuns * KEPT_FOR_STARTS);
+  #roomBesideStarts(): number {
+    const { locals, settings } = this.#parts;
+    return this.#room() - (locals === undefined ? 0 : Math.floor(settings.maxLiveRuns * KEPT_FOR_STARTS));
   }
 
   /**
@@ -500,14 +501,14 @@ export class WorkerLoop implements RunHost, LocalWorker {
 
   #remove(run: LiveRun, why: string): void {
     if (!run.isOurs) return;
-    const wasFull = this.#isFull();
+    const hadRoom = this.#roomBesideStarts() > 0;
     run.drop(() => new EverstepError("LEASE_LOST", `Run ${run.facts.workflowId} is no longer executed here: ${why}.`));
     this.#liveBytes -= run.bytes;
     this.#turns.drop(run.engine);
     this.#parker.busy(run);
     this.#suspects.delete(run);
     if (this.#runs.get(run.runId) === run) this.#runs.delete(run.runId);
-    if (wasFull) this.#claimer.wake();
+    if (!hadRoom) this.#claimer.wake();
     if (this.#runs.size === 0) this.#onEmpty?.();
   }
 
