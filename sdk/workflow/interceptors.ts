@@ -18,6 +18,7 @@ export interface HandlerCall {
 }
 
 export interface SignalHandlerCall extends HandlerCall {
+  /** As the history has it: `signal:` and the sender's id. */
   readonly signalId: string;
 }
 
