@@ -171,8 +171,8 @@ export class RunEngine implements RunContext {
     this.#phase = "started";
     this.#isInTurn = true;
     const ambient: Ambient = { kind: "workflow", run: this, scope: this.#rootScope };
-    const { workflow, hooks } = this.#options;
-    const main = () => workflow.main(input as never);
+    const { hooks } = this.#options;
+    const { main } = this.#options.workflow;
     let input: unknown;
     try {
       input = decodePayload(this.#input, `input of run ${this.#options.run.workflowId}`);
@@ -181,8 +181,10 @@ export class RunEngine implements RunContext {
     }
     runWithAmbient(ambient, () => {
       try {
-        Promise.resolve(hooks === undefined ? main() : hooks.execute(this.info, main)).then(
-          (result) => this.#end(() => this.#completed(result)),
+        const result =
+          hooks === undefined ? main(input as never) : hooks.execute(this.info, () => main(input as never));
+        Promise.resolve(result).then(
+          (value) => this.#end(() => this.#completed(value)),
           (error) => this.#end(() => this.#threw(error)),
         );
       } catch (error) {

@@ -1,6 +1,8 @@
 // Interceptors around the code of runs, put together once for a worker and called for each run. They add no await: what
-// they return is what the code returned, so the order in which code runs within a turn is the same without them.
+// they return is the very thing that the code returned, so the order in which code runs within a turn is the same without
+// them. Types ask for that; what gets past the types is refused here.
 
+import { EverstepError } from "../../sdk/protocol/errors.ts";
 import type { WorkflowInfo } from "../../sdk/workflow/info.ts";
 import {
   callAround,
@@ -37,10 +39,25 @@ export class WorkflowHooks {
   }
 
   execute<Result>(info: WorkflowInfo, main: () => Result): Result {
-    return callAround(this.#execute, { info }, main) as Result;
+    return around(this.#execute, { info }, main, "execute");
   }
 
   handle<Result>(kind: HandlerKind, call: CalledHandler & HandlerCall, handler: () => Result): Result {
-    return callAround(this.#handle[kind], call, handler) as Result;
+    return around(this.#handle[kind], call, handler, `handle${kind}`);
   }
+}
+
+const NOTHING = Symbol("nothing");
+
+function around<Call, Result>(hooks: readonly Hook<Call>[], call: Call, body: () => Result, name: string): Result {
+  let given: Result | typeof NOTHING = NOTHING;
+  const returned = callAround<Call, unknown>(hooks, call, () => {
+    given = body();
+    return given;
+  });
+  if (Object.is(returned, given)) return returned as Result;
+  // It is not waited for: whatever becomes of it is nobody's.
+  if (returned instanceof Promise) returned.catch(() => {});
+  const message = `An interceptor's workflow.${name}() returned something else than next() gave. It must return that, at once and as it is: not be async, and not await.`;
+  throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: `interceptors.workflow.${name}` } });
 }

@@ -279,6 +279,25 @@ test("what stands around updates and queries fails them alone", async () => {
   expect(await run.result()).toBe(1);
 });
 
+test.each([
+  ["is async", async (_: unknown, next: () => unknown) => next()],
+  ["forgets to return", (_: unknown, next: () => unknown) => void next()],
+  ["does not go on", () => Promise.resolve()],
+])("a hook around a run's code that %s is refused", async (_how, hook) => {
+  const refusal = { message: expect.stringContaining("something else than next() gave") };
+  const opened = (name: string) =>
+    environment({ interceptors: [{ workflow: { [name]: hook } } as unknown as Interceptor] });
+
+  const around = await (await opened("execute")).client.start(sums, { input: 0 });
+  await expect(around.result()).rejects.toMatchObject({ code: "RUN_FAILED", cause: refusal });
+
+  const env = await opened("handleUpdate");
+  const run = await env.client.start(sums, { input: 1 });
+  await expect(run.update(change, 1)).rejects.toMatchObject({ code: "UPDATE_FAILED", cause: refusal });
+  const asked = await (await opened("handleQuery")).client.start(sums, { input: 1 });
+  await expect(asked.query(total)).rejects.toMatchObject({ code: "QUERY_FAILED", ...refusal });
+});
+
 test("around a query it may only look", async () => {
   const asking: Interceptor = {
     workflow: {
