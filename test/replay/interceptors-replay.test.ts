@@ -12,9 +12,13 @@ import { signals } from "./scenarios/signals.ts";
 import { steps } from "./scenarios/steps.ts";
 import { timers } from "./scenarios/timers.ts";
 
+/** Main functions that were called through an interceptor. */
+let executions = 0;
+
 const logging: Interceptor = {
   workflow: {
     execute({ info }, next) {
+      executions++;
       const startedAt = Date.now();
       const result = next();
       const ended = (how: string) => log.info(how, { run: info.runId, afterMs: Date.now() - startedAt });
@@ -25,7 +29,7 @@ const logging: Interceptor = {
       return result;
     },
     handleSignal(call, next) {
-      log.info("signal", { name: call.name, id: call.signalId, at: Math.random() * 0 });
+      log.info("signal", { name: call.name, id: call.signalId, at: Date.now() });
       return next();
     },
     handleQuery: (_, next) => next(),
@@ -37,7 +41,10 @@ const storage = new AsyncLocalStorage<string>();
 const entering = <T>(next: () => T): T => storage.run(workflowInfo().runId, next);
 const tracing: Interceptor = {
   workflow: {
-    execute: (_, next) => entering(next),
+    execute: (_, next) => {
+      executions++;
+      return entering(next);
+    },
     handleSignal: (_, next) => entering(next),
     handleUpdate: (_, next) => entering(next),
     handleQuery: (_, next) => entering(next),
@@ -60,9 +67,14 @@ describe.each([
   const scenarios = Object.values(TABLE).flat();
   test.each(scenarios.map((each) => [each.name, each] as const))("%s", async (_name, each) => {
     const plain = await runIn("reclaimed", each);
+    executions = 0;
     await replayEveryPrefix(each.experiment.workflow, plain.history, { interceptors });
+    // Once for all events one by one, and once for each prefix; but for one that ends before the first line.
+    expect(executions).toBeGreaterThanOrEqual(plain.history.events.length);
+    executions = 0;
     // `runIn` replays it without.
     const intercepted = await runIn("reclaimed", withInterceptors(each, interceptors));
+    expect(executions).toBeGreaterThanOrEqual(intercepted.claims);
     expect(shapesOf(intercepted)).toEqual(shapesOf(plain));
     await replayEveryPrefix(each.experiment.workflow, intercepted.history, { interceptors });
   });
