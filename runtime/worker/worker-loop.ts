@@ -148,7 +148,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
       pollMs: settings.pollMs,
       workerId,
       isTrusted,
-      room: () => Math.min(this.#room(), this.#roomForClaims()),
+      room: () => Math.min(this.#room() - this.#keptForStarts, this.#roomForClaims()),
       hasSuspect: () => this.#suspects.size > 0,
       accept: (run, history) => this.#accept(run, history),
     });
@@ -288,6 +288,11 @@ export class WorkerLoop implements RunHost, LocalWorker {
 
   #room(): number {
     return this.#phase === "running" && !this.#isFull() ? this.#parts.settings.maxLiveRuns - this.#runs.size : 0;
+  }
+
+  /** Room that claims leave: what is started here goes on here, also while thousands fall due. */
+  get #keptForStarts(): number {
+    return this.#parts.locals === undefined ? 0 : Math.floor(this.#parts.settings.maxLiveRuns * KEPT_FOR_STARTS);
   }
 
   /**
@@ -526,6 +531,8 @@ export class WorkerLoop implements RunHost, LocalWorker {
 const LEFTOVERS_EVERY_MS = 60_000;
 const ABORT_GRACE_MS = 1_000;
 const RELEASE_GRACE_MS = 5_000;
+/** Of the room for runs, the part that is for starts of this process alone. */
+const KEPT_FOR_STARTS = 0.1;
 /** Claims whose runs may be busy at once. */
 const CLAIMS_AHEAD = 2;
 /** From this part of a bound on, quiet runs leave without lingering. */
