@@ -23,8 +23,9 @@ import type {
 } from "../../sdk/client/front-door.ts";
 import { attributeValueOf } from "../../sdk/protocol/attributes.ts";
 import { EverstepError, invariant } from "../../sdk/protocol/errors.ts";
-import { EVENT_CODES } from "../../sdk/protocol/event.ts";
+import { EVENT_CODES, type RunStarted } from "../../sdk/protocol/event.ts";
 import { fromRecord, type StoredEvent, toRecord } from "../../sdk/protocol/event-record.ts";
+import { checkedHeaders } from "../../sdk/protocol/headers.ts";
 import type { HistoryFile } from "../../sdk/protocol/history-file.ts";
 import { assertName, assertWorkflowId } from "../../sdk/protocol/names.ts";
 import { decodePayload, type Payload } from "../../sdk/protocol/payload.ts";
@@ -275,13 +276,24 @@ export class Service implements FrontDoor {
     // Chosen before the first try: a repeated start is recognised by it.
     const runId = ulid(clock.now(), () => chance.float());
     const seed = chance.uuid();
-    const { attributes = null, memo = null } = call;
+    const { attributes = null, memo = null, workflow, input } = call;
+    // Here, where every way of starting a run comes by: interceptors may have changed them.
+    const headers = checkedHeaders(call.headers, "start({ headers })");
+    const started: RunStarted = {
+      type: "RunStarted",
+      workflow,
+      input,
+      seed,
+      attributes,
+      memo,
+      ...(headers === undefined ? {} : { headers }),
+    };
     return {
       runId,
       workflowId: call.workflowId ?? runId,
-      workflow: call.workflow,
+      workflow,
       queue: call.queue ?? DEFAULT_QUEUE,
-      started: toRecord({ type: "RunStarted", workflow: call.workflow, input: call.input, seed, attributes, memo }),
+      started: toRecord(started),
       carriesData: attributes !== null || memo !== null,
       requestId: call.requestId,
       onConflict: call.onConflict,

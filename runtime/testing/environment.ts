@@ -2,6 +2,7 @@
 // works in. What a test sees here is what the shipped runtime does: nothing of it is imitated but the database.
 
 import type { WorkflowClient } from "../../sdk/client/client.ts";
+import { checkedInterceptors, type Interceptor } from "../../sdk/client/interceptors.ts";
 import { type Duration, toMs } from "../../sdk/protocol/duration.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { DEFAULT_QUEUE } from "../../sdk/protocol/run.ts";
@@ -36,6 +37,8 @@ export interface TestEnvironmentOptions {
   readonly onlyMockedSteps?: boolean;
   /** What goes wrong between the worker and what it depends on, by a seed. Default: nothing. */
   readonly faults?: Faults;
+  /** Stand around the client's calls, the code of runs and the bodies of steps, mocked or not. Default: none. */
+  readonly interceptors?: readonly Interceptor[];
 }
 
 export interface AdvanceOptions {
@@ -105,6 +108,7 @@ export async function openLaboratory(
     queues: options.queues ?? [DEFAULT_QUEUE],
     transaction: options.transaction,
     onlyMockedSteps: options.onlyMockedSteps ?? false,
+    interceptors: checkedInterceptors(options.interceptors),
   };
   const faulty = options.faults === undefined ? {} : faultyConditions(options.faults);
   return Laboratory.open(laboratory, { ...faulty, ...conditions });

@@ -3,9 +3,11 @@
 // conditions; nothing else differs between a plain environment and one under experiment.
 
 import { WorkflowClient } from "../../sdk/client/client.ts";
+import type { Interceptor } from "../../sdk/client/interceptors.ts";
 import type { StepBody, StepContext } from "../../sdk/workflow/step.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 import { MemoryLeaseKeeper } from "../lease/memory/memory-leases.ts";
+import { WorkflowHooks } from "../replay/workflow-hooks.ts";
 import { Service } from "../service/service.ts";
 import type { MemoryTransaction } from "../store/memory/memory-store.ts";
 import { type Store, SUSPECT_FROM_CRASHES } from "../store/store.ts";
@@ -13,6 +15,7 @@ import { catchUnhandledErrors } from "../unhandled-errors.ts";
 import { MemoryWakeBus } from "../wake/memory/memory-wakeups.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
 import { installGuards } from "../worker/guards/install.ts";
+import { aroundSteps } from "../worker/intercepted-steps.ts";
 import { type WorkerSettings, workerSettings } from "../worker/settings.ts";
 import type { BodyOf } from "../worker/step-runner.ts";
 import { WorkerLoop } from "../worker/worker-loop.ts";
@@ -58,6 +61,7 @@ export interface LaboratoryOptions {
   readonly queues: readonly string[];
   readonly transaction: (() => MemoryTransaction) | undefined;
   readonly onlyMockedSteps: boolean;
+  readonly interceptors: readonly Interceptor[];
 }
 
 export class Laboratory {
@@ -107,7 +111,7 @@ export class Laboratory {
     this.#service = new Service({ store, wakeups: this.#wakeups("client", this.#topics), world, pollMs: NEVER_MS });
     this.time = new TimeSkipper({ clock, steps: () => this.#underWay });
     const door = new TestDoor(this.#service, store, this.time);
-    this.client = new WorkflowClient(door);
+    this.client = new WorkflowClient(door, options.interceptors);
     installGuards();
     this.#letErrorsPass = catchUnhandledErrors();
     this.#life = this.#nextLife();
@@ -235,9 +239,10 @@ export class Laboratory {
 
   #workerOf(life: WorkerLife): WorkerLoop {
     const { store, leases, wakeups, world } = life;
-    const { workflows } = this.#options;
+    const { workflows, interceptors } = this.#options;
     const bodyOf = this.#bodyOf(life);
-    return new WorkerLoop({ workflows, store, leases, wakeups, world, settings: this.#settings, bodyOf });
+    const hooks = WorkflowHooks.of(interceptors.map((each) => each.workflow));
+    return new WorkerLoop({ workflows, store, leases, wakeups, world, settings: this.#settings, bodyOf, hooks });
   }
 
   async #takeOver(deadId: string): Promise<void> {
@@ -264,8 +269,11 @@ export class Laboratory {
   #bodyOf(life: WorkerLife): BodyOf {
     const worker = this.#workers;
     const { aroundBody } = this.#conditions;
-    return ({ runId }, pending) => {
-      const body = this.mocks.bodyOf(pending);
+    // Within what is counted: time stands while an interceptor is at work.
+    const intercepted = aroundSteps(this.#options.interceptors.map(({ step }) => step));
+    return ({ runId, workflow }, pending) => {
+      const own = this.mocks.bodyOf(pending);
+      const body = intercepted?.({ workflow, name: pending.ask.name }, own) ?? own;
       if (aroundBody === undefined) return wrapped(body, (execute) => this.#counted(worker, execute));
       const { ask, command, failedAttempts } = pending;
       const limits = [ask.timeoutMs, ask.totalTimeoutMs, ask.heartbeatTimeoutMs].filter((limit) => limit !== null);

@@ -9,6 +9,7 @@ import type { Leases } from "../lease/leases.ts";
 import { RunEngine } from "../replay/engine.ts";
 import type { RunFacts } from "../replay/run-info.ts";
 import { TurnLoop } from "../replay/turn-loop.ts";
+import type { WorkflowHooks } from "../replay/workflow-hooks.ts";
 import { createDeadlineCloser } from "../scheduler/deadline-closer.ts";
 import { createPruner } from "../scheduler/pruner.ts";
 import { createRescuer } from "../scheduler/rescuer.ts";
@@ -53,7 +54,9 @@ export interface WorkerParts {
   /** Where clients of this process find this worker. Default: nowhere. */
   readonly locals?: LocalWorkers;
   /** What is executed for a step. Default: its own body. */
-  readonly bodyOf?: BodyOf;
+  readonly bodyOf?: BodyOf | undefined;
+  /** Interceptors around the code of runs. Default: none. */
+  readonly hooks?: WorkflowHooks | undefined;
 }
 
 export interface WorkerStats {
@@ -338,7 +341,8 @@ export class WorkerLoop implements RunHost, LocalWorker {
     const workflow = this.#workflows.get(name);
     if (workflow === undefined) return undefined;
     const ids = { workflowId: run.workflowId, runId: run.runId, workflow: name };
-    return new RunEngine({ workflow, run, log: boundLog(this.#parts.world.log, () => ids), recordsCallSites });
+    const { world, hooks } = this.#parts;
+    return new RunEngine({ workflow, run, log: boundLog(world.log, () => ids), recordsCallSites, hooks });
   }
 
   #trusted(workerId: string): void {

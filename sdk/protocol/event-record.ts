@@ -11,6 +11,7 @@ import {
   type UnreadSignal,
 } from "./event.ts";
 import type { Failure } from "./failure.ts";
+import type { RunHeaders } from "./headers.ts";
 import type { Payload } from "./payload.ts";
 
 export interface EventRecord {
@@ -34,6 +35,7 @@ interface StartedData {
   readonly seed: string;
   readonly attributes?: Payload;
   readonly memo?: Payload;
+  readonly headers?: RunHeaders;
 }
 
 interface Attempted {
@@ -157,11 +159,12 @@ export function toRecord(event: Event): EventRecord {
   }
 }
 
-function startedData({ seed, attributes = null, memo = null }: RunStarted): string {
+function startedData({ seed, attributes = null, memo = null, headers }: RunStarted): string {
   const data: StartedData = {
     seed,
     ...(attributes === null ? {} : { attributes }),
     ...(memo === null ? {} : { memo }),
+    ...(headers === undefined ? {} : { headers }),
   };
   return JSON.stringify(data);
 }

@@ -118,4 +118,9 @@ export const told = workflow("told", async () => {
   return [workflowInfo().attributes, workflowInfo().memo];
 });
 
-export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told];
+export const carried = workflow("carried", async () => {
+  const inStep = await step("look", ({ headers }) => headers);
+  return [inStep, workflowInfo().headers];
+});
+
+export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told, carried];
