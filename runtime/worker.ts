@@ -139,6 +139,7 @@ export class Worker {
 const EXIT_INTERRUPTED = 130;
 
 function settingsIn(options: WorkerOptions): Partial<WorkerSettings> {
-  const { workflows, watchdog, database, redis, redisKeyPrefix, pools, isPooled, log, logLevel, ...settings } = options;
+  const { workflows, watchdog, database, redis, redisKeyPrefix, pools, isPooled, codecs, log, logLevel, ...settings } =
+    options;
   return settings;
 }

@@ -6,6 +6,8 @@ import { type Duration, toMs } from "../../sdk/protocol/duration.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { DEFAULT_QUEUE } from "../../sdk/protocol/run.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
+import { CodecStore } from "../codecs/codec-store.ts";
+import type { PayloadCodec } from "../codecs/payload-codec.ts";
 import { MemoryLeaseKeeper } from "../lease/memory/memory-leases.ts";
 import { requireNodeRelease } from "../node-release.ts";
 import { Service } from "../service/service.ts";
@@ -28,6 +30,8 @@ export interface TestEnvironmentOptions {
   readonly workflows: readonly AnyWorkflow[];
   /** What time it is at first: a `Date`, or ms since the epoch. Default: the real time. */
   readonly startAt?: Date | number;
+  /** What payloads go through on their way into the store and back, as for workers and clients. Default none. */
+  readonly codecs?: readonly PayloadCodec[];
   /** Where log lines go. Default: nowhere. */
   readonly log?: Log;
   /** Queues whose runs are executed. Default `["default"]`. */
@@ -82,8 +86,8 @@ export async function testEnvironment(options: TestEnvironmentOptions): Promise<
 
   const bus = new MemoryWakeBus();
   const wakeups = bus.open(world);
-  const { transaction } = options;
-  const store = new AnnouncingStore(transaction === undefined ? { clock } : { clock, transaction }, {
+  const { transaction, codecs = [] } = options;
+  const kept = new AnnouncingStore(transaction === undefined ? { clock } : { clock, transaction }, {
     parked: () => wakeups.publish(settings.queues.map((queue) => `queue/${queue}` as const)),
     blocked: (runId, reason) => door.blocked(runId, reason),
     closedFromOutside(runIds) {
@@ -92,13 +96,25 @@ export async function testEnvironment(options: TestEnvironmentOptions): Promise<
       clock.afterDrain(() => void worker.compareClaims().finally(() => clock.stir()));
     },
   });
+  const store =
+    codecs.length === 0 ? kept : new CodecStore(kept, codecs.map(holdTime), { ...world, clock: systemClock });
   const keeper = new MemoryLeaseKeeper({ clock, settings: { ttlMs: settings.leaseTtlMs } });
   const leases = keeper.open();
   const workerWakeups = bus.open(world);
   const worker = new WorkerLoop({ workflows, store, leases, wakeups: workerWakeups, world, settings });
   const service = new Service({ store, wakeups, world, pollMs: NEVER_MS });
   const time = new TimeSkipper({ clock, steps: () => worker.stats.stepsUnderWay + worker.stats.stepsWaiting });
-  const door = new TestDoor(service, store, time);
+  const door = new TestDoor(service, kept, time);
+
+  // A codec works in real time: none of the skipped kind passes meanwhile.
+  function holdTime(codec: PayloadCodec): PayloadCodec {
+    return {
+      name: codec.name,
+      encode: (bytes, place) => time.hold(async () => codec.encode(bytes, place)),
+      decode: (bytes, place) => time.hold(async () => codec.decode(bytes, place)),
+      requires: (place) => codec.requires?.(place) === true,
+    };
+  }
 
   installGuards();
   const letErrorsPass = catchUnhandledErrors();

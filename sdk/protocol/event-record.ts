@@ -11,6 +11,7 @@ import {
 } from "./event.ts";
 import type { Failure } from "./failure.ts";
 import type { Payload } from "./payload.ts";
+import { whyUnreadable } from "./payload-encoded.ts";
 
 export interface EventRecord {
   readonly type: number;
@@ -133,6 +134,8 @@ function dataOf<T>(record: EventRecord): Partial<T> {
 }
 
 function failureOf(record: EventRecord): Failure {
+  const why = whyUnreadable(record.payload);
+  if (why !== undefined) return { kind: "application", type: "PayloadUnreadable", message: why, retryable: false };
   return JSON.parse(record.payload ?? "null") as Failure;
 }
 

@@ -92,6 +92,17 @@ test("transfer: the money moves once although its worker is killed between debit
   expect(code).toBe(0);
 });
 
+test("encryption: a run goes on under a new key, and no word of it is readable in the database", async () => {
+  const { lines, stderr, code } = await example("encryption");
+  expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
+  const envelope = expect.stringMatching(/^\{"\$everstep":"encoded","by":\["aes-256-gcm"\]/);
+  expect(lines).toEqual([
+    "result: Ann Ash, born in 1980: a cold",
+    ...[envelope, envelope, envelope, envelope],
+    "no word is readable",
+  ]);
+});
+
 test("an example that is run again ends as before", async () => {
   const first = await example("order");
   expect(await example("order")).toEqual(first);
