@@ -5,7 +5,8 @@ import { createCipheriv, createDecipheriv, type KeyObject } from "node:crypto";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { drawBytes } from "../world/system.ts";
 import { unreadable } from "./codec-chain.ts";
-import { type EncryptionKeys, KeyRing } from "./encryption-keys.ts";
+import type { EncryptionKeys } from "./encryption-keys.ts";
+import { KeyRing } from "./key-ring.ts";
 import type { PayloadCodec, PayloadPlace } from "./payload-codec.ts";
 
 export interface EncryptionOptions {
