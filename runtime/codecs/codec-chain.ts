@@ -96,9 +96,16 @@ export class CodecChain {
   }
 }
 
+const NAMES: Partial<Record<PayloadPlace["what"], string>> = {
+  updateInput: "the input of an update",
+  updateResult: "the result of an update",
+  queryInput: "the input of a query",
+  queryAnswer: "the answer of a query",
+};
+
 /** Fit for messages: what it is and whose, without its content. */
 export function describePlace({ what, owner }: PayloadPlace): string {
-  const name = what === "queryInput" ? "the input of a query" : what === "queryAnswer" ? "the answer of a query" : what;
+  const name = NAMES[what] ?? what;
   if (owner === null) return name;
   return `${name} of run ${"runId" in owner ? owner.runId : owner.workflowId}`;
 }

@@ -3,6 +3,7 @@
 // longer than a moment: what is late or fails is left out, in the way that each call has of saying "ask again".
 
 import { EverstepError, isEverstepError } from "../../sdk/protocol/errors.ts";
+import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
 import { unreadablePayload } from "../../sdk/protocol/payload-encoded.ts";
 import type {
   AppendTurn,
@@ -10,6 +11,8 @@ import type {
   Claim,
   ClaimedRun,
   ClaimRequest,
+  CountRequest,
+  ExpiredRequest,
   ListRequest,
   MailItem,
   MailRequest,
@@ -21,6 +24,7 @@ import type {
   Store,
   TakenQuery,
   Transaction,
+  UpdateLook,
 } from "../store/store.ts";
 import type { Clock, World } from "../world/world.ts";
 import type { PayloadCodec } from "./payload-codec.ts";
@@ -173,6 +177,14 @@ export class CodecStore implements Store {
     return this.#kept.findBlocked(request);
   }
 
+  findExpired(request: ExpiredRequest) {
+    return this.#kept.findExpired(request);
+  }
+
+  deleteRuns(runIds: readonly string[]) {
+    return this.#kept.deleteRuns(runIds);
+  }
+
   forgetLeftovers() {
     return this.#kept.forgetLeftovers();
   }
@@ -199,19 +211,23 @@ export class CodecStore implements Store {
     return this.#kept.listRuns(request);
   }
 
+  countRuns(request: CountRequest) {
+    return this.#kept.countRuns(request);
+  }
+
   /** To be looked at: what can never be read comes as a payload that says why. Rejects with CODEC_FAILED. */
   async readHistory(runId: string, afterSeq: number, limit: number) {
     const page = await this.#kept.readHistory(runId, afterSeq, limit);
-    return Promise.all(
-      page.map(async (event) => {
-        try {
-          return await this.codecs.decodeEvent(runId, event);
-        } catch (error) {
-          if (isTransient(error)) throw error;
-          return { ...event, payload: unreadablePayload(messageOf(error)) };
-        }
-      }),
-    );
+    return Promise.all(page.map((event) => this.#shown(runId, event)));
+  }
+
+  /** As in `readHistory`. */
+  async readEventsOfType(runIds: readonly string[], type: number) {
+    const found = await this.#kept.readEventsOfType(runIds, type);
+    const decoding = [...found].map(async ([runId, events]) => {
+      return [runId, await Promise.all(events.map((event) => this.#shown(runId, event)))] as const;
+    });
+    return new Map(await Promise.all(decoding));
   }
 
   async readOutcomes(runIds: readonly string[]) {
@@ -220,6 +236,12 @@ export class CodecStore implements Store {
       return [runId, { status, event: await this.codecs.decodeEvent(runId, event) }] as const;
     });
     return new Map(await Promise.all(decoding));
+  }
+
+  /** Rejects with PAYLOAD_UNREADABLE, CODEC_FAILED for any of them: who waits for many decodes what each of them gets. */
+  async readUpdates(looks: readonly UpdateLook[]) {
+    const traces = await this.#kept.readUpdates(looks);
+    return Promise.all(traces.map((trace, index) => this.codecs.decodeTrace(looks[index]?.runId ?? "", trace)));
   }
 
   async askQuery(request: QueryRequest) {
@@ -249,6 +271,15 @@ export class CodecStore implements Store {
         return { ...run, opening };
       }),
     );
+  }
+
+  async #shown(runId: string, event: StoredEvent): Promise<StoredEvent> {
+    try {
+      return await this.codecs.decodeEvent(runId, event);
+    } catch (error) {
+      if (isTransient(error)) throw error;
+      return { ...event, payload: unreadablePayload(messageOf(error)) };
+    }
   }
 
   /** What can never be read comes as a payload that says so: it blocks the run it was sent to, and is never moved. */

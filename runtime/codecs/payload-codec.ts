@@ -2,14 +2,23 @@
 
 /** Where a payload belongs. */
 export interface PayloadPlace {
-  readonly what: "input" | "result" | "failure" | "signal" | "heartbeat" | "queryInput" | "queryAnswer";
+  readonly what:
+    | "input"
+    | "result"
+    | "failure"
+    | "signal"
+    | "updateInput"
+    | "updateResult"
+    | "heartbeat"
+    | "queryInput"
+    | "queryAnswer";
   /**
-   * The run it belongs to, by its own id; by its workflow id for a signal that was sent by that; null for a query's
-   * answer, which belongs to the question.
+   * The run it belongs to, by its own id; by its workflow id for a signal or update that was sent by that; null for a
+   * query's answer, which belongs to the question.
    */
   readonly owner: { readonly runId: string } | { readonly workflowId: string } | null;
   /**
-   * Names the very place in a canonical text: the run, and which of its events, signals, heartbeats or questions. A codec
+   * Names the very place in a canonical text: the run, and which of its events, items of mail, heartbeats or questions. A codec
    * that authenticates includes it, and so finds out when a payload was moved.
    */
   readonly binding: string;

@@ -4,22 +4,25 @@
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
 import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
-import { readEncoded } from "../../sdk/protocol/payload-encoded.ts";
+import { isEncoded, readEncoded } from "../../sdk/protocol/payload-encoded.ts";
+import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 import type {
   AppendTurn,
   LoadedHistory,
   MailItem,
   MailRequest,
+  RefusedUpdate,
   RunRef,
   StartRequest,
   Store,
   StoreCodecs,
+  UpdateTrace,
 } from "../store/store.ts";
 import type { World } from "../world/world.ts";
 import { CodecChain } from "./codec-chain.ts";
 import { CodecTrouble } from "./codec-trouble.ts";
 import type { PayloadCodec, PayloadPlace } from "./payload-codec.ts";
-import { codeEvent, heartbeatPlace, mailPlace } from "./payload-places.ts";
+import { codeEvent, heartbeatPlace, mailPlace, refusalPlace } from "./payload-places.ts";
 
 /** Payloads of one history on their way through the codecs at once. */
 const AT_ONCE = 64;
@@ -48,17 +51,17 @@ export class PayloadCoder implements StoreCodecs {
 
   encodeStart(request: StartRequest): Promise<StartRequest> {
     return once(this.#starts, request, async () => {
-      const { runId, workflowId, signal } = request;
+      const { runId, workflowId, mail } = request;
       const started = await codeEvent(runId, 1, request.started, this.encode);
-      if (signal === null) return { ...request, started };
-      // The signal may end up in the mailbox of another run of this workflow id.
-      const payload = await this.encode(signal.payload, mailPlace({ workflowId }, signal));
-      return { ...request, started, signal: { ...signal, payload } };
+      if (mail === null) return { ...request, started };
+      // It may end up in the mailbox of another run of this workflow id.
+      const payload = await this.encode(mail.payload, mailPlace({ workflowId }, mail));
+      return { ...request, started, mail: { ...mail, payload } };
     });
   }
 
   encodeMail(request: MailRequest): Promise<MailRequest> {
-    if (request.kind !== "signal") return Promise.resolve(request);
+    if (request.kind === "cancel") return Promise.resolve(request);
     return once(this.#mail, request, async () => {
       const to: RunRef = "runId" in request.to ? { runId: request.to.runId } : { workflowId: request.to.workflowId };
       return { ...request, payload: await this.encode(request.payload, mailPlace(to, request)) };
@@ -66,11 +69,41 @@ export class PayloadCoder implements StoreCodecs {
   }
 
   encodeTurn(turn: AppendTurn): Promise<AppendTurn> {
-    const { claim, base, events } = turn;
+    const { base, events, refusals } = turn;
+    const { runId } = turn.claim;
     return once(this.#turns, turn, async () => ({
       ...turn,
-      events: await each(events, (event, index) => codeEvent(claim.runId, base + index + 1, event, this.encode)),
+      events: await each(events, (event, index) => codeEvent(runId, base + index + 1, event, this.encode)),
+      refusals: await each(refusals, (refused) => this.#encodeRefusal(runId, refused)),
     }));
+  }
+
+  // What a validator threw is its code's word. The other reasons are ours, and name what is plain elsewhere, too.
+  async #encodeRefusal(runId: string, refused: RefusedUpdate): Promise<RefusedUpdate> {
+    const { code, message, failure } = refused.refusal;
+    if (code !== "UPDATE_REJECTED") return refused;
+    const text = JSON.stringify({ message, failure });
+    const encoded = await this.encode(text, refusalPlace(runId, refused.mail));
+    if (encoded === null || encoded === text) return refused;
+    return { mail: refused.mail, refusal: { code, message: encoded, failure: null } };
+  }
+
+  async decodeRefusal(runId: string, mail: number, refusal: UpdateRefusal): Promise<UpdateRefusal> {
+    const { code, message, failure } = refusal;
+    if (code !== "UPDATE_REJECTED") return refusal;
+    const stored = isEncoded(message) ? message : JSON.stringify({ message, failure });
+    const text = await this.decode(stored, refusalPlace(runId, mail));
+    if (text === stored) return refusal;
+    return { code, ...(JSON.parse(text ?? "{}") as Pick<UpdateRefusal, "message" | "failure">) };
+  }
+
+  async decodeTrace(runId: string, trace: UpdateTrace): Promise<UpdateTrace> {
+    const { mail, refusal, events } = trace;
+    return {
+      ...trace,
+      events: await each(events, (event) => this.decodeEvent(runId, event)),
+      refusal: mail === null || refusal === null ? refusal : await this.decodeRefusal(runId, mail, refusal),
+    };
   }
 
   async decodeHistory({ runId, events, heartbeats }: LoadedHistory): Promise<LoadedHistory> {
@@ -89,7 +122,7 @@ export class PayloadCoder implements StoreCodecs {
   }
 
   async decodeMail(item: MailItem): Promise<MailItem> {
-    if (item.kind !== "signal") return item;
+    if (item.kind === "cancel") return item;
     const isByWorkflowId = item.payload !== null && readEncoded(item.payload)?.to === "workflow";
     const to = isByWorkflowId ? { workflowId: await this.#workflowIdOf(item.runId) } : { runId: item.runId };
     return { ...item, payload: await this.decode(item.payload, mailPlace(to, item)) };

@@ -13,18 +13,25 @@ const {
   StepFailed,
   StepAttemptFailed,
   SignalReceived,
+  UpdateAccepted,
+  UpdateCompleted,
   RunCompleted,
   RunFailed,
   RunCanceled,
 } = EVENT_CODES;
 
-/** What the payload of an event is. Other events have none: timers, cancel requests, ends from outside. */
+/**
+ * What the payload of an event is. Other events have none (timers, cancel requests, patches, ends from outside), or one that
+ * is kept beside the history as well, to find and sort runs by (attributes and memos).
+ */
 const KINDS: ReadonlyMap<number, PayloadPlace["what"]> = new Map([
   [RunStarted, "input"],
   [StepCompleted, "result"],
   [StepFailed, "failure"],
   [StepAttemptFailed, "failure"],
   [SignalReceived, "signal"],
+  [UpdateAccepted, "updateInput"],
+  [UpdateCompleted, "updateResult"],
   [RunCompleted, "result"],
   [RunFailed, "failure"],
   [RunCanceled, "failure"],
@@ -34,12 +41,17 @@ type Code = (payload: Payload, place: PayloadPlace) => Promise<Payload>;
 
 /** The event with each of its payloads put through `code`; the very same when it has none. */
 export async function codeEvent<E extends EventRecord>(runId: string, seq: number, event: E, code: Code): Promise<E> {
-  const what = KINDS.get(event.type);
-  if (what === undefined) return event;
   const { type, command, name } = event;
+  const what = type === UpdateCompleted && isFailed(event) ? "failure" : KINDS.get(type);
+  if (what === undefined) return event;
   const payload = await code(event.payload, place(what, { runId }, "event", seq, type, command, name));
   if (type !== StepAttemptFailed || event.data === null) return { ...event, payload };
   return { ...event, payload, data: await codeHeartbeatIn(runId, seq, event.data, code) };
+}
+
+// How an update ended is told by its data alone.
+function isFailed({ data }: EventRecord): boolean {
+  return data !== null && (JSON.parse(data) as { readonly isFailed?: boolean }).isFailed === true;
 }
 
 // The last heartbeat of a failed attempt is kept with it, among its data.
@@ -51,8 +63,16 @@ async function codeHeartbeatIn(runId: string, seq: number, data: string, code: C
 }
 
 /** `to`: as the sender named the run. */
-export function mailPlace(to: RunRef, { mailId, name }: Pick<MailItem, "mailId" | "name">): PayloadPlace {
-  return place("signal", to, "mail", mailId, name);
+export function mailPlace(
+  to: RunRef,
+  { kind, mailId, name }: Pick<MailItem, "kind" | "mailId" | "name">,
+): PayloadPlace {
+  return place(kind === "update" ? "updateInput" : "signal", to, "mail", mailId, name);
+}
+
+/** Of what a validator threw: kept with the item of mail that it did not take. */
+export function refusalPlace(runId: string, mail: number): PayloadPlace {
+  return place("failure", { runId }, "refusal", mail);
 }
 
 export function heartbeatPlace(runId: string, command: number, attempt: number): PayloadPlace {

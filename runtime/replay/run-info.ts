@@ -15,6 +15,7 @@ export interface RunFacts {
 export interface Progress {
   readonly deliveredEvents: number;
   readonly isReplaying: boolean;
+  readonly data: Pick<WorkflowInfo, "attributes" | "memo">;
 }
 
 export function runInfo(workflow: string, run: RunFacts, progress: Progress): WorkflowInfo {
@@ -29,6 +30,12 @@ export function runInfo(workflow: string, run: RunFacts, progress: Progress): Wo
     },
     get deadlineAt() {
       return deadlineAt === null ? undefined : new Date(deadlineAt);
+    },
+    get attributes() {
+      return progress.data.attributes;
+    },
+    get memo() {
+      return progress.data.memo;
     },
     get historyLength() {
       return progress.deliveredEvents;

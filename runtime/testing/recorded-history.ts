@@ -5,6 +5,8 @@ import type { RunHandle } from "../../sdk/client/run-handle.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { EVENT_CODES, type HistoryEvent } from "../../sdk/protocol/event.ts";
 import { fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts";
+import { HISTORY_FORMAT, HISTORY_VERSION } from "../../sdk/protocol/history-file.ts";
+import { refuseUnreadableEvent } from "../../sdk/protocol/readable-event.ts";
 import { DEFAULT_QUEUE } from "../../sdk/protocol/run.ts";
 import type { RunFacts } from "../replay/run-info.ts";
 
@@ -20,18 +22,21 @@ export interface RecordedHistory {
   readonly events: readonly ShownEvent[];
 }
 
-/** What `replayHistory` reads: a `RecordedHistory`, or its events alone, as they are or as JSON. */
+/** What `replayHistory` reads: a `RecordedHistory`, a `HistoryFile` (`run.export()`, `everstep export`), or its events alone, as they are or as JSON. */
 export type HistorySource = string | readonly object[] | (Partial<RunFacts> & { readonly events: readonly object[] });
 
 /**
  * Reads the whole history of a run, to be kept as JSON and replayed against later code.
  *
- * Throws RUN_NOT_FOUND, STORE_UNAVAILABLE.
+ * Throws RUN_NOT_FOUND, STORE_UNAVAILABLE, CODEC_FAILED, and PAYLOAD_UNREADABLE where codecs of the client are missing.
  */
 export async function collectHistory(run: RunHandle): Promise<RecordedHistory> {
   const { workflow, workflowId, runId, queue, startedAt, deadlineAt } = await run.describe();
   const events: ShownEvent[] = [];
-  for await (const event of run.history()) events.push(event);
+  for await (const event of run.history()) {
+    refuseUnreadableEvent(event, workflowId);
+    events.push(event);
+  }
   return { workflow, workflowId, runId, queue, startedAt, deadlineAt, events };
 }
 
@@ -45,6 +50,10 @@ export function readHistory(source: HistorySource): { readonly run: RunFacts; re
   const events = given.map((event, index) => readEvent(event, index + 1));
   const [first] = events;
   if (first?.type !== "RunStarted") throw invalid("its first event is not RunStarted");
+  const { format, version } = facts as Partial<Record<"format" | "version", unknown>>;
+  if (format !== undefined && (format !== HISTORY_FORMAT || version !== HISTORY_VERSION)) {
+    throw invalid(`it is of the form ${String(format)} ${String(version)}, which this release does not know`);
+  }
   const { runId = "replayed", workflowId = runId, queue = DEFAULT_QUEUE, deadlineAt = null } = facts;
   return { run: { runId, workflowId, queue, startedAt: facts.startedAt ?? first.at, deadlineAt }, events };
 }

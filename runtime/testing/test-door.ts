@@ -2,12 +2,17 @@
 // blocked run has no result to wait for: its code will not change within the test, so the reason is thrown.
 
 import type {
+  CountCall,
   FrontDoor,
   ListCall,
+  PruneCall,
   RunReference,
+  SentUpdate,
   ShownEvent,
   SignalCall,
   StartCall,
+  UpdateCall,
+  UpdateStage,
 } from "../../sdk/client/front-door.ts";
 import { type ErrorCode, EverstepError } from "../../sdk/protocol/errors.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
@@ -41,9 +46,13 @@ export class TestDoor implements FrontDoor {
   }
 
   outcome(to: RunReference, timeoutMs: number | null) {
+    return this.#unlessBlocked(to, () => this.#door.outcome(to, timeoutMs));
+  }
+
+  #unlessBlocked<T>(to: RunReference, wait: () => Promise<T>): Promise<T> {
     return this.#time.during(async () => {
       const run = await this.#store.findRun(to);
-      if (run === null) return this.#door.outcome(to, timeoutMs);
+      if (run === null) return wait();
       if (run.blocked !== null) throw blockedError(run.runId, run.blocked);
       const waiting = this.#waiting.get(run.runId) ?? new Set();
       this.#waiting.set(run.runId, waiting);
@@ -53,7 +62,7 @@ export class TestDoor implements FrontDoor {
         waiting.add(reject);
       });
       try {
-        return await Promise.race([this.#door.outcome(to, timeoutMs), blocked]);
+        return await Promise.race([wait(), blocked]);
       } finally {
         waiting.delete(reject);
         if (waiting.size === 0) this.#waiting.delete(run.runId);
@@ -71,6 +80,14 @@ export class TestDoor implements FrontDoor {
 
   signal(to: RunReference, signal: SignalCall) {
     return this.#time.hold(() => this.#door.signal(to, signal));
+  }
+
+  sendUpdate(to: RunReference, update: UpdateCall) {
+    return this.#time.hold(() => this.#door.sendUpdate(to, update));
+  }
+
+  async awaitUpdate(update: SentUpdate, stage: UpdateStage, timeoutMs: number | null) {
+    return this.#unlessBlocked(update.to, () => this.#door.awaitUpdate(update, stage, timeoutMs));
   }
 
   // Answered before any time can pass; when nobody is there to answer, time has to pass to find that out.
@@ -92,6 +109,22 @@ export class TestDoor implements FrontDoor {
 
   list(call: ListCall) {
     return this.#time.hold(() => this.#door.list(call));
+  }
+
+  listPatches(call: ListCall) {
+    return this.#time.hold(() => this.#door.listPatches(call));
+  }
+
+  count(call: CountCall) {
+    return this.#time.hold(() => this.#door.count(call));
+  }
+
+  exportRun(to: RunReference) {
+    return this.#time.hold(() => this.#door.exportRun(to));
+  }
+
+  prune(call: PruneCall) {
+    return this.#time.hold(() => this.#door.prune(call));
   }
 
   history(to: RunReference): AsyncIterable<ShownEvent> {

@@ -38,6 +38,8 @@ export interface CommitterOptions {
   readonly concurrency: number;
   readonly maxRunsPerCommit: number;
   readonly maxBytesPerCommit: number;
+  /** A commit has been answered, whatever the answer. */
+  readonly onAnswer: () => void;
 }
 
 interface Pair {
@@ -59,10 +61,16 @@ export class Committer {
   readonly #dirty = new Set<Committing>();
   readonly #stopping = new AbortController();
   #active = 0;
+  #underWay = 0;
   #isScheduled = false;
 
   constructor(options: CommitterOptions) {
     this.#options = options;
+  }
+
+  /** Runs that wait for a commit, or for the answer to one. */
+  get backlog(): number {
+    return this.#dirty.size + this.#underWay;
   }
 
   submit(run: Committing): void {
@@ -120,12 +128,15 @@ export class Committer {
 
   async #commit(batch: readonly Pair[]): Promise<void> {
     this.#active++;
+    this.#underWay += batch.length;
     this.#schedule();
     try {
       await this.#append(batch);
     } finally {
       this.#active--;
+      this.#underWay -= batch.length;
       this.#schedule();
+      this.#options.onAnswer();
     }
   }
 

@@ -21,7 +21,7 @@ import type { PendingCommand, PendingStep, PendingTimer } from "../replay/pendin
 import type { Claim, ClaimedRun, LoadedHistory, MailItem } from "../store/store.ts";
 import { blockedReasonOf } from "./blocked-reason.ts";
 import type { Committing } from "./committer.ts";
-import { Outbox, type SentTurn, sizeOf } from "./outbox.ts";
+import { Outbox, type SentTurn, sizeOf, type UndecidedUpdate } from "./outbox.ts";
 import { RunMail } from "./run-mail.ts";
 import { RunTimers, type TimerHost } from "./run-timers.ts";
 import type { StepExecution } from "./step-execution.ts";
@@ -41,6 +41,8 @@ export interface RunHost extends TimerHost {
   becameBusy(run: LiveRun): void;
   /** A turn of the run is committed: whatever is wrong with it, it does not end its workers. */
   progressed(run: LiveRun): void;
+  /** Senders of updates can learn what has become of theirs. */
+  answered(run: LiveRun): void;
   /** The run's last event is committed. */
   closed(run: LiveRun, status: ClosedStatus, event: StoredEvent): void;
   /** Cannot go on: set aside with the reason. */
@@ -76,6 +78,10 @@ export class LiveRun implements Committing {
   #restored: LoadedHistory["heartbeats"] = [];
   // Timers and retries become due only by what is committed: their start, or the failed attempt before.
   #toArm: number[] = [];
+  // A patch is decided when its mark is committed. Until then nothing that may hang on it has begun, and nobody is told of
+  // it: whoever claims the run instead may go the other way.
+  #openMarks = 0;
+  #held: number[] = [];
   #isClosing = false;
   #isOurs = true;
   #isHandingOver = false;
@@ -115,7 +121,7 @@ export class LiveRun implements Committing {
 
   /** The code is quiet, at a state that the committed history leads to: queries may be asked. */
   get isReadable(): boolean {
-    return this.#isOurs && this.#isLive && !this.#isBusyWithCode;
+    return this.#isOurs && this.#isLive && !this.#isBusyWithCode && this.#openMarks === 0;
   }
 
   /** Nothing to append, nothing under way: the run only waits on what the store can wake it for. */
@@ -148,6 +154,8 @@ export class LiveRun implements Committing {
     this.#isOpen = true;
     this.#events = events.length;
     this.#restored = history.heartbeats;
+    // Nobody's code has seen this run: what ours does with it is new from the first line.
+    if (this.facts.opening !== null) this.engine.goLive();
     const isUntouched = events.every(
       (event) => event.type === "RunStarted" || (event.type === "SignalReceived" && event.isEarly),
     );
@@ -197,10 +205,19 @@ export class LiveRun implements Committing {
     const { broken } = this.engine;
     if (broken !== undefined) return this.#host.block(this, blockedReasonOf(broken));
     if (!this.engine.hasBegun) return this.#lookAround();
+    this.#mark();
     if (this.#isLive) this.#followChanges();
     else this.#goLive();
+    for (const ended of this.engine.takeEndedUpdates()) this.#push({ type: "UpdateCompleted", ...ended });
     this.#arm();
     this.#lookAround();
+  }
+
+  #mark(): void {
+    for (const mark of this.engine.takeMarks()) {
+      this.#openMarks++;
+      this.#push(mark);
+    }
   }
 
   #goLive(): void {
@@ -209,6 +226,7 @@ export class LiveRun implements Committing {
     this.engine.takeChanges();
     for (const { command, attempt, details } of this.#restored) this.engine.restoreHeartbeat(command, attempt, details);
     this.#restored = [];
+    for (const entry of this.engine.data.entries) this.#push(entry);
     for (const pending of this.engine.pendingCommands()) {
       if (pending.kind === "RunStep") this.#takeUp(pending);
       else if (pending.fireAt === null) this.#startTimer(pending);
@@ -220,8 +238,13 @@ export class LiveRun implements Committing {
     const changes = this.engine.takeChanges();
     const [only] = changes;
     if (changes.length === 1 && only?.type === "asked") return this.#begin(only.pending);
-    const withdrawn = new Set(changes.filter(({ type }) => type === "withdrawn").map(({ pending }) => pending));
-    for (const { type, pending } of changes) {
+    const withdrawn = new Set(changes.map((change) => (change.type === "withdrawn" ? change.pending : undefined)));
+    for (const change of changes) {
+      if (change.type === "entered") {
+        this.#push(change.entry);
+        continue;
+      }
+      const { type, pending } = change;
       if (type === "withdrawn") this.#withdraw(pending.command);
       // Told to cancel, and answered by an event of the same turn: there is nothing left to decide.
       else if (withdrawn.has(pending) || this.engine.pendingCommand(pending.command) !== pending) continue;
@@ -251,6 +274,10 @@ export class LiveRun implements Committing {
 
   #execute(pending: PendingStep): void {
     if (this.#isHandingOver) return;
+    if (this.#openMarks > 0) {
+      this.#held.push(pending.command);
+      return;
+    }
     this.#host.becameBusy(this);
     const execution = this.#host.execute(this, pending);
     this.#steps.set(pending.command, execution);
@@ -267,7 +294,7 @@ export class LiveRun implements Committing {
   }
 
   #arm(): void {
-    if (this.#toArm.length === 0) return;
+    if (this.#isHandingOver || this.#toArm.length === 0) return;
     const commands = this.#toArm;
     this.#toArm = [];
     for (const command of commands) {
@@ -340,9 +367,10 @@ export class LiveRun implements Committing {
 
   /** Mail that is stored, for a run that is executed where it was sent. What it does not follow on is read as ever. */
   receive(item: MailItem): void {
-    if (!this.#isOpen || this.#mail.isReading || item.mail !== this.#mail.known + 1) return this.wantMail();
+    const isNext = item.mail === this.#mail.known + 1;
+    if (!this.#isOpen || this.#mail.isReading || this.#isHandingOver || !isNext) return this.wantMail();
     if (this.#isBlockedBy(item.payload, `mail ${item.mail}`)) return;
-    for (const event of this.#mail.read([item])) this.#push(event);
+    this.#takeIn([item]);
   }
 
   get mail(): { readonly known: number; readonly requests: number } {
@@ -351,13 +379,38 @@ export class LiveRun implements Committing {
 
   /** Mail was read; true when it should be read again because more was announced meanwhile, or the page was full. */
   mailArrived(items: readonly MailItem[], requestsSeen: number, wasFullPage: boolean): boolean {
+    if (this.#isHandingOver) return this.#leaveMail();
     for (const { mail, payload } of items) if (this.#isBlockedBy(payload, `mail ${mail}`)) return false;
-    for (const event of this.#mail.read(items)) this.#push(event);
-    // What is read after the first page that is not full came later. The commit of the early signals begins the run;
-    // without any (an earlier owner took them) nothing else does.
-    const begins = !wasFullPage && this.#mail.releaseFirstLine();
-    if (begins && this.#outbox.size === 0 && !this.#isTurnSent) this.#feed([]);
+    const wasEarly = this.#mail.isEarly;
+    this.#takeIn(items);
+    // What is read after the first page that is not full, or after an update, came later. The commit of the early signals
+    // begins the run; without any (an earlier owner took them) nothing else does.
+    if (!wasFullPage) this.#mail.releaseFirstLine();
+    const begins = wasEarly && !this.#mail.isEarly;
+    if (begins && !this.#outbox.canBeTaken && !this.#isTurnSent) this.#feed([]);
     if (this.#isOurs && (wasFullPage || this.#mail.requests > requestsSeen)) return true;
+    this.#mail.endReading();
+    this.#lookAround();
+    return false;
+  }
+
+  #takeIn(items: readonly MailItem[]): void {
+    for (const read of this.#mail.read(items)) {
+      if ("event" in read) this.#push(read.event);
+      else this.#pushUndecided(read.undecided);
+    }
+  }
+
+  /** An update waits for all that came before it, and what comes after waits for it: it is decided on in `takeTurn`. */
+  #pushUndecided(undecided: UndecidedUpdate): void {
+    this.#host.becameBusy(this);
+    this.#withdrawClose();
+    this.#outbox.pushUndecided(undecided);
+    if (!this.#isBusyWithCode) this.#lookAround();
+  }
+
+  #leaveMail(): false {
+    this.#mail.leave();
     this.#mail.endReading();
     this.#lookAround();
     return false;
@@ -367,8 +420,24 @@ export class LiveRun implements Committing {
 
   takeTurn(): SentTurn | undefined {
     if (!this.#isOurs || this.#isFrozen || this.#isTurnSent || this.#outbox.size === 0) return undefined;
+    this.#decideUpdates();
+    if (!this.#outbox.canBeTaken) return undefined;
     this.#isTurnSent = true;
     return this.#outbox.take(this.claim, this.head, this.#host.newTag(), MAX_EVENTS_PER_TURN);
+  }
+
+  /**
+   * Decides on the updates that are next. Here and nowhere else: nothing can come between the state that a validator sees
+   * and the turn that says what it decided, so an update is handled in just the state it was accepted in.
+   */
+  #decideUpdates(): void {
+    if (this.#isBusyWithCode || !this.#isLive) return;
+    for (let next = this.#outbox.nextUndecided(); next !== undefined; next = this.#outbox.nextUndecided()) {
+      invariant(this.engine.deliveredEvents === this.#events, "an update is decided on by all of the history", {
+        runId: this.runId,
+      });
+      this.#outbox.decide(next, this.engine.judgeUpdate(next));
+    }
   }
 
   committed(sent: SentTurn, at: number): void {
@@ -384,12 +453,17 @@ export class LiveRun implements Committing {
     const { runId } = this;
     if (turn.base !== this.#events) invariant(false, "turns are committed in order", { runId, base: turn.base });
     const delivered: HistoryEvent[] = [];
+    let hasAnswers = turn.refusals.length > 0;
     for (const event of events) {
       delivered.push(placedAt(event, ++this.#events, at));
       if (event.type === "TimerStarted" || event.type === "StepAttemptFailed") this.#toArm.push(event.command);
+      if (event.type === "UpdateAccepted" || event.type === "UpdateCompleted") hasAnswers = true;
       if (isDecision(event)) this.#decided.delete(event.command);
+      if (event.type === "PatchMarked") this.#openMarks--;
     }
-    if (this.#isHandingOver) return this.#turnSettled();
+    if (hasAnswers) this.#host.answered(this);
+    if (events.length === 0) return this.#turnSettled();
+    if (this.#openMarks === 0 && this.#held.length > 0) this.#toArm.push(...this.#held.splice(0));
     this.#feed(delivered);
     this.#turnSettled();
   }
@@ -435,16 +509,22 @@ export class LiveRun implements Committing {
   #push(event: Event, notBefore?: number): void {
     this.#host.becameBusy(this);
     if (isDecision(event)) this.#decided.add(event.command);
-    // An end that is not on its way yet comes after this, or not at all.
-    if (this.#isClosing && this.#outbox.withdrawClose()) this.#isClosing = false;
+    this.#withdrawClose();
     this.#outbox.push(notBefore === undefined ? { event } : { event, notBefore });
     if (!this.#isBusyWithCode) this.#lookAround();
   }
 
+  /** An end that is not on its way yet comes after what is pushed now, or not at all. */
+  #withdrawClose(): void {
+    if (this.#isClosing && this.#outbox.withdrawClose()) this.#isClosing = false;
+  }
+
   #close(outcome: Outcome): void {
-    if (this.#isClosing || this.#outbox.size > 0 || this.#isTurnSent || this.#mail.isReading) return;
-    // Handing over, the code is not shown what is committed: an end that knows nothing of it is not ours to tell.
-    if (this.engine.deliveredEvents < this.#events) return;
+    if (this.#mail.isLeft || this.#isClosing || this.#outbox.size > 0 || this.#isTurnSent || this.#mail.isReading)
+      return;
+    invariant(this.engine.deliveredEvents === this.#events, "a run ends knowing all of its history", {
+      runId: this.runId,
+    });
     this.#isClosing = true;
     const unread = this.engine.unreadSignals();
     const event: Event =
@@ -479,14 +559,19 @@ export class LiveRun implements Committing {
     this.#lookAround();
   }
 
-  /** From here on nothing new begins: what is under way is finished and committed, then the run may be released. */
+  /**
+   * From here on nothing new begins: what is under way is finished, committed and shown to the code, so that the run is
+   * left with what its code says to it, be that its end or the mark of a patch. Then it may be released.
+   */
   handOver(): void {
     this.#isHandingOver = true;
     this.#timers.cancelAll();
+    if (this.#outbox.leaveUndecided()) this.#mail.leave();
   }
 
   get canBeReleased(): boolean {
-    return this.#isHandingOver && !this.#isTurnSent && this.#outbox.size === 0 && this.#steps.size === 0;
+    const isAtRest = !this.#isBusyWithCode && !this.#isTurnSent && this.#outbox.size === 0;
+    return this.#isHandingOver && isAtRest && this.#steps.size === 0;
   }
 
   /** Tells steps under way to stop; they are waited for. */

@@ -23,5 +23,13 @@ export function describePending(engine: RunEngine): PendingWork {
     });
   }
   const { signals, conditions } = engine.waits;
-  return { steps, timers, signals, conditions, unreadSignals: engine.unreadSignals().map(({ name }) => name) };
+  const handlers = engine.handlersUnderWay.all();
+  return {
+    steps,
+    timers,
+    signals,
+    handlers,
+    conditions,
+    unreadSignals: engine.unreadSignals().map(({ name }) => name),
+  };
 }

@@ -2,13 +2,19 @@
 // its first line.
 
 import type { CancelRequested, SignalReceived } from "../../sdk/protocol/event.ts";
+import { updateIdOf } from "../store/mail-id.ts";
 import type { MailItem } from "../store/store.ts";
+import type { UndecidedUpdate } from "./outbox.ts";
+
+/** Signals and cancel requests are events as they are; on an update the run has to decide. */
+export type ReadMail = { readonly event: SignalReceived | CancelRequested } | { readonly undecided: UndecidedUpdate };
 
 export class RunMail {
   #known: number;
   #requests = 0;
   #isReading = false;
   #isEarly = false;
+  #isLeft = false;
 
   /** `taken`: the position that is in the history already. */
   constructor(taken: number) {
@@ -45,6 +51,15 @@ export class RunMail {
     return wasEarly;
   }
 
+  /** There is mail that this owner has left in the mailbox for the next one. */
+  get isLeft(): boolean {
+    return this.#isLeft;
+  }
+
+  leave(): void {
+    this.#isLeft = true;
+  }
+
   /** There may be more. True when reading has to begin; false when it is under way and will see it. */
   announce(): boolean {
     this.#requests++;
@@ -57,15 +72,21 @@ export class RunMail {
     this.#isReading = false;
   }
 
-  /** The events of what is new among `items`, in order. */
-  read(items: readonly MailItem[]): (SignalReceived | CancelRequested)[] {
-    const events: (SignalReceived | CancelRequested)[] = [];
+  /** What is new among `items`, in order. The first update is for code that has begun: what comes after it, too. */
+  read(items: readonly MailItem[]): ReadMail[] {
+    const news: ReadMail[] = [];
     for (const { mail, kind, name, mailId, payload } of items) {
       if (mail <= this.#known) continue;
       this.#known = mail;
-      if (kind === "cancel") events.push({ type: "CancelRequested", mail, reason: name });
-      else events.push({ type: "SignalReceived", name, signalId: mailId, mail, payload, isEarly: this.#isEarly });
+      if (kind === "cancel") news.push({ event: { type: "CancelRequested", mail, reason: name } });
+      else if (kind === "update") {
+        this.#isEarly = false;
+        news.push({ undecided: { updateId: updateIdOf(mailId), name, mail, input: payload } });
+      } else {
+        const isEarly = this.#isEarly;
+        news.push({ event: { type: "SignalReceived", name, signalId: mailId, mail, payload, isEarly } });
+      }
     }
-    return events;
+    return news;
   }
 }

@@ -6,6 +6,7 @@ import {
   type Event,
   type EventType,
   type HistoryEvent,
+  type RunStarted,
   type TimerDue,
   type UnreadSignal,
 } from "./event.ts";
@@ -30,6 +31,12 @@ export interface StoredEvent extends EventRecord {
 
 const TYPES = new Map<number, EventType>(Object.entries(EVENT_CODES).map(([type, code]) => [code, type as EventType]));
 
+interface StartedData {
+  readonly seed: string;
+  readonly attributes?: Payload;
+  readonly memo?: Payload;
+}
+
 interface Attempted {
   readonly attempt?: number;
   readonly inputHash?: string;
@@ -51,7 +58,7 @@ export function toRecord(event: Event): EventRecord {
         command: null,
         name: event.workflow,
         payload: event.input,
-        data: JSON.stringify({ seed: event.seed }),
+        data: startedData(event),
       };
     case "StepCompleted":
       return {
@@ -98,6 +105,22 @@ export function toRecord(event: Event): EventRecord {
           ...(event.isEarly ? { isEarly: true } : {}),
         }),
       };
+    case "UpdateAccepted":
+      return {
+        type,
+        command: null,
+        name: event.name,
+        payload: event.input,
+        data: JSON.stringify({ updateId: event.updateId, mail: event.mail }),
+      };
+    case "UpdateCompleted":
+      return {
+        type,
+        command: null,
+        name: event.name,
+        payload: event.failure === null ? event.result : JSON.stringify(event.failure),
+        data: JSON.stringify({ updateId: event.updateId, ...(event.failure === null ? {} : { isFailed: true }) }),
+      };
     case "CancelRequested":
       return {
         type,
@@ -106,6 +129,17 @@ export function toRecord(event: Event): EventRecord {
         payload: null,
         data: JSON.stringify({ mail: event.mail, reason: event.reason }),
       };
+    case "PatchMarked":
+      return {
+        type,
+        command: null,
+        name: event.name,
+        payload: null,
+        data: JSON.stringify({ since: event.since, ...(event.isDeprecated ? { isDeprecated: true } : {}) }),
+      };
+    case "AttributesUpserted":
+    case "MemoUpserted":
+      return { type, command: event.command, name: event.name, payload: event.changes, data: null };
     case "RunCompleted":
       return { type, command: null, name: null, payload: event.result, data: unreadData(event.unread) };
     case "RunFailed":
@@ -124,6 +158,15 @@ export function toRecord(event: Event): EventRecord {
   }
 }
 
+function startedData({ seed, attributes = null, memo = null }: RunStarted): string {
+  const data: StartedData = {
+    seed,
+    ...(attributes === null ? {} : { attributes }),
+    ...(memo === null ? {} : { memo }),
+  };
+  return JSON.stringify(data);
+}
+
 function unreadData(unread: readonly UnreadSignal[]): string | null {
   return unread.length === 0 ? null : JSON.stringify({ unread });
 }
@@ -133,9 +176,12 @@ function dataOf<T>(record: EventRecord): Partial<T> {
   return record.data === null ? {} : (JSON.parse(record.data) as Partial<T>);
 }
 
+/** The type of what stands for a failure that could not be read. No thrown error's name has a colon. */
+export const UNREADABLE_FAILURE = "everstep:unreadable";
+
 function failureOf(record: EventRecord): Failure {
   const why = whyUnreadable(record.payload);
-  if (why !== undefined) return { kind: "application", type: "PayloadUnreadable", message: why, retryable: false };
+  if (why !== undefined) return { kind: "application", type: UNREADABLE_FAILURE, message: why, retryable: false };
   return JSON.parse(record.payload ?? "null") as Failure;
 }
 
@@ -154,7 +200,8 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
         at,
         workflow: name,
         input: record.payload,
-        seed: dataOf<{ seed: string }>(record).seed ?? "",
+        seed: "",
+        ...dataOf<StartedData>(record),
       };
     case "StepCompleted": {
       const { attempt = 1, inputHash = null } = dataOf<{ attempt: number; inputHash: string }>(record);
@@ -181,10 +228,28 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
       } = dataOf<{ signalId: string; mail: number; isEarly: boolean }>(record);
       return { type, seq, at, name, signalId, mail, payload: record.payload, isEarly };
     }
+    case "UpdateAccepted": {
+      const { updateId = "", mail = 0 } = dataOf<{ updateId: string; mail: number }>(record);
+      return { type, seq, at, name, updateId, mail, input: record.payload };
+    }
+    case "UpdateCompleted": {
+      const { updateId = "", isFailed = false } = dataOf<{ updateId: string; isFailed: boolean }>(record);
+      const outcome = isFailed
+        ? { result: null, failure: failureOf(record) }
+        : { result: record.payload, failure: null };
+      return { type, seq, at, name, updateId, ...outcome };
+    }
     case "CancelRequested": {
       const { mail = 0, reason = "" } = dataOf<{ mail: number; reason: string }>(record);
       return { type, seq, at, mail, reason };
     }
+    case "PatchMarked": {
+      const { since = 0, isDeprecated = false } = dataOf<{ since: number; isDeprecated: boolean }>(record);
+      return { type, seq, at, name, since, isDeprecated };
+    }
+    case "AttributesUpserted":
+    case "MemoUpserted":
+      return { type, seq, at, command, name, changes: record.payload };
     case "RunCompleted":
       return { type, seq, at, result: record.payload, unread: dataOf<{ unread: UnreadSignal[] }>(record).unread ?? [] };
     case "RunFailed":

@@ -20,5 +20,5 @@ export interface Failure {
   readonly step?: string;
   /** For kind "step": how many attempts it had. */
   readonly attempts?: number;
-  readonly timeout?: "attempt" | "total" | "heartbeat" | "run";
+  readonly timeout?: "attempt" | "total" | "heartbeat" | "run" | "scope";
 }

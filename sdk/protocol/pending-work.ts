@@ -21,11 +21,21 @@ export interface PendingTimerWork {
   readonly fireAt: number | null;
 }
 
+/** A handler of a signal or an update that has begun and not ended. */
+export interface PendingHandler {
+  readonly kind: "signal" | "update";
+  readonly name: string;
+  /** The signal's or update's id. */
+  readonly id: string;
+}
+
 export interface PendingWork {
   readonly steps: readonly PendingStepWork[];
   readonly timers: readonly PendingTimerWork[];
   /** Names of signals that something waits for. */
   readonly signals: readonly string[];
+  /** Handlers under way, in the order in which they began. */
+  readonly handlers: readonly PendingHandler[];
   /** Number of conditions that something waits for. */
   readonly conditions: number;
   /** Delivered signals that nobody has received. */

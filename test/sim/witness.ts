@@ -155,6 +155,8 @@ export class Witness {
         return closed;
       },
       findBlocked: (request) => store.findBlocked(request),
+      findExpired: (request) => store.findExpired(request),
+      deleteRuns: (runIds) => store.deleteRuns(runIds),
       forgetLeftovers: () => store.forgetLeftovers(),
       startRuns: async (requests) => {
         const outcomes = await store.startRuns(requests);
@@ -189,7 +191,10 @@ export class Witness {
       },
       findRun: (ref) => store.findRun(ref),
       listRuns: (request) => store.listRuns(request),
+      countRuns: (request) => store.countRuns(request),
       readHistory: (runId, afterSeq, limit) => store.readHistory(runId, afterSeq, limit),
+      readUpdates: (looks) => store.readUpdates(looks),
+      readEventsOfType: (runIds, type) => store.readEventsOfType(runIds, type),
       readOutcomes: (runIds) => store.readOutcomes(runIds),
       askQuery: (request) => store.askQuery(request),
       takeAnswer: (queryId) => store.takeAnswer(queryId),
@@ -245,6 +250,7 @@ export class Witness {
       if (turn.notBefore !== null && this.#options.now() < turn.notBefore) {
         this.#complain("early", runId, `a turn landed ${turn.notBefore - this.#options.now()} ms early`);
       }
+      for (const { mail } of turn.refusals) entry?.chronicle.refuse(mail);
       if (turn.close !== null) {
         const mail = await this.#options.truth.readMail([{ runId, after: turn.takenMail }], 1);
         if (mail.length > 0) this.#complain("closed over mail", runId, `mail ${mail[0]?.mail} was not taken`);

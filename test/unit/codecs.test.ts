@@ -17,7 +17,14 @@ import {
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { CodecChain, MAX_ENCODED_LENGTH } from "../../runtime/codecs/codec-chain.ts";
-import { answerPlace, codeEvent, heartbeatPlace, mailPlace, queryPlace } from "../../runtime/codecs/payload-places.ts";
+import {
+  answerPlace,
+  codeEvent,
+  heartbeatPlace,
+  mailPlace,
+  queryPlace,
+  refusalPlace,
+} from "../../runtime/codecs/payload-places.ts";
 import { systemClock } from "../../runtime/world/system.ts";
 import { toRecord } from "../../sdk/protocol/event-record.ts";
 import { decodePayload, encodePayload, type Payload } from "../../sdk/protocol/payload.ts";
@@ -27,7 +34,10 @@ import { ManualClock } from "../support/manual-clock.ts";
 
 const chainOf = (...codecs: PayloadCodec[]) => new CodecChain(codecs, systemClock);
 const sealed = () => chainOf(encryption({ keys: KEYS, currentKeyId: "new" }));
-const place = mailPlace({ runId: "01JZ0000000000000000000000" }, { mailId: "signal:1", name: "approve" });
+const place = mailPlace(
+  { runId: "01JZ0000000000000000000000" },
+  { kind: "signal", mailId: "signal:1", name: "approve" },
+);
 const UNREADABLE = { code: "PAYLOAD_UNREADABLE", retryable: false };
 
 /** Texts that the runtime stores: JSON without raw control characters, of any size and repetition. */
@@ -44,12 +54,16 @@ const payloads = fc
 /** Every kind of place there is; equal ones have equal bindings. */
 const ids = fc.constantFrom("a", "b", "c");
 const numbers = fc.integer({ min: 1, max: 3 });
+const kinds = fc.constantFrom("signal" as const, "update" as const);
 const places: fc.Arbitrary<PayloadPlace> = fc.oneof(
-  fc.record({ mailId: ids, name: ids, runId: ids }).map(({ runId, ...mail }) => mailPlace({ runId }, mail)),
   fc
-    .record({ mailId: ids, name: ids, workflowId: ids })
+    .record({ kind: kinds, mailId: ids, name: ids, runId: ids })
+    .map(({ runId, ...mail }) => mailPlace({ runId }, mail)),
+  fc
+    .record({ kind: kinds, mailId: ids, name: ids, workflowId: ids })
     .map(({ workflowId, ...mail }) => mailPlace({ workflowId }, mail)),
   fc.tuple(ids, numbers, numbers).map((parts) => heartbeatPlace(...parts)),
+  fc.tuple(ids, numbers).map((parts) => refusalPlace(...parts)),
   fc.record({ runId: ids, queryId: ids, name: ids }).map(queryPlace),
   ids.map(answerPlace),
 );
@@ -361,7 +375,7 @@ describe("offloading", () => {
     expect(String(encoded).length).toBeLessThan(150);
     expect([...store.blobs.keys()]).toEqual([expect.stringMatching(/^01JZ0{22}\/[0-9a-f]{64}$/)]);
     expect(await offloading(store).decode(encoded, place)).toBe(large);
-    const hostile = mailPlace({ workflowId: "../../etc" }, { mailId: "signal:1", name: "approve" });
+    const hostile = mailPlace({ workflowId: "../../etc" }, { kind: "signal", mailId: "signal:1", name: "approve" });
     await offloading(store).encode(large, hostile);
     for (const key of store.blobs.keys()) expect(key).toMatch(/^[0-9A-Za-z-]+\/[0-9a-f]{64}$/);
   });

@@ -16,6 +16,7 @@ const parked: RunDetail = {
   startedAt: NOW - 60_000,
   closedAt: null,
   deadlineAt: null,
+  data: { attributes: {}, memo: {} },
   events: 3,
   epoch: 1,
   ownerId: null,
@@ -26,7 +27,7 @@ const parked: RunDetail = {
   now: NOW,
 };
 
-const nothing: PendingWork = { steps: [], timers: [], signals: [], conditions: 0, unreadSignals: [] };
+const nothing: PendingWork = { steps: [], timers: [], signals: [], handlers: [], conditions: 0, unreadSignals: [] };
 
 test("a closed run says how it ended", () => {
   expect(summarize({ ...parked, status: "completed" }, null)).toBe("The run is completed.");

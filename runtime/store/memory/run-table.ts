@@ -3,9 +3,11 @@
 // fall, and closed for good.
 
 import { invariant } from "../../../sdk/protocol/errors.ts";
-import { EVENT_CODES } from "../../../sdk/protocol/event.ts";
+import { isClosingCode } from "../../../sdk/protocol/event.ts";
 import type { EventRecord } from "../../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
+import type { UpdateRefusal } from "../../../sdk/protocol/update-refusal.ts";
+import { changesIn, type DataChange, hasChanges } from "../run-data.ts";
 import { type MailItem, type RunRef, SUSPECT_FROM_CRASHES } from "../store.ts";
 import { OrderedHeap } from "./ordered-heap.ts";
 import { type Head, headOf, type StoredRun } from "./stored-run.ts";
@@ -18,7 +20,8 @@ interface DueRuns {
 
 export class RunTable {
   readonly #runs = new Map<string, StoredRun>();
-  readonly #inOrder: StoredRun[] = [];
+  #inOrder: StoredRun[] = [];
+  #started = 0;
   readonly #byWorkflowId = new Map<string, StoredRun[]>();
   readonly #byOwner = new Map<string, Set<StoredRun>>();
   readonly #blocked = new Map<string, Set<StoredRun>>();
@@ -71,7 +74,8 @@ export class RunTable {
     invariant(!this.#runs.has(runId), "a run id is given once", { runId });
     const siblings = this.#byWorkflowId.get(workflowId) ?? [];
     invariant(siblings.at(-1)?.head == null, "a workflow id has one open run", { runId, workflowId });
-    const stored: StoredRun = { ...run, ordinal: this.#inOrder.length };
+    const stored: StoredRun = { ...run, ordinal: this.#started };
+    this.#started += 1;
     this.#runs.set(runId, stored);
     this.#inOrder.push(stored);
     siblings.push(stored);
@@ -103,9 +107,18 @@ export class RunTable {
       const last = run.history.at(-1);
       const seq = run.history.length + 1;
       invariant((last?.seq ?? 0) + 1 === seq, "a history has no gaps", { runId: run.runId, seq });
-      invariant(last === undefined || !isClosingType(last.type), "nothing follows the end", { runId: run.runId, seq });
+      invariant(last === undefined || !isClosingCode(last.type), "nothing follows the end", { runId: run.runId, seq });
       run.history.push(Object.freeze({ seq, at, type, command, name, payload, data }));
       run.tags.push(tag);
+    }
+    if (hasChanges(records)) this.keepData(run, changesIn(records));
+  }
+
+  /** Beside the history that says so. */
+  keepData(run: StoredRun, changes: readonly DataChange[]): void {
+    for (const { kind, name, rows } of changes) {
+      if (rows.length === 0) run.data.delete(`${kind} ${name}`);
+      else run.data.set(`${kind} ${name}`, rows);
     }
   }
 
@@ -113,11 +126,24 @@ export class RunTable {
   close(run: StoredRun, status: ClosedStatus, at: number): void {
     const last = run.history.at(-1);
     invariant(run.closed === null, "a run is closed once", { runId: run.runId });
-    invariant(last !== undefined && isClosingType(last.type), "a closing event ends a run", { runId: run.runId });
+    invariant(last !== undefined && isClosingCode(last.type), "a closing event ends a run", { runId: run.runId });
     this.#unindex(run);
     if (run.deadlineAt !== null) this.#deadlines.remove(run);
     run.closed = Object.freeze({ status, at });
     run.head = null;
+  }
+
+  /** As if they had never been. */
+  remove(runs: ReadonlySet<StoredRun>): void {
+    if (runs.size === 0) return;
+    this.#inOrder = this.#inOrder.filter((run) => !runs.has(run));
+    for (const run of runs) {
+      invariant(run.closed !== null, "an open run is never deleted", { runId: run.runId });
+      this.#runs.delete(run.runId);
+      const siblings = (this.#byWorkflowId.get(run.workflowId) ?? []).filter((other) => other !== run);
+      if (siblings.length === 0) this.#byWorkflowId.delete(run.workflowId);
+      else this.#byWorkflowId.set(run.workflowId, siblings);
+    }
   }
 
   putMail(run: StoredRun, item: Omit<MailItem, "mail" | "runId">): void {
@@ -126,6 +152,14 @@ export class RunTable {
     const mail = run.mailbox.length + 1;
     run.mailIds.add(mailId);
     run.mailbox.push(Object.freeze({ runId: run.runId, mail, kind, mailId, name, payload }));
+  }
+
+  /** Keeps why an update was not taken, with its mail. */
+  refuse(run: StoredRun, mail: number, refusal: UpdateRefusal): void {
+    const { runId } = run;
+    invariant(run.mailbox[mail - 1]?.kind === "update", "what is refused is an update", { runId, mail });
+    invariant(mail <= headOf(run).takenMail, "what is refused is out of the mailbox", { runId, mail });
+    run.refusals.set(mail, refusal);
   }
 
   /** Makes a run that nobody holds due by now. */
@@ -157,10 +191,6 @@ export class RunTable {
     }
     return headOf(run).crashCount >= SUSPECT_FROM_CRASHES ? due.suspect : due.sound;
   }
-}
-
-function isClosingType(type: number): boolean {
-  return type >= EVENT_CODES.RunCompleted;
 }
 
 function isDueBefore(a: StoredRun, b: StoredRun): boolean {

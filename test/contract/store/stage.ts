@@ -166,7 +166,7 @@ export function startRequest(request: Partial<StartRequest> = {}): StartRequest 
     onReuse: "allow",
     delayMs: 0,
     timeoutMs: null,
-    signal: null,
+    mail: null,
     claim: null,
     ...request,
   };
@@ -194,6 +194,7 @@ export function turnOf(run: ClaimedRun, turn: Partial<AppendTurn> = {}, ...event
     tag: randomUUID(),
     base,
     events: records,
+    refusals: [],
     takenMail: run.takenMail,
     notBefore: null,
     close: null,

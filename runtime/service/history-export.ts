@@ -1,0 +1,76 @@
+// A run's history as a file. The history is read first and the mail after it: what was taken in between stands among the
+// mail, so the file is a moment of the run, however long the reading takes.
+
+import { EVENT_CODES } from "../../sdk/protocol/event.ts";
+import { fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts";
+import {
+  HISTORY_FORMAT,
+  HISTORY_VERSION,
+  type HistoryFile,
+  type UntakenMail,
+} from "../../sdk/protocol/history-file.ts";
+import { refuseUnreadable } from "../../sdk/protocol/payload-encoded.ts";
+import { refuseUnreadableEvent } from "../../sdk/protocol/readable-event.ts";
+import type { RunDetail, Store } from "../store/store.ts";
+
+const EVENTS_PER_PAGE = 500;
+const MAIL_PER_PAGE = 500;
+
+/** Payloads are in plain form. Rejects with PAYLOAD_UNREADABLE where one of them cannot be read. */
+export async function exportRun(store: Pick<Store, "readHistory" | "readMail">, run: RunDetail): Promise<HistoryFile> {
+  const { runId, workflow, workflowId, queue, startedAt, closedAt, deadlineAt } = run;
+  const events: StoredEvent[] = [];
+  for (;;) {
+    const page = await store.readHistory(runId, events.length, EVENTS_PER_PAGE);
+    for (const record of page) refuseHalfRead(record, workflowId);
+    events.push(...page);
+    if (page.length < EVENTS_PER_PAGE) break;
+  }
+  const mail = closedAt === null ? await untakenMail(store, run, takenMailIn(events)) : [];
+  return {
+    format: HISTORY_FORMAT,
+    version: HISTORY_VERSION,
+    workflow,
+    workflowId,
+    runId,
+    queue,
+    startedAt,
+    closedAt,
+    deadlineAt,
+    events,
+    mail,
+  };
+}
+
+function refuseHalfRead(record: StoredEvent, workflowId: string): void {
+  refuseUnreadable(record.payload, `Event ${record.seq} of run ${workflowId}`);
+  const event = fromRecord(record);
+  if (event !== undefined) refuseUnreadableEvent(event, workflowId);
+}
+
+const { SignalReceived, CancelRequested, UpdateAccepted } = EVENT_CODES;
+const TAKES_MAIL: readonly number[] = [SignalReceived, CancelRequested, UpdateAccepted];
+
+function takenMailIn(events: readonly StoredEvent[]): number {
+  let taken = 0;
+  for (const record of events) {
+    const event = TAKES_MAIL.includes(record.type) ? fromRecord(record) : undefined;
+    if (event !== undefined && "mail" in event) taken = Math.max(taken, event.mail);
+  }
+  return taken;
+}
+
+async function untakenMail(
+  store: Pick<Store, "readMail">,
+  { runId, workflowId }: RunDetail,
+  taken: number,
+): Promise<UntakenMail[]> {
+  const found: UntakenMail[] = [];
+  for (let after = taken; ; ) {
+    const page = await store.readMail([{ runId, after }], MAIL_PER_PAGE);
+    for (const { mail, payload } of page) refuseUnreadable(payload, `Mail ${mail} of run ${workflowId}`);
+    found.push(...page.map(({ mail, kind, mailId, name, payload }) => ({ mail, kind, mailId, name, payload })));
+    if (page.length < MAIL_PER_PAGE) return found;
+    after = page.at(-1)?.mail ?? after;
+  }
+}
