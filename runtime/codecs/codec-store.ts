@@ -244,6 +244,10 @@ export class CodecStore implements Store {
     return Promise.all(traces.map((trace, index) => this.codecs.decodeTrace(looks[index]?.runId ?? "", trace)));
   }
 
+  missingRuns(runIds: readonly string[]) {
+    return this.#kept.missingRuns(runIds);
+  }
+
   async askQuery(request: QueryRequest) {
     await this.#kept.askQuery({ ...request, input: await this.codecs.encode(request.input, queryPlace(request)) });
   }

@@ -84,6 +84,8 @@ export class Service implements FrontDoor {
   readonly #closing = new AbortController();
   readonly #starts: Batcher<StartRequest, StartOutcome>;
   readonly #mail: Batcher<MailRequest, MailOutcome>;
+  /** Whether runs are there, asked for many callers at once. */
+  readonly #existence: Batcher<string, boolean>;
   readonly #outcomes: OutcomeWaiter;
   readonly #locals: LocalWorkers;
   readonly #encodedMail = new InOrder();
@@ -110,6 +112,14 @@ export class Service implements FrontDoor {
       clock,
       most: STARTS_PER_BATCH,
       send: (requests) => insist(this.#insistence, () => kept.sendMail(requests)),
+    });
+    this.#existence = new Batcher({
+      clock,
+      most: STARTS_PER_BATCH,
+      send: async (runIds) => {
+        const missing = new Set(await insist(this.#insistence, () => store.missingRuns(runIds)));
+        return runIds.map((runId) => !missing.has(runId));
+      },
     });
     // Workers here tell of outcomes, and are told of mail, in plain form: with codecs both go by way of the store.
     const told = this.#codecs === undefined ? locals : new LocalWorkers();
@@ -409,7 +419,7 @@ export class Service implements FrontDoor {
   async #await(to: RunReference, runId: string, timeoutMs: number | null): Promise<StoredOutcome> {
     // Started just now it is there; later it may have been deleted, and nobody would ever tell of its end.
     const isFresh = "runId" in to && to.isStarted === true && this.#world.clock.now() - decodeTime(runId) < FRESH_MS;
-    if ("runId" in to && !isFresh) await this.#find(to);
+    if ("runId" in to && !isFresh && !(await this.#existence.ask(runId))) throw notFound(runId);
     const { clock } = this.#world;
     return new Promise((resolve, reject) => {
       let cancelTimer = () => {};

@@ -443,6 +443,8 @@ export interface ClientStore {
   ): Promise<ReadonlyMap<string, { readonly status: ClosedStatus; readonly event: StoredEvent }>>;
   /** In order of the looks. */
   readUpdates(looks: readonly UpdateLook[]): Promise<readonly UpdateTrace[]>;
+  /** Those of the ids that name no run here. */
+  missingRuns(runIds: readonly string[]): Promise<readonly string[]>;
   askQuery(request: QueryRequest): Promise<void>;
   /** The answer, once there is one; taking it removes the question. */
   takeAnswer(queryId: string): Promise<QueryAnswer | null>;

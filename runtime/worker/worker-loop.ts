@@ -151,7 +151,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
       pollMs: settings.pollMs,
       workerId,
       isTrusted,
-      room: () => Math.min(this.#room(), this.#roomForClaims()),
+      room: () => Math.min(this.#roomBesideStarts(), this.#roomForClaims()),
       hasSuspect: () => this.#suspects.size > 0,
       accept: (run, history) => this.#accept(run, history),
     });
@@ -292,6 +292,12 @@ export class WorkerLoop implements RunHost, LocalWorker {
 
   #room(): number {
     return this.#phase === "running" && !this.#isFull() ? this.#parts.settings.maxLiveRuns - this.#runs.size : 0;
+  }
+
+  /** Room that claims leave: what is started here goes on here, also while thousands fall due. */
+  #roomBesideStarts(): number {
+    const { locals, settings } = this.#parts;
+    return this.#room() - (locals === undefined ? 0 : Math.floor(settings.maxLiveRuns * KEPT_FOR_STARTS));
   }
 
   /**
@@ -509,14 +515,14 @@ export class WorkerLoop implements RunHost, LocalWorker {
 
   #remove(run: LiveRun, why: string): void {
     if (!run.isOurs) return;
-    const wasFull = this.#isFull();
+    const hadRoom = this.#roomBesideStarts() > 0;
     run.drop(() => new EverstepError("LEASE_LOST", `Run ${run.facts.workflowId} is no longer executed here: ${why}.`));
     this.#liveBytes -= run.bytes;
     this.#turns.drop(run.engine);
     this.#parker.busy(run);
     this.#suspects.delete(run);
     if (this.#runs.get(run.runId) === run) this.#runs.delete(run.runId);
-    if (wasFull) this.#claimer.wake();
+    if (!hadRoom) this.#claimer.wake();
     if (this.#runs.size === 0) this.#onEmpty?.();
   }
 
@@ -536,6 +542,8 @@ export class WorkerLoop implements RunHost, LocalWorker {
 const LEFTOVERS_EVERY_MS = 60_000;
 const ABORT_GRACE_MS = 1_000;
 const RELEASE_GRACE_MS = 5_000;
+/** Of the room for runs, the part that is for starts of this process alone. */
+const KEPT_FOR_STARTS = 0.1;
 /** Claims whose runs may be busy at once. */
 const CLAIMS_AHEAD = 2;
 /** From this part of a bound on, quiet runs leave without lingering. */
