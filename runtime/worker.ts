@@ -164,6 +164,7 @@ function settingsIn(options: WorkerOptions): Partial<WorkerSettings> {
     redisKeyPrefix,
     pools,
     isPooled,
+    codecs,
     log,
     logLevel,
     ...settings

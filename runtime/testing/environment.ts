@@ -7,6 +7,7 @@ import { type Duration, toMs } from "../../sdk/protocol/duration.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { DEFAULT_QUEUE } from "../../sdk/protocol/run.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
+import type { PayloadCodec } from "../codecs/payload-codec.ts";
 import { requireNodeRelease } from "../node-release.ts";
 import type { MemoryTransaction } from "../store/memory/memory-store.ts";
 import { checkedWorkflows } from "../worker/checked-workflows.ts";
@@ -21,6 +22,8 @@ export interface TestEnvironmentOptions {
   readonly workflows: readonly AnyWorkflow[];
   /** What time it is at first: a `Date`, or ms since the epoch. Default: the real time. */
   readonly startAt?: Date | number;
+  /** What payloads go through on their way into the store and back, as for workers and clients. Default none. */
+  readonly codecs?: readonly PayloadCodec[];
   /** Where log lines go. Default: nowhere. */
   readonly log?: Log;
   /** Queues whose runs are executed. Default `["default"]`. */
@@ -107,6 +110,7 @@ export async function openLaboratory(
     log: options.log ?? SILENT,
     queues: options.queues ?? [DEFAULT_QUEUE],
     transaction: options.transaction,
+    codecs: options.codecs ?? [],
     onlyMockedSteps: options.onlyMockedSteps ?? false,
     interceptors: checkedInterceptors(options.interceptors),
   };

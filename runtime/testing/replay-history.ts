@@ -4,6 +4,7 @@
 import { checkedInterceptors, type Interceptor } from "../../sdk/client/interceptors.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import type { HistoryEvent } from "../../sdk/protocol/event.ts";
+import { refuseUnreadableEvent } from "../../sdk/protocol/readable-event.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 import { RunEngine } from "../replay/engine.ts";
 import { TurnLoop } from "../replay/turn-loop.ts";
@@ -61,6 +62,7 @@ export function replayingOf(
     const message = `This history is one of workflow "${first.workflow}" and cannot be replayed against "${workflow.name}": runs find their code by name.`;
     throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "history" } });
   }
+  for (const event of events) refuseUnreadableEvent(event, run.workflowId);
   installGuards();
   const end = catchUnhandledErrors();
   const turns = new TurnLoop(systemClock.afterDrain);

@@ -135,6 +135,11 @@ export class StepRunner {
         step.report(endOf(error));
         return;
       }
+      // Rolled back before the commit, because the result could not be encoded: the step is made again, here or elsewhere.
+      if (isEverstepError(error, "CODEC_FAILED")) {
+        await pause(this.world.clock, BEGIN_AGAIN_AFTER_MS * (0.5 + this.world.chance.float()));
+        return run.giveBack("the result of a transaction could not be encoded");
+      }
       // The answer to COMMIT was lost. Giving the run back waits for the row lock the transaction may still hold, so
       // whoever claims the run next loads a history that has the event for good, or will never have it.
       run.giveBack("the answer to a transaction's commit was lost");

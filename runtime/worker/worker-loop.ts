@@ -19,6 +19,7 @@ import type { LocalWorker, LocalWorkers } from "../service/local-workers.ts";
 import {
   type Claim,
   type ClaimedRun,
+  codecsOf,
   type LoadedHistory,
   type MailItem,
   type RetentionRule,
@@ -33,6 +34,7 @@ import { Claimer } from "./claimer.ts";
 import { Committer } from "./committer.ts";
 import { diagnose } from "./diagnosis.ts";
 import { HeartbeatKeeper } from "./heartbeat-keeper.ts";
+import { HistoryOpener } from "./history-opener.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { LiveRun, type RunHost } from "./live-run.ts";
 import { MailCarrier } from "./mail-carrier.ts";
@@ -89,6 +91,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
   readonly #heartbeats: HeartbeatKeeper;
   readonly #keeper: LeaseKeeper;
   readonly #claimer: Claimer;
+  readonly #opener: HistoryOpener | undefined;
   readonly #mail: MailCarrier;
   readonly #parker: Parker;
   readonly #queries: QueryDesk;
@@ -139,8 +142,11 @@ export class WorkerLoop implements RunHost, LocalWorker {
       onLapse: () => this.#dropAll(),
       onTrust: (id) => this.#trusted(id),
     });
+    const codecs = codecsOf(store);
+    this.#opener = codecs === undefined ? undefined : new HistoryOpener({ codecs, world, block: this.#blockUnread });
     this.#claimer = new Claimer({
-      store,
+      // Histories are decoded run by run, once they are here: see `HistoryOpener`.
+      store: codecs?.kept ?? store,
       world,
       storeClock,
       queues: settings.queues,
@@ -264,6 +270,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     await Promise.all([this.#claimer.stop(), this.#queries.stop(), ...this.#sweeps.map((sweep) => sweep.stop())]);
     this.#parker.stop();
+    this.#opener?.stop();
     for (const run of [...this.#runs.values()]) {
       run.handOver();
       if (run.canBeReleased) this.giveBack(run, "this worker stops");
@@ -334,8 +341,15 @@ export class WorkerLoop implements RunHost, LocalWorker {
     this.#runs.get(facts.runId)?.lost();
     this.#runs.set(facts.runId, run);
     if (facts.crashCount > SUSPECT_FROM_CRASHES) this.#suspects.add(run);
-    run.open(history);
+    if (this.#opener === undefined) run.open(history);
+    else void this.#opener.open(run, history);
   }
+
+  // This process may find what blocked the run gone, without any change of its code: it tries again.
+  readonly #blockUnread = (run: LiveRun, reason: BlockedReason, mayPass: boolean): void => {
+    this.block(run, reason);
+    if (mayPass) this.#tried.delete(run.runId);
+  };
 
   #engine(name: string, run: RunFacts, recordsCallSites: boolean): RunEngine | undefined {
     const workflow = this.#workflows.get(name);

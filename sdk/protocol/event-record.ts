@@ -13,6 +13,7 @@ import {
 import type { Failure } from "./failure.ts";
 import type { RunHeaders } from "./headers.ts";
 import type { Payload } from "./payload.ts";
+import { whyUnreadable } from "./payload-encoded.ts";
 
 export interface EventRecord {
   readonly type: number;
@@ -178,7 +179,12 @@ function dataOf<T>(record: EventRecord): Partial<T> {
   return record.data === null ? {} : (JSON.parse(record.data) as Partial<T>);
 }
 
+/** The type of what stands for a failure that could not be read. No thrown error's name has a colon. */
+export const UNREADABLE_FAILURE = "everstep:unreadable";
+
 function failureOf(record: EventRecord): Failure {
+  const why = whyUnreadable(record.payload);
+  if (why !== undefined) return { kind: "application", type: UNREADABLE_FAILURE, message: why, retryable: false };
   return JSON.parse(record.payload ?? "null") as Failure;
 }
 

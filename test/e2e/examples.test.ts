@@ -137,6 +137,17 @@ test("traced: the attempts of a run's steps belong to the request that started i
   });
 });
 
+test("encryption: a run goes on under a new key, and no word of it is readable in the database", async () => {
+  const { lines, stderr, code } = await example("encryption");
+  expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
+  const envelope = expect.stringMatching(/^\{"\$everstep":"encoded","by":\["aes-256-gcm"\]/);
+  expect(lines).toEqual([
+    "result: Ann Ash, born in 1980: a cold",
+    ...[envelope, envelope, envelope, envelope],
+    "no word is readable",
+  ]);
+});
+
 test("changed: who is past the change goes the old way, all others the new one", async () => {
   const { lines, stderr, code } = await example("changed");
   expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
