@@ -1,6 +1,6 @@
 // What is said of a step from outside, as it travels through the mailbox: mail of kind "stepReport", named after the step.
 
-import type { Payload } from "../../sdk/protocol/payload.ts";
+import { decodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import type { StepOutcome } from "../../sdk/protocol/step-outcome.ts";
 
 /** Which attempt is meant, and the hash of the secret in its token: only who was given the token, or reads the history, has it. */
@@ -16,9 +16,9 @@ export function encodeReport(report: StepReport): Payload {
   return JSON.stringify(report);
 }
 
-/** It was written by `encodeReport`. */
+/** It was written by `encodeReport`. Throws PAYLOAD_UNREADABLE when a codec could not read it back. */
 export function decodeReport(payload: Payload): StepReport {
-  return JSON.parse(payload ?? "null") as StepReport;
+  return decodePayload(payload, "a report on a step, from outside") as StepReport;
 }
 
 const REPORT = "step:";

@@ -4,6 +4,7 @@
 import { invariant } from "../../sdk/protocol/errors.ts";
 import type { StepAttemptFailed, StepCompleted, StepFailed, StepReported } from "../../sdk/protocol/event.ts";
 import { fromFailure, TimeoutFailure } from "../../sdk/protocol/failures.ts";
+import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { Deferral, PendingCommand, PendingStep } from "../replay/pending.ts";
 import { isSameVerifier } from "../service/step-token.ts";
 import type { StepReport } from "../store/step-report.ts";
@@ -16,7 +17,8 @@ export interface ReportMail {
   readonly reportId: string;
   /** The step's name. */
   readonly name: string;
-  readonly report: StepReport;
+  /** Stored form. */
+  readonly report: Payload;
 }
 
 export type DeferredEvent = StepCompleted | StepFailed | StepAttemptFailed | StepReported;
@@ -64,7 +66,8 @@ export function timedOut(pending: PendingStep, error: Error, { now, chance }: No
  * this attempt's. `pending`: the command it names, if the code still waits for it.
  */
 export function heard(
-  { mail, reportId, name, report }: ReportMail,
+  { mail, reportId, name }: ReportMail,
+  report: StepReport,
   pending: PendingCommand | undefined,
   { now, chance }: Now,
 ): DeferredEvent {

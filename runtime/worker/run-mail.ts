@@ -3,7 +3,7 @@
 
 import type { CancelRequested, SignalReceived } from "../../sdk/protocol/event.ts";
 import { updateIdOf } from "../store/mail-id.ts";
-import { decodeReport, reportIdOf } from "../store/step-report.ts";
+import { reportIdOf } from "../store/step-report.ts";
 import type { MailItem } from "../store/store.ts";
 import type { ReportMail } from "./deferred-step.ts";
 import type { UndecidedUpdate } from "./outbox.ts";
@@ -88,7 +88,7 @@ export class RunMail {
         news.push({ undecided: { updateId: updateIdOf(mailId), name, mail, input: payload } });
       } else if (kind === "stepReport") {
         this.#isEarly = false;
-        news.push({ undecided: { mail, reportId: reportIdOf(mailId), name, report: decodeReport(payload) } });
+        news.push({ undecided: { mail, reportId: reportIdOf(mailId), name, report: payload } });
       } else {
         const isEarly = this.#isEarly;
         news.push({ event: { type: "SignalReceived", name, signalId: mailId, mail, payload, isEarly } });

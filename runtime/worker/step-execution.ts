@@ -2,6 +2,7 @@
 
 import type { Event } from "../../sdk/protocol/event.ts";
 import { CanceledFailure } from "../../sdk/protocol/failures.ts";
+import type { RunHeaders } from "../../sdk/protocol/headers.ts";
 import { encodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { HANDED_OFF } from "../../sdk/workflow/deferred.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
@@ -52,6 +53,10 @@ export class RunningStep implements StepExecution, AttemptOptions {
 
   get run(): LiveRun["facts"] {
     return this.#run.facts;
+  }
+
+  get headers(): RunHeaders {
+    return this.#run.engine.headers;
   }
 
   get clock(): Clock {

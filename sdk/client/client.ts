@@ -3,6 +3,7 @@
 import { type AttributeChanges, decodeAttributes, encodeAttributes, mergeAttributes } from "../protocol/attributes.ts";
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError, invariant } from "../protocol/errors.ts";
+import type { RunHeaders } from "../protocol/headers.ts";
 import { decodeMemoChanges, encodeMemo, mergeMemo } from "../protocol/memo.ts";
 import type { Payload } from "../protocol/payload.ts";
 import { OPEN_STATUSES, type PatchedRun, type RunSummary } from "../protocol/run.ts";
@@ -10,6 +11,8 @@ import type { SignalDefinition } from "../workflow/signal.ts";
 import type { UpdateDefinition } from "../workflow/update.ts";
 import type { Workflow } from "../workflow/workflow.ts";
 import type { CountedGroup, FrontDoor, PrunedRuns, StartCall } from "./front-door.ts";
+import { interceptedDoor } from "./intercepted-door.ts";
+import type { Interceptor } from "./interceptors.ts";
 import { filterCall, orderCall, type RunFilter, type RunOrder } from "./run-filter.ts";
 import { encodeChecked, RunHandle, signalCall, updateCall } from "./run-handle.ts";
 import { completion, failing, heartbeat, type StepReportOptions } from "./step-reports.ts";
@@ -34,6 +37,11 @@ interface StartSettings {
   readonly attributes?: AttributeChanges | undefined;
   /** Values to be shown with the run, by key: at most 100 keys and 40 KiB. */
   readonly memo?: Readonly<Record<string, unknown>> | undefined;
+  /**
+   * What the run carries along for its code, its steps and interceptors: strings by name, at most 16 and 8 KiB in all, the
+   * same for ever. A call that uses an open run instead of starting one changes nothing about that run's. Default: none.
+   */
+  readonly headers?: RunHeaders | undefined;
 }
 
 /** `input` is required unless the workflow takes none. */
@@ -93,8 +101,8 @@ export interface PatchPage {
 export class WorkflowClient {
   readonly #door: FrontDoor;
 
-  constructor(door: FrontDoor) {
-    this.#door = door;
+  constructor(door: FrontDoor, interceptors: readonly Interceptor[] = []) {
+    this.#door = interceptedDoor(door, interceptors);
   }
 
   /**
@@ -295,6 +303,7 @@ function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: St
     update: null,
     attributes: options.attributes === undefined ? null : startAttributes(options.attributes),
     memo: options.memo === undefined ? null : startMemo(options.memo),
+    headers: options.headers,
   };
 }
 

@@ -13,7 +13,9 @@ import {
   type UnreadSignal,
 } from "./event.ts";
 import type { Failure } from "./failure.ts";
+import type { RunHeaders } from "./headers.ts";
 import type { Payload } from "./payload.ts";
+import { whyUnreadable } from "./payload-encoded.ts";
 
 export interface EventRecord {
   readonly type: number;
@@ -36,6 +38,7 @@ interface StartedData {
   readonly seed: string;
   readonly attributes?: Payload;
   readonly memo?: Payload;
+  readonly headers?: RunHeaders;
 }
 
 interface Reported {
@@ -199,11 +202,12 @@ export function toRecord(event: Event): EventRecord {
   }
 }
 
-function startedData({ seed, attributes = null, memo = null }: RunStarted): string {
+function startedData({ seed, attributes = null, memo = null, headers }: RunStarted): string {
   const data: StartedData = {
     seed,
     ...(attributes === null ? {} : { attributes }),
     ...(memo === null ? {} : { memo }),
+    ...(headers === undefined ? {} : { headers }),
   };
   return JSON.stringify(data);
 }
@@ -217,7 +221,12 @@ function dataOf<T>(record: EventRecord): Partial<T> {
   return record.data === null ? {} : (JSON.parse(record.data) as Partial<T>);
 }
 
+/** The type of what stands for a failure that could not be read. No thrown error's name has a colon. */
+export const UNREADABLE_FAILURE = "everstep:unreadable";
+
 function failureOf(record: EventRecord): Failure {
+  const why = whyUnreadable(record.payload);
+  if (why !== undefined) return { kind: "application", type: UNREADABLE_FAILURE, message: why, retryable: false };
   return JSON.parse(record.payload ?? "null") as Failure;
 }
 

@@ -2,6 +2,7 @@
 
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError } from "../protocol/errors.ts";
+import type { RunHeaders } from "../protocol/headers.ts";
 import { assertName } from "../protocol/names.ts";
 import { encodePayload, hashPayload } from "../protocol/payload.ts";
 import { normalizeRetry, type RetryOptions, type RetryPolicy } from "../protocol/retry-policy.ts";
@@ -40,6 +41,8 @@ export interface StepContext {
    * Throws ARGUMENT_INVALID in a transaction.
    */
   completeLater<Result>(): Deferred<Result>;
+  /** What the run was started with: see `workflowInfo().headers`. */
+  readonly headers: RunHeaders;
   readonly log: WorkflowLog;
 }
 

@@ -131,4 +131,9 @@ export const handedOff = workflow("handedOff", async () => {
   return [first, second];
 });
 
-export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told, handedOff];
+export const carried = workflow("carried", async () => {
+  const inStep = await step("look", ({ headers }) => headers);
+  return [inStep, workflowInfo().headers];
+});
+
+export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told, carried, handedOff];

@@ -57,6 +57,7 @@ export function remoteStore(server: Store, route: Route): Store {
     readHistory: via("readHistory"),
     readEventsOfType: via("readEventsOfType"),
     readOutcomes: via("readOutcomes"),
+    missingRuns: via("missingRuns"),
     readUpdates: via("readUpdates"),
     readStepEvents: via("readStepEvents"),
     askQuery: via("askQuery"),

@@ -197,6 +197,7 @@ export class Witness {
       readStepEvents: (runId, step) => store.readStepEvents(runId, step),
       readEventsOfType: (runIds, type) => store.readEventsOfType(runIds, type),
       readOutcomes: (runIds) => store.readOutcomes(runIds),
+      missingRuns: (runIds) => store.missingRuns(runIds),
       askQuery: (request) => store.askQuery(request),
       takeAnswer: (queryId) => store.takeAnswer(queryId),
     };

@@ -22,7 +22,7 @@ const unread = fc.array(fc.record({ name: text, signalId: text }));
 const reported = { mail: count, reportId: text };
 
 const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
-  RunStarted: { workflow: text, input: payload, seed: text },
+  RunStarted: { workflow: text, input: payload, seed: text, headers: fc.dictionary(text, text) },
   StepCompleted: { ...ended, ...reported, result: payload },
   StepFailed: { ...ended, ...reported, failure },
   StepAttemptFailed: {
