@@ -105,7 +105,7 @@ test("sign-off: one is signed by its link, once, and the other declined", async 
     lines: [
       "Ann signs: Thank you.",
       "lease: { outcome: 'signed', filed: 'Lease, signed by Ann' }",
-      "Ann signs again: RUN_CLOSED",
+      "Ann signs again: STEP_NOT_WAITING",
       "Bob declines: Thank you.",
       "loan: { outcome: 'not signed', why: 'too dear' }",
     ],
