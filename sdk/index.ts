@@ -44,6 +44,7 @@ export { type CancellableScope, cancelScope, nonCancellable } from "./workflow/c
 export { CompensationFailure, type FailedCompensation } from "./workflow/compensation-failure.ts";
 export type { Tolerance } from "./workflow/completion-policy.ts";
 export { type ConditionOptions, condition } from "./workflow/condition.ts";
+export type { Deferred } from "./workflow/deferred.ts";
 export { allHandlersFinished, type HandlerOptions } from "./workflow/handlers.ts";
 export { type WorkflowInfo, workflowInfo } from "./workflow/info.ts";
 export type {

@@ -40,10 +40,10 @@ function formatDescription(run: RunDescription): string {
     memo: Object.keys(run.memo).length === 0 ? null : formatJson(run.memo),
     blocked: run.blocked === null ? null : `${run.blocked.kind}: ${run.blocked.message}`,
   });
-  const steps = (pending?.steps ?? []).map(({ name, attempt, nextAttemptAt, lastError }) => [
+  const steps = (pending?.steps ?? []).map(({ name, attempt, nextAttemptAt, isDeferred, lastError }) => [
     name,
     String(attempt),
-    nextAttemptAt === null ? "now" : formatTime(nextAttemptAt),
+    isDeferred ? "from outside" : nextAttemptAt === null ? "now" : formatTime(nextAttemptAt),
     lastError ?? "-",
   ]);
   const timers = (pending?.timers ?? []).map(({ name, fireAt }) => [name, formatTime(fireAt)]);

@@ -18,6 +18,7 @@ import { patchesCommand } from "./patches-command.ts";
 import { pruneCommand } from "./prune-command.ts";
 import { resultCommand } from "./result-command.ts";
 import { startCommand } from "./start-command.ts";
+import { completeStepCommand, failStepCommand } from "./step-commands.ts";
 import { workerCommand } from "./worker-command.ts";
 
 function everstepCommand(): Command {
@@ -40,6 +41,8 @@ function everstepCommand(): Command {
     .addCommand(resultCommand())
     .addCommand(signalCommand())
     .addCommand(updateCommand())
+    .addCommand(completeStepCommand())
+    .addCommand(failStepCommand())
     .addCommand(queryCommand())
     .addCommand(cancelCommand())
     .addCommand(terminateCommand())

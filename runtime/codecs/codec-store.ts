@@ -21,6 +21,7 @@ import type {
   QueryRequest,
   RunRef,
   StartRequest,
+  StepRef,
   Store,
   TakenQuery,
   Transaction,
@@ -242,6 +243,12 @@ export class CodecStore implements Store {
   async readUpdates(looks: readonly UpdateLook[]) {
     const traces = await this.#kept.readUpdates(looks);
     return Promise.all(traces.map((trace, index) => this.codecs.decodeTrace(looks[index]?.runId ?? "", trace)));
+  }
+
+  /** As in `readHistory`. */
+  async readStepEvents(runId: string, step: StepRef) {
+    const events = await this.#kept.readStepEvents(runId, step);
+    return Promise.all(events.map((event) => this.#shown(runId, event)));
   }
 
   missingRuns(runIds: readonly string[]) {

@@ -12,6 +12,8 @@ import type {
   RunFailed,
   SignalReceived,
   StepAttemptFailed,
+  StepDeferred,
+  StepReported,
   TimerStarted,
   UnreadSignal,
   UpdateAccepted,
@@ -256,7 +258,9 @@ export class RunEngine implements RunContext {
   /** Heartbeat details that were kept outside the history. */
   restoreHeartbeat(command: number, attempt: number, details: Payload): void {
     const pending = this.#pending.get(command);
-    if (pending?.kind === "RunStep" && attempt > pending.failedAttempts) pending.heartbeat = details;
+    // What history says of an attempt that has handed off is the latest there is.
+    if (pending?.kind !== "RunStep" || attempt <= pending.failedAttempts || pending.deferral !== null) return;
+    pending.heartbeat = details;
   }
 
   /** Answers from the state as it is, or throws QUERY_UNKNOWN, QUERY_FAILED. */
@@ -436,6 +440,12 @@ export class RunEngine implements RunContext {
       case "StepAttemptFailed":
         this.#noteAttemptFailed(event);
         return false;
+      case "StepDeferred":
+        this.#noteDeferred(event);
+        return false;
+      case "StepReported":
+        this.#noteReported(event);
+        return false;
       case "StepCompleted": {
         const pending = this.#answered(event, "RunStep", event.inputHash);
         if (pending === undefined) return false;
@@ -589,6 +599,26 @@ export class RunEngine implements RunContext {
     pending.nextAttemptAt = event.at + event.delayMs;
     pending.firstAttemptAt = event.firstAttemptAt;
     pending.heartbeat = event.heartbeat;
+    pending.deferral = null;
+  }
+
+  #noteDeferred(event: StepDeferred & HistoryEvent): void {
+    const pending = this.#compared(event, "RunStep", event.inputHash);
+    if (pending?.kind !== "RunStep") return;
+    const { attempt, verifier, startedAt, firstAttemptAt, at } = event;
+    invariant(attempt === pending.failedAttempts + 1, "an attempt is handed off after the failed ones", { attempt });
+    pending.deferral = { attempt, verifier, startedAt, firstAttemptAt, aliveAt: at };
+    pending.firstAttemptAt = firstAttemptAt;
+    pending.heartbeat = event.heartbeat;
+  }
+
+  #noteReported(event: StepReported & HistoryEvent): void {
+    // What was ignored may be about anything.
+    if (event.report === "ignored") return;
+    const pending = this.#compared(event, "RunStep");
+    if (pending?.kind !== "RunStep" || pending.deferral === null) return;
+    pending.deferral = { ...pending.deferral, aliveAt: event.at };
+    pending.heartbeat = event.details;
   }
 
   // ---------------------------------------------------------------- inside

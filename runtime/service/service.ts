@@ -17,6 +17,8 @@ import type {
   SignalCall,
   StartCall,
   StartReply,
+  StepReference,
+  StepReportCall,
   UpdateCall,
   UpdateOutcome,
   UpdateStage,
@@ -35,6 +37,7 @@ import { CANCEL_MAIL_ID, signalMailId, updateIdOf, updateMailId } from "../store
 import {
   type CountRequest,
   codecsOf,
+  type MailKind,
   type MailOutcome,
   type MailRequest,
   type RunDetail,
@@ -54,6 +57,7 @@ import { LocalWorkers } from "./local-workers.ts";
 import { OutcomeWaiter, type StoredOutcome } from "./outcome-waiter.ts";
 import { type Pruned, pruneRuns } from "./pruning.ts";
 import { askQuery } from "./question.ts";
+import { StepReports } from "./step-reports.ts";
 import { isYetToBegin, summarize } from "./summary.ts";
 import { UpdateWaiter } from "./update-waiter.ts";
 
@@ -91,6 +95,7 @@ export class Service implements FrontDoor {
   readonly #locals: LocalWorkers;
   readonly #encodedMail = new InOrder();
   readonly #updates: UpdateWaiter;
+  readonly #reports: StepReports;
 
   constructor(options: ServiceOptions) {
     const { store, wakeups, world, insistForMs = 15_000, pollMs = 1_000, locals = new LocalWorkers() } = options;
@@ -131,6 +136,12 @@ export class Service implements FrontDoor {
       wakeups,
       pollMs,
       insistence: this.#insistence,
+    });
+    this.#reports = new StepReports({
+      store: kept,
+      insistence: this.#insistence,
+      find: (to) => this.#find(to),
+      send: (request) => this.#send(request),
     });
   }
 
@@ -176,6 +187,10 @@ export class Service implements FrontDoor {
     const isKnown = "runId" in to && to.isStarted === true;
     const runId = isKnown ? to.runId : (await this.#find(to)).runId;
     return this.#updates.wait({ ...update, runId, run: nameOf(to) }, stage, timeoutMs);
+  }
+
+  reportStep(step: StepReference, report: StepReportCall): Promise<void> {
+    return this.#reports.report(step, report);
   }
 
   async cancel(to: RunReference, reason: string): Promise<void> {
@@ -383,11 +398,7 @@ export class Service implements FrontDoor {
     const { outcome, mail, runId, queue, ownerId } = sent;
     const name = nameOf(request.to);
     if (outcome === "notFound") throw notFound(name);
-    if (outcome === "closed")
-      throw closedError(
-        name,
-        `It takes no ${request.kind === "cancel" ? "cancel requests" : `${request.kind}s`} any more.`,
-      );
+    if (outcome === "closed") throw closedError(name, `It takes no ${MAIL_WORDS[request.kind]} any more.`);
     if (runId === null) return sent;
     const { to: _to, ...item } = request;
     const isPlain = this.#codecs === undefined;
@@ -453,6 +464,13 @@ export class Service implements FrontDoor {
     });
   }
 }
+
+const MAIL_WORDS: Readonly<Record<MailKind, string>> = {
+  signal: "signals",
+  update: "updates",
+  cancel: "cancel requests",
+  stepReport: "reports on its steps",
+};
 
 function replyTo(request: StartRequest, { outcome, runId, status }: StartOutcome): StartReply {
   const { workflowId, mail } = request;

@@ -114,7 +114,7 @@ export interface ResolvedTurn {
   readonly now: number;
 }
 
-export type MailKind = "signal" | "cancel" | "update";
+export type MailKind = "signal" | "cancel" | "update" | "stepReport";
 
 export interface MailItem {
   readonly runId: string;
@@ -123,7 +123,7 @@ export interface MailItem {
   readonly kind: MailKind;
   /** The sender's id: a second item with the same id is not accepted. */
   readonly mailId: string;
-  /** The signal's or update's name; the reason of a cancel. */
+  /** The signal's, update's or step's name; the reason of a cancel. */
   readonly name: string;
   readonly payload: Payload;
 }
@@ -201,6 +201,9 @@ export interface MailOutcome {
   /** Of accepted mail: how many events the run had by then. What becomes of the mail is told by later ones. */
   readonly events: number;
 }
+
+/** One step by its command's number, or all of a name. */
+export type StepRef = { readonly command: number } | { readonly name: string };
 
 /** What has become of an update: looked for by its mail id, among the events after `after`. */
 export interface UpdateLook {
@@ -443,6 +446,8 @@ export interface ClientStore {
   ): Promise<ReadonlyMap<string, { readonly status: ClosedStatus; readonly event: StoredEvent }>>;
   /** In order of the looks. */
   readUpdates(looks: readonly UpdateLook[]): Promise<readonly UpdateTrace[]>;
+  /** The events of the run's steps by this number or of this name, in order. Goes through the whole history. */
+  readStepEvents(runId: string, step: StepRef): Promise<readonly StoredEvent[]>;
   /** Those of the ids that name no run here. */
   missingRuns(runIds: readonly string[]): Promise<readonly string[]>;
   askQuery(request: QueryRequest): Promise<void>;

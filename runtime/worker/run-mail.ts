@@ -3,11 +3,15 @@
 
 import type { CancelRequested, SignalReceived } from "../../sdk/protocol/event.ts";
 import { updateIdOf } from "../store/mail-id.ts";
+import { reportIdOf } from "../store/step-report.ts";
 import type { MailItem } from "../store/store.ts";
+import type { ReportMail } from "./deferred-step.ts";
 import type { UndecidedUpdate } from "./outbox.ts";
 
-/** Signals and cancel requests are events as they are; on an update the run has to decide. */
-export type ReadMail = { readonly event: SignalReceived | CancelRequested } | { readonly undecided: UndecidedUpdate };
+/** Signals and cancel requests are events as they are; on an update or a report on a step the run has to decide. */
+export type ReadMail =
+  | { readonly event: SignalReceived | CancelRequested }
+  | { readonly undecided: UndecidedUpdate | ReportMail };
 
 export class RunMail {
   #known: number;
@@ -72,7 +76,7 @@ export class RunMail {
     this.#isReading = false;
   }
 
-  /** What is new among `items`, in order. The first update is for code that has begun: what comes after it, too. */
+  /** What is new among `items`, in order. What is decided on is for code that has begun: all that comes after it, too. */
   read(items: readonly MailItem[]): ReadMail[] {
     const news: ReadMail[] = [];
     for (const { mail, kind, name, mailId, payload } of items) {
@@ -82,6 +86,9 @@ export class RunMail {
       else if (kind === "update") {
         this.#isEarly = false;
         news.push({ undecided: { updateId: updateIdOf(mailId), name, mail, input: payload } });
+      } else if (kind === "stepReport") {
+        this.#isEarly = false;
+        news.push({ undecided: { mail, reportId: reportIdOf(mailId), name, report: payload } });
       } else {
         const isEarly = this.#isEarly;
         news.push({ event: { type: "SignalReceived", name, signalId: mailId, mail, payload, isEarly } });

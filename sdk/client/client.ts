@@ -15,6 +15,7 @@ import { interceptedDoor } from "./intercepted-door.ts";
 import type { Interceptor } from "./interceptors.ts";
 import { filterCall, orderCall, type RunFilter, type RunOrder } from "./run-filter.ts";
 import { encodeChecked, RunHandle, signalCall, updateCall } from "./run-handle.ts";
+import { completion, failing, heartbeat, type StepReportOptions } from "./step-reports.ts";
 import { UpdateHandle } from "./update-handle.ts";
 
 interface StartSettings {
@@ -184,6 +185,38 @@ export class WorkflowClient {
   /** Like `get`, for a run whose workflow this process does not know. */
   getUntyped(workflowId: string, runId?: string): RunHandle<unknown> {
     return new RunHandle<unknown>(this.#door, workflowId, runId);
+  }
+
+  /**
+   * Completes the step that the token is of: its result is what the workflow goes on with. Resolves when that is stored, as
+   * with a signal; should the attempt end before its run comes to it, it is recorded as ignored. A token that is used before
+   * its body has returned is waited with for 5 seconds.
+   *
+   * Throws TOKEN_INVALID, STEP_NOT_WAITING, STEP_UNDER_WAY, RUN_NOT_FOUND, RUN_CLOSED, ARGUMENT_INVALID,
+   * PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
+   */
+  async completeStep(token: string, result?: unknown, options?: StepReportOptions): Promise<void> {
+    await this.#door.reportStep({ token }, completion(result, options));
+  }
+
+  /**
+   * Fails the attempt that the token is of, as if its body had thrown `error`: the step's retry policy says whether another
+   * attempt follows, with another token.
+   *
+   * Throws like `completeStep`.
+   */
+  async failStep(token: string, error: unknown, options?: StepReportOptions): Promise<void> {
+    await this.#door.reportStep({ token }, failing(error, options));
+  }
+
+  /**
+   * Says that whoever is to complete the step is at it: its `heartbeatTimeout` begins anew, and `details` (storable) are
+   * kept for the next attempt. Each is an event in the run's history: send one a minute rather than one a second.
+   *
+   * Throws like `completeStep`; STEP_NOT_WAITING also says that the work is not needed any more.
+   */
+  async heartbeatStep(token: string, details?: unknown): Promise<void> {
+    await this.#door.reportStep({ token }, heartbeat(details));
   }
 
   /**

@@ -59,6 +59,7 @@ export function remoteStore(server: Store, route: Route): Store {
     readOutcomes: via("readOutcomes"),
     missingRuns: via("missingRuns"),
     readUpdates: via("readUpdates"),
+    readStepEvents: via("readStepEvents"),
     askQuery: via("askQuery"),
     takeAnswer: via("takeAnswer"),
     appendInTransaction: (work) => transact(server, route, work),
