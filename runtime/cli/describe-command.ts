@@ -42,10 +42,10 @@ function formatDescription(run: RunDescription): string {
     paused: run.paused === null ? null : `${formatTime(run.paused.at)}: ${run.paused.reason}`,
     blocked: run.blocked === null ? null : `${run.blocked.kind}: ${run.blocked.message}`,
   });
-  const steps = (pending?.steps ?? []).map(({ name, attempt, nextAttemptAt, lastError }) => [
+  const steps = (pending?.steps ?? []).map(({ name, attempt, nextAttemptAt, isDeferred, lastError }) => [
     name,
     String(attempt),
-    nextAttemptAt === null ? "now" : formatTime(nextAttemptAt),
+    isDeferred ? "from outside" : nextAttemptAt === null ? "now" : formatTime(nextAttemptAt),
     lastError ?? "-",
   ]);
   const timers = (pending?.timers ?? []).map(({ name, fireAt }) => [name, formatTime(fireAt)]);

@@ -34,6 +34,12 @@ function tell(event: ShownEvent): string {
       const { name, attempt, failure, delayMs } = event;
       return `${name}, attempt ${attempt}, again in ${delayMs} ms: ${failure.type}: ${failure.message}`;
     }
+    case "StepDeferred":
+      return `${event.name}, attempt ${event.attempt}, to be completed from outside`;
+    case "StepReported": {
+      const { name, attempt, report, details } = event;
+      return report === "ignored" ? `${name}, attempt ${attempt}: came too late` : `${name}: ${details ?? "heartbeat"}`;
+    }
     case "TimerStarted":
       return `${event.name}, ${"afterMs" in event.due ? `after ${event.due.afterMs} ms` : `at ${formatTime(event.due.atMs)}`}`;
     case "TimerFired":

@@ -20,6 +20,7 @@ import { patchesCommand } from "./patches-command.ts";
 import { pruneCommand } from "./prune-command.ts";
 import { resultCommand } from "./result-command.ts";
 import { startCommand } from "./start-command.ts";
+import { completeStepCommand, failStepCommand } from "./step-commands.ts";
 import { workerCommand } from "./worker-command.ts";
 
 function everstepCommand(): Command {
@@ -42,6 +43,8 @@ function everstepCommand(): Command {
     .addCommand(resultCommand())
     .addCommand(signalCommand())
     .addCommand(updateCommand())
+    .addCommand(completeStepCommand())
+    .addCommand(failStepCommand())
     .addCommand(queryCommand())
     .addCommand(cancelCommand())
     .addCommand(terminateCommand())

@@ -12,12 +12,15 @@ import type {
   RunFailed,
   SignalReceived,
   StepAttemptFailed,
+  StepDeferred,
+  StepReported,
   TimerStarted,
   UnreadSignal,
   UpdateAccepted,
 } from "../../sdk/protocol/event.ts";
 import type { Failure } from "../../sdk/protocol/failure.ts";
 import { CanceledFailure, fromStepFailed, isCanceled, toFailure } from "../../sdk/protocol/failures.ts";
+import { NO_HEADERS, type RunHeaders } from "../../sdk/protocol/headers.ts";
 import { decodePayload, encodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { type SeededRandom, seededRandom } from "../../sdk/protocol/random.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
@@ -46,6 +49,7 @@ import { ENTRY_KINDS, type Entry, RunData } from "./run-data.ts";
 import { mutedLog, type RunFacts, runInfo } from "./run-info.ts";
 import { SignalBox } from "./signal-box.ts";
 import { type AskedUpdate, type EndedUpdate, Updates } from "./updates.ts";
+import type { CalledHandler, HandlerKind, WorkflowHooks } from "./workflow-hooks.ts";
 
 export interface EngineOptions {
   readonly workflow: AnyWorkflow;
@@ -53,6 +57,8 @@ export interface EngineOptions {
   readonly log: WorkflowLog;
   /** Remembers where in the code each command was asked for. Costs a stack trace per command: for diagnosis. */
   readonly recordsCallSites?: boolean;
+  /** Interceptors around the code. Default: none. */
+  readonly hooks?: WorkflowHooks | undefined;
 }
 
 export type Outcome =
@@ -87,6 +93,7 @@ export class RunEngine implements RunContext {
   #changes: Change[] = [];
   #random: SeededRandom = seededRandom("");
   #input: Payload = null;
+  #headers = NO_HEADERS;
   #now = 0;
   #startedAt: number | undefined;
   #delivered = 0;
@@ -126,6 +133,11 @@ export class RunEngine implements RunContext {
   /** As its first event has it: a fork began when its source did. */
   get startedAt(): number {
     return this.#startedAt ?? this.#options.run.startedAt;
+  }
+
+  /** What the run was started with. */
+  get headers(): RunHeaders {
+    return this.#headers;
   }
 
   get isReplaying(): boolean {
@@ -174,6 +186,7 @@ export class RunEngine implements RunContext {
     this.#phase = "started";
     this.#isInTurn = true;
     const ambient: Ambient = { kind: "workflow", run: this, scope: this.#rootScope };
+    const { hooks } = this.#options;
     const { main } = this.#options.workflow;
     let input: unknown;
     try {
@@ -183,8 +196,10 @@ export class RunEngine implements RunContext {
     }
     runWithAmbient(ambient, () => {
       try {
-        Promise.resolve(main(input as never)).then(
-          (result) => this.#end(() => this.#completed(result)),
+        const result =
+          hooks === undefined ? main(input as never) : hooks.execute(this.info, () => main(input as never));
+        Promise.resolve(result).then(
+          (value) => this.#end(() => this.#completed(value)),
           (error) => this.#end(() => this.#threw(error)),
         );
       } catch (error) {
@@ -256,12 +271,16 @@ export class RunEngine implements RunContext {
   /** Heartbeat details that were kept outside the history. */
   restoreHeartbeat(command: number, attempt: number, details: Payload): void {
     const pending = this.#pending.get(command);
-    if (pending?.kind === "RunStep" && attempt > pending.failedAttempts) pending.heartbeat = details;
+    // What history says of an attempt that has handed off is the latest there is.
+    if (pending?.kind !== "RunStep" || attempt <= pending.failedAttempts || pending.deferral !== null) return;
+    pending.heartbeat = details;
   }
 
   /** Answers from the state as it is, or throws QUERY_UNKNOWN, QUERY_FAILED. */
   query(name: string, input: Payload): Payload {
-    return this.#queries.answer(name, input, (handler) => this.#lookingOnly(name, handler));
+    return this.#queries.answer(name, input, (handler) =>
+      this.#lookingOnly(name, () => this.#around("Query", { name }, handler)),
+    );
   }
 
   /** Whether the run, as it is now, takes an update. Null: it does. Leaves no trace in the run. */
@@ -356,7 +375,8 @@ export class RunEngine implements RunContext {
     this.#signals.handle(name, (message) => {
       this.#inContext(() => {
         try {
-          const done = handler.run(message);
+          const { signalId } = message;
+          const done = this.#around("Signal", { name, signalId }, () => handler.run(message));
           if (!(done instanceof Promise)) return;
           const leave = this.#underWay.enter({ kind: "signal", name, id: message.signalId }, handler.onUnfinished);
           done.then(leave, (error) => {
@@ -426,12 +446,19 @@ export class RunEngine implements RunContext {
         this.#now = event.at;
         this.#startedAt = event.at;
         this.#data.start(event);
+        if (event.headers !== undefined) this.#headers = event.headers;
         return false;
       case "TimerStarted":
         this.#noteTimerStarted(event);
         return false;
       case "StepAttemptFailed":
         this.#noteAttemptFailed(event);
+        return false;
+      case "StepDeferred":
+        this.#noteDeferred(event);
+        return false;
+      case "StepReported":
+        this.#noteReported(event);
         return false;
       case "StepCompleted": {
         const pending = this.#answered(event, "RunStep", event.inputHash);
@@ -516,7 +543,11 @@ export class RunEngine implements RunContext {
 
   #accept(event: UpdateAccepted & HistoryEvent): boolean {
     if (this.#phase === "ended") this.#asked.diverge(event, "the code has ended by then");
-    const start = this.#updates.accept(event, (update) => this.#updateEnded(update));
+    const { name, updateId } = event;
+    const start = this.#updates.accept(event, {
+      execute: (handler) => this.#around("Update", { name, updateId }, handler),
+      ended: (update) => this.#updateEnded(update),
+    });
     if (start === undefined) this.#asked.diverge(event, "the code has no handler for it by then");
     return this.#turn(event.at, () => this.#inContext(start));
   }
@@ -590,6 +621,26 @@ export class RunEngine implements RunContext {
     pending.nextAttemptAt = event.at + event.delayMs;
     pending.firstAttemptAt = event.firstAttemptAt;
     pending.heartbeat = event.heartbeat;
+    pending.deferral = null;
+  }
+
+  #noteDeferred(event: StepDeferred & HistoryEvent): void {
+    const pending = this.#compared(event, "RunStep", event.inputHash);
+    if (pending?.kind !== "RunStep") return;
+    const { attempt, verifier, startedAt, firstAttemptAt, at } = event;
+    invariant(attempt === pending.failedAttempts + 1, "an attempt is handed off after the failed ones", { attempt });
+    pending.deferral = { attempt, verifier, startedAt, firstAttemptAt, aliveAt: at };
+    pending.firstAttemptAt = firstAttemptAt;
+    pending.heartbeat = event.heartbeat;
+  }
+
+  #noteReported(event: StepReported & HistoryEvent): void {
+    // What was ignored may be about anything.
+    if (event.report === "ignored") return;
+    const pending = this.#compared(event, "RunStep");
+    if (pending?.kind !== "RunStep" || pending.deferral === null) return;
+    pending.deferral = { ...pending.deferral, aliveAt: event.at };
+    pending.heartbeat = event.details;
   }
 
   #forgetAttempts(command: number | null): void {
@@ -599,6 +650,7 @@ export class RunEngine implements RunContext {
     pending.lastFailure = null;
     pending.nextAttemptAt = null;
     pending.firstAttemptAt = null;
+    pending.deferral = null;
   }
 
   // ---------------------------------------------------------------- inside
@@ -657,6 +709,11 @@ export class RunEngine implements RunContext {
     } finally {
       this.#isReadOnly = before;
     }
+  }
+
+  #around<T>(kind: HandlerKind, called: CalledHandler, body: () => T): T {
+    const { hooks } = this.#options;
+    return hooks === undefined ? body() : hooks.handle(kind, { info: this.info, ...called }, body);
   }
 
   #inContext<T>(body: () => T): T {

@@ -9,15 +9,19 @@ import {
   type HistoryFile,
   type UntakenMail,
 } from "../../sdk/protocol/history-file.ts";
+import { refuseUnreadable } from "../../sdk/protocol/payload-encoded.ts";
+import { refuseUnreadableEvent } from "../../sdk/protocol/readable-event.ts";
 import type { RunDetail, Store } from "../store/store.ts";
 
 const EVENTS_PER_PAGE = 500;
 const MAIL_PER_PAGE = 500;
 
+/** Payloads are in plain form. Rejects with PAYLOAD_UNREADABLE where one of them cannot be read. */
 export async function exportRun(store: Pick<Store, "readHistory" | "readMail">, run: RunDetail): Promise<HistoryFile> {
   const { runId, workflow, workflowId, queue, startedAt, closedAt, deadlineAt } = run;
   const events = await readEvents(store, runId);
-  const mail = closedAt === null ? await untakenMail(store, runId, takenMailIn(events)) : [];
+  for (const record of events) refuseHalfRead(record, workflowId);
+  const mail = closedAt === null ? await untakenMail(store, run, takenMailIn(events)) : [];
   return {
     format: HISTORY_FORMAT,
     version: HISTORY_VERSION,
@@ -43,9 +47,16 @@ export async function readEvents(store: Pick<Store, "readHistory">, runId: strin
   }
 }
 
+function refuseHalfRead(record: StoredEvent, workflowId: string): void {
+  refuseUnreadable(record.payload, `Event ${record.seq} of run ${workflowId}`);
+  const event = fromRecord(record);
+  if (event !== undefined) refuseUnreadableEvent(event, workflowId);
+}
+
 const TAKES_MAIL: readonly number[] = [
   EVENT_CODES.SignalReceived,
   EVENT_CODES.UpdateAccepted,
+  EVENT_CODES.StepReported,
   EVENT_CODES.CancelRequested,
   EVENT_CODES.RunPaused,
   EVENT_CODES.RunResumed,
@@ -61,10 +72,15 @@ function takenMailIn(events: readonly StoredEvent[]): number {
   return taken;
 }
 
-async function untakenMail(store: Pick<Store, "readMail">, runId: string, taken: number): Promise<UntakenMail[]> {
+async function untakenMail(
+  store: Pick<Store, "readMail">,
+  { runId, workflowId }: RunDetail,
+  taken: number,
+): Promise<UntakenMail[]> {
   const found: UntakenMail[] = [];
   for (let after = taken; ; ) {
     const page = await store.readMail([{ runId, after }], MAIL_PER_PAGE);
+    for (const { mail, payload } of page) refuseUnreadable(payload, `Mail ${mail} of run ${workflowId}`);
     found.push(...page.map(({ mail, kind, mailId, name, payload }) => ({ mail, kind, mailId, name, payload })));
     if (page.length < MAIL_PER_PAGE) return found;
     after = page.at(-1)?.mail ?? after;

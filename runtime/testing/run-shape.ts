@@ -6,8 +6,8 @@ import type { ShownEvent } from "../../sdk/client/front-door.ts";
 
 export type Shape = Readonly<Record<string, unknown>>;
 
-/** Says when, not what. The seed is the run's own from its start on. */
-const PASSING = new Set(["at", "seq", "seed", "firstAttemptAt", "delayMs"]);
+/** Says when, not what, or is drawn anew: the seed for each run, the verifier for each attempt's token. */
+const PASSING = new Set(["at", "seq", "seed", "firstAttemptAt", "startedAt", "delayMs", "verifier"]);
 
 export function shapeOf(event: ShownEvent): Shape {
   return Object.fromEntries(

@@ -12,6 +12,8 @@ import type {
   ShownEvent,
   SignalCall,
   StartCall,
+  StepReference,
+  StepReportCall,
   UpdateCall,
   UpdateStage,
 } from "../../sdk/client/front-door.ts";
@@ -98,6 +100,11 @@ export class TestDoor implements FrontDoor {
 
   describe(to: RunReference) {
     return this.#time.during(() => this.#door.describe(to));
+  }
+
+  // A token that is used before its body has handed off is waited with.
+  reportStep(step: StepReference, report: StepReportCall) {
+    return this.#time.during(() => this.#door.reportStep(step, report));
   }
 
   cancel(to: RunReference, reason: string) {

@@ -1,25 +1,33 @@
 // One claimed run in this process: its engine, what its steps and timers are doing, and what it has to append. Decides,
 // after each quiet moment of the code, what happens next. It learns of nothing but through committed events.
 
-import { invariant } from "../../sdk/protocol/errors.ts";
+import { invariant, isEverstepError } from "../../sdk/protocol/errors.ts";
 import {
   type Event,
   type HistoryEvent,
   placedAt,
   type StepAttemptFailed,
   type StepCompleted,
+  type StepDeferred,
   type StepFailed,
+  type StepReported,
   type TimerFired,
+  type TimerStarted,
 } from "../../sdk/protocol/event.ts";
 import { type EventRecord, fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts";
 import { CanceledFailure, TerminatedFailure, toFailure } from "../../sdk/protocol/failures.ts";
+import type { Payload } from "../../sdk/protocol/payload.ts";
+import { whyUnreadable } from "../../sdk/protocol/payload-encoded.ts";
 import type { BlockedReason, ClosedStatus } from "../../sdk/protocol/run.ts";
 import type { Outcome, RunEngine } from "../replay/engine.ts";
 import type { PendingCommand, PendingStep, PendingTimer } from "../replay/pending.ts";
+import { decodeReport, type StepReport } from "../store/step-report.ts";
 import type { Claim, ClaimedRun, LoadedHistory, MailItem } from "../store/store.ts";
+import type { Chance } from "../world/world.ts";
 import { blockedReasonOf } from "./blocked-reason.ts";
 import type { Committing } from "./committer.ts";
-import { Outbox, type SentTurn, sizeOf, type UndecidedUpdate } from "./outbox.ts";
+import { heard, limitOf, type ReportMail, timedOut } from "./deferred-step.ts";
+import { type Decision, Outbox, type SentTurn, sizeOf, type UndecidedMail, type UndecidedUpdate } from "./outbox.ts";
 import { isResumedBy, pauseIn, RunMail } from "./run-mail.ts";
 import { RunTimers, type TimerHost } from "./run-timers.ts";
 import type { StepExecution } from "./step-execution.ts";
@@ -27,6 +35,9 @@ import type { StepExecution } from "./step-execution.ts";
 /** What a live run asks of the worker around it. */
 export interface RunHost extends TimerHost {
   newTag(): string;
+  readonly chance: Chance;
+  /** By the store's clock, never ahead of it. */
+  storeNow(): number;
   /** The run has something to append. */
   submit(run: LiveRun): void;
   /** Delivers to the engine; `onQuiet` once the code is quiet. */
@@ -68,6 +79,8 @@ export class LiveRun implements Committing {
   readonly #exclusive: (() => void)[] = [];
   #events = 0;
   #takenMail: number;
+  #isOpen = false;
+  #isMailAnnounced = false;
   #isTurnSent = false;
   #isBusyWithCode = true;
   #isLive = false;
@@ -148,33 +161,47 @@ export class LiveRun implements Committing {
 
   /** Replays the loaded history and goes on from there. */
   open(history: LoadedHistory): void {
-    const events = this.#read(history.events);
+    const events = this.#read(history);
     if (events === undefined) return;
+    this.#isOpen = true;
     this.#events = events.length;
     this.#restored = history.heartbeats;
     // Nobody's code has seen this run: what ours does with it is new from the first line.
     if (this.facts.opening !== null) this.engine.goLive();
     const isUntouched = !events.some((event) => this.engine.mustBeginBefore(event));
-    const hasMail = this.facts.newestMail > this.facts.takenMail;
+    const hasMail = this.facts.newestMail > this.facts.takenMail || this.#isMailAnnounced;
     // Signals that are there before the first line are delivered before it: the main function waits for them.
     if (isUntouched && hasMail) this.#mail.holdFirstLine();
     this.#host.feed(this, events, !this.#mail.isEarly);
     if (hasMail) this.wantMail();
   }
 
-  #read(stored: readonly StoredEvent[]): HistoryEvent[] | undefined {
+  #read({ events: stored, heartbeats }: LoadedHistory): HistoryEvent[] | undefined {
     const events: HistoryEvent[] = [];
+    for (const { details } of heartbeats) if (this.#isBlockedBy(details, "a heartbeat")) return undefined;
     for (const record of stored) {
+      if (this.#isBlockedBy(record.payload, `event ${record.seq}`)) return undefined;
       const event = fromRecord(record);
       if (event === undefined) {
         const message = `Run ${this.facts.workflowId} has an event of a type (${record.type}, seq ${record.seq}) that this release does not know. Deploy the release that wrote it, or a newer one.`;
         this.#host.block(this, { kind: "divergence", message });
         return undefined;
       }
+      if (event.type === "StepAttemptFailed" && this.#isBlockedBy(event.heartbeat, `event ${event.seq}`))
+        return undefined;
       this.#grow(sizeOf(record));
       events.push(event);
     }
     return events;
+  }
+
+  /** A payload that is no value here blocks the run, wherever it is: nothing may be built on it, and none written of it. */
+  #isBlockedBy(payload: Payload, where: string): boolean {
+    const why = whyUnreadable(payload);
+    if (why === undefined) return false;
+    const message = `Run ${this.facts.workflowId}, ${where}: ${why}`;
+    this.#host.block(this, { kind: "unreadablePayload", message });
+    return true;
   }
 
   // ---------------------------------------------------------------- after each quiet moment of the code
@@ -251,6 +278,7 @@ export class LiveRun implements Committing {
       return this.#push(stepFailed(pending, cancelRequested));
     }
     if (underWay !== undefined) return;
+    if (pending.deferral !== null) return this.#awaitReport(pending);
     if (nextAttemptAt === null || this.#host.msUntil(nextAttemptAt) === 0) return this.#execute(pending);
     this.#timers.set(command, nextAttemptAt, () => this.#execute(pending));
   }
@@ -265,6 +293,21 @@ export class LiveRun implements Committing {
     const execution = this.#host.execute(this, pending);
     this.#steps.set(pending.command, execution);
     execution.start();
+  }
+
+  /** Its body is not run again: what ends the attempt is mail, or the first of its limits. */
+  #awaitReport(pending: PendingStep): void {
+    const { command } = pending;
+    this.#timers.cancel(command);
+    const limit = limitOf(pending);
+    if (limit === null) return;
+    this.#timers.set(command, limit.atMs, () => {
+      this.#push(timedOut(pending, limit.failure(), this.#now()), limit.atMs);
+    });
+  }
+
+  #now(): { readonly now: number; readonly chance: Chance } {
+    return { now: this.#host.storeNow(), chance: this.#host.chance };
   }
 
   #startTimer(pending: PendingTimer): void {
@@ -285,7 +328,10 @@ export class LiveRun implements Committing {
     this.#toArm = [];
     for (const command of commands) {
       const pending = this.engine.pendingCommand(command);
-      if (pending === undefined || this.#timers.has(command) || this.#decided.has(command)) continue;
+      if (pending === undefined || this.#decided.has(command)) continue;
+      const isDeferred = pending.kind === "RunStep" && pending.deferral !== null;
+      // A heartbeat moves the limit of an attempt that waits.
+      if (this.#timers.has(command) && !isDeferred) continue;
       if (pending.kind === "RunStep") this.#takeUp(pending);
       else if (pending.fireAt !== null) this.#awaitTimer(pending, pending.fireAt);
     }
@@ -341,6 +387,11 @@ export class LiveRun implements Committing {
   /** There may be mail beyond what this run has seen. */
   wantMail(): void {
     if (!this.#isOurs) return;
+    // What comes before the history is read is looked for then: it may belong before the first line.
+    if (!this.#isOpen) {
+      this.#isMailAnnounced = true;
+      return;
+    }
     if (!this.#mail.announce()) return;
     this.#host.becameBusy(this);
     this.#host.fetchMail(this);
@@ -349,7 +400,8 @@ export class LiveRun implements Committing {
   /** Mail that is stored, for a run that is executed where it was sent. What it does not follow on is read as ever. */
   receive(item: MailItem): void {
     const isNext = item.mail === this.#mail.known + 1;
-    if (this.#mail.isReading || this.#isHandingOver || !isNext) return this.wantMail();
+    if (!this.#isOpen || this.#mail.isReading || this.#isHandingOver || !isNext) return this.wantMail();
+    if (this.#isBlockedBy(item.payload, `mail ${item.mail}`)) return;
     this.#takeIn([item]);
   }
 
@@ -361,6 +413,7 @@ export class LiveRun implements Committing {
   mailArrived(items: readonly MailItem[], requestsSeen: number, wasFullPage: boolean): boolean {
     if (this.#isPausing && isResumedBy(items)) this.#carryOn();
     if (this.#isHandingOver) return this.#leaveMail();
+    for (const { mail, payload } of items) if (this.#isBlockedBy(payload, `mail ${mail}`)) return false;
     const wasEarly = this.#mail.isEarly;
     this.#takeIn(items);
     if (this.#isHandingOver) return this.#leaveMail();
@@ -387,8 +440,8 @@ export class LiveRun implements Committing {
     this.#leave();
   }
 
-  /** An update waits for all that came before it, and what comes after waits for it: it is decided on in `takeTurn`. */
-  #pushUndecided(undecided: UndecidedUpdate): void {
+  /** It waits for all that came before it, and what comes after waits for it: it is decided on in `takeTurn`. */
+  #pushUndecided(undecided: UndecidedMail): void {
     this.#host.becameBusy(this);
     this.#withdrawClose();
     this.#outbox.pushUndecided(undecided);
@@ -406,24 +459,56 @@ export class LiveRun implements Committing {
 
   takeTurn(): SentTurn | undefined {
     if (!this.#isOurs || this.#isFrozen || this.#isTurnSent || this.#outbox.size === 0) return undefined;
-    this.#decideUpdates();
+    this.#decideMail();
+    if (!this.#isOurs) return undefined;
     if (!this.#outbox.canBeTaken) return undefined;
     this.#isTurnSent = true;
     return this.#outbox.take(this.claim, this.head, this.#host.newTag(), MAX_EVENTS_PER_TURN);
   }
 
   /**
-   * Decides on the updates that are next. Here and nowhere else: nothing can come between the state that a validator sees
-   * and the turn that says what it decided, so an update is handled in just the state it was accepted in.
+   * Decides on the updates and reports that are next. Here and nowhere else: nothing can come between the state that is
+   * looked at and the turn that says what was decided, so an update is handled in just the state it was accepted in, and a
+   * report ends the attempt it is for or none.
    */
-  #decideUpdates(): void {
+  #decideMail(): void {
     if (this.#isBusyWithCode || !this.#isLive) return;
     for (let next = this.#outbox.nextUndecided(); next !== undefined; next = this.#outbox.nextUndecided()) {
-      invariant(this.engine.deliveredEvents === this.#events, "an update is decided on by all of the history", {
+      invariant(this.engine.deliveredEvents === this.#events, "mail is decided on by all of the history", {
         runId: this.runId,
       });
-      this.#outbox.decide(next, this.engine.judgeUpdate(next));
+      const decision = "report" in next ? this.#decideReport(next) : this.#decideUpdate(next);
+      if (decision === undefined) return;
+      this.#outbox.decide(next, decision);
     }
+  }
+
+  #decideUpdate(update: UndecidedUpdate): Decision {
+    const refusal = this.engine.judgeUpdate(update);
+    if (refusal !== null) return { refusal };
+    const { updateId, name, mail, input } = update;
+    return { event: { type: "UpdateAccepted", name, updateId, mail, input } };
+  }
+
+  /** Undefined: it cannot be read, and the run is blocked until it can. */
+  #decideReport(mail: ReportMail): Decision | undefined {
+    let report: StepReport;
+    try {
+      report = decodeReport(mail.report);
+    } catch (error) {
+      if (!isEverstepError(error)) throw error;
+      this.#host.block(this, blockedReasonOf(error));
+      return undefined;
+    }
+    const { command } = report;
+    const event = heard(mail, report, this.engine.pendingCommand(command), this.#now());
+    if (isDecision(event)) {
+      // Whatever else was about to end the attempt comes after this.
+      this.#outbox.forget(command);
+      this.#timers.cancel(command);
+      this.#decided.add(command);
+    }
+    return { event };
   }
 
   committed(sent: SentTurn, at: number): void {
@@ -442,7 +527,7 @@ export class LiveRun implements Committing {
     let hasAnswers = turn.refusals.length > 0;
     for (const event of events) {
       delivered.push(placedAt(event, ++this.#events, at));
-      if (event.type === "TimerStarted" || event.type === "StepAttemptFailed") this.#toArm.push(event.command);
+      if (isToArm(event)) this.#toArm.push(event.command);
       if (event.type === "UpdateAccepted" || event.type === "UpdateCompleted") hasAnswers = true;
       if (isDecision(event)) this.#decided.delete(event.command);
       if (event.type === "PatchMarked") this.#openMarks--;
@@ -469,7 +554,7 @@ export class LiveRun implements Committing {
   }
 
   rejected(error: Error): void {
-    const message = `Run ${this.facts.workflowId}: Postgres rejected what it had to append (${error.message}).`;
+    const message = `Run ${this.facts.workflowId}: what it had to append was rejected (${error.message}).`;
     this.#host.block(this, { kind: "unreadablePayload", message });
   }
 
@@ -606,12 +691,31 @@ function stepFailed(pending: PendingStep, error: Error): Event {
     command: pending.command,
     name: pending.ask.name,
     failure: toFailure(error),
-    attempt: Math.max(1, pending.failedAttempts),
+    attempt: pending.deferral?.attempt ?? Math.max(1, pending.failedAttempts),
     inputHash: pending.ask.inputHash,
   };
 }
 
-function isDecision(event: Event): event is StepCompleted | StepFailed | StepAttemptFailed | TimerFired {
-  const { type } = event;
-  return type === "StepCompleted" || type === "StepFailed" || type === "StepAttemptFailed" || type === "TimerFired";
+/** After it there is something to wait for, or another time to wait until. */
+function isToArm(event: Event): event is TimerStarted | StepAttemptFailed | StepDeferred | StepReported {
+  return ARMING.has(event.type) && !(event.type === "StepReported" && event.report === "ignored");
 }
+
+const ARMING: ReadonlySet<Event["type"]> = new Set([
+  "TimerStarted",
+  "StepAttemptFailed",
+  "StepDeferred",
+  "StepReported",
+]);
+
+function isDecision(event: Event): event is StepCompleted | StepFailed | StepAttemptFailed | StepDeferred | TimerFired {
+  return DECISIONS.has(event.type);
+}
+
+const DECISIONS: ReadonlySet<Event["type"]> = new Set([
+  "StepCompleted",
+  "StepFailed",
+  "StepAttemptFailed",
+  "StepDeferred",
+  "TimerFired",
+]);

@@ -1,12 +1,13 @@
 // What a run has to append, in order, until it is committed.
 
 import { invariant } from "../../sdk/protocol/errors.ts";
-import type { Event } from "../../sdk/protocol/event.ts";
+import type { Event, StepReported } from "../../sdk/protocol/event.ts";
 import { type EventRecord, toRecord } from "../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { ClosedStatus } from "../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 import type { AppendTurn, Claim, RefusedUpdate } from "../store/store.ts";
+import type { ReportMail } from "./deferred-step.ts";
 
 export interface Outgoing {
   readonly event: Event;
@@ -23,7 +24,13 @@ export interface UndecidedUpdate {
   readonly input: Payload;
 }
 
-type Entry = Outgoing | { readonly undecided: UndecidedUpdate } | { readonly refused: RefusedUpdate };
+/** Mail that becomes an event, or none, only when all that comes before it has been seen. */
+export type UndecidedMail = UndecidedUpdate | ReportMail;
+
+/** What was decided: an event, or why an update is refused. */
+export type Decision = { readonly event: Event } | { readonly refusal: UpdateRefusal };
+
+type Entry = Outgoing | { readonly undecided: UndecidedMail } | { readonly refused: RefusedUpdate };
 
 /** A turn on its way, with the events it is made of. Frozen: it is sent again as it is, or not at all. */
 export interface SentTurn {
@@ -51,28 +58,24 @@ export class Outbox {
   }
 
   /** Nothing that comes after it is taken before it is decided. */
-  pushUndecided(undecided: UndecidedUpdate): void {
+  pushUndecided(undecided: UndecidedMail): void {
     this.#undecided++;
     this.#waiting.push({ undecided });
   }
 
-  /** The update to decide on now: nothing that is still to come before it will be seen by the code. */
-  nextUndecided(): UndecidedUpdate | undefined {
+  /** The mail to decide on now: nothing that is still to come before it can make a difference. */
+  nextUndecided(): UndecidedMail | undefined {
     if (this.#undecided === 0) return undefined;
     for (const entry of this.#waiting) {
       if ("undecided" in entry) return entry.undecided;
-      if ("event" in entry && wakesCode(entry.event)) return undefined;
+      if ("event" in entry && changesRun(entry.event)) return undefined;
     }
     return undefined;
   }
 
-  /** The run takes the update, or does not and says why. */
-  decide(undecided: UndecidedUpdate, refusal: UpdateRefusal | null): void {
-    const { updateId, name, mail, input } = undecided;
-    const decided: Entry =
-      refusal === null
-        ? { event: { type: "UpdateAccepted", name, updateId, mail, input } }
-        : { refused: { mail, refusal } };
+  decide(undecided: UndecidedMail, decision: Decision): void {
+    const { mail } = undecided;
+    const decided: Entry = "event" in decision ? decision : { refused: { mail, refusal: decision.refusal } };
     this.#undecided--;
     this.#waiting = this.#waiting.map((entry) =>
       "undecided" in entry && entry.undecided === undecided ? decided : entry,
@@ -80,8 +83,8 @@ export class Outbox {
   }
 
   /**
-   * Leaves updates that are not decided on, and all mail behind them, to the mailbox they are in. Answers the place there
-   * of the first; null when there was none.
+   * Leaves mail that is not decided on, and all mail behind it, to the mailbox it is in. Answers the place there of the
+   * first; null when there was none.
    */
   leaveUndecided(): number | null {
     const first = this.#waiting.findIndex((entry) => "undecided" in entry);
@@ -94,11 +97,13 @@ export class Outbox {
     return entry.undecided.mail;
   }
 
-  /** Forgets what was to be said about a command that the code took back. */
+  /** Forgets what was to be said about a command that was answered or taken back; of mail it keeps that it came. */
   forget(command: number): void {
-    this.#waiting = this.#waiting.filter(
-      (entry) => !("event" in entry && "command" in entry.event && entry.event.command === command),
-    );
+    this.#waiting = this.#waiting.flatMap((entry) => {
+      if (!("event" in entry && "command" in entry.event && entry.event.command === command)) return [entry];
+      const ignored = ignoredReport(entry.event);
+      return ignored === undefined ? [] : [{ event: ignored }];
+    });
   }
 
   /** Takes back an end that is not on its way yet, because something comes before it. True when there was one. */
@@ -124,14 +129,14 @@ export class Outbox {
     let bytes = 0;
     for (const entry of taken) {
       if (close !== null) invariant(false, "nothing follows the end of a run", { runId: claim.runId });
-      if ("undecided" in entry) invariant(false, "an update is decided on before it is sent", { runId: claim.runId });
+      if ("undecided" in entry) invariant(false, "mail is decided on before it is sent", { runId: claim.runId });
       if ("refused" in entry) {
         refusals.push(entry.refused);
         takenMail = Math.max(takenMail, entry.refused.mail);
         continue;
       }
       const { event, notBefore: due } = entry;
-      if ("mail" in event) takenMail = Math.max(takenMail, event.mail);
+      if ("mail" in event && event.mail !== undefined) takenMail = Math.max(takenMail, event.mail);
       if (due !== undefined) notBefore = Math.max(notBefore ?? due, due);
       close = entry.close ?? null;
       const record = toRecord(event);
@@ -143,7 +148,7 @@ export class Outbox {
     return { turn, events, bytes };
   }
 
-  /** What comes before the first update that is not decided on. */
+  /** What comes before the first mail that is not decided on. */
   #cut(most: number): Entry[] {
     const stop = this.#undecided === 0 ? -1 : this.#waiting.findIndex((entry) => "undecided" in entry);
     const end = stop < 0 ? most : Math.min(most, stop);
@@ -154,9 +159,16 @@ export class Outbox {
   }
 }
 
-/** What the code learns of: all other events are said by the run, or noted for it. */
-function wakesCode({ type }: Event): boolean {
-  return type !== "UpdateCompleted" && type !== "TimerStarted" && type !== "StepAttemptFailed";
+/** What is left of an event that mail led to; undefined when none did. */
+function ignoredReport(event: Event): StepReported | undefined {
+  if (!("reportId" in event) || event.mail === undefined || event.reportId === undefined) return undefined;
+  const { command, name, attempt, mail, reportId } = event;
+  return { type: "StepReported", command, name, attempt, mail, reportId, report: "ignored", details: null };
+}
+
+/** What the code learns of, or what changes what a step waits for: all other events are said by the run. */
+function changesRun({ type }: Event): boolean {
+  return type !== "UpdateCompleted" && type !== "TimerStarted";
 }
 
 // What a row weighs besides its texts, roughly: good enough to bound a batch and the memory of a run.

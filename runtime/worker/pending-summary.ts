@@ -18,8 +18,9 @@ export function describePending(engine: RunEngine): PendingWork {
       name: pending.ask.name,
       attempt: pending.failedAttempts + 1,
       lastError: pending.lastFailure?.message ?? null,
-      nextAttemptAt: pending.nextAttemptAt,
+      nextAttemptAt: pending.deferral === null ? pending.nextAttemptAt : null,
       isCancelRequested: pending.cancelRequested !== null,
+      isDeferred: pending.deferral !== null,
     });
   }
   const { signals, conditions } = engine.waits;

@@ -3,13 +3,15 @@
 
 import type { CancelRequested, RunPaused, RunResumed, RunUnblocked, SignalReceived } from "../../sdk/protocol/event.ts";
 import { updateIdOf } from "../store/mail-id.ts";
+import { reportIdOf } from "../store/step-report.ts";
 import type { MailItem, MailKind } from "../store/store.ts";
+import type { ReportMail } from "./deferred-step.ts";
 import type { UndecidedUpdate } from "./outbox.ts";
 
-/** All but updates are events as they are; on an update the run has to decide. */
+/** All but updates and reports on steps are events as they are; on those the run has to decide. */
 export type ReadMail =
   | { readonly event: SignalReceived | CancelRequested | RunPaused | RunResumed | RunUnblocked }
-  | { readonly undecided: UndecidedUpdate };
+  | { readonly undecided: UndecidedUpdate | ReportMail };
 
 export class RunMail {
   #known: number;
@@ -84,7 +86,7 @@ export class RunMail {
     this.#isReading = false;
   }
 
-  /** What is new among `items`, in order. The first update is for code that has begun: what comes after it, too. */
+  /** What is new among `items`, in order. What is decided on is for code that has begun: all that comes after it, too. */
   read(items: readonly MailItem[]): ReadMail[] {
     const news: ReadMail[] = [];
     for (const { mail, kind, name, mailId, payload } of items) {
@@ -93,6 +95,9 @@ export class RunMail {
       if (kind === "update") {
         this.#isEarly = false;
         news.push({ undecided: { updateId: updateIdOf(mailId), name, mail, input: payload } });
+      } else if (kind === "stepReport") {
+        this.#isEarly = false;
+        news.push({ undecided: { mail, reportId: reportIdOf(mailId), name, report: payload } });
       } else if (kind === "signal") {
         const isEarly = this.#isEarly;
         news.push({ event: { type: "SignalReceived", name, signalId: mailId, mail, payload, isEarly } });
@@ -104,7 +109,7 @@ export class RunMail {
   }
 }
 
-function toldBy(kind: Exclude<MailKind, "signal" | "update">, mail: number, name: string) {
+function toldBy(kind: Exclude<MailKind, "signal" | "update" | "stepReport">, mail: number, name: string) {
   switch (kind) {
     case "cancel":
       return { type: "CancelRequested", mail, reason: name } as const;

@@ -3,6 +3,7 @@
 import { type AttributeChanges, decodeAttributes, encodeAttributes, mergeAttributes } from "../protocol/attributes.ts";
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError, invariant } from "../protocol/errors.ts";
+import type { RunHeaders } from "../protocol/headers.ts";
 import { decodeMemoChanges, encodeMemo, mergeMemo } from "../protocol/memo.ts";
 import type { Payload } from "../protocol/payload.ts";
 import { OPEN_STATUSES, type PatchedRun, type RunSummary } from "../protocol/run.ts";
@@ -10,8 +11,11 @@ import type { SignalDefinition } from "../workflow/signal.ts";
 import type { UpdateDefinition } from "../workflow/update.ts";
 import type { Workflow } from "../workflow/workflow.ts";
 import type { CountedGroup, FrontDoor, PrunedRuns, StartCall } from "./front-door.ts";
+import { interceptedDoor } from "./intercepted-door.ts";
+import type { Interceptor } from "./interceptors.ts";
 import { filterCall, orderCall, type RunFilter, type RunOrder } from "./run-filter.ts";
 import { encodeChecked, RunHandle, signalCall, updateCall } from "./run-handle.ts";
+import { completion, failing, heartbeat, type StepReportOptions } from "./step-reports.ts";
 import { UpdateHandle } from "./update-handle.ts";
 
 interface StartSettings {
@@ -33,6 +37,11 @@ interface StartSettings {
   readonly attributes?: AttributeChanges | undefined;
   /** Values to be shown with the run, by key: at most 100 keys and 40 KiB. */
   readonly memo?: Readonly<Record<string, unknown>> | undefined;
+  /**
+   * What the run carries along for its code, its steps and interceptors: strings by name, at most 16 and 8 KiB in all, the
+   * same for ever. A call that uses an open run instead of starting one changes nothing about that run's. Default: none.
+   */
+  readonly headers?: RunHeaders | undefined;
 }
 
 /** `input` is required unless the workflow takes none. */
@@ -92,8 +101,8 @@ export interface PatchPage {
 export class WorkflowClient {
   readonly #door: FrontDoor;
 
-  constructor(door: FrontDoor) {
-    this.#door = door;
+  constructor(door: FrontDoor, interceptors: readonly Interceptor[] = []) {
+    this.#door = interceptedDoor(door, interceptors);
   }
 
   /**
@@ -176,6 +185,38 @@ export class WorkflowClient {
   /** Like `get`, for a run whose workflow this process does not know. */
   getUntyped(workflowId: string, runId?: string): RunHandle<unknown> {
     return new RunHandle<unknown>(this.#door, workflowId, runId);
+  }
+
+  /**
+   * Completes the step that the token is of: its result is what the workflow goes on with. Resolves when that is stored, as
+   * with a signal; should the attempt end before its run comes to it, it is recorded as ignored. A token that is used before
+   * its body has returned is waited with for 5 seconds.
+   *
+   * Throws TOKEN_INVALID, STEP_NOT_WAITING, STEP_UNDER_WAY, RUN_NOT_FOUND, RUN_CLOSED, ARGUMENT_INVALID,
+   * PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
+   */
+  async completeStep(token: string, result?: unknown, options?: StepReportOptions): Promise<void> {
+    await this.#door.reportStep({ token }, completion(result, options));
+  }
+
+  /**
+   * Fails the attempt that the token is of, as if its body had thrown `error`: the step's retry policy says whether another
+   * attempt follows, with another token.
+   *
+   * Throws like `completeStep`.
+   */
+  async failStep(token: string, error: unknown, options?: StepReportOptions): Promise<void> {
+    await this.#door.reportStep({ token }, failing(error, options));
+  }
+
+  /**
+   * Says that whoever is to complete the step is at it: its `heartbeatTimeout` begins anew, and `details` (storable) are
+   * kept for the next attempt. Each is an event in the run's history: send one a minute rather than one a second.
+   *
+   * Throws like `completeStep`; STEP_NOT_WAITING also says that the work is not needed any more.
+   */
+  async heartbeatStep(token: string, details?: unknown): Promise<void> {
+    await this.#door.reportStep({ token }, heartbeat(details));
   }
 
   /**
@@ -262,6 +303,7 @@ function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: St
     update: null,
     attributes: options.attributes === undefined ? null : startAttributes(options.attributes),
     memo: options.memo === undefined ? null : startMemo(options.memo),
+    headers: options.headers,
   };
 }
 

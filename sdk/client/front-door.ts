@@ -5,10 +5,12 @@ import type { AttributeCondition } from "../protocol/attribute-filter.ts";
 import type { AttributeValue } from "../protocol/attributes.ts";
 import type { Event } from "../protocol/event.ts";
 import type { Failure } from "../protocol/failure.ts";
+import type { RunHeaders } from "../protocol/headers.ts";
 import type { HistoryFile } from "../protocol/history-file.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { PendingWork } from "../protocol/pending-work.ts";
 import type { BlockedReason, ClosedStatus, PatchedRun, RunStatus, RunSummary } from "../protocol/run.ts";
+import type { StepOutcome } from "../protocol/step-outcome.ts";
 
 /** A run by its own id, or by the caller's key: then the open run, else the latest. */
 export type RunReference =
@@ -39,6 +41,11 @@ export interface SentUpdate {
   readonly after: number;
 }
 
+/** A step that waits to be completed from outside: by its token, or by its name where only one of that name waits. */
+export type StepReference = { readonly token: string } | { readonly to: RunReference; readonly step: string };
+
+export type StepReportCall = StepOutcome & { readonly reportId: string | null };
+
 /** How an update's handler ended. */
 export interface UpdateOutcome {
   readonly result: Payload;
@@ -64,6 +71,8 @@ export interface StartCall {
   /** In stored form; null or absent for none. */
   readonly attributes?: Payload;
   readonly memo?: Payload;
+  /** As the caller gave them. */
+  readonly headers?: RunHeaders | undefined;
 }
 
 export interface StartReply {
@@ -189,6 +198,8 @@ export interface FrontDoor {
   sendUpdate(to: RunReference, update: UpdateCall): Promise<SentUpdate>;
   /** Waits until the update has come that far. Null: it is accepted, and its handler is under way. */
   awaitUpdate(update: SentUpdate, stage: UpdateStage, timeoutMs: number | null): Promise<UpdateOutcome | null>;
+  /** Resolves when the report is stored, or was before. */
+  reportStep(step: StepReference, report: StepReportCall): Promise<void>;
   query(to: RunReference, name: string, input: Payload, timeoutMs: number): Promise<Payload>;
   cancel(to: RunReference, reason: string): Promise<void>;
   terminate(to: RunReference, reason: string): Promise<void>;

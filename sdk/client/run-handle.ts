@@ -8,6 +8,7 @@ import { decodePayload, encodePayload, type Payload } from "../protocol/payload.
 import { parseWith, type StandardSchema } from "../protocol/standard-schema.ts";
 import type { QueryDefinition } from "../workflow/query.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
+import type { StepDefinition } from "../workflow/step.ts";
 import type { UpdateDefinition } from "../workflow/update.ts";
 import type {
   ClosedRun,
@@ -17,9 +18,11 @@ import type {
   RunReference,
   ShownEvent,
   SignalCall,
+  StepReference,
   UpdateCall,
 } from "./front-door.ts";
 import { RunFailedError } from "./run-failed-error.ts";
+import { completion, failing, heartbeat, type StepReportOptions } from "./step-reports.ts";
 import { UpdateHandle, type UpdateWaitOptions } from "./update-handle.ts";
 
 export interface SignalOptions {
@@ -65,6 +68,8 @@ export interface ForkOptions extends ResetOptions {
   /** The fork's workflow id. Default: that of the run, which then must be closed. */
   readonly id?: string;
 }
+
+type AnyStep = string | { readonly stepName: string };
 
 type WithInput<Input, Rest extends unknown[]> = undefined extends Input
   ? [input?: Input, ...rest: Rest]
@@ -169,6 +174,44 @@ export class RunHandle<Result = unknown> {
     const stored = encodeChecked(query.schema, input, `input of query "${query.name}"`);
     const answer = await this.#door.query(this.#reference, query.name, stored, timeoutMs);
     return decodePayload(answer, `answer of query "${query.name}"`) as Answer;
+  }
+
+  /**
+   * Completes the step that waits for it, by its definition or its name, without its token: for whoever may act on the run.
+   * With a definition the result has its type.
+   *
+   * Throws STEP_NOT_WAITING, ARGUMENT_INVALID when several steps of the name wait, RUN_NOT_FOUND, RUN_CLOSED,
+   * PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
+   */
+  completeStep<Result>(
+    step: StepDefinition<never, Result>,
+    ...[result, options]: WithInput<NoInfer<Result>, [options?: StepReportOptions]>
+  ): Promise<void>;
+  completeStep(step: string, result?: unknown, options?: StepReportOptions): Promise<void>;
+  async completeStep(step: AnyStep, result?: unknown, options?: StepReportOptions): Promise<void> {
+    await this.#door.reportStep(this.#stepOf(step), completion(result, options));
+  }
+
+  /**
+   * Fails the attempt that waits, as if its body had thrown `error`; the retry policy says whether another follows.
+   *
+   * Throws like `completeStep`.
+   */
+  async failStep(step: AnyStep, error: unknown, options?: StepReportOptions): Promise<void> {
+    await this.#door.reportStep(this.#stepOf(step), failing(error, options));
+  }
+
+  /**
+   * Says that whoever is to complete the step is at it; see `heartbeatStep` of the client.
+   *
+   * Throws like `completeStep`.
+   */
+  async heartbeatStep(step: AnyStep, details?: unknown): Promise<void> {
+    await this.#door.reportStep(this.#stepOf(step), heartbeat(details));
+  }
+
+  #stepOf(step: AnyStep): StepReference {
+    return { to: this.#reference, step: typeof step === "string" ? step : step.stepName };
   }
 
   /**
@@ -280,7 +323,7 @@ export class RunHandle<Result = unknown> {
    * The whole history as plain data, in a form that any later release reads: to be kept as JSON, and given to
    * `replayHistory`. Of an open run it is what there is by now, with the mail that the run had not taken.
    *
-   * Throws RUN_NOT_FOUND, STORE_UNAVAILABLE.
+   * Throws RUN_NOT_FOUND, STORE_UNAVAILABLE, CODEC_FAILED, and PAYLOAD_UNREADABLE where codecs of the client are missing.
    */
   export(): Promise<HistoryFile> {
     return this.#door.exportRun(this.#reference);

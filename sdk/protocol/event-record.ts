@@ -8,11 +8,15 @@ import {
   type HistoryEvent,
   type RunForked,
   type RunStarted,
+  type StepCompleted,
+  type StepFailed,
   type TimerDue,
   type UnreadSignal,
 } from "./event.ts";
 import type { Failure } from "./failure.ts";
+import type { RunHeaders } from "./headers.ts";
 import type { Payload } from "./payload.ts";
+import { whyUnreadable } from "./payload-encoded.ts";
 
 export interface EventRecord {
   readonly type: number;
@@ -35,18 +39,48 @@ interface StartedData {
   readonly seed: string;
   readonly attributes?: Payload;
   readonly memo?: Payload;
+  readonly headers?: RunHeaders;
 }
 
-interface Attempted {
+interface Reported {
+  readonly mail?: number;
+  readonly reportId?: string;
+}
+
+interface Attempted extends Reported {
   readonly attempt?: number;
   readonly inputHash?: string;
 }
 
-// Attempt 1 without input is by far the most common: it is stored as null.
-function attempted(attempt: number, inputHash: string | null): string | null {
-  if (attempt === 1 && inputHash === null) return null;
-  const data: Attempted = { ...(attempt === 1 ? {} : { attempt }), ...(inputHash === null ? {} : { inputHash }) };
+// Attempt 1 without input, ended by its body, is by far the most common: it is stored as null.
+function attempted(event: StepCompleted | StepFailed): string | null {
+  const { attempt, inputHash, mail } = event;
+  if (attempt === 1 && inputHash === null && mail === undefined) return null;
+  const data: Attempted = {
+    ...(attempt === 1 ? {} : { attempt }),
+    ...(inputHash === null ? {} : { inputHash }),
+    ...reported(event),
+  };
   return JSON.stringify(data);
+}
+
+function reported({ mail, reportId }: Reported): Reported {
+  return { ...(mail === undefined ? {} : { mail }), ...(reportId === undefined ? {} : { reportId }) };
+}
+
+interface FailedData extends Reported {
+  readonly attempt: number;
+  readonly delayMs: number;
+  readonly firstAttemptAt: number;
+  readonly heartbeat: Payload;
+}
+
+interface DeferredData {
+  readonly attempt: number;
+  readonly verifier: string;
+  readonly startedAt: number;
+  readonly firstAttemptAt: number;
+  readonly inputHash: string;
 }
 
 export function toRecord(event: Event): EventRecord {
@@ -66,7 +100,7 @@ export function toRecord(event: Event): EventRecord {
         command: event.command,
         name: event.name,
         payload: event.result,
-        data: attempted(event.attempt, event.inputHash),
+        data: attempted(event),
       };
     case "StepFailed":
       return {
@@ -74,7 +108,7 @@ export function toRecord(event: Event): EventRecord {
         command: event.command,
         name: event.name,
         payload: JSON.stringify(event.failure),
-        data: attempted(event.attempt, event.inputHash),
+        data: attempted(event),
       };
     case "StepAttemptFailed":
       return {
@@ -87,8 +121,19 @@ export function toRecord(event: Event): EventRecord {
           delayMs: event.delayMs,
           firstAttemptAt: event.firstAttemptAt,
           heartbeat: event.heartbeat,
+          ...reported(event),
         }),
       };
+    case "StepDeferred": {
+      const { command, name, heartbeat, attempt, verifier, startedAt, firstAttemptAt, inputHash } = event;
+      const data = { attempt, verifier, startedAt, firstAttemptAt, ...(inputHash === null ? {} : { inputHash }) };
+      return { type, command, name, payload: heartbeat, data: JSON.stringify(data) };
+    }
+    case "StepReported": {
+      const { command, name, details, attempt, mail, reportId, report } = event;
+      const data = { attempt, mail, reportId, ...(report === "ignored" ? { isIgnored: true } : {}) };
+      return { type, command, name, payload: details, data: JSON.stringify(data) };
+    }
     case "TimerStarted":
       return { type, command: event.command, name: event.name, payload: null, data: JSON.stringify(event.due) };
     case "TimerFired":
@@ -180,11 +225,12 @@ function forkedData({ source, event, seed, isEdited, retried }: RunForked): stri
   });
 }
 
-function startedData({ seed, attributes = null, memo = null }: RunStarted): string {
+function startedData({ seed, attributes = null, memo = null, headers }: RunStarted): string {
   const data: StartedData = {
     seed,
     ...(attributes === null ? {} : { attributes }),
     ...(memo === null ? {} : { memo }),
+    ...(headers === undefined ? {} : { headers }),
   };
   return JSON.stringify(data);
 }
@@ -198,7 +244,12 @@ function dataOf<T>(record: EventRecord): Partial<T> {
   return record.data === null ? {} : (JSON.parse(record.data) as Partial<T>);
 }
 
+/** The type of what stands for a failure that could not be read. No thrown error's name has a colon. */
+export const UNREADABLE_FAILURE = "everstep:unreadable";
+
 function failureOf(record: EventRecord): Failure {
+  const why = whyUnreadable(record.payload);
+  if (why !== undefined) return { kind: "application", type: UNREADABLE_FAILURE, message: why, retryable: false };
   return JSON.parse(record.payload ?? "null") as Failure;
 }
 
@@ -221,17 +272,33 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
         ...dataOf<StartedData>(record),
       };
     case "StepCompleted": {
-      const { attempt = 1, inputHash = null } = dataOf<{ attempt: number; inputHash: string }>(record);
-      return { type, seq, at, command, name, result: record.payload, attempt, inputHash };
+      const data = dataOf<Attempted>(record);
+      const { attempt = 1, inputHash = null } = data;
+      if (data.mail === undefined) return { type, seq, at, command, name, result: record.payload, attempt, inputHash };
+      return { type, seq, at, command, name, result: record.payload, attempt, inputHash, ...reported(data) };
     }
     case "StepFailed": {
-      const { attempt = 1, inputHash = null } = dataOf<{ attempt: number; inputHash: string }>(record);
-      return { type, seq, at, command, name, failure: failureOf(record), attempt, inputHash };
+      const data = dataOf<Attempted>(record);
+      const { attempt = 1, inputHash = null } = data;
+      return { type, seq, at, command, name, failure: failureOf(record), attempt, inputHash, ...reported(data) };
     }
     case "StepAttemptFailed": {
-      const data = dataOf<{ attempt: number; delayMs: number; firstAttemptAt: number; heartbeat: Payload }>(record);
+      const data = dataOf<FailedData>(record);
       const { attempt = 1, delayMs = 0, firstAttemptAt = at, heartbeat = null } = data;
-      return { type, seq, at, command, name, failure: failureOf(record), attempt, delayMs, firstAttemptAt, heartbeat };
+      const failed = { attempt, delayMs, firstAttemptAt, heartbeat, ...reported(data) };
+      return { type, seq, at, command, name, failure: failureOf(record), ...failed };
+    }
+    case "StepDeferred": {
+      const data = dataOf<DeferredData>(record);
+      const { attempt = 1, verifier = "", startedAt = at, firstAttemptAt = at, inputHash = null } = data;
+      const heartbeat = record.payload;
+      return { type, seq, at, command, name, attempt, verifier, startedAt, firstAttemptAt, heartbeat, inputHash };
+    }
+    case "StepReported": {
+      const data = dataOf<{ attempt: number; mail: number; reportId: string; isIgnored: boolean }>(record);
+      const { attempt = 1, mail = 0, reportId = "", isIgnored = false } = data;
+      const report = isIgnored ? "ignored" : "heartbeat";
+      return { type, seq, at, command, name, attempt, mail, reportId, report, details: record.payload };
     }
     case "TimerStarted":
       return { type, seq, at, command, name, due: dataOf<TimerDue>(record) as TimerDue };

@@ -10,6 +10,8 @@ export interface PendingStepWork {
   /** When the next attempt is due; null when one is under way or due at once. */
   readonly nextAttemptAt: number | null;
   readonly isCancelRequested: boolean;
+  /** The body has handed off: the attempt waits to be completed from outside. */
+  readonly isDeferred: boolean;
 }
 
 export interface PendingTimerWork {

@@ -120,6 +120,8 @@ async function everyCall(): Promise<void> {
   await store.listRuns({ limit: 10 });
   await store.readHistory(first.runId, 0, 10);
   await store.readOutcomes([first.runId]);
+  await store.readStepEvents(first.runId, { name: "approve" });
+  await store.missingRuns([first.runId]);
   const queryId = randomUUID();
   await store.askQuery({ queryId, runId: first.runId, queue, name: "status", input: null });
   await store.takeQueries(workerId, [queue], 10);

@@ -23,7 +23,7 @@ import { updatesContract } from "./store/updates.ts";
 
 export type { OpenedStore } from "./store/stage.ts";
 
-export function storeContract(name: string, open: () => Promise<OpenedStore>): void {
+export function storeContract(name: string, open: () => Promise<OpenedStore>, { forks = true } = {}): void {
   describe(`the ${name} store`, () => {
     const stage = new Stage();
     beforeAll(() => stage.open(open()));
@@ -39,7 +39,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     parkingContract(stage);
     controllingContract(stage);
     endingContract(stage);
-    forkingContract(stage);
+    if (forks) forkingContract(stage);
     readingContract(stage);
     pruningContract(stage);
     attributesContract(stage);

@@ -21,7 +21,15 @@ let worker: ReturnType<typeof startEverstep>;
 
 beforeAll(async () => {
   ({ url: database } = await createDatabase());
-  worker = startEverstep(["worker", example("hello"), example("approval"), example("basket"), "--database", database]);
+  worker = startEverstep([
+    "worker",
+    example("hello"),
+    example("approval"),
+    example("basket"),
+    example("sign-off"),
+    "--database",
+    database,
+  ]);
 });
 
 afterAll(async () => {
@@ -121,6 +129,29 @@ test("an update is answered, refused, or known by its id", async () => {
   expect(await refuse("update", "basket", "checkout", "--wait-for", "tea")).toMatch(/^ARGUMENT_INVALID: .*"tea"|tea/);
   expect(JSON.parse(await say("update", "basket", "checkout"))).toEqual({ total: 2 });
   expect(await say("history", "basket")).toMatch(/UpdateCompleted {2}addItem -> \[\{"name":"lamp","count":2\}\]/);
+});
+
+test("a step that waits is completed by name, and failed for good by another", async () => {
+  const contract = ["--input", '{"title":"Lease","signer":"Ann"}'];
+  for (const id of ["lease", "loan"]) await say("start", "sign-off", "--id", id, ...contract);
+  await eventually("both wait", async () => {
+    const said = await Promise.all(["lease", "loan"].map((id) => say("describe", id)));
+    return said.every((text) => /^ask to sign {2}1 +from outside {2}-$/m.test(text));
+  });
+  const step = ["lease", "ask to sign", "--report-id", "once"];
+  expect(await say("complete-step", ...step, "--result", '{"by":"Ann"}')).toBe(
+    "Step ask to sign of lease is to be completed.",
+  );
+  expect(await say("complete-step", ...step, "--json")).toBe(
+    '{"workflowId":"lease","step":"ask to sign","outcome":"completed"}',
+  );
+  expect(JSON.parse(await say("result", "lease"))).toEqual({ outcome: "signed", filed: "Lease, signed by Ann" });
+  await say("fail-step", "loan", "ask to sign", "--message", "too dear", "--final");
+  expect(JSON.parse(await say("result", "loan"))).toEqual({ outcome: "not signed", why: "too dear" });
+  expect(await refuse("complete-step", "--token", "none")).toMatch(/^TOKEN_INVALID: /);
+  expect(await refuse("fail-step", "lease")).toMatch(/^ARGUMENT_INVALID: Say which step is meant/);
+  expect(await refuse("complete-step", "lease", "ask to sign")).toMatch(/^RUN_CLOSED: /);
+  expect(await say("history", "lease")).toMatch(/StepDeferred {3}ask to sign, attempt 1, to be completed from outside/);
 });
 
 test("runs are canceled, terminated, and listed by how they ended", async () => {

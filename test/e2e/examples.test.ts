@@ -100,6 +100,20 @@ test("approval: the one decided on is paid, the other expires", async () => {
   expect(await example("approval")).toEqual({ lines: ["train: paid", "yacht: expired"], stderr: "", code: 0 });
 });
 
+test("sign-off: one is signed by its link, once, and the other declined", async () => {
+  expect(await example("sign-off")).toEqual({
+    lines: [
+      "Ann signs: Thank you.",
+      "lease: { outcome: 'signed', filed: 'Lease, signed by Ann' }",
+      "Ann signs again: STEP_NOT_WAITING",
+      "Bob declines: Thank you.",
+      "loan: { outcome: 'not signed', why: 'too dear' }",
+    ],
+    stderr: "",
+    code: 0,
+  });
+});
+
 test("subscription: one runs out, the other is canceled after its second charge", async () => {
   const { lines, code } = await example("subscription");
   expect(lines[0]).toBe("Ann: { ended: 'ran out', months: 3 } { months: 3, amount: 27 }");
@@ -119,6 +133,33 @@ test("transfer: the money moves once although its worker is killed between debit
     "after a second worker: ann 70, bob 30",
   ]);
   expect(code).toBe(0);
+});
+
+test("traced: the attempts of a run's steps belong to the request that started it", async () => {
+  expect(await example("traced")).toEqual({
+    lines: [
+      "label of parcel 7, handed over",
+      "1 trace:",
+      "  POST /parcels",
+      '  start delivery, in "POST /parcels"',
+      '  step label, in "start delivery", attempt 1',
+      '  step hand over, in "start delivery", attempt 1, Error: the van is not there yet',
+      '  step hand over, in "start delivery", attempt 2',
+    ],
+    stderr: "",
+    code: 0,
+  });
+});
+
+test("encryption: a run goes on under a new key, and no word of it is readable in the database", async () => {
+  const { lines, stderr, code } = await example("encryption");
+  expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
+  const envelope = expect.stringMatching(/^\{"\$everstep":"encoded","by":\["aes-256-gcm"\]/);
+  expect(lines).toEqual([
+    "result: Ann Ash, born in 1980: a cold",
+    ...[envelope, envelope, envelope, envelope],
+    "no word is readable",
+  ]);
 });
 
 test("changed: who is past the change goes the old way, all others the new one", async () => {

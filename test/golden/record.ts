@@ -16,11 +16,13 @@ import { GOLDEN_FOLDER, type GoldenFile } from "./golden-file.ts";
 import {
   add,
   approve,
+  carried,
   changed,
   data,
   endless,
   failing,
   GOLDEN_WORKFLOWS,
+  handedOff,
   note,
   order,
   stopped,
@@ -89,6 +91,25 @@ for (const n of [1, -1, 13, 2]) await updated.update(add, n).catch(() => {});
 await keep("updated", tally.name, updated);
 const options = { attributes: data({ customer: "c1" }), memo: { note: "first", kept: [1] } };
 await keep("data", told.name, await client.start(told, options));
+const headers = { traceparent: "00-1-2-01", tenant: "Zoë" };
+await keep("headers", carried.name, await client.start(carried, { headers }));
+
+const deferred = await client.start(handedOff);
+await reaches(deferred, "StepDeferred");
+await deferred.heartbeatStep("sign", { read: 1 });
+await deferred.failStep("sign", new TypeError("no pen"));
+await eventually("the next attempt waits", async () => {
+  return (await typesOf(deferred)).filter((type) => type === "StepDeferred").length === 2;
+});
+await Promise.all([deferred.completeStep("sign", "Ann"), deferred.completeStep("sign", "Bob")]);
+await reaches(deferred, "StepReported");
+await eventually("the stamp is waited for", async () => {
+  return (await typesOf(deferred)).filter((type) => type === "StepDeferred").length === 3;
+});
+await deferred.signal(approve, { by: "ann" });
+await deferred.completeStep("stamp", "stamped");
+await deferred.signal(approve, { by: "ann" });
+await keep("handed-off", handedOff.name, deferred);
 
 for (const close of closing.reverse()) await close();
 clearInterval(hold);

@@ -118,4 +118,22 @@ export const told = workflow("told", async () => {
   return [workflowInfo().attributes, workflowInfo().memo];
 });
 
-export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told];
+export const handedOff = workflow("handedOff", async () => {
+  const first = await step<string>("sign", ({ completeLater }) => completeLater(), {
+    retry: { initialInterval: 1, maxInterval: 1 },
+    heartbeatTimeout: "1h",
+  });
+  const second = await Promise.race([
+    step<string>("stamp", ({ completeLater }) => completeLater()),
+    approve.receive().then(() => "approved"),
+  ]);
+  await approve.receive();
+  return [first, second];
+});
+
+export const carried = workflow("carried", async () => {
+  const inStep = await step("look", ({ headers }) => headers);
+  return [inStep, workflowInfo().headers];
+});
+
+export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told, carried, handedOff];

@@ -196,8 +196,10 @@ export class Witness {
       countRuns: (request) => store.countRuns(request),
       readHistory: (runId, afterSeq, limit) => store.readHistory(runId, afterSeq, limit),
       readUpdates: (looks) => store.readUpdates(looks),
+      readStepEvents: (runId, step) => store.readStepEvents(runId, step),
       readEventsOfType: (runIds, type) => store.readEventsOfType(runIds, type),
       readOutcomes: (runIds) => store.readOutcomes(runIds),
+      missingRuns: (runIds) => store.missingRuns(runIds),
       askQuery: (request) => store.askQuery(request),
       takeAnswer: (queryId) => store.takeAnswer(queryId),
     };

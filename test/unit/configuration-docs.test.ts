@@ -15,6 +15,7 @@ import {
 } from "../../sdk/protocol/attributes.ts";
 import { MAX_DURATION_MS } from "../../sdk/protocol/duration.ts";
 import { MAX_CAUSES, MAX_FAILURE_BYTES } from "../../sdk/protocol/failures.ts";
+import { MAX_HEADER_BYTES, MAX_HEADERS } from "../../sdk/protocol/headers.ts";
 import { MAX_NAME_LENGTH, MAX_WORKFLOW_ID_LENGTH } from "../../sdk/protocol/names.ts";
 import { PAYLOAD_LIMITS } from "../../sdk/protocol/payload.ts";
 import { readSourceTree } from "../support/source-tree.ts";
@@ -130,12 +131,13 @@ test("the limits are those of the code", () => {
     [...(limits.get(what) ?? "").matchAll(/[\d,]*\d/g)].map(([n]) => n.replaceAll(",", ""));
   const { maxBytes, maxDepth, maxValues, maxRichValues } = PAYLOAD_LIMITS;
   expect(numbers("Name of a workflow, step, signal, update, query, queue")).toEqual([`${MAX_NAME_LENGTH}`]);
-  expect(numbers("Workflow id, signal id, update id, request id")).toEqual([`${MAX_WORKFLOW_ID_LENGTH}`]);
+  expect(numbers("Workflow id, signal id, update id, report id, request id")).toEqual([`${MAX_WORKFLOW_ID_LENGTH}`]);
   expect(numbers("Payload (input, result, signal, answer, heartbeat)").filter((n) => n !== "8")).toEqual(
     [maxBytes / 2 ** 20, maxDepth, maxValues, maxRichValues].map(String),
   );
   expect(numbers("Failure in a history")).toEqual([`${MAX_FAILURE_BYTES / 1024}`]);
   expect(MAX_CAUSES).toBe(10);
+  expect(numbers("Headers of a run").slice(0, 2)).toEqual([MAX_HEADERS, MAX_HEADER_BYTES / 1024].map(String));
   expect(numbers("Attributes of a run")).toEqual(
     [MAX_DATA_KEYS, MAX_ATTRIBUTE_NAME_BYTES, MAX_ATTRIBUTE_BYTES, MAX_DATA_BYTES / 1024].map(String),
   );

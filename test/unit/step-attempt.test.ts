@@ -34,9 +34,11 @@ function startAttempt(run: (context: StepContext) => unknown, limits: Limits = {
     pending,
     body: ask.body,
     run: { runId: "run-1", workflowId: "order-42" },
+    headers: {},
     clock,
     log,
     totalLeftMs,
+    newSecret: () => "secret",
     onHeartbeat: (details) => beats.push(details),
   });
   const ended: { end?: AttemptEnd } = {};

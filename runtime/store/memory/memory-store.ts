@@ -20,6 +20,7 @@ import type {
   QueryRequest,
   RunRef,
   StartRequest,
+  StepRef,
   Store,
   Transaction,
   UpdateLook,
@@ -32,7 +33,7 @@ import { sendMail } from "./mail.ts";
 import { blockRun, claimBlocked, claimRuns, parkRun, releaseRun, rescueRun } from "./owning.ts";
 import { deleteRuns, findExpired } from "./pruning.ts";
 import { Questions } from "./questions.ts";
-import { detailOf, eventsOfType, historyOf, mailAfter, outcomesOf, updateTraceOf } from "./reading.ts";
+import { detailOf, eventsOfType, historyOf, mailAfter, outcomesOf, stepEventsOf, updateTraceOf } from "./reading.ts";
 import { RunTable } from "./run-table.ts";
 import { closeFromOutside, startRun } from "./starting.ts";
 import { claimOf, isOwnedBy, type StoredRun } from "./stored-run.ts";
@@ -256,8 +257,16 @@ export class MemoryStore implements Store {
     return outcomesOf(this.#runs, runIds);
   }
 
+  async missingRuns(runIds: readonly string[]) {
+    return runIds.filter((runId) => this.#runs.get(runId) === undefined);
+  }
+
   async readUpdates(looks: readonly UpdateLook[]) {
     return looks.map((look) => updateTraceOf(this.#runs.get(look.runId), look));
+  }
+
+  async readStepEvents(runId: string, step: StepRef) {
+    return stepEventsOf(this.#runs.get(runId), step);
   }
 
   async askQuery(request: QueryRequest): Promise<void> {

@@ -1,11 +1,11 @@
 // What a store tells about runs without changing them. Every array is a fresh one and every event in it is frozen, so
 // no reader can reach into the store.
 
-import { EVENT_CODES } from "../../../sdk/protocol/event.ts";
+import { EVENT_CODES, STEP_CODES } from "../../../sdk/protocol/event.ts";
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
 import { updateIdOf } from "../mail-id.ts";
-import type { LoadedHistory, MailItem, RunDetail, UpdateLook, UpdateTrace } from "../store.ts";
+import type { LoadedHistory, MailItem, RunDetail, StepRef, UpdateLook, UpdateTrace } from "../store.ts";
 import type { RunTable } from "./run-table.ts";
 import { type StoredRun, summaryOf } from "./stored-run.ts";
 
@@ -47,6 +47,12 @@ export function eventsOfType(
     if (events.length > 0) found.set(runId, events);
   }
   return found;
+}
+
+export function stepEventsOf(run: StoredRun | undefined, step: StepRef): readonly StoredEvent[] {
+  const isOfStep = ({ command, name }: StoredEvent) =>
+    "command" in step ? command === step.command : name === step.name;
+  return run?.history.filter((event) => STEP_CODES.includes(event.type) && isOfStep(event)) ?? [];
 }
 
 export function outcomesOf(

@@ -1,9 +1,10 @@
 // Histories and what is told about runs. Nothing here changes anything or waits for a lock.
 
+import { STEP_CODES } from "../../../sdk/protocol/event.ts";
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { BlockedReason, ClosedStatus, Pause } from "../../../sdk/protocol/run.ts";
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
-import type { LoadedHistory, RunDetail, RunRef, StoredSummary } from "../store.ts";
+import type { LoadedHistory, RunDetail, RunRef, StepRef, StoredSummary } from "../store.ts";
 import { finiteMs, ms, runIds } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
 import { DATA_COLUMN, dataOf } from "./run-data.ts";
@@ -112,6 +113,22 @@ export async function readEventsOfType(
   return new Map([...byRun(rows)].map(([runId, events]) => [runId, events.map(storedEventOf)]));
 }
 
+// By the primary key, like the events of a type.
+export const READ_STEP_EVENTS: Statement = {
+  name: "everstep_read_step_events",
+  text: `
+    select ${EVENT_COLUMNS} from everstep.event e
+    where e.run_id = $1 and e.type in (${STEP_CODES.join(", ")}) and (e.command = $2 or e.name = $3) order by e.seq`,
+};
+
+export async function readStepEvents(pool: Pool, runId: string, step: StepRef): Promise<StoredEvent[]> {
+  const uuid = tryUuidOf(runId);
+  if (uuid === null) return [];
+  const command = "command" in step ? step.command : null;
+  const name = "name" in step ? step.name : null;
+  return (await pool.query<EventRow>(READ_STEP_EVENTS, [uuid, command, name])).map(storedEventOf);
+}
+
 const READ_OUTCOMES: Statement = {
   name: "everstep_read_outcomes",
   text: `
@@ -131,6 +148,19 @@ export async function readOutcomes(
   return new Map(
     rows.map((row) => [runIdOf(row.run_id), { status: closedStatusOf(row.status), event: storedEventOf(row) }]),
   );
+}
+
+const MISSING: Statement = {
+  name: "everstep_missing_runs",
+  text: `
+    select asked.run_id from unnest($1::uuid[]) asked(run_id)
+    where not exists (select from everstep.run r where r.run_id = asked.run_id offset 0)`,
+};
+
+export async function missingRuns(pool: Pool, ids: readonly string[]): Promise<string[]> {
+  const known = ids.filter((id) => tryUuidOf(id) !== null);
+  const rows = known.length === 0 ? [] : await pool.query<OfRun>(MISSING, [runIds(known)]);
+  return [...ids.filter((id) => tryUuidOf(id) === null), ...rows.map(({ run_id }) => runIdOf(run_id))];
 }
 
 export const SUMMARY_COLUMNS = `
