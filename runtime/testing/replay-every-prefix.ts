@@ -31,8 +31,11 @@ export async function replayEveryPrefix(
   const { events } = readHistory(history);
   const replaying = replayingOf(workflow, history, interceptors);
   try {
-    // What is there before the first line is delivered before it: until then nobody begins.
-    const early = events.findLastIndex((event) => "isEarly" in event && event.isEarly) + 1;
+    // What is there before the first line is delivered before it: until then nobody begins. Nobody ever has less of a fork
+    // than what it begins with.
+    const isBefore = (event: (typeof events)[number]) =>
+      event.type === "RunForked" || (event.type === "SignalReceived" && event.isEarly);
+    const early = events.findLastIndex(isBefore) + 1;
     const beginsAfter = (length: number) => length >= early;
     const step = replaying.begin();
     const states: State[] = [];

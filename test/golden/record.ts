@@ -25,6 +25,7 @@ import {
   handedOff,
   note,
   order,
+  repaired,
   stopped,
   tally,
   told,
@@ -93,6 +94,19 @@ const options = { attributes: data({ customer: "c1" }), memo: { note: "first", k
 await keep("data", told.name, await client.start(told, options));
 const headers = { traceparent: "00-1-2-01", tenant: "Zoë" };
 await keep("headers", carried.name, await client.start(carried, { headers }));
+
+const queue = "repair";
+const broken = await client.start(repaired, { queue });
+const [workerId, claimId] = [crypto.randomUUID(), crypto.randomUUID()];
+const { claimed } = await store.claimRuns({ workerId, claimId, queues: [queue], limit: 1, suspects: "exclude" });
+const reason = { kind: "unknownWorkflow", message: "no worker had it" } as const;
+await store.blockRuns(claimed.map((claim) => ({ claim, reason })));
+await broken.unblock();
+await broken.pause("not yet");
+await broken.resume();
+await house.startWorker([repaired], { queues: [queue] });
+await broken.result().catch(() => {});
+await keep("repaired", repaired.name, await broken.retryFrom());
 
 const deferred = await client.start(handedOff);
 await reaches(deferred, "StepDeferred");

@@ -136,4 +136,21 @@ export const carried = workflow("carried", async () => {
   return [inStep, workflowInfo().headers];
 });
 
-export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told, carried, handedOff];
+let isMended = false;
+
+export const repaired = workflow("repaired", async () => {
+  const before = crypto.randomUUID();
+  await step("look", () => "broken");
+  const word = await step(
+    "mend",
+    () => {
+      if (isMended) return "mended";
+      isMended = true;
+      throw new Error("broken");
+    },
+    { retry: { maxAttempts: 1 } },
+  );
+  return [before, word, crypto.randomUUID()];
+});
+
+export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told, carried, handedOff, repaired];
