@@ -16,6 +16,13 @@ export {
 export type { RetryOptions } from "./protocol/retry-policy.ts";
 export { nonCancellable } from "./workflow/cancel.ts";
 export { type ConditionOptions, condition } from "./workflow/condition.ts";
+export {
+  CONTINUE_SUGGESTED_BYTES,
+  CONTINUE_SUGGESTED_EVENTS,
+  ContinueAsNew,
+  type ContinueOptions,
+  continueAsNew,
+} from "./workflow/continue-as-new.ts";
 export { type WorkflowInfo, workflowInfo } from "./workflow/info.ts";
 export { log, type WorkflowLog } from "./workflow/log.ts";
 export { defineQuery, type QueryDefinition } from "./workflow/query.ts";

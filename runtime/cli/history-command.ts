@@ -50,6 +50,8 @@ function tell(event: ShownEvent): string {
       return `${event.failure.type}: ${event.failure.message}`;
     case "RunTimedOut":
       return `open longer than ${event.timeoutMs} ms`;
+    case "RunContinued":
+      return `as ${event.nextRunId}: ${event.workflow} ${event.input ?? ""}`;
   }
 }
 

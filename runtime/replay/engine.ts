@@ -5,9 +5,11 @@
 
 import { EverstepError, invariant } from "../../sdk/protocol/errors.ts";
 import type {
+  Continuation,
   HistoryEvent,
   RunCanceled,
   RunCompleted,
+  RunContinued,
   RunFailed,
   SignalReceived,
   StepAttemptFailed,
@@ -20,6 +22,7 @@ import { decodePayload, encodePayload, type Payload } from "../../sdk/protocol/p
 import { type SeededRandom, seededRandom } from "../../sdk/protocol/random.ts";
 import { type Ambient, runWithAmbient } from "../../sdk/workflow/ambient.ts";
 import { CancelScope } from "../../sdk/workflow/cancel-scope.ts";
+import { isContinueAsNew, type NextRun } from "../../sdk/workflow/continue-as-new.ts";
 import type { WorkflowInfo } from "../../sdk/workflow/info.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
 import type {
@@ -49,9 +52,15 @@ export interface EngineOptions {
 export type Outcome =
   | { readonly type: "completed"; readonly result: Payload }
   | { readonly type: "failed"; readonly failure: Failure }
-  | { readonly type: "canceled"; readonly failure: Failure };
+  | { readonly type: "canceled"; readonly failure: Failure }
+  | { readonly type: "continued"; readonly next: NextRun & { readonly workflow: string } };
 
-const ENDS = { RunCompleted: "completed", RunFailed: "failed", RunCanceled: "canceled" } as const;
+const ENDS = {
+  RunCompleted: "completed",
+  RunFailed: "failed",
+  RunCanceled: "canceled",
+  RunContinued: "continued",
+} as const;
 const NEVER: Promise<never> = new Promise(() => {});
 const noop = () => {};
 
@@ -68,6 +77,10 @@ export class RunEngine implements RunContext {
   #input: Payload = null;
   #now = 0;
   #delivered = 0;
+  #deliveredBytes = 0;
+  #continues: Continuation | undefined;
+  /** Where cancel requests are in the mailbox that came when the run was to go on as another already. */
+  readonly #lateCancels: number[] = [];
   #phase: "fresh" | "started" | "ended" = "fresh";
   #isInTurn = false;
   #isReadOnly = false;
@@ -120,6 +133,15 @@ export class RunEngine implements RunContext {
     return this.#delivered;
   }
 
+  get deliveredBytes(): number {
+    return this.#deliveredBytes;
+  }
+
+  /** The run's place in a chain; undefined in the first run. */
+  get continues(): Continuation | undefined {
+    return this.#continues;
+  }
+
   /** From here on, what the code does is new: lines are logged, commands are to be carried out. */
   goLive(): void {
     this.#isReplaying = false;
@@ -167,6 +189,7 @@ export class RunEngine implements RunContext {
         invariant(false, "events are delivered in order, without gaps", { runId: this.info.runId, seq, delivered });
       }
       this.#delivered = event.seq;
+      this.#deliveredBytes += payloadLength(event);
       return this.#apply(event);
     } catch (error) {
       this.#breakOff(error);
@@ -205,6 +228,11 @@ export class RunEngine implements RunContext {
   /** Signals that were delivered and that nobody took. */
   unreadSignals(): UnreadSignal[] {
     return this.#signals.unread();
+  }
+
+  /** Mail that is in the history and for the run that follows this one. */
+  mailToPassOn(): number[] {
+    return [...this.#signals.unreadMail(), ...this.#lateCancels].sort((a, b) => a - b);
   }
 
   /** What a quiet run waits for besides its commands. */
@@ -330,6 +358,7 @@ export class RunEngine implements RunContext {
         this.#random = seededRandom(event.seed);
         this.#input = event.input;
         this.#now = event.at;
+        this.#continues = event.continues;
         return false;
       case "TimerStarted":
         this.#noteTimerStarted(event);
@@ -359,12 +388,14 @@ export class RunEngine implements RunContext {
       case "SignalReceived":
         return this.#receive(event);
       case "CancelRequested":
+        if (this.#outcome?.type === "continued") this.#lateCancels.push(event.mail);
         if (this.#isCancelRequested || this.#phase === "ended") return false;
         this.#isCancelRequested = true;
         return this.#turn(event.at, () => this.#rootScope.cancel(new CanceledFailure(event.reason)));
       case "RunCompleted":
       case "RunFailed":
       case "RunCanceled":
+      case "RunContinued":
         this.#compareEnd(event);
         return false;
       case "RunTerminated":
@@ -413,13 +444,17 @@ export class RunEngine implements RunContext {
   }
 
   /** Failures are not compared: their stacks differ from release to release. */
-  #compareEnd(event: (RunCompleted | RunFailed | RunCanceled) & HistoryEvent): void {
+  #compareEnd(event: (RunCompleted | RunFailed | RunCanceled | RunContinued) & HistoryEvent): void {
     const outcome = this.#outcome;
     if (outcome === undefined) this.#asked.diverge(event, "the code has not ended by then");
     if (ENDS[event.type] !== outcome.type) this.#asked.diverge(event, `the code ended as ${outcome.type}`);
     if (event.type === "RunCompleted" && outcome.type === "completed" && event.result !== outcome.result) {
       this.#asked.diverge(event, "the code returned another result");
     }
+    if (event.type !== "RunContinued" || outcome.type !== "continued") return;
+    const { workflow, input } = outcome.next;
+    if (event.workflow !== workflow) this.#asked.diverge(event, `the code continued as workflow "${workflow}"`);
+    if (event.input !== input) this.#asked.diverge(event, "the code continued with another input");
   }
 
   #noteTimerStarted(event: TimerStarted & HistoryEvent): void {
@@ -497,6 +532,7 @@ export class RunEngine implements RunContext {
     }
     this.#phase = "ended";
     this.#outcome = decide();
+    if (this.#outcome.type === "continued") this.#signals.close();
     this.#conditions.clear();
     for (const pending of this.#pending.values()) this.#changes.push({ type: "withdrawn", pending });
     this.#pending.clear();
@@ -514,6 +550,12 @@ export class RunEngine implements RunContext {
   }
 
   #threw(error: unknown): Outcome {
+    if (isContinueAsNew(error)) {
+      return {
+        type: "continued",
+        next: { ...error.next, workflow: error.next.workflow ?? this.#options.workflow.name },
+      };
+    }
     const failure = toFailure(error);
     return this.#isCancelRequested && isCanceled(error) ? { type: "canceled", failure } : { type: "failed", failure };
   }
@@ -539,6 +581,20 @@ export class RunEngine implements RunContext {
         ? error
         : new EverstepError("INVARIANT_BROKEN", `Run ${this.info.workflowId}: ${messageOf(error)}`, { cause: error });
     this.#isInTurn = false;
+  }
+}
+
+/** What of an event grows with what the user stores, in UTF-16 units. */
+function payloadLength(event: HistoryEvent): number {
+  switch (event.type) {
+    case "RunStarted":
+      return event.input?.length ?? 0;
+    case "StepCompleted":
+      return event.result?.length ?? 0;
+    case "SignalReceived":
+      return event.payload?.length ?? 0;
+    default:
+      return 0;
   }
 }
 

@@ -1,5 +1,7 @@
 // A run's view of itself, and its log.
 
+import type { Continuation } from "../../sdk/protocol/event.ts";
+import { CONTINUE_SUGGESTED_BYTES, CONTINUE_SUGGESTED_EVENTS } from "../../sdk/workflow/continue-as-new.ts";
 import type { WorkflowInfo } from "../../sdk/workflow/info.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
 
@@ -14,6 +16,8 @@ export interface RunFacts {
 /** What of a run's view changes as it goes on. */
 export interface Progress {
   readonly deliveredEvents: number;
+  readonly deliveredBytes: number;
+  readonly continues: Continuation | undefined;
   readonly isReplaying: boolean;
 }
 
@@ -24,6 +28,12 @@ export function runInfo(workflow: string, run: RunFacts, progress: Progress): Wo
     workflowId,
     runId,
     queue,
+    get firstRunId() {
+      return progress.continues?.firstRunId ?? runId;
+    },
+    get continuedFromRunId() {
+      return progress.continues?.previousRunId;
+    },
     get startedAt() {
       return new Date(startedAt);
     },
@@ -32,6 +42,10 @@ export function runInfo(workflow: string, run: RunFacts, progress: Progress): Wo
     },
     get historyLength() {
       return progress.deliveredEvents;
+    },
+    get continueAsNewSuggested() {
+      const { deliveredEvents, deliveredBytes } = progress;
+      return deliveredEvents >= CONTINUE_SUGGESTED_EVENTS || deliveredBytes >= CONTINUE_SUGGESTED_BYTES;
     },
     get isReplaying() {
       return progress.isReplaying;

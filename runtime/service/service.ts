@@ -1,7 +1,6 @@
 // The front door's rules, in one place: what may be asked of runs, how a call survives a store that is away for a
 // moment, and who is woken by it.
 
-import { ulid } from "ulid";
 import type {
   ClosedRun,
   FrontDoor,
@@ -29,6 +28,7 @@ import type {
   Store,
 } from "../store/store.ts";
 import type { Topic, Wakeups } from "../wake/wakeups.ts";
+import { newRunId } from "../world/run-id.ts";
 import type { World } from "../world/world.ts";
 import { Batcher } from "./batcher.ts";
 import { type Insistence, insist } from "./insist.ts";
@@ -120,9 +120,13 @@ export class Service implements FrontDoor {
   }
 
   async terminate(to: RunReference, reason: string): Promise<void> {
-    const run = await this.#find(to);
-    const outcome = await insist(this.#insistence, () => this.#store.terminateRun(run.runId, reason));
-    if (outcome === "closed") throw closedError(run.workflowId, "It cannot be terminated any more.");
+    let run = await this.#find(to);
+    while ((await insist(this.#insistence, () => this.#store.terminateRun(run.runId, reason))) !== "terminated") {
+      // It may have continued as new since it was found.
+      const latest = await this.#find(to);
+      if (latest.runId === run.runId) throw closedError(run.workflowId, "It cannot be terminated any more.");
+      run = latest;
+    }
     const topics: Topic[] = [`run/${run.runId}`];
     if (run.ownerId !== null) topics.push(`worker/${run.ownerId}`);
     this.#wakeups.publish(topics);
@@ -133,10 +137,17 @@ export class Service implements FrontDoor {
     return this.#ask(run, name, input, timeoutMs);
   }
 
-  async outcome(to: RunReference, timeoutMs: number | null): Promise<ClosedRun> {
-    const runId = "runId" in to ? to.runId : (await this.#find(to)).runId;
-    const stored = await this.#await(to, runId, timeoutMs);
-    return closedRunOf(stored);
+  async outcome(to: RunReference, timeoutMs: number | null, follows: boolean): Promise<ClosedRun> {
+    const startedAt = this.#world.clock.monotonic();
+    let runId = "chainOf" in to ? to.chainOf : "runId" in to ? to.runId : (await this.#find(to)).runId;
+    if ("runId" in to) await this.#find(to);
+    for (;;) {
+      const spentMs = this.#world.clock.monotonic() - startedAt;
+      const leftMs = timeoutMs === null ? null : Math.max(0, timeoutMs - spentMs);
+      const closed = closedRunOf(runId, await this.#await(to, runId, leftMs));
+      if (closed.nextRunId === null || !follows) return closed;
+      runId = closed.nextRunId;
+    }
   }
 
   async describe(to: RunReference): Promise<RunDescription> {
@@ -191,13 +202,13 @@ export class Service implements FrontDoor {
   }
 
   #startRequest(call: StartCall): StartRequest {
-    const { clock, chance } = this.#world;
+    const { chance } = this.#world;
     assertName(call.workflow, "workflow name");
     if (call.workflowId !== null) assertWorkflowId(call.workflowId, "start({ id })");
     if (call.requestId !== null) assertWorkflowId(call.requestId, "start({ requestId })");
     if (call.queue !== null) assertName(call.queue, "start({ queue })");
     // Chosen before the first try: a repeated start is recognised by it.
-    const runId = ulid(clock.now(), () => chance.float());
+    const runId = newRunId(this.#world);
     const seed = chance.uuid();
     const { signal } = call;
     return {
@@ -286,7 +297,6 @@ export class Service implements FrontDoor {
   }
 
   async #await(to: RunReference, runId: string, timeoutMs: number | null): Promise<StoredOutcome> {
-    if ("runId" in to && to.isStarted !== true) await this.#find(to);
     const { clock } = this.#world;
     return new Promise((resolve, reject) => {
       let cancelTimer = () => {};
@@ -318,15 +328,20 @@ function replyTo(request: StartRequest, { outcome, runId, status }: StartOutcome
   throw new EverstepError("RUN_ALREADY_STARTED", why, { details: { workflowId, runId, status } });
 }
 
-function closedRunOf({ status, event: stored }: StoredOutcome): ClosedRun {
+function closedRunOf(runId: string, { status, event: stored }: StoredOutcome): ClosedRun {
   const event = fromRecord(stored);
-  if (event?.type === "RunCompleted") return { status, result: event.result, failure: null };
-  const failure = event?.type === "RunFailed" || event?.type === "RunCanceled" ? event.failure : null;
-  return { status, result: null, failure };
+  return {
+    runId,
+    status,
+    result: event?.type === "RunCompleted" ? event.result : null,
+    failure: event?.type === "RunFailed" || event?.type === "RunCanceled" ? event.failure : null,
+    nextRunId: event?.type === "RunContinued" ? event.nextRunId : null,
+  };
 }
 
 function nameOf(to: RunReference): string {
-  return "runId" in to ? to.runId : to.workflowId;
+  if ("runId" in to) return to.runId;
+  return "chainOf" in to ? to.chainOf : to.workflowId;
 }
 
 function notFound(name: string): EverstepError {

@@ -1,11 +1,11 @@
 // One sentence: what a run is doing, or why it is not moving.
 
 import type { PendingWork } from "../../sdk/protocol/pending-work.ts";
-import { isClosed } from "../../sdk/protocol/run.ts";
+import { isClosed, type RunStatus } from "../../sdk/protocol/run.ts";
 import type { RunDetail } from "../store/store.ts";
 
 export function summarize(run: RunDetail, pending: PendingWork | null): string {
-  if (isClosed(run.status)) return `The run is ${run.status === "timedOut" ? "closed: it timed out" : run.status}.`;
+  if (isClosed(run.status)) return `The run is ${ENDS[run.status] ?? run.status}.`;
   if (run.blocked !== null) return `Blocked (${run.blocked.kind}): ${run.blocked.message}`;
   const place = placeOf(run);
   return pending === null ? place : `${place} ${waitOf(pending, run.now)}`;
@@ -47,6 +47,11 @@ function waitOf(pending: PendingWork, now: number): string {
   const shown = parts.slice(0, MOST_SHOWN).join(", ");
   return `Waits for ${shown}${parts.length > MOST_SHOWN ? ` and ${parts.length - MOST_SHOWN} more` : ""}.`;
 }
+
+const ENDS: Partial<Record<RunStatus, string>> = {
+  timedOut: "closed: it timed out",
+  continuedAsNew: "closed: it went on as a new run",
+};
 
 const MOST_SHOWN = 5;
 

@@ -76,8 +76,31 @@ export interface AppendTurn {
   readonly takenMail: number;
   /** Refused while the store's clock is before this: no timer fires early. */
   readonly notBefore: number | null;
-  /** The last of `events` ends the run. Refused while there is mail beyond `takenMail`. */
+  /** The last of `events` ends the run. Refused while there is mail beyond `takenMail`, unless the run continues as new. */
   readonly close: ClosedStatus | null;
+  /** What happens to other runs in the same transaction. Null for most turns, which are appended by the fastest way. */
+  readonly effects: TurnEffects | null;
+}
+
+export interface TurnEffects {
+  /** The run that goes on where this one ends; exactly when `close` is "continuedAsNew". */
+  readonly successor: Successor | null;
+}
+
+/**
+ * A run that is started in the transaction that closes the one before it, with the same workflow id. It belongs to the
+ * same chain, in which a mail id is accepted once. Mail that its predecessor has not taken becomes its own, in order.
+ */
+export interface Successor {
+  /** Later in the order of run ids than its predecessor. */
+  readonly runId: string;
+  readonly workflow: string;
+  readonly queue: string;
+  /** The RunStarted record, event 1. */
+  readonly started: EventRecord;
+  readonly timeoutMs: number | null;
+  /** Positions of mail that its predecessor has taken and not used: passed on before what it has not taken. */
+  readonly passedOn: readonly number[];
 }
 
 export interface AppendAnswer {
@@ -162,10 +185,10 @@ export interface StartOutcome {
   readonly claimed: { readonly at: number; readonly deadlineAt: number | null } | null;
 }
 
-export type RunRef = { readonly runId: string } | { readonly workflowId: string };
+/** One run; the open run of a workflow id, else the latest; the latest of the chain that a run belongs to. */
+export type RunRef = { readonly runId: string } | { readonly workflowId: string } | { readonly chainOf: string };
 
 export interface MailRequest {
-  /** By workflow id: the open run, else the latest. */
   readonly to: RunRef;
   readonly kind: "signal" | "cancel";
   readonly mailId: string;
@@ -176,7 +199,7 @@ export interface MailRequest {
 export interface MailOutcome {
   /** Its position in the mailbox, when it was accepted by this call. */
   readonly mail: number | null;
-  /** `duplicate`: this mail id was accepted before (also by a run closed since). `closed`: not accepted. */
+  /** `duplicate`: this mail id was accepted before in this chain (also by a run closed since). `closed`: not accepted. */
   readonly outcome: "accepted" | "duplicate" | "closed" | "notFound";
   readonly runId: string | null;
   readonly queue: string | null;
@@ -250,7 +273,10 @@ export interface WorkerStore {
   claimBlocked(workerId: string, claimId: string, runIds: readonly string[]): Promise<readonly ClaimedRun[]>;
   /** Whole histories, in order. */
   loadHistories(runIds: readonly string[]): Promise<readonly LoadedHistory[]>;
+  /** Turns without effects. */
   appendTurns(turns: readonly AppendTurn[]): Promise<AppendAnswer>;
+  /** Turns with effects: each one's events and effects are committed together, or neither is. */
+  appendWithEffects(turns: readonly AppendTurn[]): Promise<AppendAnswer>;
   resolveTurns(turns: readonly AppendTurn[]): Promise<readonly ResolvedTurn[]>;
   /** One small durable write: once it has answered, all that was read before it is as durable as a commit. */
   confirm(workerId: string): Promise<void>;
@@ -310,7 +336,6 @@ export interface ClientStore {
   sendMail(requests: readonly MailRequest[]): Promise<readonly MailOutcome[]>;
   /** Closes an open run now, owned or not. */
   terminateRun(runId: string, reason: string): Promise<"terminated" | "closed" | "notFound">;
-  /** By workflow id: the open run, else the latest. */
   findRun(ref: RunRef): Promise<RunDetail | null>;
   /** Newest first. */
   listRuns(request: ListRequest): Promise<readonly RunSummary[]>;

@@ -2,6 +2,7 @@
 // blocked run has no result to wait for: its code will not change within the test, so the reason is thrown.
 
 import type {
+  ClosedRun,
   FrontDoor,
   ListCall,
   RunReference,
@@ -40,10 +41,17 @@ export class TestDoor implements FrontDoor {
     for (const reject of this.#waiting.get(runId) ?? []) reject(blockedError(runId, reason));
   }
 
-  outcome(to: RunReference, timeoutMs: number | null) {
+  /** Run after run, where they continue as new: each may be blocked. The time limit counts for each. */
+  async outcome(to: RunReference, timeoutMs: number | null, follows: boolean): Promise<ClosedRun> {
+    let closed = await this.#outcomeOf("chainOf" in to ? { runId: to.chainOf } : to, timeoutMs);
+    while (follows && closed.nextRunId !== null) closed = await this.#outcomeOf({ runId: closed.nextRunId }, timeoutMs);
+    return closed;
+  }
+
+  #outcomeOf(to: RunReference, timeoutMs: number | null): Promise<ClosedRun> {
     return this.#time.during(async () => {
       const run = await this.#store.findRun(to);
-      if (run === null) return this.#door.outcome(to, timeoutMs);
+      if (run === null) return this.#door.outcome(to, timeoutMs, false);
       if (run.blocked !== null) throw blockedError(run.runId, run.blocked);
       const waiting = this.#waiting.get(run.runId) ?? new Set();
       this.#waiting.set(run.runId, waiting);
@@ -53,7 +61,7 @@ export class TestDoor implements FrontDoor {
         waiting.add(reject);
       });
       try {
-        return await Promise.race([this.#door.outcome(to, timeoutMs), blocked]);
+        return await Promise.race([this.#door.outcome(to, timeoutMs, false), blocked]);
       } finally {
         waiting.delete(reject);
         if (waiting.size === 0) this.#waiting.delete(run.runId);

@@ -11,15 +11,16 @@ import {
   type StepFailed,
   type TimerFired,
 } from "../../sdk/protocol/event.ts";
-import { type EventRecord, fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts";
+import { type EventRecord, fromRecord, type StoredEvent, toRecord } from "../../sdk/protocol/event-record.ts";
 import { CanceledFailure, TerminatedFailure, toFailure } from "../../sdk/protocol/failures.ts";
 import type { BlockedReason, ClosedStatus } from "../../sdk/protocol/run.ts";
+import type { NextRun } from "../../sdk/workflow/continue-as-new.ts";
 import type { Outcome, RunEngine } from "../replay/engine.ts";
 import type { PendingCommand, PendingStep, PendingTimer } from "../replay/pending.ts";
-import type { Claim, ClaimedRun, LoadedHistory, MailItem } from "../store/store.ts";
+import type { Claim, ClaimedRun, LoadedHistory, MailItem, Successor } from "../store/store.ts";
 import { blockedReasonOf } from "./blocked-reason.ts";
 import type { Committing } from "./committer.ts";
-import { Outbox, type SentTurn, sizeOf } from "./outbox.ts";
+import { Outbox, type Outgoing, type SentTurn, sizeOf } from "./outbox.ts";
 import { RunMail } from "./run-mail.ts";
 import { RunTimers, type TimerHost } from "./run-timers.ts";
 import type { StepExecution } from "./step-execution.ts";
@@ -27,6 +28,9 @@ import type { StepExecution } from "./step-execution.ts";
 /** What a live run asks of the worker around it. */
 export interface RunHost extends TimerHost {
   newTag(): string;
+  /** Later in the order of ids than `after`. */
+  newRunId(after: string): string;
+  newSeed(): string;
   /** The run has something to append. */
   submit(run: LiveRun): void;
   /** Delivers to the engine; `onQuiet` once the code is quiet. */
@@ -39,8 +43,8 @@ export interface RunHost extends TimerHost {
   becameBusy(run: LiveRun): void;
   /** A turn of the run is committed: whatever is wrong with it, it does not end its workers. */
   progressed(run: LiveRun): void;
-  /** The run's last event is committed. */
-  closed(run: LiveRun, status: ClosedStatus, event: StoredEvent): void;
+  /** The run's last event is committed; `successor` goes on in its place. */
+  closed(run: LiveRun, status: ClosedStatus, event: StoredEvent, successor: Successor | null): void;
   /** Cannot go on: set aside with the reason. */
   block(run: LiveRun, reason: BlockedReason): void;
   /** Cannot be carried on here: forget it and make it claimable. */
@@ -309,7 +313,8 @@ export class LiveRun implements Committing {
 
   /** There may be mail beyond what this run has seen. */
   wantMail(): void {
-    if (!this.#isOurs) return;
+    // What comes once the run goes on as another is for that one.
+    if (!this.#isOurs || this.engine.outcome?.type === "continued") return;
     if (!this.#mail.announce()) return;
     this.#host.becameBusy(this);
     this.#host.fetchMail(this);
@@ -354,7 +359,8 @@ export class LiveRun implements Committing {
     if (turn.close !== null) {
       this.#events += events.length;
       const last = turn.events.at(-1) as EventRecord;
-      return this.#host.closed(this, turn.close, { ...last, seq: this.#events, at });
+      const closing = { ...last, seq: this.#events, at };
+      return this.#host.closed(this, turn.close, closing, turn.effects?.successor ?? null);
     }
     const { runId } = this;
     if (turn.base !== this.#events) invariant(false, "turns are committed in order", { runId, base: turn.base });
@@ -421,12 +427,32 @@ export class LiveRun implements Committing {
     // Handing over, the code is not shown what is committed: an end that knows nothing of it is not ours to tell.
     if (this.engine.deliveredEvents < this.#events) return;
     this.#isClosing = true;
+    if (outcome.type === "continued") return this.#outbox.push(this.#continuation(outcome.next));
     const unread = this.engine.unreadSignals();
     const event: Event =
       outcome.type === "completed"
         ? { type: "RunCompleted", result: outcome.result, unread }
         : { type: outcome.type === "failed" ? "RunFailed" : "RunCanceled", failure: outcome.failure, unread };
     this.#outbox.push({ event, close: outcome.type });
+  }
+
+  #continuation({ workflow, input, queue, timeoutMs }: NextRun & { readonly workflow: string }): Outgoing {
+    const { facts, runId } = this;
+    const nextRunId = this.#host.newRunId(runId);
+    const ownTimeoutMs = facts.deadlineAt === null ? null : facts.deadlineAt - facts.startedAt;
+    const continues = { previousRunId: runId, firstRunId: this.engine.continues?.firstRunId ?? runId };
+    return {
+      event: { type: "RunContinued", nextRunId, workflow, input },
+      close: "continuedAsNew",
+      successor: {
+        runId: nextRunId,
+        workflow,
+        queue: queue ?? facts.queue,
+        started: toRecord({ type: "RunStarted", workflow, input, seed: this.#host.newSeed(), continues }),
+        timeoutMs: timeoutMs === undefined ? ownTimeoutMs : timeoutMs,
+        passedOn: this.engine.mailToPassOn(),
+      },
+    };
   }
 
   /** Nothing happens by itself from here: say what there is to send, or that there is nothing. */

@@ -4,13 +4,15 @@ import { invariant } from "../../sdk/protocol/errors.ts";
 import type { Event } from "../../sdk/protocol/event.ts";
 import { type EventRecord, toRecord } from "../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../sdk/protocol/run.ts";
-import type { AppendTurn, Claim } from "../store/store.ts";
+import type { AppendTurn, Claim, Successor, TurnEffects } from "../store/store.ts";
 
 export interface Outgoing {
   readonly event: Event;
   /** For TimerFired: when the timer is due, by the store's clock. */
   readonly notBefore?: number;
   readonly close?: ClosedStatus;
+  /** For RunContinued: the run that follows, started with this event. */
+  readonly successor?: Successor;
 }
 
 /** A turn on its way, with the events it is made of. Frozen: it is sent again as it is, or not at all. */
@@ -67,7 +69,8 @@ export class Outbox {
       events.push(event);
       records.push(record);
     }
-    const turn: AppendTurn = { claim, tag, base: head.events, events: records, takenMail, notBefore, close };
+    const effects = effectsOf(taken);
+    const turn: AppendTurn = { claim, tag, base: head.events, events: records, takenMail, notBefore, close, effects };
     return { turn, events, bytes };
   }
 
@@ -77,6 +80,11 @@ export class Outbox {
     this.#waiting = [];
     return all;
   }
+}
+
+function effectsOf(taken: readonly Outgoing[]): TurnEffects | null {
+  const successor = taken.at(-1)?.successor ?? null;
+  return successor === null ? null : { successor };
 }
 
 // What a row weighs besides its texts, roughly: good enough to bound a batch and the memory of a run.

@@ -22,9 +22,11 @@ import {
   type StartClaim,
   type Store,
   SUSPECT_FROM_CRASHES,
+  type Successor,
 } from "../store/store.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
 import { pause } from "../world/pause.ts";
+import { newRunId } from "../world/run-id.ts";
 import type { World } from "../world/world.ts";
 import { Claimer } from "./claimer.ts";
 import { Committer } from "./committer.ts";
@@ -376,6 +378,14 @@ export class WorkerLoop implements RunHost, LocalWorker {
     return this.#parts.world.chance.uuid();
   }
 
+  newRunId(after: string): string {
+    return newRunId(this.#parts.world, after);
+  }
+
+  newSeed(): string {
+    return this.#parts.world.chance.uuid();
+  }
+
   msUntil(storeTime: number): number {
     return this.#storeClock.msUntil(storeTime);
   }
@@ -417,12 +427,13 @@ export class WorkerLoop implements RunHost, LocalWorker {
     if (this.#suspects.delete(run)) this.#claimer.wake();
   }
 
-  closed(run: LiveRun, status: ClosedStatus, event: StoredEvent): void {
+  closed(run: LiveRun, status: ClosedStatus, event: StoredEvent, successor: Successor | null): void {
     this.#counts.closed++;
     this.#parts.world.log.debug({ ...idsOf(run), status }, "run closed");
     this.#remove(run, `it is ${status}`);
     this.#parts.locals?.closed(run.runId, { status, event });
-    this.#parts.wakeups.publish([`run/${run.runId}`]);
+    const next = successor === null ? [] : [`queue/${successor.queue}` as const];
+    this.#parts.wakeups.publish([`run/${run.runId}`, ...next]);
   }
 
   block(run: LiveRun, reason: BlockedReason): void {

@@ -7,13 +7,15 @@ import type { Payload } from "../protocol/payload.ts";
 import type { PendingWork } from "../protocol/pending-work.ts";
 import type { BlockedReason, ClosedStatus, RunStatus, RunSummary } from "../protocol/run.ts";
 
-/** A run by its own id, or by the caller's key: then the open run, else the latest. */
+/**
+ * A run by its own id; by the caller's key: then the open run, else the latest; or the latest of the chain of runs, each
+ * continued as the next, that a run started here belongs to.
+ */
 export type RunReference =
-  | {
-      readonly runId: string /** It was started here: nobody needs to look whether it exists. */;
-      readonly isStarted?: true;
-    }
-  | { readonly workflowId: string };
+  | { readonly runId: string }
+  | { readonly workflowId: string }
+  /** Of a run that was started here: nobody needs to look whether it exists. */
+  | { readonly chainOf: string };
 
 export interface SignalCall {
   readonly signalId: string | null;
@@ -43,9 +45,13 @@ export interface StartReply {
 }
 
 export interface ClosedRun {
+  /** The run that closed: not the one that was asked for, where that one continued as new. */
+  readonly runId: string;
   readonly status: ClosedStatus;
   readonly result: Payload;
   readonly failure: Failure | null;
+  /** The run that goes on in its place, when it continued as new. */
+  readonly nextRunId: string | null;
 }
 
 export interface RunDescription extends RunSummary {
@@ -87,8 +93,11 @@ export interface FrontDoor {
   query(to: RunReference, name: string, input: Payload, timeoutMs: number): Promise<Payload>;
   cancel(to: RunReference, reason: string): Promise<void>;
   terminate(to: RunReference, reason: string): Promise<void>;
-  /** Waits until the run is closed, at most `timeoutMs`. */
-  outcome(to: RunReference, timeoutMs: number | null): Promise<ClosedRun>;
+  /**
+   * Waits until the run is closed, at most `timeoutMs`. `follows`: until a run of its chain is closed for good; else also
+   * for one that continued as new, whose status says so.
+   */
+  outcome(to: RunReference, timeoutMs: number | null, follows: boolean): Promise<ClosedRun>;
   describe(to: RunReference): Promise<RunDescription>;
   list(call: ListCall): Promise<{ readonly runs: readonly RunSummary[]; readonly next: string | null }>;
   history(to: RunReference): AsyncIterable<ShownEvent>;

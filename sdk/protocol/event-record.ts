@@ -2,6 +2,7 @@
 // which part of an event goes where.
 
 import {
+  type Continuation,
   EVENT_CODES,
   type Event,
   type EventType,
@@ -50,7 +51,10 @@ export function toRecord(event: Event): EventRecord {
         command: null,
         name: event.workflow,
         payload: event.input,
-        data: JSON.stringify({ seed: event.seed }),
+        data: JSON.stringify({
+          seed: event.seed,
+          ...(event.continues === undefined ? {} : { continues: event.continues }),
+        }),
       };
     case "StepCompleted":
       return {
@@ -120,6 +124,14 @@ export function toRecord(event: Event): EventRecord {
       return { type, command: null, name: null, payload: null, data: JSON.stringify({ reason: event.reason }) };
     case "RunTimedOut":
       return { type, command: null, name: null, payload: null, data: JSON.stringify({ timeoutMs: event.timeoutMs }) };
+    case "RunContinued":
+      return {
+        type,
+        command: null,
+        name: event.workflow,
+        payload: event.input,
+        data: JSON.stringify({ nextRunId: event.nextRunId }),
+      };
   }
 }
 
@@ -144,15 +156,11 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
   const command = record.command ?? 0;
   const name = record.name ?? "";
   switch (type) {
-    case "RunStarted":
-      return {
-        type,
-        seq,
-        at,
-        workflow: name,
-        input: record.payload,
-        seed: dataOf<{ seed: string }>(record).seed ?? "",
-      };
+    case "RunStarted": {
+      const { seed = "", continues } = dataOf<{ seed: string; continues: Continuation }>(record);
+      const started = { type, seq, at, workflow: name, input: record.payload, seed };
+      return continues === undefined ? started : { ...started, continues };
+    }
     case "StepCompleted": {
       const { attempt = 1, inputHash = null } = dataOf<{ attempt: number; inputHash: string }>(record);
       return { type, seq, at, command, name, result: record.payload, attempt, inputHash };
@@ -197,5 +205,9 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
       return { type, seq, at, reason: dataOf<{ reason: string }>(record).reason ?? "" };
     case "RunTimedOut":
       return { type, seq, at, timeoutMs: dataOf<{ timeoutMs: number }>(record).timeoutMs ?? 0 };
+    case "RunContinued": {
+      const { nextRunId = "" } = dataOf<{ nextRunId: string }>(record);
+      return { type, seq, at, nextRunId, workflow: name, input: record.payload };
+    }
   }
 }

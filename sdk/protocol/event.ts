@@ -16,6 +16,14 @@ export interface RunStarted {
   readonly input: Payload;
   /** Seeds the run's `Math.random` and `crypto.randomUUID`. */
   readonly seed: string;
+  /** Of a run that goes on where another left off: which one, and the first of them all. */
+  readonly continues?: Continuation;
+}
+
+/** A run's place in a chain of runs that continued as new. */
+export interface Continuation {
+  readonly previousRunId: string;
+  readonly firstRunId: string;
 }
 
 export interface StepCompleted extends Answer {
@@ -109,6 +117,15 @@ export interface RunTimedOut {
   readonly timeoutMs: number;
 }
 
+/** The run goes on as a new one, with an empty history and the same workflow id. */
+export interface RunContinued {
+  readonly type: "RunContinued";
+  readonly nextRunId: string;
+  /** The workflow and the input of the next run. */
+  readonly workflow: string;
+  readonly input: Payload;
+}
+
 export type Event =
   | RunStarted
   | StepCompleted
@@ -122,7 +139,8 @@ export type Event =
   | RunFailed
   | RunCanceled
   | RunTerminated
-  | RunTimedOut;
+  | RunTimedOut
+  | RunContinued;
 
 export type EventType = Event["type"];
 
@@ -151,9 +169,10 @@ export const EVENT_CODES = {
   RunCanceled: 11,
   RunTerminated: 12,
   RunTimedOut: 13,
+  RunContinued: 26,
 } as const satisfies Record<EventType, number>;
 
-export type ClosingEvent = RunCompleted | RunFailed | RunCanceled | RunTerminated | RunTimedOut;
+export type ClosingEvent = RunCompleted | RunFailed | RunCanceled | RunTerminated | RunTimedOut | RunContinued;
 
 // The numbers say nothing of it: they are given in the order in which types were shipped.
 const CLOSING: ReadonlySet<EventType> = new Set<ClosingEvent["type"]>([
@@ -162,8 +181,16 @@ const CLOSING: ReadonlySet<EventType> = new Set<ClosingEvent["type"]>([
   "RunCanceled",
   "RunTerminated",
   "RunTimedOut",
+  "RunContinued",
 ]);
+
+const CLOSING_CODES: ReadonlySet<number> = new Set([...CLOSING].map((type) => EVENT_CODES[type]));
 
 export function isClosing(event: Event): event is ClosingEvent {
   return CLOSING.has(event.type);
+}
+
+/** The same of an event as it is stored. */
+export function isClosingCode(code: number): boolean {
+  return CLOSING_CODES.has(code);
 }

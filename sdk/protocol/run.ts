@@ -1,7 +1,7 @@
 // What a run is, seen from outside its history.
 
 export const OPEN_STATUSES = ["running", "blocked"] as const;
-export const CLOSED_STATUSES = ["completed", "failed", "canceled", "terminated", "timedOut"] as const;
+export const CLOSED_STATUSES = ["completed", "failed", "canceled", "terminated", "timedOut", "continuedAsNew"] as const;
 
 export type OpenStatus = (typeof OPEN_STATUSES)[number];
 export type ClosedStatus = (typeof CLOSED_STATUSES)[number];
@@ -16,6 +16,7 @@ export const STATUS_CODES = {
   canceled: 12,
   terminated: 13,
   timedOut: 14,
+  continuedAsNew: 15,
 } as const satisfies Record<RunStatus, number>;
 
 export function isClosed(status: RunStatus): status is ClosedStatus {

@@ -10,12 +10,18 @@ export interface WorkflowInfo {
   /** This run's own id, a ULID. */
   readonly runId: string;
   readonly queue: string;
+  /** The first run of the chain, where runs continued as new; else this run's own id. */
+  readonly firstRunId: string;
+  /** The run that continued as this one; undefined when this is the first. */
+  readonly continuedFromRunId: string | undefined;
   /** When the run was started, by the database's clock. */
   readonly startedAt: Date;
   /** When it will be closed as timed out; undefined when there is no run timeout. */
   readonly deadlineAt: Date | undefined;
   /** Events delivered so far: grows as the run goes on, the same at replay. */
   readonly historyLength: number;
+  /** The history is long (4,096 events, or payloads of 4 MiB): time to `continueAsNew`. The same at replay. */
+  readonly continueAsNewSuggested: boolean;
   /** True while the run is only being brought back to where it was. For logs and metrics; never decide by it. */
   readonly isReplaying: boolean;
 }

@@ -3,6 +3,7 @@
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError } from "../protocol/errors.ts";
 import { assertName } from "../protocol/names.ts";
+import { type ContinueOptions, continueAsNew } from "./continue-as-new.ts";
 
 export interface WorkflowOptions {
   /** Closes the run as timed out when it is still open after this long, with no chance for its code to react. Default none. */
@@ -14,6 +15,11 @@ export interface Workflow<Input, Result> {
   readonly name: string;
   readonly main: (input: Input) => Promise<Result>;
   readonly timeoutMs: number | null;
+  /**
+   * Inside a run of this workflow: closes it and goes on as a new run with this input. See `continueAsNew`. A workflow
+   * that calls its own needs its result's type written down: `async (input: Input): Promise<Result> => ...`.
+   */
+  continueAsNew(input: Input, options?: ContinueOptions): never;
 }
 
 /** Any workflow, whatever its types: what a worker takes. */
@@ -38,5 +44,5 @@ export function workflow<Input, Result>(
     throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "main" } });
   }
   const timeoutMs = options.timeout === undefined ? null : toMs(options.timeout, `workflow("${name}", { timeout })`);
-  return { name, main, timeoutMs };
+  return { name, main, timeoutMs, continueAsNew: (input, next) => continueAsNew(input, next) };
 }

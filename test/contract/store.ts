@@ -4,6 +4,7 @@
 import { afterAll, beforeAll, describe } from "vitest";
 import { appendingContract } from "./store/appending.ts";
 import { claimingContract } from "./store/claiming.ts";
+import { continuingContract } from "./store/continuing.ts";
 import { endingContract } from "./store/ending.ts";
 import { heartbeatsContract } from "./store/heartbeats.ts";
 import { keepingContract } from "./store/keeping.ts";
@@ -35,6 +36,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     readingContract(stage);
     heartbeatsContract(stage);
     queriesContract(stage);
+    continuingContract(stage);
     randomContract(stage);
   });
 }

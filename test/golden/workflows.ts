@@ -64,4 +64,9 @@ export const endless = workflow("endless", async () => {
   await approve.receive();
 });
 
-export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless];
+export const countdown = workflow("countdown", async (left: number): Promise<string> => {
+  await step("tick", () => left);
+  return left > 0 ? countdown.continueAsNew(left - 1) : "lift-off";
+});
+
+export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, countdown];

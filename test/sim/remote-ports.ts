@@ -30,6 +30,7 @@ export function remoteStore(server: Store, route: Route): Store {
     claimBlocked: via("claimBlocked"),
     loadHistories: via("loadHistories"),
     appendTurns: via("appendTurns"),
+    appendWithEffects: via("appendWithEffects"),
     resolveTurns: via("resolveTurns"),
     confirm: via("confirm"),
     readMail: via("readMail"),

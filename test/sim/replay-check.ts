@@ -132,7 +132,7 @@ function stateOf(engine: RunEngine): string {
       : [each.command, each.name, each.fireAt],
   );
   const { outcome } = engine;
-  const end = outcome?.type === "completed" ? outcome.result : [outcome?.type, outcome?.failure.message];
+  const end = outcome === undefined ? null : "failure" in outcome ? [outcome.type, outcome.failure.message] : outcome;
   return JSON.stringify([pending, engine.waits, engine.unreadSignals(), end, ask(engine)]);
 }
 

@@ -67,6 +67,11 @@ export class Witness {
         for (const turn of turns) await this.#appended(turn, answer.committed.has(turn.claim.runId));
         return answer;
       },
+      appendWithEffects: async (turns) => {
+        const answer = await store.appendWithEffects(turns);
+        for (const turn of turns) await this.#appended(turn, answer.committed.has(turn.claim.runId));
+        return answer;
+      },
       resolveTurns: async (turns) => {
         const answers = await store.resolveTurns(turns);
         for (const { landed, owned } of answers) {

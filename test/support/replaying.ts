@@ -144,7 +144,7 @@ export class DrivenRun {
   /** Why it ended badly, as one line. */
   get failure(): string {
     const { outcome } = this.engine;
-    if (outcome === undefined || outcome.type === "completed") throw new Error(`no failure: ${outcome?.type}`);
+    if (outcome === undefined || !("failure" in outcome)) throw new Error(`no failure: ${outcome?.type}`);
     return `${outcome.type}: ${outcome.failure.type}: ${outcome.failure.message}`;
   }
 

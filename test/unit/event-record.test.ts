@@ -40,6 +40,7 @@ const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
   RunCanceled: { failure, unread },
   RunTerminated: { reason: text },
   RunTimedOut: { timeoutMs: fc.nat() },
+  RunContinued: { nextRunId: text, workflow: text, input: payload },
 };
 
 test.each(Object.keys(fields) as EventType[])("%s comes back from its record as it was", (type) => {
@@ -61,7 +62,7 @@ test("a number of a newer release is not read as anything", () => {
 
 test("what ends a run is told from what does not, by event and by status", () => {
   const closing = (Object.keys(EVENT_CODES) as EventType[]).filter((type) => isClosing({ type } as never));
-  expect(closing).toEqual(["RunCompleted", "RunFailed", "RunCanceled", "RunTerminated", "RunTimedOut"]);
+  expect(closing).toEqual(["RunCompleted", "RunFailed", "RunCanceled", "RunTerminated", "RunTimedOut", "RunContinued"]);
   const open = (Object.keys(STATUS_CODES) as (keyof typeof STATUS_CODES)[]).filter((status) => !isClosed(status));
   expect(open).toEqual(["running", "blocked"]);
 });

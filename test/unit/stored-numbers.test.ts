@@ -21,6 +21,7 @@ test("every type of event keeps the number it was shipped with", () => {
     RunCanceled: 11,
     RunTerminated: 12,
     RunTimedOut: 13,
+    RunContinued: 26,
   });
 });
 
@@ -33,6 +34,7 @@ test("every status keeps the number it was shipped with", () => {
     canceled: 12,
     terminated: 13,
     timedOut: 14,
+    continuedAsNew: 15,
   });
 });
 
@@ -105,6 +107,10 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
   [
     { type: 13, command: null, name: null, payload: null, data: '{"timeoutMs":60}' },
     { type: "RunTimedOut", timeoutMs: 60 },
+  ],
+  [
+    { type: 26, command: null, name: "order", payload: "3", data: '{"nextRunId":"r"}' },
+    { type: "RunContinued", nextRunId: "r", workflow: "order", input: "3" },
   ],
 ];
 

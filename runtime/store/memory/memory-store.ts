@@ -75,6 +75,10 @@ export class MemoryStore implements Store {
     return appendTurns(this.#runs, turns, this.#clock.now());
   }
 
+  async appendWithEffects(turns: readonly AppendTurn[]) {
+    return appendTurns(this.#runs, turns, this.#clock.now());
+  }
+
   async resolveTurns(turns: readonly AppendTurn[]) {
     return turns.map((turn) => resolveTurn(this.#runs, turn, this.#clock.now()));
   }

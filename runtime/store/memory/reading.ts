@@ -31,7 +31,10 @@ export function detailOf(run: StoredRun, now: number): RunDetail {
 }
 
 export function mailAfter(run: StoredRun | undefined, after: number, limit: number): readonly MailItem[] {
-  return run?.mailbox.slice(after, after + limit) ?? [];
+  const mailbox = run?.mailbox ?? [];
+  // Item n is at n - 1, until the run has continued as new and some have moved on.
+  const from = run?.closed === null ? after : mailbox.findIndex(({ mail }) => mail > after);
+  return from < 0 ? [] : mailbox.slice(from, from + limit);
 }
 
 export function listRuns(table: RunTable, request: ListRequest): RunSummary[] {

@@ -3,7 +3,7 @@
 // fall, and closed for good.
 
 import { invariant } from "../../../sdk/protocol/errors.ts";
-import { EVENT_CODES } from "../../../sdk/protocol/event.ts";
+import { isClosingCode } from "../../../sdk/protocol/event.ts";
 import type { EventRecord } from "../../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
 import { type MailItem, type RunRef, SUSPECT_FROM_CRASHES } from "../store.ts";
@@ -31,7 +31,14 @@ export class RunTable {
 
   /** By workflow id: the open run, else the latest. An open run is always the latest. */
   find(ref: RunRef): StoredRun | undefined {
-    return "runId" in ref ? this.#runs.get(ref.runId) : this.#byWorkflowId.get(ref.workflowId)?.at(-1);
+    if ("runId" in ref) return this.#runs.get(ref.runId);
+    if ("workflowId" in ref) return this.#byWorkflowId.get(ref.workflowId)?.at(-1);
+    const member = this.#runs.get(ref.chainOf);
+    if (member === undefined) return undefined;
+    return this.#byWorkflowId
+      .get(member.workflowId)
+      ?.filter((run) => run.firstRunId === member.firstRunId)
+      .at(-1);
   }
 
   /** In the order of starting. */
@@ -103,7 +110,7 @@ export class RunTable {
       const last = run.history.at(-1);
       const seq = run.history.length + 1;
       invariant((last?.seq ?? 0) + 1 === seq, "a history has no gaps", { runId: run.runId, seq });
-      invariant(last === undefined || !isClosingType(last.type), "nothing follows the end", { runId: run.runId, seq });
+      invariant(last === undefined || !isClosingCode(last.type), "nothing follows the end", { runId: run.runId, seq });
       run.history.push(Object.freeze({ seq, at, type, command, name, payload, data }));
       run.tags.push(tag);
     }
@@ -113,7 +120,7 @@ export class RunTable {
   close(run: StoredRun, status: ClosedStatus, at: number): void {
     const last = run.history.at(-1);
     invariant(run.closed === null, "a run is closed once", { runId: run.runId });
-    invariant(last !== undefined && isClosingType(last.type), "a closing event ends a run", { runId: run.runId });
+    invariant(last !== undefined && isClosingCode(last.type), "a closing event ends a run", { runId: run.runId });
     this.#unindex(run);
     if (run.deadlineAt !== null) this.#deadlines.remove(run);
     run.closed = Object.freeze({ status, at });
@@ -157,10 +164,6 @@ export class RunTable {
     }
     return headOf(run).crashCount >= SUSPECT_FROM_CRASHES ? due.suspect : due.sound;
   }
-}
-
-function isClosingType(type: number): boolean {
-  return type >= EVENT_CODES.RunCompleted;
 }
 
 function isDueBefore(a: StoredRun, b: StoredRun): boolean {

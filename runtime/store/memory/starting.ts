@@ -73,9 +73,22 @@ function mayRepeat(request: StartRequest, latest: StoredRun): boolean {
 }
 
 function insertRun(table: RunTable, request: StartRequest, now: number): StoredRun {
-  const { runId, workflowId, workflow, queue, timeoutMs, signal, claim } = request;
+  const { runId, signal } = request;
+  const run = insertHead(table, { ...request, firstRunId: runId, mailIds: new Set() }, now);
+  // Part of the start, so it does not cut the delay short as mail sent later does.
+  if (signal !== null) table.putMail(run, { kind: "signal", ...signal });
+  return run;
+}
+
+type NewRun = Pick<StoredRun, "runId" | "firstRunId" | "workflowId" | "workflow" | "queue" | "timeoutMs" | "mailIds"> &
+  Pick<StartRequest, "started" | "delayMs" | "claim">;
+
+/** A run with its first event and an empty mailbox. */
+export function insertHead(table: RunTable, request: NewRun, now: number): StoredRun {
+  const { runId, firstRunId, workflowId, workflow, queue, timeoutMs, mailIds, claim } = request;
   const run = table.insert({
     runId,
+    firstRunId,
     workflowId,
     workflow,
     queue,
@@ -85,7 +98,7 @@ function insertRun(table: RunTable, request: StartRequest, now: number): StoredR
     history: [],
     tags: [],
     mailbox: [],
-    mailIds: new Set(),
+    mailIds,
     heartbeats: new Map(),
     head: Object.freeze({
       epoch: claim === null ? 0 : 1,
@@ -99,7 +112,5 @@ function insertRun(table: RunTable, request: StartRequest, now: number): StoredR
     closed: null,
   });
   table.append(run, [request.started], STORE_TAG, now);
-  // Part of the start, so it does not cut the delay short as mail sent later does.
-  if (signal !== null) table.putMail(run, { kind: "signal", ...signal });
   return run;
 }

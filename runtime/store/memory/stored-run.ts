@@ -28,6 +28,8 @@ export interface StoredRun {
   /** Place in the order of starting. */
   readonly ordinal: number;
   readonly runId: string;
+  /** The first run of its chain. */
+  readonly firstRunId: string;
   readonly workflowId: string;
   readonly workflow: string;
   readonly queue: string;
@@ -37,8 +39,9 @@ export interface StoredRun {
   readonly history: StoredEvent[];
   /** The tag each event was written under, in the order of the history. */
   readonly tags: string[];
-  /** Item n is at n - 1. Kept after the close: a repeated item must still be known as one. */
+  /** Item n is at n - 1, while the run is open. Kept after the close: a repeated item must still be known as one. */
   readonly mailbox: MailItem[];
+  /** Shared by all runs of a chain. */
   readonly mailIds: Set<string>;
   readonly heartbeats: Map<number, KeptHeartbeat>;
   head: Head | null;

@@ -7,7 +7,7 @@ import type { EventRecord } from "../../../sdk/protocol/event-record.ts";
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import type { AppendAnswer, AppendTurn, ResolvedTurn, Transaction } from "../store.ts";
 import { ms, PlainColumn, plain, runIds, TextColumn, textColumn } from "./columns.ts";
-import { Abort, type Pool, type Row, type Statement } from "./connection.ts";
+import { Abort, type Pool, type Row, type Session, type Statement } from "./connection.ts";
 import { loneTurn } from "./lone-turn.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
 import { runInside } from "./transaction.ts";
@@ -29,7 +29,7 @@ export const APPEND: Statement = {
       select t.*, c.at from clock c cross join locked l join turn t on t.run_id = l.run_id
       where l.epoch = t.epoch and l.claim_id = t.claim_id and l.events = t.base
         and (t.not_before is null or extract(epoch from c.at) * 1000 >= t.not_before)
-        and (t.close is null or l.newest_mail <= t.taken_mail)),
+        and (t.close is null or t.close = ${STATUS_CODES.continuedAsNew} or l.newest_mail <= t.taken_mail)),
     moved as (
       update everstep.open_run o set events = ok.base + ok.added, taken_mail = ok.taken_mail, crash_count = 0
       from ok where o.run_id = ok.run_id and ok.close is null),
@@ -64,6 +64,11 @@ interface Queries {
 async function append(on: Queries, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
   const { statement, values } = loneTurn(turns) ?? { statement: APPEND, values: appendValues(turns) };
   return answerOf(turns, await on.query<AppendedRow>(statement, values));
+}
+
+/** The same as part of a transaction. */
+export async function appendIn(session: Session, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
+  return answerOf(turns, await session.query<AppendedRow>(APPEND, appendValues(turns)));
 }
 
 /** In one pass: this is the hottest loop of a worker. */

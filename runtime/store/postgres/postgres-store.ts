@@ -7,6 +7,7 @@ import { appendInTransaction, appendTurns, confirm, resolveTurns } from "./appen
 import { blockRuns, claimBlocked, claimRuns, claimsOf, parkRuns, releaseRuns, saveHeartbeats } from "./claiming.ts";
 import { closeOverdue, terminateRun } from "./closing.ts";
 import { Connections, type PostgresOptions } from "./connection.ts";
+import { appendWithEffects } from "./effects.ts";
 import { listRuns } from "./listing.ts";
 import { putMail, readMail, runsWithMail } from "./mail.ts";
 import { checkSchema } from "./migrate.ts";
@@ -24,6 +25,7 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     claimBlocked: (workerId, claimId, runIds) => claimBlocked(control, workerId, claimId, runIds),
     loadHistories: (runIds) => loadHistories(control, runIds),
     appendTurns: (turns) => appendTurns(hot, turns),
+    appendWithEffects: (turns) => appendWithEffects(hot, turns),
     resolveTurns: (turns) => resolveTurns(hot, turns),
     confirm: () => confirm(hot),
     appendInTransaction: (work) => appendInTransaction(hot, work),

@@ -6,6 +6,7 @@ import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import type { LoadedHistory, RunDetail, RunRef } from "../store.ts";
 import { finiteMs, ms, runIds } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
+import { latestOfChain } from "./mail.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
 import { closedStatusOf, statusOf } from "./status.ts";
 
@@ -160,14 +161,16 @@ const FIND: Statement = {
     from everstep.run r left join everstep.open_run o on o.run_id = r.run_id
     where r.run_id = coalesce($1::uuid,
       (select run_id from everstep.open_run where workflow_id = $2),
-      (select run_id from everstep.run where workflow_id = $2 order by run_id desc limit 1))`,
+      (select run_id from everstep.run where workflow_id = $2 order by run_id desc limit 1),
+      ${latestOfChain("$3::uuid")})`,
 };
 
 export async function findRun(pool: Pool, ref: RunRef): Promise<RunDetail | null> {
   const uuid = "runId" in ref ? tryUuidOf(ref.runId) : null;
   const workflowId = "workflowId" in ref ? ref.workflowId : null;
-  if (uuid === null && workflowId === null) return null;
-  const [row] = await pool.query<DetailRow>(FIND, [uuid, workflowId]);
+  const chainOf = "chainOf" in ref ? tryUuidOf(ref.chainOf) : null;
+  if (uuid === null && workflowId === null && chainOf === null) return null;
+  const [row] = await pool.query<DetailRow>(FIND, [uuid, workflowId, chainOf]);
   if (row === undefined) return null;
   return {
     ...summaryOf(row),

@@ -1,0 +1,19 @@
+-- Up Migration
+-- Runs that deal with other runs. What must stay true:
+--   * Runs that continue as new form a chain: same workflow id, run ids that only grow, `first_run_id` naming the first;
+--     null in the first itself, and so in every run that never continues.
+--   * A mail id is accepted once per chain: mail that moves on to the next run keeps its id, and `chain_id`.
+
+alter table everstep.run add column first_run_id uuid;
+alter table everstep.open_run add column first_run_id uuid;
+alter table everstep.mail add column chain_id uuid;
+
+create index run_chain on everstep.run (first_run_id, run_id) where first_run_id is not null;
+
+create unique index mail_once_per_chain on everstep.mail (coalesce(chain_id, run_id), mail_id);
+alter table everstep.mail drop constraint mail_once;
+
+create or replace function everstep.has_mail(in_run uuid, in_mail_id text) returns boolean
+  language sql volatile
+  as $$ select exists (
+    select 1 from everstep.mail m where coalesce(m.chain_id, m.run_id) = in_run and m.mail_id = in_mail_id) $$;
