@@ -50,6 +50,17 @@ function tell(event: ShownEvent): string {
       return `${event.failure.type}: ${event.failure.message}`;
     case "RunTimedOut":
       return `open longer than ${event.timeoutMs} ms`;
+    case "ChildRequested":
+      return `${event.name} as ${event.childWorkflowId}, run ${event.childRunId}`;
+    case "ChildStarted":
+    case "ExternalRequested":
+    case "ExternalDelivered":
+      return event.name;
+    case "ChildEnded":
+      return `${event.name} -> ${event.failure === null ? (event.result ?? "nothing") : event.failure.message}`;
+    case "ChildStartFailed":
+    case "ExternalFailed":
+      return `${event.name}: ${event.failure.message}`;
     case "RunContinued":
       return `as ${event.nextRunId}: ${event.workflow} ${event.input ?? ""}`;
   }

@@ -7,6 +7,7 @@ import { EverstepError, invariant } from "../../sdk/protocol/errors.ts";
 import type {
   Continuation,
   HistoryEvent,
+  ParentRun,
   RunCanceled,
   RunCompleted,
   RunContinued,
@@ -18,7 +19,7 @@ import type {
 } from "../../sdk/protocol/event.ts";
 import type { Failure } from "../../sdk/protocol/failure.ts";
 import { CanceledFailure, fromStepFailed, isCanceled, toFailure } from "../../sdk/protocol/failures.ts";
-import { decodePayload, encodePayload, type Payload } from "../../sdk/protocol/payload.ts";
+import { decodePayload, encodePayload, hashPayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { type SeededRandom, seededRandom } from "../../sdk/protocol/random.ts";
 import { type Ambient, runWithAmbient } from "../../sdk/workflow/ambient.ts";
 import { CancelScope } from "../../sdk/workflow/cancel-scope.ts";
@@ -26,6 +27,9 @@ import { isContinueAsNew, type NextRun } from "../../sdk/workflow/continue-as-ne
 import type { WorkflowInfo } from "../../sdk/workflow/info.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
 import type {
+  ChildAsk,
+  PendingChild as ChildHandle,
+  MessageAsk,
   PendingCondition,
   RunContext,
   SignalMessage,
@@ -36,6 +40,7 @@ import type {
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 import { type AnsweringEvent, AskedCommands } from "./asked-commands.ts";
 import { Conditions } from "./conditions.ts";
+import { Kin } from "./kin.ts";
 import { type Change, type CommandKind, type PendingCommand, PendingStep, PendingTimer } from "./pending.ts";
 import { Queries } from "./queries.ts";
 import { mutedLog, type RunFacts, runInfo } from "./run-info.ts";
@@ -79,6 +84,8 @@ export class RunEngine implements RunContext {
   #delivered = 0;
   #deliveredBytes = 0;
   #continues: Continuation | undefined;
+  #parent: ParentRun | undefined;
+  readonly #kin: Kin;
   /** Where cancel requests are in the mailbox that came when the run was to go on as another already. */
   readonly #lateCancels: number[] = [];
   #phase: "fresh" | "started" | "ended" = "fresh";
@@ -93,6 +100,16 @@ export class RunEngine implements RunContext {
     this.#options = options;
     this.#queries = new Queries(options.run);
     this.#asked = new AskedCommands(options.run.workflowId, options.recordsCallSites === true);
+    this.#kin = new Kin(
+      {
+        runId: options.run.runId,
+        number: (kind, name) => this.#asked.add(kind, name),
+        compared: (event, kind, inputHash) => this.#compared(event, kind, inputHash),
+        turn: (at, wake) => this.#turn(at, wake),
+      },
+      this.#pending,
+      (change) => this.#changes.push(change),
+    );
   }
 
   // Made when asked for: most runs never look, and there are very many of them.
@@ -140,6 +157,16 @@ export class RunEngine implements RunContext {
   /** The run's place in a chain; undefined in the first run. */
   get continues(): Continuation | undefined {
     return this.#continues;
+  }
+
+  /** The run that started this one as its child. */
+  get parent(): ParentRun | undefined {
+    return this.#parent;
+  }
+
+  /** The end of this run matters to another: its parent, or a child that it has started. */
+  get hasKin(): boolean {
+    return this.#parent !== undefined || this.#kin.hasChildren;
   }
 
   /** From here on, what the code does is new: lines are logged, commands are to be carried out. */
@@ -299,6 +326,23 @@ export class RunEngine implements RunContext {
     return { fired: pending.promise, withdraw: () => this.#withdrawTimer(pending) };
   }
 
+  askChild(ask: ChildAsk, scope: CancelScope): ChildHandle {
+    this.#refuseToAsk("startChild()");
+    if (this.#phase === "ended") return { workflowId: ask.workflowId ?? "", started: NEVER, ended: NEVER };
+    if (scope.canceledBy !== undefined) {
+      const rejected = Promise.reject(scope.canceledBy);
+      return { workflowId: ask.workflowId ?? "", started: rejected, ended: rejected };
+    }
+    return this.#kin.askChild(ask, scope);
+  }
+
+  askMessage(ask: MessageAsk, scope: CancelScope): Promise<void> {
+    this.#refuseToAsk(ask.name);
+    if (this.#phase === "ended") return NEVER;
+    if (scope.canceledBy !== undefined) return Promise.reject(scope.canceledBy);
+    return this.#kin.askMessage(ask, scope);
+  }
+
   waitUntil(predicate: () => boolean, scope: CancelScope): PendingCondition {
     this.#refuseToAsk("condition()");
     if (this.#phase === "ended") return { held: NEVER, isHeldNow: false, withdraw: noop };
@@ -359,6 +403,7 @@ export class RunEngine implements RunContext {
         this.#input = event.input;
         this.#now = event.at;
         this.#continues = event.continues;
+        this.#parent = event.parent;
         return false;
       case "TimerStarted":
         this.#noteTimerStarted(event);
@@ -398,6 +443,14 @@ export class RunEngine implements RunContext {
       case "RunContinued":
         this.#compareEnd(event);
         return false;
+      case "ChildRequested":
+      case "ChildStarted":
+      case "ChildStartFailed":
+      case "ChildEnded":
+      case "ExternalRequested":
+      case "ExternalDelivered":
+      case "ExternalFailed":
+        return this.#kin.apply(event);
       case "RunTerminated":
       case "RunTimedOut":
         this.#phase = "ended";
@@ -436,8 +489,8 @@ export class RunEngine implements RunContext {
     this.#asked.compare(event, kind);
     const { command, name } = event;
     const pending = this.#pending.get(command);
-    if (pending?.kind === "RunStep" && inputHash !== undefined && inputHash !== pending.ask.inputHash) {
-      const asked = `the code asked for RunStep("${name}") with another input as command ${command}`;
+    if (pending !== undefined && "ask" in pending && inputHash !== undefined && inputHash !== pending.ask.inputHash) {
+      const asked = `the code asked for ${kind}("${name}") with another input as command ${command}`;
       this.#asked.diverge(event, asked, command);
     }
     return pending;
@@ -454,7 +507,8 @@ export class RunEngine implements RunContext {
     if (event.type !== "RunContinued" || outcome.type !== "continued") return;
     const { workflow, input } = outcome.next;
     if (event.workflow !== workflow) this.#asked.diverge(event, `the code continued as workflow "${workflow}"`);
-    if (event.input !== input) this.#asked.diverge(event, "the code continued with another input");
+    if (hashPayload(event.input) !== hashPayload(input))
+      this.#asked.diverge(event, "the code continued with another input");
   }
 
   #noteTimerStarted(event: TimerStarted & HistoryEvent): void {
@@ -534,8 +588,11 @@ export class RunEngine implements RunContext {
     this.#outcome = decide();
     if (this.#outcome.type === "continued") this.#signals.close();
     this.#conditions.clear();
-    for (const pending of this.#pending.values()) this.#changes.push({ type: "withdrawn", pending });
-    this.#pending.clear();
+    for (const pending of this.#pending.values()) {
+      if (outlivesRun(pending)) continue;
+      this.#pending.delete(pending.command);
+      this.#changes.push({ type: "withdrawn", pending });
+    }
   }
 
   #completed(result: unknown): Outcome {
@@ -584,6 +641,15 @@ export class RunEngine implements RunContext {
   }
 }
 
+/**
+ * What was asked for in the last turn, to be sent or started without this run, and has not been requested yet: that is done
+ * before the run closes, as if the code had waited for it.
+ */
+function outlivesRun(pending: PendingCommand): boolean {
+  if (pending.kind === "SendMessage") return !pending.isRequested;
+  return pending.kind === "StartChild" && pending.childRunId === null && pending.ask.parentClosePolicy === "abandon";
+}
+
 /** What of an event grows with what the user stores, in UTF-16 units. */
 function payloadLength(event: HistoryEvent): number {
   switch (event.type) {
@@ -593,6 +659,8 @@ function payloadLength(event: HistoryEvent): number {
       return event.result?.length ?? 0;
     case "SignalReceived":
       return event.payload?.length ?? 0;
+    case "ChildEnded":
+      return event.result?.length ?? 0;
     default:
       return 0;
   }

@@ -1,6 +1,6 @@
 // A run's view of itself, and its log.
 
-import type { Continuation } from "../../sdk/protocol/event.ts";
+import type { Continuation, ParentRun } from "../../sdk/protocol/event.ts";
 import { CONTINUE_SUGGESTED_BYTES, CONTINUE_SUGGESTED_EVENTS } from "../../sdk/workflow/continue-as-new.ts";
 import type { WorkflowInfo } from "../../sdk/workflow/info.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
@@ -18,6 +18,7 @@ export interface Progress {
   readonly deliveredEvents: number;
   readonly deliveredBytes: number;
   readonly continues: Continuation | undefined;
+  readonly parent: ParentRun | undefined;
   readonly isReplaying: boolean;
 }
 
@@ -28,6 +29,9 @@ export function runInfo(workflow: string, run: RunFacts, progress: Progress): Wo
     workflowId,
     runId,
     queue,
+    get parent() {
+      return progress.parent;
+    },
     get firstRunId() {
       return progress.continues?.firstRunId ?? runId;
     },

@@ -31,6 +31,7 @@ import type { Topic, Wakeups } from "../wake/wakeups.ts";
 import { newRunId } from "../world/run-id.ts";
 import type { World } from "../world/world.ts";
 import { Batcher } from "./batcher.ts";
+import { doErrands } from "./errands.ts";
 import { type Insistence, insist } from "./insist.ts";
 import { LocalWorkers } from "./local-workers.ts";
 import { OutcomeWaiter, type StoredOutcome } from "./outcome-waiter.ts";
@@ -93,6 +94,7 @@ export class Service implements FrontDoor {
     const request = this.#startRequest(call);
     const outcome = await this.#startOne(request);
     this.#wakeStarted([[request, outcome]]);
+    if (request.onConflict === "terminateExisting") this.#doErrands();
     return replyTo(request, outcome);
   }
 
@@ -130,6 +132,7 @@ export class Service implements FrontDoor {
     const topics: Topic[] = [`run/${run.runId}`];
     if (run.ownerId !== null) topics.push(`worker/${run.ownerId}`);
     this.#wakeups.publish(topics);
+    this.#doErrands();
   }
 
   async query(to: RunReference, name: string, input: Payload, timeoutMs: number): Promise<Payload> {
@@ -199,6 +202,14 @@ export class Service implements FrontDoor {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#outcomes.close();
+  }
+
+  /** What the end of a run has made due. When it fails here, a worker does it at its next regular look. */
+  #doErrands(): void {
+    const { log } = this.#world;
+    doErrands({ store: this.#store, wakeups: this.#wakeups, log }, this.#closing.signal).catch((error: unknown) => {
+      log.debug({ error: String(error) }, "errands are left to the workers");
+    });
   }
 
   #startRequest(call: StartCall): StartRequest {

@@ -41,6 +41,8 @@ function waitOf(pending: PendingWork, now: number): string {
         : `timer "${timer.name}" until ${new Date(timer.fireAt).toISOString()}`,
     );
   }
+  for (const child of pending.children) parts.push(`child run ${child.workflowId} ("${child.name}")`);
+  for (const message of pending.messages) parts.push(`its "${message}" to another run`);
   for (const signal of pending.signals) parts.push(`signal "${signal}"`);
   if (pending.conditions > 0) parts.push(pending.conditions === 1 ? "a condition" : `${pending.conditions} conditions`);
   if (parts.length === 0) return "Nothing is pending.";

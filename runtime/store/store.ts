@@ -10,6 +10,7 @@
 import type { EventRecord, StoredEvent } from "../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { BlockedReason, ClosedStatus, RunStatus, RunSummary } from "../../sdk/protocol/run.ts";
+import type { Errand } from "./errands.ts";
 
 /** The right to write one run, until somebody else claims it. */
 export interface Claim {
@@ -83,6 +84,8 @@ export interface AppendTurn {
 }
 
 export interface TurnEffects {
+  /** To be done by `runErrands`, stored with the turn. */
+  readonly errands: readonly Errand[];
   /** The run that goes on where this one ends; exactly when `close` is "continuedAsNew". */
   readonly successor: Successor | null;
 }
@@ -128,10 +131,11 @@ export interface MailItem {
   readonly runId: string;
   /** Position in the run's mailbox, from 1. */
   readonly mail: number;
-  readonly kind: "signal" | "cancel";
+  /** `answer`: what has become of something that the run asked of another one. */
+  readonly kind: "signal" | "cancel" | "answer";
   /** The sender's id: a second item with the same id is not accepted. */
   readonly mailId: string;
-  /** The signal's name; the reason of a cancel. */
+  /** The signal's name; the reason of a cancel; for an answer, the name of the command. */
   readonly name: string;
   readonly payload: Payload;
 }
@@ -190,7 +194,7 @@ export type RunRef = { readonly runId: string } | { readonly workflowId: string 
 
 export interface MailRequest {
   readonly to: RunRef;
-  readonly kind: "signal" | "cancel";
+  readonly kind: MailItem["kind"];
   readonly mailId: string;
   readonly name: string;
   readonly payload: Payload;
@@ -316,6 +320,19 @@ export interface WorkerStore {
   answerQueries(answers: readonly { readonly queryId: string; readonly answer: QueryAnswer }[]): Promise<void>;
 }
 
+export interface ErrandsAnswer {
+  /** Done by this call. */
+  readonly done: number;
+  /** Somebody else is doing errands at the moment: there may be more. */
+  readonly isBusy: boolean;
+  /** Errands that can never be done: set aside, with the reason. */
+  readonly rejected: readonly string[];
+  /** Whom to wake: queues with claimable runs, owners with mail, runs that were closed. */
+  readonly queues: readonly string[];
+  readonly ownerIds: readonly string[];
+  readonly closedIds: readonly string[];
+}
+
 export interface SweepStore {
   /** Every worker id that owns a run. */
   ownerIds(): Promise<readonly string[]>;
@@ -325,6 +342,11 @@ export interface SweepStore {
   closeOverdue(limit: number): Promise<readonly string[]>;
   /** Blocked runs of these workflows and queues, by run id, for `claimBlocked`. */
   findBlocked(request: BlockedRequest): Promise<readonly { readonly runId: string; readonly reason: BlockedReason }[]>;
+  /**
+   * Does errands that committed turns and ended runs have left, the oldest first, at most about `limit`. Each is done and
+   * gone in one transaction. Those of one run are done in its order.
+   */
+  runErrands(limit: number): Promise<ErrandsAnswer>;
   /** Drops questions nobody collected and heartbeats of closed runs. */
   forgetLeftovers(): Promise<void>;
 }

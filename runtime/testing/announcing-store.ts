@@ -3,7 +3,7 @@
 
 import type { BlockedReason } from "../../sdk/protocol/run.ts";
 import { MemoryStore, type MemoryStoreOptions } from "../store/memory/memory-store.ts";
-import type { ParkRequest, StartRequest, Store } from "../store/store.ts";
+import type { AppendTurn, ParkRequest, StartRequest, Store } from "../store/store.ts";
 import type { Clock } from "../world/world.ts";
 
 export interface Announcements {
@@ -19,6 +19,8 @@ const RUNS_PER_CLOSE = 500;
 export class AnnouncingStore extends MemoryStore {
   readonly #clock: Clock;
   readonly #announce: Announcements;
+  /** Timeouts of children that are about to be started. */
+  readonly #toStart: (number | null)[] = [];
 
   constructor(options: MemoryStoreOptions & { readonly clock: Clock }, announce: Announcements) {
     super(options);
@@ -42,18 +44,38 @@ export class AnnouncingStore extends MemoryStore {
     const before = replaceable.map(({ workflowId }) => super.findRun({ workflowId }));
     const outcomes = await super.startRuns(requests);
     for (const [index, { timeoutMs }] of requests.entries()) {
-      if (timeoutMs === null || outcomes[index]?.outcome !== "started") continue;
-      this.#clock.setTimer(timeoutMs, () => void this.#closeOverdue());
+      if (outcomes[index]?.outcome === "started") this.#closeAfter(timeoutMs);
     }
     const replaced = (await Promise.all(before)).flatMap((run) => run?.runId ?? []);
     if (replaced.length > 0) this.#announce.closedFromOutside(replaced);
     return outcomes;
   }
 
+  override async appendWithEffects(turns: readonly AppendTurn[]) {
+    const answer = await super.appendWithEffects(turns);
+    const effects = turns.flatMap((turn) => (answer.committed.has(turn.claim.runId) ? (turn.effects ?? []) : []));
+    for (const { errands, successor } of effects) {
+      this.#closeAfter(successor?.timeoutMs ?? null);
+      for (const errand of errands) if (errand.do === "start") this.#toStart.push(errand.child.timeoutMs);
+    }
+    return answer;
+  }
+
+  override async runErrands(limit: number) {
+    const answer = await super.runErrands(limit);
+    for (const timeoutMs of this.#toStart.splice(0)) this.#closeAfter(timeoutMs);
+    if (answer.closedIds.length > 0) this.#announce.closedFromOutside(answer.closedIds);
+    return answer;
+  }
+
   override async terminateRun(runId: string, reason: string) {
     const outcome = await super.terminateRun(runId, reason);
     if (outcome === "terminated") this.#announce.closedFromOutside([runId]);
     return outcome;
+  }
+
+  #closeAfter(timeoutMs: number | null): void {
+    if (timeoutMs !== null) this.#clock.setTimer(timeoutMs, () => void this.#closeOverdue());
   }
 
   async #closeOverdue(): Promise<void> {

@@ -89,6 +89,7 @@ export async function testEnvironment(options: TestEnvironmentOptions): Promise<
     closedFromOutside(runIds) {
       wakeups.publish(runIds.map((runId) => `run/${runId}` as const));
       // Once the claims that are being made are made.
+      worker.leftErrands();
       clock.afterDrain(() => void worker.compareClaims().finally(() => clock.stir()));
     },
   });

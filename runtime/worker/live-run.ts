@@ -16,11 +16,12 @@ import { CanceledFailure, TerminatedFailure, toFailure } from "../../sdk/protoco
 import type { BlockedReason, ClosedStatus } from "../../sdk/protocol/run.ts";
 import type { NextRun } from "../../sdk/workflow/continue-as-new.ts";
 import type { Outcome, RunEngine } from "../replay/engine.ts";
-import type { PendingCommand, PendingStep, PendingTimer } from "../replay/pending.ts";
+import type { PendingChild, PendingCommand, PendingMessage, PendingStep, PendingTimer } from "../replay/pending.ts";
 import type { Claim, ClaimedRun, LoadedHistory, MailItem, Successor } from "../store/store.ts";
 import { blockedReasonOf } from "./blocked-reason.ts";
 import type { Committing } from "./committer.ts";
 import { Outbox, type Outgoing, type SentTurn, sizeOf } from "./outbox.ts";
+import { requestOf } from "./requests.ts";
 import { RunMail } from "./run-mail.ts";
 import { RunTimers, type TimerHost } from "./run-timers.ts";
 import type { StepExecution } from "./step-execution.ts";
@@ -29,7 +30,7 @@ import type { StepExecution } from "./step-execution.ts";
 export interface RunHost extends TimerHost {
   newTag(): string;
   /** Later in the order of ids than `after`. */
-  newRunId(after: string): string;
+  newRunId(after?: string): string;
   newSeed(): string;
   /** The run has something to append. */
   submit(run: LiveRun): void;
@@ -41,6 +42,8 @@ export interface RunHost extends TimerHost {
   grew(bytes: number): void;
   becameQuiet(run: LiveRun): void;
   becameBusy(run: LiveRun): void;
+  /** Something is due to other runs by what was just committed. */
+  leftErrands(): void;
   /** A turn of the run is committed: whatever is wrong with it, it does not end its workers. */
   progressed(run: LiveRun): void;
   /** The run's last event is committed; `successor` goes on in its place. */
@@ -197,6 +200,7 @@ export class LiveRun implements Committing {
     this.#restored = [];
     for (const pending of this.engine.pendingCommands()) {
       if (pending.kind === "RunStep") this.#takeUp(pending);
+      else if (pending.kind !== "StartTimer") this.#request(pending);
       else if (pending.fireAt === null) this.#startTimer(pending);
       else this.#awaitTimer(pending, pending.fireAt);
     }
@@ -216,8 +220,9 @@ export class LiveRun implements Committing {
   }
 
   #begin(pending: PendingCommand): void {
-    if (pending.kind === "StartTimer") this.#startTimer(pending);
-    else this.#takeUp(pending);
+    if (pending.kind === "RunStep") this.#takeUp(pending);
+    else if (pending.kind === "StartTimer") this.#startTimer(pending);
+    else this.#request(pending);
   }
 
   /** Starts a step's next attempt, now or when it is due; or ends it when the run was canceled. */
@@ -247,6 +252,12 @@ export class LiveRun implements Committing {
     this.#push({ type: "TimerStarted", command: pending.command, name: pending.name, due: pending.due });
   }
 
+  /** Asks another run for something; that it was asked for is in the history, and done after that. */
+  #request(pending: PendingChild | PendingMessage): void {
+    const isRequested = pending.kind === "StartChild" ? pending.childRunId !== null : pending.isRequested;
+    if (!isRequested) this.#pushOutgoing(requestOf(pending, this.facts, this.#host));
+  }
+
   #awaitTimer(pending: PendingTimer, fireAt: number): void {
     const fired: Event = { type: "TimerFired", command: pending.command, name: pending.name };
     this.#timers.set(pending.command, fireAt, () => this.#push(fired, fireAt));
@@ -260,7 +271,7 @@ export class LiveRun implements Committing {
       const pending = this.engine.pendingCommand(command);
       if (pending === undefined || this.#timers.has(command)) continue;
       if (pending.kind === "RunStep") this.#takeUp(pending);
-      else if (pending.fireAt !== null) this.#awaitTimer(pending, pending.fireAt);
+      else if (pending.kind === "StartTimer" && pending.fireAt !== null) this.#awaitTimer(pending, pending.fireAt);
     }
   }
 
@@ -356,6 +367,7 @@ export class LiveRun implements Committing {
     this.#takenMail = turn.takenMail;
     this.#grow(bytes);
     this.#host.progressed(this);
+    if (turn.effects !== null) this.#host.leftErrands();
     if (turn.close !== null) {
       this.#events += events.length;
       const last = turn.events.at(-1) as EventRecord;
@@ -414,11 +426,15 @@ export class LiveRun implements Committing {
   }
 
   #push(event: Event, notBefore?: number): void {
-    this.#host.becameBusy(this);
     if (isDecision(event)) this.#decided.add(event.command);
+    this.#pushOutgoing(notBefore === undefined ? { event } : { event, notBefore });
+  }
+
+  #pushOutgoing(outgoing: Outgoing): void {
+    this.#host.becameBusy(this);
     // An end that is not on its way yet comes after this, or not at all.
     if (this.#isClosing && this.#outbox.withdrawClose()) this.#isClosing = false;
-    this.#outbox.push(notBefore === undefined ? { event } : { event, notBefore });
+    this.#outbox.push(outgoing);
     if (!this.#isBusyWithCode) this.#lookAround();
   }
 
@@ -433,13 +449,14 @@ export class LiveRun implements Committing {
       outcome.type === "completed"
         ? { type: "RunCompleted", result: outcome.result, unread }
         : { type: outcome.type === "failed" ? "RunFailed" : "RunCanceled", failure: outcome.failure, unread };
-    this.#outbox.push({ event, close: outcome.type });
+    this.#outbox.push({ event, close: outcome.type, hasKin: this.engine.hasKin });
   }
 
   #continuation({ workflow, input, queue, timeoutMs }: NextRun & { readonly workflow: string }): Outgoing {
     const { facts, runId } = this;
     const nextRunId = this.#host.newRunId(runId);
     const ownTimeoutMs = facts.deadlineAt === null ? null : facts.deadlineAt - facts.startedAt;
+    const { parent } = this.engine;
     const continues = { previousRunId: runId, firstRunId: this.engine.continues?.firstRunId ?? runId };
     return {
       event: { type: "RunContinued", nextRunId, workflow, input },
@@ -448,7 +465,14 @@ export class LiveRun implements Committing {
         runId: nextRunId,
         workflow,
         queue: queue ?? facts.queue,
-        started: toRecord({ type: "RunStarted", workflow, input, seed: this.#host.newSeed(), continues }),
+        started: toRecord({
+          type: "RunStarted",
+          workflow,
+          input,
+          seed: this.#host.newSeed(),
+          continues,
+          ...(parent && { parent }),
+        }),
         timeoutMs: timeoutMs === undefined ? ownTimeoutMs : timeoutMs,
         passedOn: this.engine.mailToPassOn(),
       },

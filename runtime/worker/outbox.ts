@@ -4,6 +4,7 @@ import { invariant } from "../../sdk/protocol/errors.ts";
 import type { Event } from "../../sdk/protocol/event.ts";
 import { type EventRecord, toRecord } from "../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../sdk/protocol/run.ts";
+import type { Errand } from "../store/errands.ts";
 import type { AppendTurn, Claim, Successor, TurnEffects } from "../store/store.ts";
 
 export interface Outgoing {
@@ -13,6 +14,10 @@ export interface Outgoing {
   readonly close?: ClosedStatus;
   /** For RunContinued: the run that follows, started with this event. */
   readonly successor?: Successor;
+  /** What the event asks of another run. */
+  readonly errand?: Errand;
+  /** With `close`: other runs have to be told, or to be dealt with. */
+  readonly hasKin?: boolean;
 }
 
 /** A turn on its way, with the events it is made of. Frozen: it is sent again as it is, or not at all. */
@@ -33,9 +38,13 @@ export class Outbox {
     this.#waiting.push(outgoing);
   }
 
-  /** Forgets what was to be said about a command that the code took back. */
+  /**
+   * Forgets what was to be said about a command that the code took back. What came by mail is kept: the mailbox is read
+   * once, and its order is part of the history.
+   */
   forget(command: number): void {
-    this.#waiting = this.#waiting.filter(({ event }) => !("command" in event && event.command === command));
+    const isForgotten = (event: Event) => "command" in event && event.command === command && !("mail" in event);
+    this.#waiting = this.#waiting.filter(({ event }) => !isForgotten(event));
   }
 
   /** Takes back an end that is not on its way yet, because something comes before it. True when there was one. */
@@ -82,9 +91,11 @@ export class Outbox {
   }
 }
 
+/** Null for what concerns no other run: that is appended by the fastest way. */
 function effectsOf(taken: readonly Outgoing[]): TurnEffects | null {
+  const errands = taken.flatMap(({ errand }) => errand ?? []);
   const successor = taken.at(-1)?.successor ?? null;
-  return successor === null ? null : { successor };
+  return errands.length === 0 && successor === null && taken.at(-1)?.hasKin !== true ? null : { errands, successor };
 }
 
 // What a row weighs besides its texts, roughly: good enough to bound a batch and the memory of a run.

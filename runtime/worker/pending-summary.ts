@@ -1,27 +1,64 @@
 // What a run waits for, as its engine knows it: the answer to the query that every run has.
 
-import type { PendingStepWork, PendingTimerWork, PendingWork } from "../../sdk/protocol/pending-work.ts";
+import type {
+  PendingChildWork,
+  PendingStepWork,
+  PendingTimerWork,
+  PendingWork,
+} from "../../sdk/protocol/pending-work.ts";
 import type { RunEngine } from "../replay/engine.ts";
+import type { PendingStep } from "../replay/pending.ts";
 
 export function describePending(engine: RunEngine): PendingWork {
   const steps: PendingStepWork[] = [];
   const timers: PendingTimerWork[] = [];
+  const children: PendingChildWork[] = [];
+  const messages: string[] = [];
   for (const pending of engine.pendingCommands()) {
     const { command } = pending;
-    if (pending.kind === "StartTimer") {
-      timers.push({ kind: "timer", command, name: pending.name, fireAt: pending.fireAt });
-      continue;
+    switch (pending.kind) {
+      case "RunStep":
+        steps.push(stepWork(pending));
+        break;
+      case "StartTimer":
+        timers.push({ kind: "timer", command, name: pending.name, fireAt: pending.fireAt });
+        break;
+      case "StartChild": {
+        const { name, workflowId, childRunId, isStarted } = pending;
+        children.push({ kind: "child", command, name, workflowId, runId: childRunId, isStarted });
+        break;
+      }
+      case "SendMessage":
+        messages.push(pending.name);
     }
-    steps.push({
-      kind: "step",
-      command,
-      name: pending.ask.name,
-      attempt: pending.failedAttempts + 1,
-      lastError: pending.lastFailure?.message ?? null,
-      nextAttemptAt: pending.nextAttemptAt,
-      isCancelRequested: pending.cancelRequested !== null,
-    });
   }
   const { signals, conditions } = engine.waits;
-  return { steps, timers, signals, conditions, unreadSignals: engine.unreadSignals().map(({ name }) => name) };
+  return {
+    steps,
+    children,
+    messages,
+    timers,
+    signals,
+    conditions,
+    unreadSignals: engine.unreadSignals().map(({ name }) => name),
+  };
+}
+
+function stepWork({
+  command,
+  ask,
+  failedAttempts,
+  lastFailure,
+  nextAttemptAt,
+  cancelRequested,
+}: PendingStep): PendingStepWork {
+  return {
+    kind: "step",
+    command,
+    name: ask.name,
+    attempt: failedAttempts + 1,
+    lastError: lastFailure?.message ?? null,
+    nextAttemptAt,
+    isCancelRequested: cancelRequested !== null,
+  };
 }

@@ -1,8 +1,12 @@
 // What a live run knows of its mailbox: how far it has read, whether it is reading, and whether what it reads comes before
 // its first line.
 
-import type { CancelRequested, SignalReceived } from "../../sdk/protocol/event.ts";
+import type { Event } from "../../sdk/protocol/event.ts";
+import type { Answer } from "../store/errands.ts";
 import type { MailItem } from "../store/store.ts";
+
+/** An event that comes by mail. */
+type MailedEvent = Extract<Event, { mail: number }>;
 
 export class RunMail {
   #known: number;
@@ -58,14 +62,24 @@ export class RunMail {
   }
 
   /** The events of what is new among `items`, in order. */
-  read(items: readonly MailItem[]): (SignalReceived | CancelRequested)[] {
-    const events: (SignalReceived | CancelRequested)[] = [];
-    for (const { mail, kind, name, mailId, payload } of items) {
-      if (mail <= this.#known) continue;
-      this.#known = mail;
-      if (kind === "cancel") events.push({ type: "CancelRequested", mail, reason: name });
-      else events.push({ type: "SignalReceived", name, signalId: mailId, mail, payload, isEarly: this.#isEarly });
+  read(items: readonly MailItem[]): MailedEvent[] {
+    const events: MailedEvent[] = [];
+    for (const item of items) {
+      if (item.mail <= this.#known) continue;
+      this.#known = item.mail;
+      events.push(this.#event(item));
     }
     return events;
+  }
+
+  #event({ mail, kind, name, mailId, payload }: MailItem): MailedEvent {
+    switch (kind) {
+      case "cancel":
+        return { type: "CancelRequested", mail, reason: name };
+      case "signal":
+        return { type: "SignalReceived", name, signalId: mailId, mail, payload, isEarly: this.#isEarly };
+      case "answer":
+        return { ...(JSON.parse(payload ?? "{}") as Answer), mail };
+    }
   }
 }

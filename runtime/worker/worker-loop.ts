@@ -10,6 +10,7 @@ import { RunEngine } from "../replay/engine.ts";
 import type { RunFacts } from "../replay/run-info.ts";
 import { TurnLoop } from "../replay/turn-loop.ts";
 import { createDeadlineCloser } from "../scheduler/deadline-closer.ts";
+import { ErrandRunner } from "../scheduler/errand-runner.ts";
 import { createRescuer } from "../scheduler/rescuer.ts";
 import { Sweep } from "../scheduler/sweep.ts";
 import { createUnblocker } from "../scheduler/unblocker.ts";
@@ -89,6 +90,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
   readonly #queries: QueryDesk;
   readonly #releaser: Releaser;
   readonly #starts: StartDesk;
+  readonly #errands: ErrandRunner;
   readonly #sweeps: readonly Sweep[];
   readonly #counts = { claimed: 0, parked: 0, closed: 0, lost: 0, blocked: 0 };
   readonly #unsubscribe: (() => void)[] = [];
@@ -181,6 +183,13 @@ export class WorkerLoop implements RunHost, LocalWorker {
       accept: (run, history) => this.#accept(run, history),
       release: (claim, queue) => this.#releaser.release(claim, queue),
     });
+    this.#errands = new ErrandRunner({
+      store,
+      wakeups,
+      world,
+      pollMs: settings.pollMs,
+      closed: (runIds) => this.#closedOutside(runIds),
+    });
     this.#sweeps = [
       createRescuer({ store, leases, wakeups, world, everyMs: settings.rescueEveryMs, isTrusted, workerId }),
       createDeadlineCloser({
@@ -188,7 +197,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
         wakeups,
         world,
         everyMs: settings.deadlineEveryMs,
-        closed: (runId) => this.#runs.get(runId)?.lost(),
+        closed: (runId) => this.#closedOutside([runId]),
       }),
       createUnblocker({
         store,
@@ -239,6 +248,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
     this.#claimer.start();
     this.#mail.start();
     this.#queries.start();
+    this.#errands.start();
     for (const sweep of this.#sweeps) sweep.start();
     const { locals } = this.#parts;
     if (locals !== undefined) this.#unsubscribe.push(locals.add(this));
@@ -270,7 +280,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
     this.#committer.stop();
     this.#heartbeats.stop();
     this.#unsubscribeMail();
-    await this.#mail.stop();
+    await Promise.all([this.#mail.stop(), this.#errands.stop()]);
     await this.#keeper.stop();
     this.#phase = "stopped";
   }
@@ -322,6 +332,12 @@ export class WorkerLoop implements RunHost, LocalWorker {
       this.#queries.wake();
     });
     this.#claimer.wake();
+  }
+
+  #closedOutside(runIds: readonly string[]): void {
+    for (const runId of runIds) this.#runs.get(runId)?.lost();
+    // Their parents and children have to hear of it.
+    if (runIds.length > 0) this.#errands.wake();
   }
 
   /**
@@ -378,7 +394,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
     return this.#parts.world.chance.uuid();
   }
 
-  newRunId(after: string): string {
+  newRunId(after?: string): string {
     return newRunId(this.#parts.world, after);
   }
 
@@ -421,6 +437,10 @@ export class WorkerLoop implements RunHost, LocalWorker {
 
   becameBusy(run: LiveRun): void {
     this.#parker.busy(run);
+  }
+
+  leftErrands(): void {
+    this.#errands.wake();
   }
 
   progressed(run: LiveRun): void {

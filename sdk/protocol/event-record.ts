@@ -2,11 +2,13 @@
 // which part of an event goes where.
 
 import {
-  type Continuation,
+  type ChildRequested,
   EVENT_CODES,
   type Event,
   type EventType,
+  type ExternalRequested,
   type HistoryEvent,
+  type RunStarted,
   type TimerDue,
   type UnreadSignal,
 } from "./event.ts";
@@ -54,6 +56,7 @@ export function toRecord(event: Event): EventRecord {
         data: JSON.stringify({
           seed: event.seed,
           ...(event.continues === undefined ? {} : { continues: event.continues }),
+          ...(event.parent === undefined ? {} : { parent: event.parent }),
         }),
       };
     case "StepCompleted":
@@ -124,6 +127,37 @@ export function toRecord(event: Event): EventRecord {
       return { type, command: null, name: null, payload: null, data: JSON.stringify({ reason: event.reason }) };
     case "RunTimedOut":
       return { type, command: null, name: null, payload: null, data: JSON.stringify({ timeoutMs: event.timeoutMs }) };
+    case "ChildStarted":
+    case "ExternalDelivered":
+      return { type, command: event.command, name: event.name, payload: null, data: mailData(event.mail) };
+    case "ChildStartFailed":
+    case "ExternalFailed":
+      return {
+        type,
+        command: event.command,
+        name: event.name,
+        payload: JSON.stringify(event.failure),
+        data: mailData(event.mail),
+      };
+    case "ChildEnded": {
+      const { command, name, failure, mail } = event;
+      const payload = failure === null ? event.result : JSON.stringify(failure);
+      return {
+        type,
+        command,
+        name,
+        payload,
+        data: JSON.stringify(failure === null ? { mail } : { mail, failed: true }),
+      };
+    }
+    case "ChildRequested": {
+      const { command, name, inputHash, childRunId, childWorkflowId } = event;
+      return { type, command, name, payload: null, data: JSON.stringify({ inputHash, childRunId, childWorkflowId }) };
+    }
+    case "ExternalRequested": {
+      const { command, name, inputHash } = event;
+      return { type, command, name, payload: null, data: JSON.stringify({ inputHash }) };
+    }
     case "RunContinued":
       return {
         type,
@@ -133,6 +167,10 @@ export function toRecord(event: Event): EventRecord {
         data: JSON.stringify({ nextRunId: event.nextRunId }),
       };
   }
+}
+
+function mailData(mail: number): string {
+  return JSON.stringify({ mail });
 }
 
 function unreadData(unread: readonly UnreadSignal[]): string | null {
@@ -157,9 +195,9 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
   const name = record.name ?? "";
   switch (type) {
     case "RunStarted": {
-      const { seed = "", continues } = dataOf<{ seed: string; continues: Continuation }>(record);
+      const { seed = "", continues, parent } = dataOf<Pick<RunStarted, "seed" | "continues" | "parent">>(record);
       const started = { type, seq, at, workflow: name, input: record.payload, seed };
-      return continues === undefined ? started : { ...started, continues };
+      return { ...started, ...(continues && { continues }), ...(parent && { parent }) };
     }
     case "StepCompleted": {
       const { attempt = 1, inputHash = null } = dataOf<{ attempt: number; inputHash: string }>(record);
@@ -205,6 +243,25 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
       return { type, seq, at, reason: dataOf<{ reason: string }>(record).reason ?? "" };
     case "RunTimedOut":
       return { type, seq, at, timeoutMs: dataOf<{ timeoutMs: number }>(record).timeoutMs ?? 0 };
+    case "ChildStarted":
+    case "ExternalDelivered":
+      return { type, seq, at, command, name, mail: dataOf<{ mail: number }>(record).mail ?? 0 };
+    case "ChildStartFailed":
+    case "ExternalFailed": {
+      const { mail = 0 } = dataOf<{ mail: number }>(record);
+      return { type, seq, at, command, name, mail, failure: failureOf(record) };
+    }
+    case "ChildEnded": {
+      const { mail = 0, failed = false } = dataOf<{ mail: number; failed: boolean }>(record);
+      const end = failed ? { result: null, failure: failureOf(record) } : { result: record.payload, failure: null };
+      return { type, seq, at, command, name, mail, ...end };
+    }
+    case "ChildRequested": {
+      const { inputHash = "", childRunId = "", childWorkflowId = "" } = dataOf<ChildRequested>(record);
+      return { type, seq, at, command, name, inputHash, childRunId, childWorkflowId };
+    }
+    case "ExternalRequested":
+      return { type, seq, at, command, name, inputHash: dataOf<ExternalRequested>(record).inputHash ?? "" };
     case "RunContinued": {
       const { nextRunId = "" } = dataOf<{ nextRunId: string }>(record);
       return { type, seq, at, nextRunId, workflow: name, input: record.payload };

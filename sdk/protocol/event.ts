@@ -18,6 +18,14 @@ export interface RunStarted {
   readonly seed: string;
   /** Of a run that goes on where another left off: which one, and the first of them all. */
   readonly continues?: Continuation;
+  /** Of a run that another one started. */
+  readonly parent?: ParentRun;
+}
+
+/** The run that started this one, and waits to hear how it ends. */
+export interface ParentRun {
+  readonly runId: string;
+  readonly workflowId: string;
 }
 
 /** A run's place in a chain of runs that continued as new. */
@@ -126,6 +134,54 @@ export interface RunContinued {
   readonly input: Payload;
 }
 
+/** The start of a child run was asked for. It is carried out after this is committed. */
+export interface ChildRequested extends Answer {
+  readonly type: "ChildRequested";
+  /** Hash of the input, and of the workflow id where the code gave one. */
+  readonly inputHash: string;
+  readonly childRunId: string;
+  readonly childWorkflowId: string;
+}
+
+export interface ChildStarted extends Answer {
+  readonly type: "ChildStarted";
+  readonly mail: number;
+}
+
+export interface ChildStartFailed extends Answer {
+  readonly type: "ChildStartFailed";
+  readonly mail: number;
+  readonly failure: Failure;
+}
+
+/** The child has ended for good: where it continued as new, the last run of its chain. */
+export interface ChildEnded extends Answer {
+  readonly type: "ChildEnded";
+  readonly mail: number;
+  readonly result: Payload;
+  /** Null: it completed. */
+  readonly failure: Failure | null;
+}
+
+/** A signal or cancel request to another run was asked for. It is sent after this is committed. */
+export interface ExternalRequested extends Answer {
+  readonly type: "ExternalRequested";
+  /** Hash of the receiver and the payload. */
+  readonly inputHash: string;
+}
+
+/** The other run's mailbox has it. */
+export interface ExternalDelivered extends Answer {
+  readonly type: "ExternalDelivered";
+  readonly mail: number;
+}
+
+export interface ExternalFailed extends Answer {
+  readonly type: "ExternalFailed";
+  readonly mail: number;
+  readonly failure: Failure;
+}
+
 export type Event =
   | RunStarted
   | StepCompleted
@@ -140,7 +196,14 @@ export type Event =
   | RunCanceled
   | RunTerminated
   | RunTimedOut
-  | RunContinued;
+  | ChildStarted
+  | ChildStartFailed
+  | ChildEnded
+  | ChildRequested
+  | RunContinued
+  | ExternalDelivered
+  | ExternalFailed
+  | ExternalRequested;
 
 export type EventType = Event["type"];
 
@@ -169,7 +232,14 @@ export const EVENT_CODES = {
   RunCanceled: 11,
   RunTerminated: 12,
   RunTimedOut: 13,
+  ChildStarted: 22,
+  ChildStartFailed: 23,
+  ChildEnded: 24,
+  ChildRequested: 25,
   RunContinued: 26,
+  ExternalDelivered: 27,
+  ExternalFailed: 28,
+  ExternalRequested: 29,
 } as const satisfies Record<EventType, number>;
 
 export type ClosingEvent = RunCompleted | RunFailed | RunCanceled | RunTerminated | RunTimedOut | RunContinued;

@@ -21,8 +21,22 @@ export interface PendingTimerWork {
   readonly fireAt: number | null;
 }
 
+export interface PendingChildWork {
+  readonly kind: "child";
+  readonly command: number;
+  /** The child's workflow. */
+  readonly name: string;
+  readonly workflowId: string;
+  /** Null until the request is committed. */
+  readonly runId: string | null;
+  readonly isStarted: boolean;
+}
+
 export interface PendingWork {
   readonly steps: readonly PendingStepWork[];
+  readonly children: readonly PendingChildWork[];
+  /** Mail to other runs that is on its way: "signal approve", "cancel". */
+  readonly messages: readonly string[];
   readonly timers: readonly PendingTimerWork[];
   /** Names of signals that something waits for. */
   readonly signals: readonly string[];

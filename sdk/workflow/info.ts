@@ -1,5 +1,6 @@
 // What a run may know about itself.
 
+import type { ParentRun } from "../protocol/event.ts";
 import { requireRun } from "./ambient.ts";
 
 export interface WorkflowInfo {
@@ -10,6 +11,8 @@ export interface WorkflowInfo {
   /** This run's own id, a ULID. */
   readonly runId: string;
   readonly queue: string;
+  /** The run that started this one as its child; undefined where there is none. */
+  readonly parent: ParentRun | undefined;
   /** The first run of the chain, where runs continued as new; else this run's own id. */
   readonly firstRunId: string;
   /** The run that continued as this one; undefined when this is the first. */

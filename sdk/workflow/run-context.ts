@@ -26,6 +26,42 @@ export interface TimerAsk {
   readonly due: TimerDue;
 }
 
+export interface ChildAsk {
+  readonly workflow: string;
+  readonly workflowId: string | null;
+  readonly input: Payload;
+  readonly inputHash: string;
+  /** Null: the queue of the parent. */
+  readonly queue: string | null;
+  readonly timeoutMs: number | null;
+  readonly onReuse: "allow" | "allowIfFailed" | "reject";
+  readonly parentClosePolicy: ParentClosePolicy;
+  readonly onCancel: "wait" | "request" | "try" | "abandon";
+}
+
+/** What becomes of a child that is open when its parent closes. */
+export type ParentClosePolicy = "terminate" | "cancel" | "abandon";
+
+export interface PendingChild {
+  readonly workflowId: string;
+  /** Resolves to the child's run id. */
+  readonly started: Promise<string>;
+  readonly ended: Promise<unknown>;
+}
+
+/** Mail to another run. */
+export interface MessageAsk {
+  /** What is sent, such as "signal approve": compared at replay. */
+  readonly name: string;
+  /** By workflow id: the open run, else the latest; by the chain that a child began. */
+  readonly to: { readonly workflowId: string } | { readonly chainOf: string };
+  readonly kind: "signal" | "cancel";
+  /** The signal's name; the reason of a cancel. */
+  readonly subject: string;
+  readonly payload: Payload;
+  readonly inputHash: string;
+}
+
 export interface PendingTimer {
   readonly fired: Promise<void>;
   /** Takes the timer back. Harmless when it has fired. */
@@ -56,6 +92,9 @@ export interface RunContext {
 
   askStep(ask: StepAsk, scope: CancelScope): Promise<unknown>;
   askTimer(ask: TimerAsk, scope: CancelScope): PendingTimer;
+  askChild(ask: ChildAsk, scope: CancelScope): PendingChild;
+  /** Resolves when the mail is in the other run's mailbox. */
+  askMessage(ask: MessageAsk, scope: CancelScope): Promise<void>;
   /** Resolves once `predicate` holds; it is evaluated now and after everything that happens to the run. */
   waitUntil(predicate: () => boolean, scope: CancelScope): PendingCondition;
   /** The oldest buffered signal of this name, taken; undefined when there is none. */

@@ -6,6 +6,7 @@ import { appendingContract } from "./store/appending.ts";
 import { claimingContract } from "./store/claiming.ts";
 import { continuingContract } from "./store/continuing.ts";
 import { endingContract } from "./store/ending.ts";
+import { errandsContract } from "./store/errands.ts";
 import { heartbeatsContract } from "./store/heartbeats.ts";
 import { keepingContract } from "./store/keeping.ts";
 import { mailContract } from "./store/mail.ts";
@@ -37,6 +38,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     heartbeatsContract(stage);
     queriesContract(stage);
     continuingContract(stage);
+    errandsContract(stage);
     randomContract(stage);
   });
 }

@@ -13,7 +13,7 @@ import type { RunHandle } from "../../sdk/client/run-handle.ts";
 import { eventually } from "../support/eventually.ts";
 import { buildHouse, typesOf } from "../support/memory-house.ts";
 import { GOLDEN_FOLDER, type GoldenFile } from "./golden-file.ts";
-import { approve, countdown, endless, failing, GOLDEN_WORKFLOWS, note, order, stopped } from "./workflows.ts";
+import { approve, countdown, endless, failing, family, GOLDEN_WORKFLOWS, note, order, stopped } from "./workflows.ts";
 
 // What waits for nothing but timers of the runtime would otherwise end the process.
 const hold = setInterval(() => {}, 1_000);
@@ -66,6 +66,9 @@ await keep("terminated", endless.name, terminated);
 await keep("timed-out", endless.name, await client.start(endless, { timeout: 200 }));
 
 await keep("continued", countdown.name, await client.start(countdown, { input: 2 }));
+
+await client.start(endless, { id: "golden-told" });
+await keep("family", family.name, await client.start(family));
 
 for (const close of closing.reverse()) await close();
 clearInterval(hold);

@@ -5,9 +5,12 @@ import {
   condition,
   defineSignal,
   defineStep,
+  executeChild,
+  externalRun,
   nonCancellable,
   PermanentError,
   sleep,
+  startChild,
   step,
   workflow,
 } from "../../sdk/index.ts";
@@ -69,4 +72,17 @@ export const countdown = workflow("countdown", async (left: number): Promise<str
   return left > 0 ? countdown.continueAsNew(left - 1) : "lift-off";
 });
 
-export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, countdown];
+export const doubled = workflow("doubled", async (n: number) => step("double", () => n * 2));
+
+export const family = workflow("family", async () => {
+  const [first, second] = [startChild(doubled, { input: 1, id: "golden-child" }), startChild(failing)];
+  const taken = await startChild(doubled, { input: 2, id: "golden-child" }).started.catch((error) => error.code);
+  const nobody = await externalRun("golden-nobody")
+    .signal(note, "hello")
+    .catch((error) => error.code);
+  const told = await externalRun("golden-told").signal(note, "hello");
+  const ends = [await first.result, await second.result.catch((error) => error.name)];
+  return { taken, nobody, told, ends, again: await executeChild(doubled, { input: 3 }) };
+});
+
+export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, countdown, doubled, family];

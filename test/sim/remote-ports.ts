@@ -46,6 +46,7 @@ export function remoteStore(server: Store, route: Route): Store {
     rescueRuns: via("rescueRuns"),
     closeOverdue: via("closeOverdue"),
     findBlocked: via("findBlocked"),
+    runErrands: via("runErrands"),
     forgetLeftovers: via("forgetLeftovers"),
     startRuns: via("startRuns"),
     sendMail: via("sendMail"),

@@ -160,6 +160,7 @@ export class Witness {
         return closed;
       },
       findBlocked: (request) => store.findBlocked(request),
+      runErrands: (limit) => store.runErrands(limit),
       forgetLeftovers: () => store.forgetLeftovers(),
       startRuns: async (requests) => {
         const outcomes = await store.startRuns(requests);

@@ -10,7 +10,7 @@ const text = fc.string({ unit: "grapheme" });
 const count = fc.integer({ min: 1 });
 const payload = fc.option(fc.json());
 const failure = fc.record({
-  kind: fc.constantFrom("application", "step", "timeout", "canceled", "terminated"),
+  kind: fc.constantFrom("application", "step", "child", "timeout", "canceled", "terminated"),
   message: text,
   type: text,
   retryable: fc.boolean(),
@@ -40,6 +40,14 @@ const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
   RunCanceled: { failure, unread },
   RunTerminated: { reason: text },
   RunTimedOut: { timeoutMs: fc.nat() },
+  ChildStarted: { ...answer, mail: count },
+  ChildStartFailed: { ...answer, mail: count, failure },
+  // Completed, or failed: two shapes of one type.
+  ChildEnded: { ...answer, mail: count, result: payload, failure: fc.constant(null) },
+  ChildRequested: { ...answer, inputHash: text, childRunId: text, childWorkflowId: text },
+  ExternalDelivered: { ...answer, mail: count },
+  ExternalFailed: { ...answer, mail: count, failure },
+  ExternalRequested: { ...answer, inputHash: text },
   RunContinued: { nextRunId: text, workflow: text, input: payload },
 };
 
@@ -51,6 +59,15 @@ test.each(Object.keys(fields) as EventType[])("%s comes back from its record as 
       expect(record.type).toBe(EVENT_CODES[type]);
       const { seq, at } = event;
       expect(fromRecord(JSON.parse(JSON.stringify({ ...record, seq, at })))).toEqual(event);
+    }),
+  );
+});
+
+test("ChildEnded comes back with its failure", () => {
+  fc.assert(
+    fc.property(failure, (ended) => {
+      const event = { type: "ChildEnded", command: 1, name: "a", mail: 2, result: null, failure: ended } as never;
+      expect(fromRecord({ ...toRecord(event), seq: 1, at: 0 })).toEqual({ ...(event as object), seq: 1, at: 0 });
     }),
   );
 });

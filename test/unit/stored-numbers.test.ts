@@ -21,7 +21,14 @@ test("every type of event keeps the number it was shipped with", () => {
     RunCanceled: 11,
     RunTerminated: 12,
     RunTimedOut: 13,
+    ChildStarted: 22,
+    ChildStartFailed: 23,
+    ChildEnded: 24,
+    ChildRequested: 25,
     RunContinued: 26,
+    ExternalDelivered: 27,
+    ExternalFailed: 28,
+    ExternalRequested: 29,
   });
 });
 
@@ -109,8 +116,49 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
     { type: "RunTimedOut", timeoutMs: 60 },
   ],
   [
+    { type: 22, command: 4, name: "ship", payload: null, data: '{"mail":3}' },
+    { type: "ChildStarted", command: 4, name: "ship", mail: 3 },
+  ],
+  [
+    { type: 23, command: 4, name: "ship", payload: JSON.stringify(failure), data: '{"mail":3}' },
+    { type: "ChildStartFailed", command: 4, name: "ship", mail: 3, failure },
+  ],
+  [
+    { type: 24, command: 4, name: "ship", payload: "5", data: '{"mail":4}' },
+    { type: "ChildEnded", command: 4, name: "ship", mail: 4, result: "5", failure: null },
+  ],
+  [
+    {
+      type: 25,
+      command: 4,
+      name: "ship",
+      payload: null,
+      data: '{"inputHash":"00ff","childRunId":"c","childWorkflowId":"ship-1"}',
+    },
+    {
+      type: "ChildRequested",
+      command: 4,
+      name: "ship",
+      inputHash: "00ff",
+      childRunId: "c",
+      childWorkflowId: "ship-1",
+    },
+  ],
+  [
     { type: 26, command: null, name: "order", payload: "3", data: '{"nextRunId":"r"}' },
     { type: "RunContinued", nextRunId: "r", workflow: "order", input: "3" },
+  ],
+  [
+    { type: 27, command: 5, name: "signal go", payload: null, data: '{"mail":5}' },
+    { type: "ExternalDelivered", command: 5, name: "signal go", mail: 5 },
+  ],
+  [
+    { type: 28, command: 5, name: "signal go", payload: JSON.stringify(failure), data: '{"mail":5}' },
+    { type: "ExternalFailed", command: 5, name: "signal go", mail: 5, failure },
+  ],
+  [
+    { type: 29, command: 5, name: "signal go", payload: null, data: '{"inputHash":"00ff"}' },
+    { type: "ExternalRequested", command: 5, name: "signal go", inputHash: "00ff" },
   ],
 ];
 

@@ -26,7 +26,15 @@ const parked: RunDetail = {
   now: NOW,
 };
 
-const nothing: PendingWork = { steps: [], timers: [], signals: [], conditions: 0, unreadSignals: [] };
+const nothing: PendingWork = {
+  steps: [],
+  children: [],
+  messages: [],
+  timers: [],
+  signals: [],
+  conditions: 0,
+  unreadSignals: [],
+};
 
 test("a closed run says how it ended", () => {
   expect(summarize({ ...parked, status: "completed" }, null)).toBe("The run is completed.");

@@ -1,5 +1,6 @@
 // A run that goes on as a new one: made in the same stroke that has closed the run before it, whose unused mail moves over.
 
+import { ANSWER_KIND } from "../errands.ts";
 import type { Successor } from "../store.ts";
 import type { RunTable } from "./run-table.ts";
 import { insertHead } from "./starting.ts";
@@ -7,7 +8,9 @@ import type { StoredRun } from "./stored-run.ts";
 
 export function succeed(table: RunTable, previous: StoredRun, next: Successor, takenMail: number, now: number): void {
   const { firstRunId, workflowId, mailIds } = previous;
-  const moving = previous.mailbox.filter(({ mail }) => mail > takenMail || next.passedOn.includes(mail));
+  const moving = previous.mailbox.filter(
+    ({ mail, kind }) => kind !== ANSWER_KIND && (mail > takenMail || next.passedOn.includes(mail)),
+  );
   // A cancel request that was obeyed must not stand in the way of one to the next run.
   if (!moving.some(({ kind }) => kind === "cancel")) mailIds.delete("cancel");
   const staying = previous.mailbox.filter((item) => !moving.includes(item));

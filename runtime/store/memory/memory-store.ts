@@ -20,6 +20,7 @@ import type {
   Transaction,
 } from "../store.ts";
 import { appendTurns, resolveTurn } from "./appending.ts";
+import { Errands } from "./errands.ts";
 import { sendMail } from "./mail.ts";
 import { blockRun, claimBlocked, claimRuns, parkRun, releaseRun, rescueRun } from "./owning.ts";
 import { Questions } from "./questions.ts";
@@ -45,12 +46,14 @@ export class MemoryStore implements Store {
   readonly #beginTransaction: () => MemoryTransaction;
   readonly #runs = new RunTable();
   readonly #startRequests = new Map<string, StoredRun>();
+  readonly #errands = new Errands(this.#runs);
   readonly #questions = new Questions();
   readonly #withHeartbeats = new Set<StoredRun>();
 
   constructor({ clock, transaction = unsupportedTransaction }: MemoryStoreOptions) {
     this.#clock = clock;
     this.#beginTransaction = transaction;
+    this.#runs.onClose = (run, end) => this.#errands.part(run, end);
   }
 
   async checkReady(): Promise<void> {}
@@ -76,7 +79,11 @@ export class MemoryStore implements Store {
   }
 
   async appendWithEffects(turns: readonly AppendTurn[]) {
-    return appendTurns(this.#runs, turns, this.#clock.now());
+    const answer = appendTurns(this.#runs, turns, this.#clock.now());
+    for (const { claim, effects } of turns) {
+      if (answer.committed.has(claim.runId)) this.#errands.keep(effects?.errands ?? []);
+    }
+    return answer;
   }
 
   async resolveTurns(turns: readonly AppendTurn[]) {
@@ -180,6 +187,10 @@ export class MemoryStore implements Store {
       .sort((a, b) => (a.runId < b.runId ? -1 : 1))
       .slice(0, limit)
       .flatMap((run) => (run.head?.blocked == null ? [] : [{ runId: run.runId, reason: run.head.blocked }]));
+  }
+
+  async runErrands(limit: number) {
+    return this.#errands.run(limit, this.#clock.now());
   }
 
   async forgetLeftovers(): Promise<void> {

@@ -6,6 +6,7 @@ import { invariant } from "../../../sdk/protocol/errors.ts";
 import { isClosingCode } from "../../../sdk/protocol/event.ts";
 import type { EventRecord } from "../../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
+import type { RunEnd } from "../errands.ts";
 import { type MailItem, type RunRef, SUSPECT_FROM_CRASHES } from "../store.ts";
 import { OrderedHeap } from "./ordered-heap.ts";
 import { type Head, headOf, type StoredRun } from "./stored-run.ts";
@@ -116,6 +117,9 @@ export class RunTable {
     }
   }
 
+  /** Told of every run that has ended. */
+  onClose: (run: StoredRun, end: RunEnd) => void = () => {};
+
   /** The run's last event has ended it. */
   close(run: StoredRun, status: ClosedStatus, at: number): void {
     const last = run.history.at(-1);
@@ -125,6 +129,7 @@ export class RunTable {
     if (run.deadlineAt !== null) this.#deadlines.remove(run);
     run.closed = Object.freeze({ status, at });
     run.head = null;
+    this.onClose(run, { runId: run.runId, status, event: last });
   }
 
   putMail(run: StoredRun, item: Omit<MailItem, "mail" | "runId">): void {

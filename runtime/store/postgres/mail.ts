@@ -1,7 +1,7 @@
 // The mailboxes. Sending locks the run's head first, so numbers follow each other without gaps, the close of the run is
 // either before or after, and the wake-up cannot be lost: parking compares the newest number under the same lock.
 
-import type { MailItem, MailOutcome, MailRequest } from "../store.ts";
+import type { MailItem, MailOutcome, MailRequest, RunRef } from "../store.ts";
 import { names, plain, runIds, textColumn, texts } from "./columns.ts";
 import type { Pool, Row, Statement } from "./connection.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
@@ -78,12 +78,12 @@ interface Queries {
  * been started again: whoever is addressed by more than a run's own id is looked for until what is found is final.
  */
 export async function putMail(on: Queries, requests: readonly MailRequest[]): Promise<MailOutcome[]> {
-  const outcomes = await send(on, requests);
+  const outcomes = await sendOnce(on, requests);
   for (;;) {
     const missed = requests.flatMap(({ to }, place) =>
       outcomes[place]?.outcome === "closed" && !("runId" in to) ? [place] : [],
     );
-    const again = await send(
+    const again = await sendOnce(
       on,
       missed.map((place) => requests[place] as MailRequest),
     );
@@ -93,7 +93,8 @@ export async function putMail(on: Queries, requests: readonly MailRequest[]): Pr
   }
 }
 
-async function send(on: Queries, requests: readonly MailRequest[]): Promise<MailOutcome[]> {
+/** One statement: whoever was closed before it was locked is answered as closed. */
+export async function sendOnce(on: Queries, requests: readonly MailRequest[]): Promise<MailOutcome[]> {
   if (requests.length === 0) return [];
   const rows = await on.query<SentRow>(SEND, [
     plain(requests.map(({ to }) => ("runId" in to ? tryUuidOf(to.runId) : null))),
@@ -112,6 +113,23 @@ async function send(on: Queries, requests: readonly MailRequest[]): Promise<Mail
     queue,
     ownerId: worker_id,
   }));
+}
+
+const TARGET: Statement = {
+  name: "everstep_find_target",
+  text: `select coalesce(
+    (select run_id from everstep.open_run where workflow_id = $1),
+    (select run_id from everstep.run where workflow_id = $1 order by run_id desc limit 1),
+    ${latestOfChain("$2::uuid")}) as run_id`,
+};
+
+/** The run that is meant at this moment; null when there is none. */
+export async function findTarget(on: Queries, to: RunRef): Promise<string | null> {
+  if ("runId" in to) return to.runId;
+  const workflowId = "workflowId" in to ? to.workflowId : null;
+  const chainOf = "chainOf" in to ? tryUuidOf(to.chainOf) : null;
+  const [row] = await on.query<{ run_id: string | null }>(TARGET, [workflowId, chainOf]);
+  return row?.run_id == null ? null : runIdOf(row.run_id);
 }
 
 const READ: Statement = {

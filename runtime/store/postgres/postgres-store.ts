@@ -8,6 +8,7 @@ import { blockRuns, claimBlocked, claimRuns, claimsOf, parkRuns, releaseRuns, sa
 import { closeOverdue, terminateRun } from "./closing.ts";
 import { Connections, type PostgresOptions } from "./connection.ts";
 import { appendWithEffects } from "./effects.ts";
+import { runErrands } from "./errands.ts";
 import { listRuns } from "./listing.ts";
 import { putMail, readMail, runsWithMail } from "./mail.ts";
 import { checkSchema } from "./migrate.ts";
@@ -43,6 +44,7 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     rescueRuns: (workerId, limit) => rescueRuns(control, workerId, limit),
     closeOverdue: (limit) => closeOverdue(control, limit),
     findBlocked: (request) => findBlocked(control, request),
+    runErrands: (limit) => runErrands(control, limit),
     forgetLeftovers: () => forgetLeftovers(control),
 
     startRuns: (requests) => startRuns(client, requests),

@@ -27,7 +27,7 @@ export function continuingTurn(
     ...successor,
   };
   const event = { type: "RunContinued", nextRunId: runId, workflow, input: NEXT_INPUT } as const;
-  return turnOf(run, { close: "continuedAsNew", effects: { successor: next }, ...turn }, event);
+  return turnOf(run, { close: "continuedAsNew", effects: { errands: [], successor: next }, ...turn }, event);
 }
 
 export function continuingContract(stage: Stage): void {

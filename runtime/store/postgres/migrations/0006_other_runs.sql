@@ -17,3 +17,23 @@ create or replace function everstep.has_mail(in_run uuid, in_mail_id text) retur
   language sql volatile
   as $$ select exists (
     select 1 from everstep.mail m where coalesce(m.chain_id, m.run_id) = in_run and m.mail_id = in_mail_id) $$;
+
+-- Children that are open, with a parent that is: gone as soon as either of them has ended.
+create table everstep.child (
+  child_run_id  uuid primary key,             -- the first run of the child's chain
+  parent_run_id uuid not null,
+  command       integer not null,             -- by which the parent asked for it
+  name          text not null,
+  policy        text not null                 -- what becomes of it when the parent closes
+) with (fillfactor = 85);
+create index child_by_parent on everstep.child (parent_run_id);
+
+-- What committed turns and ended runs have made due for other runs. A row goes in with what makes it due, and goes away
+-- with what it asks for, each in one transaction.
+create table everstep.errand (
+  id       bigint generated always as identity primary key,
+  what     text not null,                     -- start, mail or terminate
+  body     text not null,                     -- as JSON
+  rejected text                               -- why it can never be done; null as long as it can
+) with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
+create index errand_due on everstep.errand (what, id) where rejected is null;
