@@ -92,6 +92,18 @@ test("transfer: the money moves once although its worker is killed between debit
   expect(code).toBe(0);
 });
 
+test("trip: one comes off; the other does not, and its hotel ends with it", async () => {
+  expect(await example("trip")).toEqual({
+    lines: [
+      "Atlantis: no trip: the flight could not be had",
+      "its hotel: terminated",
+      "Lisbon: seat 12A to Lisbon, room room 7 in Lisbon",
+    ],
+    stderr: "",
+    code: 0,
+  });
+});
+
 test("an example that is run again ends as before", async () => {
   const first = await example("order");
   expect(await example("order")).toEqual(first);

@@ -231,7 +231,12 @@ export function errandsContract(stage: Stage): void {
       const continuing = (async () => {
         for (let round = 0; round < 5; round += 1) {
           await commit(continuingTurn(to));
-          to = await stage.claimOne(to.queue);
+          // Whoever delivers mail to it may have it locked for a moment.
+          const { queue } = to;
+          to = await stage.becomes(
+            "the next run is claimed",
+            async () => (await stage.claim(queue)).claimed[0] ?? null,
+          );
         }
       })();
       const doing = (async () => {
