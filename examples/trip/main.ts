@@ -14,7 +14,8 @@ try {
     .result()
     .catch((error) => console.log("its hotel:", error.status));
 
-  while ((await lisbon.describe()).pending?.children.length !== 1) await new Promise((resolve) => setTimeout(resolve, 50));
+  while ((await lisbon.describe()).pending?.children.length !== 1)
+    await new Promise((resolve) => setTimeout(resolve, 50));
   await client.get(hotel, "hotel-Lisbon").signal(confirmed, "room 7");
   console.log("Lisbon:", await lisbon.result());
 } finally {

@@ -333,6 +333,7 @@ export class LiveRun implements Committing {
 
   /** Mail that is stored, for a run that is executed where it was sent. What it does not follow on is read as ever. */
   receive(item: MailItem): void {
+    if (this.engine.outcome?.type === "continued") return;
     if (this.#mail.isReading || item.mail !== this.#mail.known + 1) return this.wantMail();
     for (const event of this.#mail.read([item])) this.#push(event);
   }

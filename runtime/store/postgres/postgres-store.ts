@@ -44,7 +44,7 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     rescueRuns: (workerId, limit) => rescueRuns(control, workerId, limit),
     closeOverdue: (limit) => closeOverdue(control, limit),
     findBlocked: (request) => findBlocked(control, request),
-    runErrands: (limit) => runErrands(control, limit),
+    runErrands: (limit) => runErrands(client, limit),
     forgetLeftovers: () => forgetLeftovers(control),
 
     startRuns: (requests) => startRuns(client, requests),
