@@ -37,10 +37,22 @@ export function round(value: number, digits = 2): number {
   return Math.round(value * factor) / factor;
 }
 
+/** Ms since the epoch, to be compared between the processes of one machine. */
+export const now = (): number => performance.timeOrigin + performance.now();
+
 export const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The heap in use after a collection, where the process was started with --expose-gc. */
 export function memoryInUse(): number {
   (globalThis as { gc?: () => void }).gc?.();
   return process.memoryUsage().heapUsed;
+}
+
+/** The slope of the straight line nearest to these points. */
+export function slopeOf(points: readonly (readonly [x: number, y: number])[]): number {
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const middleX = mean(points.map(([x]) => x));
+  const middleY = mean(points.map(([, y]) => y));
+  const spread = points.reduce((sum, [x]) => sum + (x - middleX) ** 2, 0);
+  return points.reduce((sum, [x, y]) => sum + (x - middleX) * (y - middleY), 0) / spread;
 }

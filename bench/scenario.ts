@@ -6,6 +6,19 @@ export interface Figure {
   readonly name: string;
   readonly value: number;
   readonly unit: string;
+  /** What it should not exceed, or at least reach. */
+  readonly bar?: { readonly atMost: number } | { readonly atLeast: number };
+}
+
+export function holdsBar({ value, bar }: Figure): boolean {
+  if (bar === undefined) return true;
+  return "atMost" in bar ? value <= bar.atMost : value >= bar.atLeast;
+}
+
+/** As in "≤ 250"; empty without a bar. */
+export function barText({ bar }: Figure): string {
+  if (bar === undefined) return "";
+  return "atMost" in bar ? `≤ ${bar.atMost}` : `≥ ${bar.atLeast}`;
 }
 
 /** What a scenario needs from an engine. Workloads are fixed by name, so that each engine writes them as its users would. */
@@ -71,6 +84,19 @@ export interface Scenario {
   readonly name: Ability;
   readonly title: string;
   run(engine: Engine, size: Size): Promise<readonly Figure[]>;
+}
+
+/** A scenario that only Everstep runs: it kills processes, reads counts, or switches parts of the runtime off. */
+export interface OwnScenario {
+  readonly name: string;
+  readonly title: string;
+  run(place: Place, isLong: boolean): Promise<readonly Figure[]>;
+}
+
+export interface Place {
+  /** Empty and migrated by nobody. */
+  readonly databaseUrl: string;
+  readonly redisUrl: string | undefined;
 }
 
 /** A count of samples or runs at this size, never so few that a figure would mean nothing. */

@@ -35,15 +35,30 @@ export class Client extends WorkflowClient {
 }
 
 export {
+  type CountOptions,
   type ListOptions,
+  type PatchPage,
+  type PruneOptions,
   type RunPage,
   type SignalWithStartOptions,
   type StartOptions,
+  type UpdateWithStartOptions,
   WorkflowClient,
 } from "../sdk/client/client.ts";
-export type { RunDescription, ShownEvent } from "../sdk/client/front-door.ts";
+export type { CountedGroup, PrunedRuns, RunDescription, ShownEvent } from "../sdk/client/front-door.ts";
 export { RunFailedError } from "../sdk/client/run-failed-error.ts";
-export { type QueryOptions, type ResultOptions, RunHandle, type SignalOptions } from "../sdk/client/run-handle.ts";
+export type { RunFilter, RunOrder, TimeFilter } from "../sdk/client/run-filter.ts";
+export {
+  type QueryOptions,
+  type ResultOptions,
+  RunHandle,
+  type SendUpdateOptions,
+  type SignalOptions,
+} from "../sdk/client/run-handle.ts";
+export { UpdateHandle, type UpdateWaitOptions } from "../sdk/client/update-handle.ts";
+export type { AttributeFilters, AttributeTest } from "../sdk/protocol/attribute-filter.ts";
+export type { AttributeChanges, AttributeValue } from "../sdk/protocol/attributes.ts";
 export { ERRORS, type ErrorCode, EverstepError, isEverstepError } from "../sdk/protocol/errors.ts";
-export type { PendingStepWork, PendingTimerWork, PendingWork } from "../sdk/protocol/pending-work.ts";
-export type { BlockedKind, BlockedReason, RunStatus, RunSummary } from "../sdk/protocol/run.ts";
+export type { HistoryFile, UntakenMail } from "../sdk/protocol/history-file.ts";
+export type { PendingHandler, PendingStepWork, PendingTimerWork, PendingWork } from "../sdk/protocol/pending-work.ts";
+export type { BlockedKind, BlockedReason, PatchedRun, RunPatch, RunStatus, RunSummary } from "../sdk/protocol/run.ts";

@@ -1,5 +1,7 @@
 // What authors of workflows import as "everstep".
 
+export type { AttributeFilters, AttributeTest } from "./protocol/attribute-filter.ts";
+export type { AttributeChanges, AttributeType, AttributeValue, AttributeValues } from "./protocol/attributes.ts";
 export type { Duration } from "./protocol/duration.ts";
 export { ERRORS, type ErrorCode, EverstepError, isEverstepError } from "./protocol/errors.ts";
 export type { Failure, FailureKind } from "./protocol/failure.ts";
@@ -15,8 +17,20 @@ export {
   TimeoutFailure,
 } from "./protocol/failures.ts";
 export type { RetryOptions } from "./protocol/retry-policy.ts";
-export { nonCancellable } from "./workflow/cancel.ts";
+export type { StandardSchema } from "./protocol/standard-schema.ts";
+export {
+  type AttributeFilterOf,
+  type AttributeSet,
+  type AttributeTypes,
+  defineAttributes,
+  upsertAttributes,
+} from "./workflow/attributes.ts";
+export type { ItemOutcome } from "./workflow/batch.ts";
+export { BatchFailure, type FailedItem } from "./workflow/batch-failure.ts";
+export { type CancellableScope, cancelScope, nonCancellable } from "./workflow/cancel.ts";
 export { type ChildOptions, type ChildRun, executeChild, startChild } from "./workflow/child.ts";
+export { CompensationFailure, type FailedCompensation } from "./workflow/compensation-failure.ts";
+export type { Tolerance } from "./workflow/completion-policy.ts";
 export { type ConditionOptions, condition } from "./workflow/condition.ts";
 export {
   CONTINUE_SUGGESTED_BYTES,
@@ -26,10 +40,18 @@ export {
   continueAsNew,
 } from "./workflow/continue-as-new.ts";
 export { type ExternalRun, externalRun } from "./workflow/external.ts";
+export { allHandlersFinished, type HandlerOptions } from "./workflow/handlers.ts";
 export { type WorkflowInfo, workflowInfo } from "./workflow/info.ts";
 export { log, type WorkflowLog } from "./workflow/log.ts";
+export { type BatchOptions, map, type TolerantBatchOptions } from "./workflow/map.ts";
+export { upsertMemo } from "./workflow/memo.ts";
+export { parallel } from "./workflow/parallel.ts";
+export { deprecatePatch, patched } from "./workflow/patch.ts";
+export { type Answer, type PollOptions, poll } from "./workflow/poll.ts";
 export { defineQuery, type QueryDefinition } from "./workflow/query.ts";
+export { type Branches, type RaceResult, race } from "./workflow/race.ts";
 export type { ParentClosePolicy } from "./workflow/run-context.ts";
+export { type Compensations, type Saga, type SagaOptions, saga } from "./workflow/saga.ts";
 export { defineSignal, type ReceiveOptions, type SignalDefinition } from "./workflow/signal.ts";
 export { sleep, sleepUntil } from "./workflow/sleep.ts";
 export {
@@ -41,4 +63,7 @@ export {
   step,
   transaction,
 } from "./workflow/step.ts";
+export { defineUpdate, type UpdateDefinition, type UpdateOptions } from "./workflow/update.ts";
+export { type FirstSignal, type Signals, waitForAny } from "./workflow/wait-for-any.ts";
+export { withTimeout } from "./workflow/with-timeout.ts";
 export { type AnyWorkflow, type Workflow, type WorkflowOptions, workflow } from "./workflow/workflow.ts";

@@ -5,17 +5,9 @@ import { Client } from "everstep/client";
 import { migrate, Worker } from "everstep/runtime";
 import { memoryInUse, wait } from "../measure.ts";
 import type { Engine, SleepersHandle } from "../scenario.ts";
+import { steps } from "../workflows.ts";
 
 const TEXT = "x".repeat(80);
-
-const steps = workflow("steps", async (count: number) => {
-  let total = 0;
-  for (let index = 0; index < count; index++) {
-    const { value } = await step("step", () => ({ value: index, text: TEXT }));
-    total += value;
-  }
-  return total;
-});
 
 const bodyTimes = new Map<string, number[]>();
 
@@ -122,7 +114,7 @@ export default function everstep(options: {
       );
       return {
         async asleep() {
-          while (await somethingRuns(client, worker)) await wait(50);
+          while ((worker?.stats.liveRuns ?? 0) > 0) await wait(50);
           return (memoryInUse() - before) / count;
         },
         async woken() {
@@ -148,8 +140,4 @@ export default function everstep(options: {
       );
     },
   };
-}
-
-async function somethingRuns(_client: Client, worker: Worker | undefined): Promise<boolean> {
-  return (worker?.stats.liveRuns ?? 0) > 0;
 }

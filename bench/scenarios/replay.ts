@@ -2,16 +2,15 @@
 
 import { sleep, step, workflow } from "everstep";
 import type { Event, HistoryEvent } from "../../sdk/protocol/event.ts";
+import { built } from "../built.ts";
 import { round, timed } from "../measure.ts";
 import type { Figure } from "../scenario.ts";
 
-// The built engine, as users have it: a loader that compiles sources on the way would slow down what is measured.
-const built = (path: string) => import(new URL(`../../dist/${path}`, import.meta.url).href);
-const { RunEngine }: typeof import("../../runtime/replay/engine.ts") = await built("runtime/replay/engine.js");
-const { TurnLoop }: typeof import("../../runtime/replay/turn-loop.ts") = await built("runtime/replay/turn-loop.js");
-const { systemClock }: typeof import("../../runtime/world/system.ts") = await built("runtime/world/system.js");
-const { fromRecord, toRecord }: typeof import("../../sdk/protocol/event-record.ts") =
-  await built("sdk/protocol/event-record.js");
+const { RunEngine } = await built<typeof import("../../runtime/replay/engine.ts")>("runtime/replay/engine.ts");
+const { TurnLoop } = await built<typeof import("../../runtime/replay/turn-loop.ts")>("runtime/replay/turn-loop.ts");
+const { systemClock } = await built<typeof import("../../runtime/world/system.ts")>("runtime/world/system.ts");
+const { fromRecord, toRecord } =
+  await built<typeof import("../../sdk/protocol/event-record.ts")>("sdk/protocol/event-record.ts");
 
 const EVENTS = 10_000;
 const ROUNDS = 9;
@@ -23,8 +22,8 @@ const long = workflow("long", async (count: number) => {
   return total;
 });
 
-export async function measureReplay(): Promise<readonly Figure[]> {
-  const records = history().map((event, index) => ({
+export async function measureReplay(length = EVENTS): Promise<readonly Figure[]> {
+  const records = history(length).map((event, index) => ({
     ...toRecord(event),
     seq: index + 1,
     at: 1_700_000_000_000 + index,
@@ -33,22 +32,22 @@ export async function measureReplay(): Promise<readonly Figure[]> {
   for (let round = 0; round < ROUNDS; round++) {
     const events = records.map(fromRecord).filter((event): event is HistoryEvent => event !== undefined);
     const { ms } = await timed(() => replay(events));
-    rates.push(EVENTS / (ms / 1000));
+    rates.push(length / (ms / 1000));
   }
   rates.sort((a, b) => a - b);
   return [
     {
-      name: `replay of ${EVENTS} events`,
+      name: `replay of ${length} events`,
       value: round(rates[Math.floor(ROUNDS / 2)] ?? Number.NaN, 0),
       unit: "events/s",
     },
   ];
 }
 
-function history(): Event[] {
-  const started: Event = { type: "RunStarted", workflow: "long", input: String(EVENTS), seed: "seed" };
+function history(length: number): Event[] {
+  const started: Event = { type: "RunStarted", workflow: "long", input: String(length), seed: "seed" };
   const steps = Array.from(
-    { length: EVENTS },
+    { length },
     (_, index): Event => ({
       type: "StepCompleted",
       command: index + 1,

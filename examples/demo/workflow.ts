@@ -22,7 +22,7 @@ export interface Progress {
 export const approve = defineSignal<{ by: string }>("approve");
 export const progress = defineQuery<Progress>("progress");
 
-const countBatch = defineStep("count a batch", async (batch: { number: number; size: number }) => {
+export const countBatch = defineStep("count a batch", async (batch: { number: number; size: number }) => {
   await noteExecution(batch.number);
   const start = batch.number * batch.size;
   const tallies = tally(loadFlights().slice(start, start + batch.size));

@@ -1,10 +1,10 @@
-// Many steps at once are many promises: `Promise.all` gives their results in the order of the items, whichever came first.
-// When the worker dies, the files that are done stay done, and only the others are read again.
+// Many steps at once: `map` keeps a hundred of them under way, and gives their results in the order of the items, whichever
+// came first. When the worker dies, the files that are done stay done, and only the others are read again.
 
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { defineStep, step, workflow } from "everstep";
+import { defineStep, map, step, workflow } from "everstep";
 
 const checksum = defineStep(
   "checksum",
@@ -21,5 +21,5 @@ export const checksums = workflow("checksums", async (input: { folder: string })
     const files = entries.filter((entry) => entry.isFile());
     return files.map((file) => join(file.parentPath, file.name)).sort();
   });
-  return Promise.all(names.map(async (name) => ({ name, ...(await checksum(name)) })));
+  return map(names, async (name) => ({ name, ...(await checksum(name)) }), { concurrency: 100 });
 });

@@ -1,23 +1,33 @@
-// Two trips: one comes off, one does not, and its hotel is not kept waiting.
+// Three trips: one is paid for, one has no car, one is canceled while it waits for the money.
 
+import { setTimeout as pause } from "node:timers/promises";
 import { embedded } from "everstep/runtime";
-import { confirmed, flight, hotel, trip } from "./workflow.ts";
+import { provider } from "./provider.ts";
+import { pay, trip } from "./workflow.ts";
 
-const everstep = await embedded({ workflows: [trip, hotel, flight], logLevel: "warn" });
-const { client } = everstep;
+const everstep = await embedded({ workflows: [trip], logLevel: "warn" });
+const start = (customer: string, to: string) =>
+  everstep.client.start(trip, { id: `trip-${customer}`, onConflict: "terminateExisting", input: { customer, to } });
+const endOf = (run: { result(): Promise<unknown> }) =>
+  run.result().then(
+    (result) => JSON.stringify(result),
+    (error: Error) => error.message,
+  );
+
 try {
-  const lisbon = await client.start(trip, { input: "Lisbon" });
-  const atlantis = await client.start(trip, { input: "Atlantis" });
-  console.log("Atlantis:", await atlantis.result());
-  await client
-    .get(hotel, "hotel-Atlantis")
-    .result()
-    .catch((error) => console.log("its hotel:", error.status));
+  const ann = await start("Ann", "Rome");
+  await ann.signal(pay, { cents: 120_000 });
+  console.log("Ann:", await endOf(ann));
 
-  while ((await lisbon.describe()).pending?.children.length !== 1)
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  await client.get(hotel, "hotel-Lisbon").signal(confirmed, "room 7");
-  console.log("Lisbon:", await lisbon.result());
+  console.log("Bob:", await endOf(await start("Bob", "Venice")));
+
+  const cleo = await start("Cleo", "Oslo");
+  while ((await cleo.describe()).pending?.signals.includes("pay") !== true) await pause(50);
+  await cleo.cancel("Cleo stays at home");
+  console.log("Cleo:", await endOf(cleo));
+
+  console.log("Canceled, in this order:", provider.canceled.join(", "));
+  console.log("Booked:", provider.booked.join(", "));
 } finally {
   await everstep.stop();
 }

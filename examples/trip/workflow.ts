@@ -1,31 +1,41 @@
-// A trip is a run that has its parts done by child runs. A part that cannot be had fails the trip, and what is still
-// being booked by then ends with it: nobody has to clean up.
+// A trip: flight, hotel and car, all of them or none. What was booked is undone in reverse when the rest cannot be had, when
+// the customer cancels, and when the worker dies in the middle: the next one goes on undoing where it was.
 
-import { ChildFailure, defineSignal, executeChild, PermanentError, startChild, step, workflow } from "everstep";
+import { type Compensations, defineSignal, PermanentError, parallel, poll, saga, step, workflow } from "everstep";
+import { type Kind, provider } from "./provider.ts";
 
-export const confirmed = defineSignal<string>("confirmed");
+export interface Trip {
+  readonly customer: string;
+  readonly to: string;
+}
 
-/** Waits for a person at the hotel, who may take days. */
-export const hotel = workflow("hotel", async (city: string) => {
-  const room = await confirmed.receive();
-  return step("book the room", () => `${room} in ${city}`);
-});
+export const pay = defineSignal<{ cents: number }>("pay");
 
-export const flight = workflow("flight", async (city: string) =>
-  step("book the seat", () => {
-    if (city === "Atlantis") throw new PermanentError("nobody flies to Atlantis");
-    return `12A to ${city}`;
+export const trip = workflow("trip", async (input: Trip) =>
+  saga(async (undo) => {
+    const flight = await book("flight", input, undo);
+    // Side by side: when one cannot be had the other is told to stop, and waited for before anything is undone.
+    const [hotel, car] = await parallel([() => book("hotel", input, undo), () => book("car", input, undo)]);
+
+    const confirmed = await poll("airline confirms", () => provider.isConfirmed(flight), {
+      every: "50ms",
+      backoff: 2,
+      timeout: "1 minute",
+    });
+    if (confirmed === undefined) throw new PermanentError("the airline did not confirm in time");
+
+    const { cents } = await pay.receive();
+    return { flight, hotel, car, paid: cents };
   }),
 );
 
-export const trip = workflow("trip", async (city: string) => {
-  const room = startChild(hotel, { input: city, id: `hotel-${city}` });
-  await room.started;
-  try {
-    const seat = await executeChild(flight, { input: city, id: `flight-${city}` });
-    return `seat ${seat}, room ${await room.result}`;
-  } catch (error) {
-    if (!(error instanceof ChildFailure)) throw error;
-    return `no trip: the ${error.workflow} could not be had`;
-  }
-});
+async function book(kind: Kind, { customer, to }: Trip, undo: Compensations): Promise<string> {
+  const booking = await step(
+    `book ${kind}`,
+    // The key is the same on every attempt: the provider books once, however often it is asked.
+    ({ idempotencyKey }) => provider.book(kind, customer, to, idempotencyKey),
+    { retry: { maxAttempts: 3, initialInterval: "100ms", nonRetryable: ["SoldOut"] } },
+  );
+  undo.add(kind, () => step(`cancel ${kind}`, () => provider.cancel(booking)));
+  return booking;
+}

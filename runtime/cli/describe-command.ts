@@ -29,9 +29,15 @@ function formatDescription(run: RunDescription): string {
     worker: run.ownerId,
     "due at": run.wakeAt === null ? null : formatTime(run.wakeAt),
     crashes: run.crashCount === 0 ? null : String(run.crashCount),
-    unread: run.unreadMail === 0 ? null : `${run.unreadMail} signal(s)`,
+    unread: run.unreadMail === 0 ? null : `${run.unreadMail} message(s)`,
     "waits for": pending === null || pending.signals.length === 0 ? null : pending.signals.join(", "),
     conditions: pending === null || pending.conditions === 0 ? null : String(pending.conditions),
+    handlers:
+      pending === null || pending.handlers.length === 0
+        ? null
+        : pending.handlers.map(({ kind, name }) => `${kind} ${name}`).join(", "),
+    attributes: Object.keys(run.attributes).length === 0 ? null : formatJson(run.attributes),
+    memo: Object.keys(run.memo).length === 0 ? null : formatJson(run.memo),
     blocked: run.blocked === null ? null : `${run.blocked.kind}: ${run.blocked.message}`,
   });
   const steps = (pending?.steps ?? []).map(({ name, attempt, nextAttemptAt, lastError }) => [

@@ -40,6 +40,17 @@ function tell(event: ShownEvent): string {
       return event.name;
     case "SignalReceived":
       return `${event.name} ${event.payload ?? ""}`;
+    case "UpdateAccepted":
+      return `${event.name} ${event.input ?? ""}`;
+    case "UpdateCompleted":
+      return event.failure === null
+        ? `${event.name} -> ${event.result ?? "nothing"}`
+        : `${event.name}: ${event.failure.type}: ${event.failure.message}`;
+    case "PatchMarked":
+      return `${event.name}, asked for after event ${event.since}${event.isDeprecated ? " (deprecated)" : ""}`;
+    case "AttributesUpserted":
+    case "MemoUpserted":
+      return event.changes ?? "nothing";
     case "CancelRequested":
     case "RunTerminated":
       return event.reason;

@@ -1,9 +1,11 @@
 // `everstep list`: runs, newest first, a page at a time.
 
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { CLOSED_STATUSES, OPEN_STATUSES, type RunStatus } from "../../sdk/protocol/run.ts";
+import { parseCount } from "./count-option.ts";
 import { formatTable, formatTime } from "./table.ts";
 import { formatJson } from "./values.ts";
+import { parseWhere, whereOption } from "./where-option.ts";
 import { addClientOptions, type ClientOptions, withClient } from "./with-client.ts";
 
 interface ListOptions extends ClientOptions {
@@ -13,6 +15,9 @@ interface ListOptions extends ClientOptions {
   readonly status?: readonly RunStatus[];
   readonly limit: number;
   readonly after?: string;
+  readonly where?: readonly string[];
+  readonly orderBy?: string;
+  readonly asc?: boolean;
 }
 
 export function listCommand(): Command {
@@ -23,16 +28,21 @@ export function listCommand(): Command {
     .option("--queue <name>", "runs of this queue")
     .addOption(new Option("--status <status...>", "in any of these").choices([...OPEN_STATUSES, ...CLOSED_STATUSES]))
     .addOption(new Option("--limit <count>", "at the most").default(50).argParser(parseCount))
-    .option("--after <run-id>", "the page after this run");
+    .addOption(whereOption())
+    .option("--order-by <attribute>", "by the values of this attribute, the highest first; by default newest first")
+    .option("--asc", "the other way round: lowest or oldest first")
+    .option("--after <position>", "the page after, as the page before said");
   return addClientOptions(command).action(async (options: ListOptions) => {
-    const { workflow, id, queue, status, limit, after, json } = options;
+    const { workflow, id, queue, status, limit, after, orderBy, asc, json } = options;
+    const where = { workflow, workflowId: id, queue, status, ...parseWhere(options.where) };
     const page = await withClient(options, (client) =>
       client.list({
         limit,
-        ...(workflow === undefined ? {} : { workflow }),
-        ...(id === undefined ? {} : { workflowId: id }),
-        ...(queue === undefined ? {} : { queue }),
-        ...(status === undefined ? {} : { status }),
+        where,
+        orderBy: {
+          by: orderBy === undefined || orderBy === "startedAt" ? "startedAt" : { attribute: orderBy },
+          direction: asc === true ? "asc" : "desc",
+        },
         ...(after === undefined ? {} : { after }),
       }),
     );
@@ -48,9 +58,4 @@ export function listCommand(): Command {
     console.log(formatTable(["STATUS", "WORKFLOW", "STARTED", "CLOSED", "RUN", "ID"], rows));
     if (page.next !== null) console.log(`There may be more: --after ${page.next}`);
   });
-}
-
-function parseCount(text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("It takes a whole number from 1 up.");
 }

@@ -5,12 +5,17 @@
 import { createRequire } from "node:module";
 import { Command } from "commander";
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
+import { checkCommand } from "./check-command.ts";
+import { countCommand } from "./count-command.ts";
 import { describeCommand } from "./describe-command.ts";
 import { devCommand } from "./dev-command.ts";
+import { exportCommand } from "./export-command.ts";
 import { historyCommand } from "./history-command.ts";
 import { listCommand } from "./list-command.ts";
-import { cancelCommand, queryCommand, signalCommand, terminateCommand } from "./message-commands.ts";
+import { cancelCommand, queryCommand, signalCommand, terminateCommand, updateCommand } from "./message-commands.ts";
 import { migrateCommand } from "./migrate-command.ts";
+import { patchesCommand } from "./patches-command.ts";
+import { pruneCommand } from "./prune-command.ts";
 import { resultCommand } from "./result-command.ts";
 import { startCommand } from "./start-command.ts";
 import { workerCommand } from "./worker-command.ts";
@@ -25,15 +30,21 @@ function everstepCommand(): Command {
     .addCommand(devCommand())
     .addCommand(migrateCommand())
     .addCommand(workerCommand())
+    .addCommand(checkCommand())
+    .addCommand(patchesCommand())
     .addCommand(startCommand())
     .addCommand(listCommand())
+    .addCommand(countCommand())
     .addCommand(describeCommand())
     .addCommand(historyCommand())
     .addCommand(resultCommand())
     .addCommand(signalCommand())
+    .addCommand(updateCommand())
     .addCommand(queryCommand())
     .addCommand(cancelCommand())
-    .addCommand(terminateCommand());
+    .addCommand(terminateCommand())
+    .addCommand(exportCommand())
+    .addCommand(pruneCommand());
 }
 
 /** What a person at a terminal should read of an error. */

@@ -1,15 +1,23 @@
-// What one can say to a run: `signal`, `query`, `cancel`, `terminate`. All but the query are stored before the command
+// What one can say to a run: `signal`, `update`, `query`, `cancel`, `terminate`. All but the query are stored before the command
 // ends, and take effect even if no worker runs now.
 
 import { Command } from "commander";
 import { defineQuery } from "../../sdk/workflow/query.ts";
 import { defineSignal } from "../../sdk/workflow/signal.ts";
+import { defineUpdate } from "../../sdk/workflow/update.ts";
 import { formatJson, parseDuration, parseValue } from "./values.ts";
 import { addRunOptions, type RunOptions, withClient } from "./with-client.ts";
 
 interface SignalOptions extends RunOptions {
   readonly input?: string;
   readonly signalId?: string;
+}
+
+interface UpdateOptions extends RunOptions {
+  readonly input?: string;
+  readonly updateId?: string;
+  readonly waitFor: string;
+  readonly timeout?: string;
 }
 
 interface QueryOptions extends RunOptions {
@@ -35,6 +43,34 @@ export function signalCommand(): Command {
         .signal(defineSignal<unknown>(name), payload, signalId === undefined ? {} : { signalId }),
     );
     confirm(options, { workflowId: id, signal: name }, `Signal ${name} is stored for ${id}.`);
+  });
+}
+
+export function updateCommand(): Command {
+  const command = addRunOptions(new Command("update").description("send an update to a run and print its answer"))
+    .argument("<name>", "the update's name")
+    .option("--input <json>", "the update's input")
+    .option("--update-id <id>", "sending again with the same id gives the same answer")
+    .option("--wait-for <stage>", "stored, accepted or completed", "completed")
+    .option("--timeout <duration>", "how long to wait at the most");
+  return command.action(async (id: string, name: string, options: UpdateOptions) => {
+    const input = parseValue(options.input, "--input");
+    const timeout = parseDuration(options.timeout, "--timeout");
+    const { updateId, waitFor } = options;
+    const wait = {
+      ...(updateId === undefined ? {} : { updateId }),
+      ...(timeout === undefined ? {} : { timeout }),
+    };
+    const update = defineUpdate<unknown, unknown>(name);
+    await withClient(options, async (client) => {
+      const run = client.getUntyped(id, options.run);
+      if (waitFor === "completed") {
+        return console.log(formatJson(await run.update(update, input, wait), options.json === true ? 0 : 2));
+      }
+      const sent = await run.update(update, input, { ...wait, waitFor: waitFor as "stored" | "accepted" });
+      const facts = { workflowId: id, update: name, updateId: sent.updateId, stage: waitFor };
+      confirm(options, facts, `Update ${name} (${sent.updateId}) is ${waitFor}.`);
+    });
   });
 }
 

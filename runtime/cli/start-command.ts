@@ -2,6 +2,7 @@
 
 import { Command, Option } from "commander";
 import { workflow } from "../../sdk/workflow/workflow.ts";
+import { attributeOption, parseAttributes } from "./attribute-option.ts";
 import { formatJson, parseDuration, parseValue } from "./values.ts";
 import { addClientOptions, type ClientOptions, withClient } from "./with-client.ts";
 
@@ -11,6 +12,8 @@ interface StartOptions extends ClientOptions {
   readonly queue?: string;
   readonly timeout?: string;
   readonly delay?: string;
+  readonly attribute?: readonly string[];
+  readonly memo?: string;
   readonly onConflict: "fail" | "useExisting" | "terminateExisting";
 }
 
@@ -25,18 +28,24 @@ export function startCommand(): Command {
     .option("--queue <name>", "whose workers execute it")
     .option("--timeout <duration>", 'closes the run when it is open longer, as in "2 hours"; by default it never is')
     .option("--delay <duration>", "how long before it may begin")
+    .addOption(attributeOption())
+    .option("--memo <json>", "an object to be shown with the run")
     .addOption(new Option("--on-conflict <how>", "when an open run has the id").choices(CONFLICTS).default("fail"));
   return addClientOptions(command).action(async (name: string, options: StartOptions) => {
     const { id, queue, onConflict } = options;
     const input = parseValue(options.input, "--input");
     const timeout = parseDuration(options.timeout, "--timeout");
     const delay = parseDuration(options.delay, "--delay");
+    const attributes = parseAttributes(options.attribute);
+    const memo = parseValue(options.memo, "--memo");
     // Only the name goes to the database.
     const named = workflow<unknown, unknown>(name, async () => undefined);
     await withClient(options, async (client) => {
       const { workflowId, runId } = await client.start(named, {
         input,
         onConflict,
+        attributes,
+        ...(memo === undefined ? {} : { memo: memo as Record<string, unknown> }),
         ...(id === undefined ? {} : { id }),
         ...(queue === undefined ? {} : { queue }),
         ...(timeout === undefined ? {} : { timeout }),

@@ -10,10 +10,10 @@ interface Condition {
 }
 
 export class Conditions {
-  #waiting: Condition[] = [];
+  readonly #waiting = new Set<Condition>();
 
   get count(): number {
-    return this.#waiting.length;
+    return this.#waiting.size;
   }
 
   add(predicate: () => boolean, scope: CancelScope): { readonly held: Promise<void>; withdraw(): void } {
@@ -34,9 +34,9 @@ export class Conditions {
       scope.enter(cancellable);
       withdraw = () => {
         scope.leave(cancellable);
-        this.#waiting = this.#waiting.filter((each) => each !== condition);
+        this.#waiting.delete(condition);
       };
-      this.#waiting.push(condition);
+      this.#waiting.add(condition);
     });
     return { held, withdraw: () => withdraw() };
   }
@@ -56,6 +56,6 @@ export class Conditions {
   }
 
   clear(): void {
-    this.#waiting = [];
+    this.#waiting.clear();
   }
 }

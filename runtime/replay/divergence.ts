@@ -27,7 +27,8 @@ export function divergenceError(divergence: Divergence): EverstepError {
 
 export function describeEvent(event: HistoryEvent): string {
   if ("command" in event) return `${event.type}("${event.name}") for command ${event.command}`;
-  return event.type === "SignalReceived" ? `SignalReceived("${event.name}")` : event.type;
+  if (event.type === "PatchMarked") return `PatchMarked("${event.name}"), asked for after event ${event.since}`;
+  return "name" in event ? `${event.type}("${event.name}")` : event.type;
 }
 
 /** The first line of a stack that is the author's code: neither ours nor Node's. */

@@ -8,6 +8,7 @@ import type {
   Continuation,
   HistoryEvent,
   ParentRun,
+  PatchMarked,
   RunCanceled,
   RunCompleted,
   RunContinued,
@@ -16,11 +17,13 @@ import type {
   StepAttemptFailed,
   TimerStarted,
   UnreadSignal,
+  UpdateAccepted,
 } from "../../sdk/protocol/event.ts";
 import type { Failure } from "../../sdk/protocol/failure.ts";
 import { CanceledFailure, fromStepFailed, isCanceled, toFailure } from "../../sdk/protocol/failures.ts";
 import { decodePayload, encodePayload, hashPayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { type SeededRandom, seededRandom } from "../../sdk/protocol/random.ts";
+import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 import { type Ambient, runWithAmbient } from "../../sdk/workflow/ambient.ts";
 import { CancelScope } from "../../sdk/workflow/cancel-scope.ts";
 import { isContinueAsNew, type NextRun } from "../../sdk/workflow/continue-as-new.ts";
@@ -32,19 +35,25 @@ import type {
   MessageAsk,
   PendingCondition,
   RunContext,
+  SignalHandler,
   SignalMessage,
   StepAsk,
   TimerAsk,
   PendingTimer as TimerHandle,
+  UpdateHandler,
 } from "../../sdk/workflow/run-context.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 import { type AnsweringEvent, AskedCommands } from "./asked-commands.ts";
 import { Conditions } from "./conditions.ts";
+import { HandlersUnderWay } from "./handlers-under-way.ts";
 import { Kin } from "./kin.ts";
+import { Patches } from "./patches.ts";
 import { type Change, type CommandKind, type PendingCommand, PendingStep, PendingTimer } from "./pending.ts";
 import { Queries } from "./queries.ts";
+import { ENTRY_KINDS, type Entry, RunData } from "./run-data.ts";
 import { mutedLog, type RunFacts, runInfo } from "./run-info.ts";
 import { SignalBox } from "./signal-box.ts";
+import { type AskedUpdate, type EndedUpdate, Updates } from "./updates.ts";
 
 export interface EngineOptions {
   readonly workflow: AnyWorkflow;
@@ -71,12 +80,16 @@ const noop = () => {};
 
 export class RunEngine implements RunContext {
   readonly #options: EngineOptions;
-  readonly #rootScope = new CancelScope(null, false);
+  readonly #rootScope = new CancelScope(null);
   readonly #pending = new Map<number, PendingCommand>();
   readonly #asked: AskedCommands;
   readonly #signals = new SignalBox();
   readonly #queries: Queries;
   readonly #conditions = new Conditions();
+  readonly #underWay = new HandlersUnderWay();
+  readonly #updates: Updates;
+  readonly #patches = new Patches();
+  readonly #data = new RunData();
   #changes: Change[] = [];
   #random: SeededRandom = seededRandom("");
   #input: Payload = null;
@@ -99,6 +112,7 @@ export class RunEngine implements RunContext {
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#queries = new Queries(options.run);
+    this.#updates = new Updates(options.run.workflowId, this.#underWay);
     this.#asked = new AskedCommands(options.run.workflowId, options.recordsCallSites === true);
     this.#kin = new Kin(
       {
@@ -124,6 +138,10 @@ export class RunEngine implements RunContext {
   get log(): WorkflowLog {
     this.#log ??= mutedLog(this.#options.log, () => !this.#isReplaying || this.#isReadOnly);
     return this.#log;
+  }
+
+  get data(): RunData {
+    return this.#data;
   }
 
   get isReplaying(): boolean {
@@ -169,7 +187,7 @@ export class RunEngine implements RunContext {
     return this.#parent !== undefined || this.#kin.hasChildren;
   }
 
-  /** From here on, what the code does is new: lines are logged, commands are to be carried out. */
+  /** From here on, what the code does is new: lines are logged, patches are marked, commands are to be carried out. */
   goLive(): void {
     this.#isReplaying = false;
   }
@@ -179,6 +197,11 @@ export class RunEngine implements RunContext {
     return (
       this.#phase === "fresh" && event.type !== "RunStarted" && !(event.type === "SignalReceived" && event.isEarly)
     );
+  }
+
+  /** To be called with a history before its first event is delivered: what it decides later is looked up earlier. */
+  foresee(events: readonly HistoryEvent[]): void {
+    this.#patches.foresee(events);
   }
 
   /** Calls the main function, up to its first wait. */
@@ -243,6 +266,11 @@ export class RunEngine implements RunContext {
     return changes;
   }
 
+  /** Patches that were answered with yes just now. To be recorded before all that was asked for since the last look. */
+  takeMarks(): readonly PatchMarked[] {
+    return this.#patches.takeFresh();
+  }
+
   /** Everything asked for and not answered, in the order of asking. */
   pendingCommands(): IterableIterator<PendingCommand> {
     return this.#pending.values();
@@ -275,20 +303,33 @@ export class RunEngine implements RunContext {
 
   /** Answers from the state as it is, or throws QUERY_UNKNOWN, QUERY_FAILED. */
   query(name: string, input: Payload): Payload {
-    // A handler may draw from chance: the run's own sequence must not move by being looked at.
-    const random = this.#random;
-    this.#random = seededRandom(name);
-    try {
-      return this.#queries.answer(name, input, (handler) => this.#readOnly(() => this.#inContext(handler)));
-    } finally {
-      this.#random = random;
+    return this.#queries.answer(name, input, (handler) => this.#lookingOnly(name, handler));
+  }
+
+  /** Whether the run, as it is now, takes an update. Null: it does. Leaves no trace in the run. */
+  judgeUpdate(update: AskedUpdate): UpdateRefusal | null {
+    if (this.#phase === "started") {
+      return this.#updates.judge(update, (validate) => this.#lookingOnly(update.name, validate));
     }
+    const message = `Run ${this.info.workflowId} had ended before it came to update "${update.name}" (${update.updateId}), which had no effect.`;
+    return { code: "RUN_CLOSED", message, failure: null };
+  }
+
+  /** Updates whose handlers have ended since the last look, for the history to tell. */
+  takeEndedUpdates(): EndedUpdate[] {
+    return this.#updates.takeUntold();
+  }
+
+  /** Handlers of signals and updates that have begun and not ended. */
+  get handlersUnderWay(): HandlersUnderWay {
+    return this.#underWay;
   }
 
   /** A promise of this run's code was rejected with nobody there to handle it: the run fails, as a process would. */
   rejectedUnhandled(reason: unknown): void {
-    // A cancel request rejects everything that waits. What nobody awaits must not end the run while the rest cleans up.
-    if (this.#isCancelRequested && isCanceled(reason)) return;
+    // A cancellation rejects everything that waits in its scope. What nobody awaits has stopped, as it was told to: that
+    // must not end the run, nor cut short what cleans up.
+    if (isCanceled(reason)) return;
     this.#end(() => this.#threw(reason));
   }
 
@@ -358,6 +399,10 @@ export class RunEngine implements RunContext {
     return this.#signals.take(name);
   }
 
+  takeFirstSignal(names: ReadonlySet<string>): { readonly name: string; readonly message: SignalMessage } | undefined {
+    return this.#signals.takeFirst(names);
+  }
+
   waitForSignal(name: string, scope: CancelScope): { readonly received: Promise<SignalMessage>; withdraw(): void } {
     this.#refuseToAsk(`signal "${name}".receive()`);
     if (this.#phase === "ended") return { received: NEVER, withdraw: noop };
@@ -365,13 +410,18 @@ export class RunEngine implements RunContext {
     return this.#signals.waitIn(scope, name);
   }
 
-  handleSignal(name: string, handler: (message: SignalMessage) => void | Promise<void>): void {
+  handleSignal(name: string, handler: SignalHandler): void {
     this.#refuseToAsk(`signal "${name}".handle()`);
     this.#signals.handle(name, (message) => {
       this.#inContext(() => {
         try {
-          const done = handler(message);
-          if (done instanceof Promise) done.catch((error) => this.#end(() => this.#threw(error)));
+          const done = handler.run(message);
+          if (!(done instanceof Promise)) return;
+          const leave = this.#underWay.enter({ kind: "signal", name, id: message.signalId }, handler.onUnfinished);
+          done.then(leave, (error) => {
+            leave();
+            this.rejectedUnhandled(error);
+          });
         } catch (error) {
           this.#end(() => this.#threw(error));
         }
@@ -379,13 +429,44 @@ export class RunEngine implements RunContext {
     });
   }
 
+  handleUpdate(name: string, handler: UpdateHandler): void {
+    this.#refuseToAsk(`update "${name}".handle()`);
+    this.#updates.handle(name, handler);
+  }
+
+  upsert(kind: "attributes" | "memo", changes: Payload): void {
+    const caller = kind === "memo" ? "upsertMemo()" : "upsertAttributes()";
+    this.#refuseToAsk(caller);
+    if (this.#phase === "ended" || changes === null) return;
+    this.#data.change(kind, changes, caller);
+    const type = kind === "memo" ? "MemoUpserted" : "AttributesUpserted";
+    this.#enter({ type, command: this.#asked.add(ENTRY_KINDS[type], kind), name: kind, changes });
+  }
+
+  get allHandlersFinished(): boolean {
+    return this.#underWay.areNone;
+  }
+
   handleQuery(name: string, handler: (input: Payload) => unknown): void {
     this.refuseInReadOnly(`query "${name}".handle()`);
     this.#queries.handle(name, handler);
   }
 
+  markPatch(id: string, isDeprecated: boolean): boolean {
+    this.#refuseToAsk(isDeprecated ? `deprecatePatch("${id}")` : `patched("${id}")`);
+    // Code that goes on after the end of its run decides nothing that could be recorded.
+    const isNew = !this.#isReplaying && this.#phase !== "ended";
+    return this.#patches.ask(id, { isDeprecated, delivered: this.#delivered, isNew });
+  }
+
   runInScope<T>(scope: CancelScope, body: () => T): T {
     return runWithAmbient({ kind: "workflow", run: this, scope }, body);
+  }
+
+  cancelScope(scope: CancelScope, failure: CanceledFailure): void {
+    this.#refuseToAsk("canceling a scope");
+    // Everything that was pending has been taken back already.
+    if (this.#phase !== "ended") scope.cancel(failure);
   }
 
   refuseInReadOnly(caller: string): void {
@@ -404,6 +485,7 @@ export class RunEngine implements RunContext {
         this.#now = event.at;
         this.#continues = event.continues;
         this.#parent = event.parent;
+        this.#data.start(event);
         return false;
       case "TimerStarted":
         this.#noteTimerStarted(event);
@@ -432,11 +514,28 @@ export class RunEngine implements RunContext {
       }
       case "SignalReceived":
         return this.#receive(event);
+      case "UpdateAccepted":
+        return this.#accept(event);
+      case "UpdateCompleted": {
+        const instead = this.#updates.compare(event);
+        if (instead !== undefined) this.#asked.diverge(event, instead);
+        return false;
+      }
       case "CancelRequested":
         if (this.#outcome?.type === "continued") this.#lateCancels.push(event.mail);
         if (this.#isCancelRequested || this.#phase === "ended") return false;
         this.#isCancelRequested = true;
         return this.#turn(event.at, () => this.#rootScope.cancel(new CanceledFailure(event.reason)));
+      case "PatchMarked": {
+        invariant(event.since < event.seq, "a mark comes after the event it names", { seq: event.seq });
+        const missing = this.#patches.missing(event);
+        if (missing !== undefined) this.#asked.diverge(event, missing);
+        return false;
+      }
+      case "AttributesUpserted":
+      case "MemoUpserted":
+        this.#compareEntry(event);
+        return false;
       case "RunCompleted":
       case "RunFailed":
       case "RunCanceled":
@@ -477,6 +576,22 @@ export class RunEngine implements RunContext {
     return this.#turn(event.at, () => this.#signals.deliver(event, value));
   }
 
+  #accept(event: UpdateAccepted & HistoryEvent): boolean {
+    if (this.#phase === "ended") this.#asked.diverge(event, "the code has ended by then");
+    const start = this.#updates.accept(event, (update) => this.#updateEnded(update));
+    if (start === undefined) this.#asked.diverge(event, "the code has no handler for it by then");
+    return this.#turn(event.at, () => this.#inContext(start));
+  }
+
+  #updateEnded(update: EndedUpdate): void {
+    if (this.#broken !== undefined) return;
+    if (this.#isInTurn) return this.#updates.noteEnded(update);
+    if (this.#phase === "ended") return;
+    const { workflowId, runId } = this.#options.run;
+    const message = `The handler of update "${update.name}" of run ${workflowId} was ended by something outside the run's history. Whatever it waited for last belongs in a step.`;
+    this.#breakOff(new EverstepError("FOREIGN_WAIT", message, { details: { runId } }));
+  }
+
   /** The pending command that the event answers; undefined when the code has taken it back. */
   #answered(event: AnsweringEvent, kind: CommandKind, inputHash: string | null): PendingCommand | undefined {
     const pending = this.#compared(event, kind, inputHash);
@@ -496,10 +611,28 @@ export class RunEngine implements RunContext {
     return pending;
   }
 
+  /** The code has gone on since: it is only compared. */
+  #compareEntry(event: Entry & HistoryEvent): void {
+    this.#asked.compare(event, ENTRY_KINDS[event.type]);
+    const entry = this.#data.recorded(event);
+    if (entry?.changes === event.changes) return;
+    const asked = `the code asked for ${ENTRY_KINDS[event.type]} with other values as command ${event.command}`;
+    this.#asked.diverge(event, asked, event.command);
+  }
+
+  #enter(entry: Entry): void {
+    this.#data.enter(entry);
+    this.#changes.push({ type: "entered", entry });
+  }
+
   /** Failures are not compared: their stacks differ from release to release. */
   #compareEnd(event: (RunCompleted | RunFailed | RunCanceled | RunContinued) & HistoryEvent): void {
     const outcome = this.#outcome;
     if (outcome === undefined) this.#asked.diverge(event, "the code has not ended by then");
+    const entry = this.#data.firstEntry;
+    if (entry !== undefined) {
+      this.#asked.diverge(event, `the code asked for ${ENTRY_KINDS[entry.type]} before it ended`, entry.command);
+    }
     if (ENDS[event.type] !== outcome.type) this.#asked.diverge(event, `the code ended as ${outcome.type}`);
     if (event.type === "RunCompleted" && outcome.type === "completed" && event.result !== outcome.result) {
       this.#asked.diverge(event, "the code returned another result");
@@ -545,7 +678,7 @@ export class RunEngine implements RunContext {
       pending.reject(failure);
       return;
     }
-    pending.cancelRequested = failure;
+    pending.stop(failure);
     this.#changes.push({ type: "cancelRequested", pending });
   };
 
@@ -561,6 +694,17 @@ export class RunEngine implements RunContext {
 
   #wakeOneCondition(): boolean {
     return this.#conditions.wakeOne((predicate) => this.#readOnly(predicate) === true);
+  }
+
+  #lookingOnly<T>(seed: string, body: () => T): T {
+    // It may draw from chance: the run's own sequence must not move by being looked at.
+    const random = this.#random;
+    this.#random = seededRandom(seed);
+    try {
+      return this.#readOnly(() => this.#inContext(body));
+    } finally {
+      this.#random = random;
+    }
   }
 
   #readOnly<T>(body: () => T): T {
@@ -623,12 +767,13 @@ export class RunEngine implements RunContext {
       this.#broken === undefined &&
       this.#pending.size === 0 &&
       this.#conditions.count === 0 &&
-      !this.#signals.hasReceivers
+      !this.#signals.hasReceivers &&
+      !this.#updates.hasHandlers
     );
   }
 
   #foreignWait(): EverstepError {
-    const message = `Run ${this.info.workflowId} waits for something that is no step, timer, signal or condition, ${this.#asked.describeLast()}. Nothing in its history can ever wake it; wrap what it waits for in step().`;
+    const message = `Run ${this.info.workflowId} waits for something that is no step, timer, signal, update or condition, ${this.#asked.describeLast()}. Nothing in its history can ever wake it; wrap what it waits for in step().`;
     return new EverstepError("FOREIGN_WAIT", message, { details: { runId: this.info.runId } });
   }
 
@@ -659,6 +804,9 @@ function payloadLength(event: HistoryEvent): number {
       return event.result?.length ?? 0;
     case "SignalReceived":
       return event.payload?.length ?? 0;
+    case "UpdateAccepted":
+      return event.input?.length ?? 0;
+    case "UpdateCompleted":
     case "ChildEnded":
       return event.result?.length ?? 0;
     default:

@@ -151,7 +151,7 @@ export class Kin {
       this.#withdraw(child);
       return child.reject(failure);
     }
-    child.cancelRequested = failure;
+    child.stop(failure);
     if (onCancel === "try") child.reject(failure);
     if (child.isStarted) this.#sendCancel(child, failure);
   };
@@ -167,7 +167,7 @@ export class Kin {
       inputHash: messageHash(to, null),
     };
     // The scope is canceled already, and this is what is left to do in it.
-    const sent = this.#send(ask, new CancelScope(null, true)).promise;
+    const sent = this.#send(ask, new CancelScope(null)).promise;
     const answered = () => {
       if (child.ask.onCancel === "request") child.reject(failure);
     };

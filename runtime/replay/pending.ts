@@ -6,6 +6,7 @@ import type { CanceledFailure } from "../../sdk/protocol/failures.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { Cancellable, CancelScope } from "../../sdk/workflow/cancel-scope.ts";
 import type { ChildAsk, MessageAsk, StepAsk, TimerAsk } from "../../sdk/workflow/run-context.ts";
+import type { Entry, EntryKind } from "./run-data.ts";
 
 /** What the engine does about a command that its scope cancels. */
 type OnCancel<Command> = (command: Command, failure: CanceledFailure) => void;
@@ -23,7 +24,7 @@ export class PendingStep implements Cancellable {
   nextAttemptAt: number | null = null;
   firstAttemptAt: number | null = null;
   heartbeat: Payload = null;
-  /** The run was canceled while the step is under way: it ends as soon as its body does. */
+  /** The step was canceled while it is under way: it ends as soon as its body does. */
   cancelRequested: CanceledFailure | null = null;
   readonly #scope: CancelScope;
   readonly #onCancel: OnCancel<PendingStep>;
@@ -50,6 +51,12 @@ export class PendingStep implements Cancellable {
   reject(error: unknown): void {
     this.#scope.leave(this);
     this.#reject(error);
+  }
+
+  /** It goes on until its body has ended: its scope is not idle before. */
+  stop(failure: CanceledFailure): void {
+    this.cancelRequested = failure;
+    this.#scope.enter(this);
   }
 
   cancel(failure: CanceledFailure): void {
@@ -163,6 +170,12 @@ export class PendingChild implements Cancellable {
     this.#reject(error);
   }
 
+  /** It goes on until it has ended, or has the request: its scope is not idle before. */
+  stop(failure: CanceledFailure): void {
+    this.cancelRequested = failure;
+    this.#scope.enter(this);
+  }
+
   cancel(failure: CanceledFailure): void {
     this.#onCancel(this, failure);
   }
@@ -213,10 +226,11 @@ export class PendingMessage implements Cancellable {
 function noop(): void {}
 
 export type PendingCommand = PendingStep | PendingTimer | PendingChild | PendingMessage;
-export type CommandKind = PendingCommand["kind"];
+export type CommandKind = PendingCommand["kind"] | EntryKind;
 
 /** What the code did since the last look, in the order it did it. */
 export type Change =
   | { readonly type: "asked"; readonly pending: PendingCommand }
   | { readonly type: "withdrawn"; readonly pending: PendingCommand }
-  | { readonly type: "cancelRequested"; readonly pending: PendingStep };
+  | { readonly type: "cancelRequested"; readonly pending: PendingStep }
+  | { readonly type: "entered"; readonly entry: Entry };

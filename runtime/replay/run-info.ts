@@ -20,6 +20,7 @@ export interface Progress {
   readonly continues: Continuation | undefined;
   readonly parent: ParentRun | undefined;
   readonly isReplaying: boolean;
+  readonly data: Pick<WorkflowInfo, "attributes" | "memo">;
 }
 
 export function runInfo(workflow: string, run: RunFacts, progress: Progress): WorkflowInfo {
@@ -43,6 +44,12 @@ export function runInfo(workflow: string, run: RunFacts, progress: Progress): Wo
     },
     get deadlineAt() {
       return deadlineAt === null ? undefined : new Date(deadlineAt);
+    },
+    get attributes() {
+      return progress.data.attributes;
+    },
+    get memo() {
+      return progress.data.memo;
     },
     get historyLength() {
       return progress.deliveredEvents;

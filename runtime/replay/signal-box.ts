@@ -37,9 +37,14 @@ export class SignalBox {
   }
 
   take(name: string): SignalMessage | undefined {
+    return this.takeFirst(new Set([name]))?.message;
+  }
+
+  /** The oldest that has one of these names. */
+  takeFirst(names: ReadonlySet<string>): { readonly name: string; readonly message: SignalMessage } | undefined {
     if (this.#isClosed) return undefined;
-    const index = this.#buffered.findIndex((kept) => kept.name === name);
-    return index < 0 ? undefined : this.#buffered.splice(index, 1)[0]?.message;
+    const index = this.#buffered.findIndex((kept) => names.has(kept.name));
+    return index < 0 ? undefined : this.#buffered.splice(index, 1)[0];
   }
 
   waitIn(scope: CancelScope, name: string): { readonly received: Promise<SignalMessage>; withdraw(): void } {

@@ -23,12 +23,18 @@ export class TurnLoop {
     this.#afterDrain = afterDrain;
   }
 
+  /** Runs whose code is being run. */
+  get size(): number {
+    return this.#tracks.size;
+  }
+
   /**
    * Delivers `events`, and begins the run before the first that needs it, or at the end if `begins`. Calls `onQuiet` once
    * all is delivered and the code is quiet, or the engine broke; feeding more before that prolongs the same round.
    * Keeps `events` as they are: whoever feeds them does not change them afterwards.
    */
   feed(engine: RunEngine, events: readonly HistoryEvent[], begins: boolean, onQuiet: () => void): void {
+    engine.foresee(events);
     const track = this.#tracks.get(engine);
     if (track === undefined) {
       this.#tracks.set(engine, { engine, events, next: 0, begins, isDraining: false, onQuiet });

@@ -50,7 +50,7 @@ export class LocalWorkers {
 
   /** `outcome` is undefined when the start failed, or nobody knows. */
   settle({ worker, claim }: ClaimOffer, request: StartRequest, outcome: StartOutcome | undefined): void {
-    const { runId, workflowId, workflow, queue, started, signal } = request;
+    const { runId, workflowId, workflow, queue, started, mail } = request;
     const claimed = outcome?.claimed ?? null;
     if (claimed === null) {
       // A start that was repeated may have been given the claim the first time.
@@ -71,7 +71,7 @@ export class LocalWorkers {
       deadlineAt,
       events: 1,
       takenMail: 0,
-      newestMail: signal === null ? 0 : 1,
+      newestMail: mail === null ? 0 : 1,
       crashCount: 1,
       opening,
     };

@@ -1,25 +1,38 @@
 // The front door's rules, in one place: what may be asked of runs, how a call survives a store that is away for a
 // moment, and who is woken by it.
 
+import { decodeTime } from "ulid";
 import type {
   ClosedRun,
+  CountCall,
+  CountedGroup,
   FrontDoor,
   ListCall,
+  PruneCall,
+  PrunedRuns,
   RunDescription,
   RunReference,
+  SentUpdate,
   ShownEvent,
   SignalCall,
   StartCall,
   StartReply,
+  UpdateCall,
+  UpdateOutcome,
+  UpdateStage,
 } from "../../sdk/client/front-door.ts";
-import { EverstepError } from "../../sdk/protocol/errors.ts";
-import { fromRecord, toRecord } from "../../sdk/protocol/event-record.ts";
+import { attributeValueOf } from "../../sdk/protocol/attributes.ts";
+import { EverstepError, invariant } from "../../sdk/protocol/errors.ts";
+import { EVENT_CODES } from "../../sdk/protocol/event.ts";
+import { fromRecord, type StoredEvent, toRecord } from "../../sdk/protocol/event-record.ts";
+import type { HistoryFile } from "../../sdk/protocol/history-file.ts";
 import { assertName, assertWorkflowId } from "../../sdk/protocol/names.ts";
 import { decodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { PENDING_QUERY, type PendingWork } from "../../sdk/protocol/pending-work.ts";
-import { DEFAULT_QUEUE, isClosed, type RunSummary } from "../../sdk/protocol/run.ts";
+import { DEFAULT_QUEUE, isClosed, type PatchedRun, type RunPatch, type RunSummary } from "../../sdk/protocol/run.ts";
+import { CANCEL_MAIL_ID, signalMailId, updateIdOf, updateMailId } from "../store/mail-id.ts";
 import type {
-  ListRequest,
+  CountRequest,
   MailOutcome,
   MailRequest,
   RunDetail,
@@ -32,11 +45,15 @@ import { newRunId } from "../world/run-id.ts";
 import type { World } from "../world/world.ts";
 import { Batcher } from "./batcher.ts";
 import { doErrands } from "./errands.ts";
+import { exportRun } from "./history-export.ts";
 import { type Insistence, insist } from "./insist.ts";
+import { listRequest, MAX_LIST, positionOf, runFilter, shownData, shownSummary } from "./lists.ts";
 import { LocalWorkers } from "./local-workers.ts";
 import { OutcomeWaiter, type StoredOutcome } from "./outcome-waiter.ts";
+import { type Pruned, pruneRuns } from "./pruning.ts";
 import { askQuery } from "./question.ts";
 import { isYetToBegin, summarize } from "./summary.ts";
+import { UpdateWaiter } from "./update-waiter.ts";
 
 export interface ServiceOptions {
   readonly store: Store;
@@ -51,7 +68,7 @@ export interface ServiceOptions {
 }
 
 const HISTORY_PAGE = 500;
-const MAX_LIST = 200;
+const FRESH_MS = 10_000;
 const DEFAULT_LIST = 50;
 const DESCRIBE_QUERY_MS = 1_500;
 const STARTS_PER_BATCH = 1_000;
@@ -67,6 +84,7 @@ export class Service implements FrontDoor {
   readonly #mail: Batcher<MailRequest, MailOutcome>;
   readonly #outcomes: OutcomeWaiter;
   readonly #locals: LocalWorkers;
+  readonly #updates: UpdateWaiter;
 
   constructor(options: ServiceOptions) {
     const { store, wakeups, world, insistForMs = 15_000, pollMs = 1_000, locals = new LocalWorkers() } = options;
@@ -88,13 +106,13 @@ export class Service implements FrontDoor {
       send: (requests) => insist(this.#insistence, () => store.sendMail(requests)),
     });
     this.#outcomes = new OutcomeWaiter({ store, wakeups, world, pollMs, locals });
+    this.#updates = new UpdateWaiter({ store, wakeups, world, pollMs, signal: this.#closing.signal });
   }
 
   async start(call: StartCall): Promise<StartReply> {
     const request = this.#startRequest(call);
     const outcome = await this.#startOne(request);
     this.#wakeStarted([[request, outcome]]);
-    if (request.onConflict === "terminateExisting") this.#doErrands();
     return replyTo(request, outcome);
   }
 
@@ -113,12 +131,24 @@ export class Service implements FrontDoor {
     assertName(name, "signal name");
     if (signalId !== null) assertWorkflowId(signalId, "signalId");
     // Chosen before the first try: a repeated send is recognised by it.
-    const mailId = `signal:${signalId ?? this.#world.chance.uuid()}`;
+    const mailId = signalMailId(signalId ?? this.#world.chance.uuid());
     await this.#send({ to, kind: "signal", mailId, name, payload });
   }
 
+  async sendUpdate(to: RunReference, { updateId, name, input }: UpdateCall): Promise<SentUpdate> {
+    const id = this.#updateId({ updateId, name });
+    const mail = await this.#send({ to, kind: "update", mailId: updateMailId(id), name, payload: input });
+    return { to: mail.runId === null ? to : { chainOf: mail.runId }, updateId: id, name, after: mail.events };
+  }
+
+  async awaitUpdate(update: SentUpdate, stage: UpdateStage, timeoutMs: number | null): Promise<UpdateOutcome | null> {
+    const { to } = update;
+    const runId = "chainOf" in to ? to.chainOf : (await this.#find(to)).runId;
+    return this.#updates.wait({ ...update, runId, run: nameOf(to) }, stage, timeoutMs);
+  }
+
   async cancel(to: RunReference, reason: string): Promise<void> {
-    await this.#send({ to, kind: "cancel", mailId: "cancel", name: reason, payload: null });
+    await this.#send({ to, kind: "cancel", mailId: CANCEL_MAIL_ID, name: reason, payload: null });
   }
 
   async terminate(to: RunReference, reason: string): Promise<void> {
@@ -142,14 +172,14 @@ export class Service implements FrontDoor {
 
   async outcome(to: RunReference, timeoutMs: number | null, follows: boolean): Promise<ClosedRun> {
     const startedAt = this.#world.clock.monotonic();
-    let runId = "chainOf" in to ? to.chainOf : "runId" in to ? to.runId : (await this.#find(to)).runId;
-    if ("runId" in to) await this.#find(to);
+    let runId = await this.#firstToAwait(to);
     for (;;) {
       const spentMs = this.#world.clock.monotonic() - startedAt;
       const leftMs = timeoutMs === null ? null : Math.max(0, timeoutMs - spentMs);
       const closed = closedRunOf(runId, await this.#await(to, runId, leftMs));
       if (closed.nextRunId === null || !follows) return closed;
       runId = closed.nextRunId;
+      if (!this.#isFresh(runId) && (await this.#findIfKept({ runId })) === null) throw notKept(nameOf(to), runId);
     }
   }
 
@@ -159,8 +189,8 @@ export class Service implements FrontDoor {
     const hasCrashed = run.ownerId === null && run.crashCount > 0;
     const isSilent = isClosed(run.status) || run.status === "blocked" || hasCrashed || isYetToBegin(run);
     const pending = isSilent ? null : await this.#pendingOf(run);
-    const { epoch: _epoch, now: _now, ...facts } = run;
-    return { ...facts, pending, summary: summarize(run, pending) };
+    const { epoch: _epoch, now: _now, data, ...facts } = run;
+    return { ...facts, ...shownData(data, run.workflowId), pending, summary: summarize(run, pending) };
   }
 
   async list(call: ListCall): Promise<{ runs: readonly RunSummary[]; next: string | null }> {
@@ -169,16 +199,46 @@ export class Service implements FrontDoor {
       const message = `list({ limit }) takes a whole number from 1 to ${MAX_LIST}; got ${String(limit)}.`;
       throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "limit" } });
     }
-    const request: ListRequest = {
-      limit,
-      ...(call.workflow === undefined ? {} : { workflow: call.workflow }),
-      ...(call.workflowId === undefined ? {} : { workflowId: call.workflowId }),
-      ...(call.queue === undefined ? {} : { queue: call.queue }),
-      ...(call.status === undefined ? {} : { status: call.status }),
-      ...(call.after === undefined ? {} : { before: call.after }),
-    };
+    const request = listRequest(call, limit);
     const runs = await insist(this.#insistence, () => this.#store.listRuns(request));
-    return { runs, next: runs.length < limit ? null : (runs.at(-1)?.runId ?? null) };
+    const last = runs.length < limit ? undefined : runs.at(-1);
+    return { runs: runs.map(shownSummary), next: last === undefined ? null : positionOf(last, request) };
+  }
+
+  async count(call: CountCall): Promise<readonly CountedGroup[]> {
+    const { by, ...filter } = call;
+    const request: CountRequest = { ...runFilter(filter), by, limit: MAX_LIST };
+    const groups = await insist(this.#insistence, () => this.#store.countRuns(request));
+    return groups.map(({ value, count }) => ({ value: value === null ? null : attributeValueOf(value), count }));
+  }
+
+  async exportRun(to: RunReference): Promise<HistoryFile> {
+    const run = await this.#find(to);
+    return insist(this.#insistence, () => exportRun(this.#store, run));
+  }
+
+  async prune({ workflow, closedForMs, isDryRun }: PruneCall): Promise<PrunedRuns> {
+    const [store, signal] = [this.#store, this.#closing.signal];
+    const rules = [{ workflow, retentionMs: closedForMs }];
+    const pruned = { runs: 0, events: 0 };
+    let after: string | null = null;
+    do {
+      const from: string | null = after;
+      const page: Pruned = await insist(this.#insistence, () =>
+        pruneRuns({ store, rules, after: from, maxPages: 1, isDryRun, signal }),
+      );
+      pruned.runs += page.runs;
+      pruned.events += page.events;
+      after = page.next;
+    } while (after !== null && !signal.aborted);
+    return pruned;
+  }
+
+  async listPatches(call: ListCall): Promise<{ runs: readonly PatchedRun[]; next: string | null }> {
+    const { runs, next } = await this.list(call);
+    const runIds = runs.map(({ runId }) => runId);
+    const marks = await insist(this.#insistence, () => this.#store.readEventsOfType(runIds, EVENT_CODES.PatchMarked));
+    return { runs: runs.map((run) => ({ ...run, patches: (marks.get(run.runId) ?? []).map(patchOf) })), next };
   }
 
   async *history(to: RunReference): AsyncGenerator<ShownEvent> {
@@ -221,22 +281,20 @@ export class Service implements FrontDoor {
     // Chosen before the first try: a repeated start is recognised by it.
     const runId = newRunId(this.#world);
     const seed = chance.uuid();
-    const { signal } = call;
+    const { attributes = null, memo = null } = call;
     return {
       runId,
       workflowId: call.workflowId ?? runId,
       workflow: call.workflow,
       queue: call.queue ?? DEFAULT_QUEUE,
-      started: toRecord({ type: "RunStarted", workflow: call.workflow, input: call.input, seed }),
+      started: toRecord({ type: "RunStarted", workflow: call.workflow, input: call.input, seed, attributes, memo }),
+      carriesData: attributes !== null || memo !== null,
       requestId: call.requestId,
       onConflict: call.onConflict,
       onReuse: call.onReuse,
       delayMs: call.delayMs,
       timeoutMs: call.timeoutMs,
-      signal:
-        signal === null
-          ? null
-          : { mailId: `signal:${signal.signalId ?? chance.uuid()}`, name: signal.name, payload: signal.payload },
+      mail: this.#mailOf(call),
       claim: null,
     };
   }
@@ -255,30 +313,69 @@ export class Service implements FrontDoor {
     }
   }
 
+  #mailOf({ signal, update }: StartCall): StartRequest["mail"] {
+    if (signal !== null) {
+      const { signalId, name, payload } = signal;
+      return { kind: "signal", mailId: signalMailId(signalId ?? this.#world.chance.uuid()), name, payload };
+    }
+    if (update === null) return null;
+    const { name, input } = update;
+    return { kind: "update", mailId: updateMailId(this.#updateId(update)), name, payload: input };
+  }
+
+  /** The sender's, or a new one: chosen before the first try, so that a repeated send is recognised by it. */
+  #updateId({ updateId, name }: Pick<UpdateCall, "updateId" | "name">): string {
+    assertName(name, "update name");
+    if (updateId !== null) assertWorkflowId(updateId, "updateId");
+    return updateId ?? this.#world.chance.uuid();
+  }
+
   #wakeStarted(pairs: readonly [StartRequest, StartOutcome][]): void {
     const topics = new Set<Topic>();
     for (const [request, { outcome, ownerId }] of pairs) {
       if (outcome === "started" && ownerId === null) topics.add(`queue/${request.queue}`);
-      else if (request.signal !== null) topics.add(ownerId === null ? `queue/${request.queue}` : `worker/${ownerId}`);
+      else if (request.mail !== null) topics.add(ownerId === null ? `queue/${request.queue}` : `worker/${ownerId}`);
     }
     this.#wakeups.publish([...topics]);
+    if (pairs.some(([{ onConflict }]) => onConflict === "terminateExisting")) this.#doErrands();
   }
 
-  async #send(request: MailRequest): Promise<void> {
-    const { outcome, mail, runId, queue, ownerId } = await this.#mail.ask(request);
+  async #send(request: MailRequest): Promise<MailOutcome> {
+    const sent = await this.#mail.ask(request);
+    const { outcome, mail, runId, queue, ownerId } = sent;
     const name = nameOf(request.to);
     if (outcome === "notFound") throw notFound(name);
     if (outcome === "closed")
-      throw closedError(name, `It takes no ${request.kind === "cancel" ? "cancel requests" : "signals"} any more.`);
-    if (runId === null) return;
-    const { to, ...item } = request;
-    if (ownerId !== null && mail !== null && this.#locals.deliver(ownerId, { ...item, runId, mail })) return;
+      throw closedError(
+        name,
+        `It takes no ${request.kind === "cancel" ? "cancel requests" : `${request.kind}s`} any more.`,
+      );
+    if (runId === null) return sent;
+    const { to: _to, ...item } = request;
+    if (ownerId !== null && mail !== null && this.#locals.deliver(ownerId, { ...item, runId, mail })) return sent;
     if (ownerId !== null) this.#wakeups.publish([`worker/${ownerId}`]);
     else if (queue !== null) this.#wakeups.publish([`queue/${queue}`]);
+    return sent;
+  }
+
+  /** Nobody would ever tell of the end of a run that is not there: what was not started just now is looked for. */
+  async #firstToAwait(to: RunReference): Promise<string> {
+    if (!("chainOf" in to)) return (await this.#find(to)).runId;
+    if (!this.#isFresh(to.chainOf)) await this.#find({ runId: to.chainOf });
+    return to.chainOf;
+  }
+
+  /** Started so short a time ago that it cannot have been deleted. */
+  #isFresh(runId: string): boolean {
+    return this.#world.clock.now() - decodeTime(runId) < FRESH_MS;
+  }
+
+  #findIfKept(to: RunReference): Promise<RunDetail | null> {
+    return insist(this.#insistence, () => this.#store.findRun(to));
   }
 
   async #find(to: RunReference): Promise<RunDetail> {
-    const run = await insist(this.#insistence, () => this.#store.findRun(to));
+    const run = await this.#findIfKept(to);
     if (run === null) throw notFound(nameOf(to));
     return run;
   }
@@ -331,8 +428,14 @@ export class Service implements FrontDoor {
 }
 
 function replyTo(request: StartRequest, { outcome, runId, status }: StartOutcome): StartReply {
-  if (outcome !== "refused") return { runId, workflowId: request.workflowId, isNew: outcome === "started" };
-  const { workflowId } = request;
+  const { workflowId, mail } = request;
+  if (outcome !== "refused") {
+    const update: SentUpdate | null =
+      mail?.kind === "update"
+        ? { to: { chainOf: runId }, updateId: updateIdOf(mail.mailId), name: mail.name, after: 0 }
+        : null;
+    return { runId, workflowId, isNew: outcome === "started", update };
+  }
   const why = isClosed(status)
     ? `Run ${workflowId} was started before and is ${status}; onReuse "${request.onReuse}" does not start it again.`
     : `Run ${workflowId} is already open (run id ${runId}). Use its handle, or start with onConflict "useExisting" or "terminateExisting".`;
@@ -350,6 +453,12 @@ function closedRunOf(runId: string, { status, event: stored }: StoredOutcome): C
   };
 }
 
+function patchOf(stored: StoredEvent): RunPatch {
+  const event = fromRecord(stored);
+  invariant(event?.type === "PatchMarked", "the store reads events of the type it was asked for", { ...stored });
+  return { id: event.name, isDeprecated: event.isDeprecated };
+}
+
 function nameOf(to: RunReference): string {
   if ("runId" in to) return to.runId;
   return "chainOf" in to ? to.chainOf : to.workflowId;
@@ -358,6 +467,11 @@ function nameOf(to: RunReference): string {
 function notFound(name: string): EverstepError {
   const message = `There is no run ${name} in this database. Check the id, and that client and worker use the same database.`;
   return new EverstepError("RUN_NOT_FOUND", message, { details: { run: name } });
+}
+
+function notKept(name: string, runId: string): EverstepError {
+  const message = `Run ${name} continued as new, and what it continued as (run id ${runId}) has been deleted: its retention has passed.`;
+  return new EverstepError("RUN_NOT_FOUND", message, { details: { run: name, runId } });
 }
 
 function closedError(name: string, consequence: string): EverstepError {

@@ -45,6 +45,7 @@ function waitOf(pending: PendingWork, now: number): string {
   for (const message of pending.messages) parts.push(`its "${message}" to another run`);
   for (const signal of pending.signals) parts.push(`signal "${signal}"`);
   if (pending.conditions > 0) parts.push(pending.conditions === 1 ? "a condition" : `${pending.conditions} conditions`);
+  for (const { kind, name } of pending.handlers) parts.push(`the handler of ${kind} "${name}"`);
   if (parts.length === 0) return "Nothing is pending.";
   const shown = parts.slice(0, MOST_SHOWN).join(", ");
   return `Waits for ${shown}${parts.length > MOST_SHOWN ? ` and ${parts.length - MOST_SHOWN} more` : ""}.`;

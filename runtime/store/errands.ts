@@ -12,6 +12,7 @@ import type { EventRecord } from "../../sdk/protocol/event-record.ts";
 import type { Failure } from "../../sdk/protocol/failure.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { ClosedStatus } from "../../sdk/protocol/run.ts";
+import { CANCEL_MAIL_ID } from "./mail-id.ts";
 import type { MailOutcome, MailRequest, RunRef, StartOutcome, StartRequest } from "./store.ts";
 
 /** A command of a run, to be answered by mail. */
@@ -30,7 +31,7 @@ export type Errand =
       readonly asker: Asker;
       readonly child: Pick<
         StartRequest,
-        "runId" | "workflowId" | "workflow" | "queue" | "started" | "onReuse" | "timeoutMs"
+        "runId" | "workflowId" | "workflow" | "queue" | "started" | "carriesData" | "onReuse" | "timeoutMs"
       >;
       readonly policy: ClosePolicy;
     }
@@ -103,7 +104,12 @@ export function errandOfEnd({ childRunId, parent, policy }: Kinship, end: RunEnd
     case "terminate":
       return { do: "terminate", to, reason };
     case "cancel":
-      return { do: "mail", to, mail: { kind: "cancel", mailId: "cancel", name: reason, payload: null }, asker: null };
+      return {
+        do: "mail",
+        to,
+        mail: { kind: "cancel", mailId: CANCEL_MAIL_ID, name: reason, payload: null },
+        asker: null,
+      };
     case "abandon":
       return null;
   }

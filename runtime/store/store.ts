@@ -5,12 +5,17 @@
 //   3. The right to write a run is (epoch, claimId), compared under the run's row lock in the statement that writes.
 //      A stale claim changes nothing; the other runs of the same call are unaffected.
 //   4. A run's events are seq 1, 2, 3, ...; `events` in a head is their count.
-//   5. All times are ms by the store's clock; `at` never precedes the event before it by more than a clock step.
+//   5. Attributes and memo of a run are what its history makes of them, at any moment that anybody looks.
+//   6. All times are ms by the store's clock; `at` never precedes the event before it by more than a clock step.
 
+import type { AttributeCondition } from "../../sdk/protocol/attribute-filter.ts";
+import type { StoredAttribute } from "../../sdk/protocol/attributes.ts";
 import type { EventRecord, StoredEvent } from "../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { BlockedReason, ClosedStatus, RunStatus, RunSummary } from "../../sdk/protocol/run.ts";
+import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 import type { Errand } from "./errands.ts";
+import type { KeptData } from "./run-data.ts";
 
 /** The right to write one run, until somebody else claims it. */
 export interface Claim {
@@ -72,7 +77,10 @@ export interface AppendTurn {
   readonly tag: string;
   /** Events the writer has seen; the first new one gets seq `base + 1`. */
   readonly base: number;
+  /** None only in a turn that refuses an update: sent again, such a turn changes nothing. */
   readonly events: readonly EventRecord[];
+  /** Updates that are out of the mailbox with this turn and into no history: kept with the mail, for their senders. */
+  readonly refusals: readonly RefusedUpdate[];
   /** The mailbox position after this turn. Never lower than before. */
   readonly takenMail: number;
   /** Refused while the store's clock is before this: no timer fires early. */
@@ -101,9 +109,16 @@ export interface Successor {
   readonly queue: string;
   /** The RunStarted record, event 1. */
   readonly started: EventRecord;
+  /** `started` has attributes or a memo, to be kept beside the history too. */
+  readonly carriesData: boolean;
   readonly timeoutMs: number | null;
   /** Positions of mail that its predecessor has taken and not used: passed on before what it has not taken. */
   readonly passedOn: readonly number[];
+}
+
+export interface RefusedUpdate {
+  readonly mail: number;
+  readonly refusal: UpdateRefusal;
 }
 
 export interface AppendAnswer {
@@ -127,15 +142,17 @@ export interface ResolvedTurn {
   readonly now: number;
 }
 
+/** `answer`: what has become of something that the run asked of another one. */
+export type MailKind = "signal" | "cancel" | "update" | "answer";
+
 export interface MailItem {
   readonly runId: string;
   /** Position in the run's mailbox, from 1. */
   readonly mail: number;
-  /** `answer`: what has become of something that the run asked of another one. */
-  readonly kind: "signal" | "cancel" | "answer";
+  readonly kind: MailKind;
   /** The sender's id: a second item with the same id is not accepted. */
   readonly mailId: string;
-  /** The signal's name; the reason of a cancel; for an answer, the name of the command. */
+  /** The signal's or update's name; the reason of a cancel; for an answer, the name of the command. */
   readonly name: string;
   readonly payload: Payload;
 }
@@ -164,6 +181,8 @@ export interface StartRequest {
   readonly queue: string;
   /** The RunStarted record, event 1. */
   readonly started: EventRecord;
+  /** `started` has attributes or a memo, to be kept beside the history too. Default false. */
+  readonly carriesData?: boolean;
   /** Repeating a start with the same id answers with the same run, whatever became of it. Null: none. */
   readonly requestId: string | null;
   /** When an open run has the workflow id. */
@@ -173,7 +192,7 @@ export interface StartRequest {
   readonly delayMs: number;
   readonly timeoutMs: number | null;
   /** Put into the mailbox of the started or existing run, atomically with the start. */
-  readonly signal: { readonly mailId: string; readonly name: string; readonly payload: Payload } | null;
+  readonly mail: Omit<MailItem, "runId" | "mail"> | null;
   /** The run that this call starts is claimed by it, with epoch 1: as if it had been claimed at once. Null: it is not. */
   readonly claim: StartClaim | null;
 }
@@ -194,7 +213,7 @@ export type RunRef = { readonly runId: string } | { readonly workflowId: string 
 
 export interface MailRequest {
   readonly to: RunRef;
-  readonly kind: MailItem["kind"];
+  readonly kind: MailKind;
   readonly mailId: string;
   readonly name: string;
   readonly payload: Payload;
@@ -208,9 +227,39 @@ export interface MailOutcome {
   readonly runId: string | null;
   readonly queue: string | null;
   readonly ownerId: string | null;
+  /** Of accepted mail: how many events the run had by then. What becomes of the mail is told by later ones. */
+  readonly events: number;
 }
 
-export interface RunDetail extends RunSummary {
+/** What has become of an update: looked for by its mail id, in the chain of a run. */
+export interface UpdateLook {
+  readonly runId: string;
+  readonly mailId: string;
+  /** Events of `runId` that do not tell of it. Of another run of the chain that has it, all are looked at. */
+  readonly after: number;
+}
+
+/** Read in one snapshot. */
+export interface UpdateTrace {
+  /** The run of the chain that has it: mail that was not taken passes on. The one that was asked for when none has. */
+  readonly runId: string;
+  /** Its place in the mailbox; null when no run of the chain got such mail. */
+  readonly mail: number | null;
+  readonly refusal: UpdateRefusal | null;
+  /** UpdateAccepted and UpdateCompleted, as far as they are there. */
+  readonly events: readonly StoredEvent[];
+  /** How many events the run has: the next look begins there. */
+  readonly seen: number;
+  /** Null while the run is open. */
+  readonly closed: ClosedStatus | null;
+}
+
+/** As lists tell of it; attributes and memo in stored form. */
+export interface StoredSummary extends Omit<RunSummary, "attributes" | "memo"> {
+  readonly data: KeptData;
+}
+
+export interface RunDetail extends StoredSummary {
   readonly events: number;
   readonly epoch: number | null;
   readonly ownerId: string | null;
@@ -222,15 +271,60 @@ export interface RunDetail extends RunSummary {
   readonly now: number;
 }
 
-export interface ListRequest {
+/** Ms by the store's clock; all that is given must hold. */
+export interface TimeRange {
+  readonly gt?: number;
+  readonly gte?: number;
+  readonly lt?: number;
+  readonly lte?: number;
+}
+
+/** Which runs are meant: all that is given must hold. */
+export interface RunFilter {
   readonly workflow?: string;
   readonly workflowId?: string;
   readonly queue?: string;
   readonly status?: readonly RunStatus[];
+  readonly startedAt?: TimeRange;
+  /** Open runs have none, so they are out of every range. */
+  readonly closedAt?: TimeRange;
+  readonly attributes?: readonly AttributeCondition[];
+}
+
+/** A value's place in the order of an attribute's values, and the run's among those that share it. */
+export interface AttributePosition {
+  readonly number: number;
+  readonly text: string;
+  readonly runId: string;
+}
+
+export interface ListRequest extends RunFilter {
   /** 1 to 200. */
   readonly limit: number;
-  /** Keyset: runs started before this one. */
+  /** Keyset: runs started before this one; with `isOldestFirst`, after it. */
   readonly before?: string;
+  readonly isOldestFirst?: boolean;
+  /** Instead of the order of starting: by the attribute, of a list by its first. Runs without it are left out. */
+  readonly byAttribute?: {
+    readonly name: string;
+    readonly isDescending: boolean;
+    readonly after: AttributePosition | null;
+  };
+}
+
+export type CountBy = "status" | "workflow" | "queue" | { readonly attribute: string };
+
+export interface CountRequest extends RunFilter {
+  /** Null: one group of all. */
+  readonly by: CountBy | null;
+  /** Groups, the largest first. */
+  readonly limit: number;
+}
+
+export interface RunCount {
+  /** A list counts once per keyword. Null: the runs without the attribute, or all of them when nothing is grouped by. */
+  readonly value: StoredAttribute | null;
+  readonly count: number;
 }
 
 export interface BlockedRequest {
@@ -333,6 +427,27 @@ export interface ErrandsAnswer {
   readonly closedIds: readonly string[];
 }
 
+/** Closed runs of the workflow, or of all for null, are kept this long after they closed. */
+export interface RetentionRule {
+  readonly workflow: string | null;
+  readonly retentionMs: number;
+}
+
+export interface ExpiredRequest {
+  /** A run that any of them lets go has expired. At least one. */
+  readonly rules: readonly RetentionRule[];
+  /** Keyset: runs after this one; null for the first page. */
+  readonly after: string | null;
+  /** Runs to look at, expired or not. */
+  readonly limit: number;
+}
+
+export interface ExpiredPage {
+  readonly runs: readonly { readonly runId: string; readonly events: number }[];
+  /** For the page after this one; null when nothing after it can have expired. */
+  readonly next: string | null;
+}
+
 export interface SweepStore {
   /** Every worker id that owns a run. */
   ownerIds(): Promise<readonly string[]>;
@@ -347,6 +462,13 @@ export interface SweepStore {
    * gone in one transaction. Those of one run are done in its order.
    */
   runErrands(limit: number): Promise<ErrandsAnswer>;
+  /** Closed runs that no rule keeps, by run id. The runs of a chain that has an open run are kept: see `deleteRuns`. */
+  findExpired(request: ExpiredRequest): Promise<ExpiredPage>;
+  /**
+   * Deletes those of them that are closed, with all that is kept of them. Answers their ids. As long as a chain has an open
+   * run none of its runs is deleted: their mailboxes know which mail ids the chain has accepted.
+   */
+  deleteRuns(runIds: readonly string[]): Promise<readonly string[]>;
   /** Drops questions nobody collected and heartbeats of closed runs. */
   forgetLeftovers(): Promise<void>;
 }
@@ -359,14 +481,23 @@ export interface ClientStore {
   /** Closes an open run now, owned or not. */
   terminateRun(runId: string, reason: string): Promise<"terminated" | "closed" | "notFound">;
   findRun(ref: RunRef): Promise<RunDetail | null>;
-  /** Newest first. */
-  listRuns(request: ListRequest): Promise<readonly RunSummary[]>;
+  /** Newest first, unless said otherwise. */
+  listRuns(request: ListRequest): Promise<readonly StoredSummary[]>;
+  /** How many runs there are, by group. Groups of one size are in the order of their values, null last. */
+  countRuns(request: CountRequest): Promise<readonly RunCount[]>;
   /** Events after `afterSeq`, in order, at most `limit`. */
   readHistory(runId: string, afterSeq: number, limit: number): Promise<readonly StoredEvent[]>;
+  /**
+   * The events of one type, by its code, of these runs, in order; runs that have none are absent. Goes through the whole
+   * histories: for some runs, not for all there are.
+   */
+  readEventsOfType(runIds: readonly string[], type: number): Promise<ReadonlyMap<string, readonly StoredEvent[]>>;
   /** The closing event of each run that is closed; open ones are absent. */
   readOutcomes(
     runIds: readonly string[],
   ): Promise<ReadonlyMap<string, { readonly status: ClosedStatus; readonly event: StoredEvent }>>;
+  /** In order of the looks. */
+  readUpdates(looks: readonly UpdateLook[]): Promise<readonly UpdateTrace[]>;
   askQuery(request: QueryRequest): Promise<void>;
   /** The answer, once there is one; taking it removes the question. */
   takeAnswer(queryId: string): Promise<QueryAnswer | null>;

@@ -3,7 +3,7 @@
 
 import type { BlockedReason } from "../../sdk/protocol/run.ts";
 import { MemoryStore, type MemoryStoreOptions } from "../store/memory/memory-store.ts";
-import type { AppendTurn, ParkRequest, StartRequest, Store } from "../store/store.ts";
+import type { AppendTurn, ClaimRequest, ParkRequest, StartRequest, Store } from "../store/store.ts";
 import type { Clock } from "../world/world.ts";
 
 export interface Announcements {
@@ -37,6 +37,15 @@ export class AnnouncingStore extends MemoryStore {
   override async blockRuns(blocks: Parameters<Store["blockRuns"]>[0]): Promise<void> {
     await super.blockRuns(blocks);
     for (const { claim, reason } of blocks) this.#announce.blocked(claim.runId, reason);
+  }
+
+  override async claimRuns(request: ClaimRequest) {
+    const answer = await super.claimRuns(request);
+    for (const runId of answer.quarantined) {
+      const blocked = (await super.findRun({ runId }))?.blocked;
+      if (blocked != null) this.#announce.blocked(runId, blocked);
+    }
+    return answer;
   }
 
   override async startRuns(requests: readonly StartRequest[]) {

@@ -1,27 +1,19 @@
 // The real worker and the real front door on a store in memory, with a clock of their own that skips the time nobody
 // works in. What a test sees here is what the shipped runtime does: nothing of it is imitated but the database.
 
-import { WorkflowClient } from "../../sdk/client/client.ts";
+import type { WorkflowClient } from "../../sdk/client/client.ts";
 import { type Duration, toMs } from "../../sdk/protocol/duration.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { DEFAULT_QUEUE } from "../../sdk/protocol/run.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
-import { MemoryLeaseKeeper } from "../lease/memory/memory-leases.ts";
 import { requireNodeRelease } from "../node-release.ts";
-import { Service } from "../service/service.ts";
 import type { MemoryTransaction } from "../store/memory/memory-store.ts";
-import { catchUnhandledErrors } from "../unhandled-errors.ts";
-import { MemoryWakeBus } from "../wake/memory/memory-wakeups.ts";
 import { checkedWorkflows } from "../worker/checked-workflows.ts";
-import { installGuards } from "../worker/guards/install.ts";
-import { workerSettings } from "../worker/settings.ts";
-import { WorkerLoop } from "../worker/worker-loop.ts";
-import { systemChance, systemClock } from "../world/system.ts";
-import type { Log, World } from "../world/world.ts";
-import { AnnouncingStore } from "./announcing-store.ts";
-import { TestDoor } from "./test-door.ts";
-import { TimeSkipper } from "./time-skipper.ts";
-import { NEVER_MS, VirtualClock } from "./virtual-clock.ts";
+import { systemClock } from "../world/system.ts";
+import type { Log } from "../world/world.ts";
+import { type Faults, faultyConditions } from "./faults.ts";
+import { type Conditions, Laboratory } from "./laboratory.ts";
+import type { MockStep } from "./step-mocks.ts";
 
 export interface TestEnvironmentOptions {
   /** What can be executed. Names must differ. */
@@ -37,6 +29,13 @@ export interface TestEnvironmentOptions {
    * reject with TRANSACTION_UNSUPPORTED.
    */
   readonly transaction?: () => MemoryTransaction;
+  /**
+   * Refuses to execute the body of a step that is not mocked: the step fails with STEP_NOT_MOCKED, without another
+   * attempt. So a test never touches the world. Default false.
+   */
+  readonly onlyMockedSteps?: boolean;
+  /** What goes wrong between the worker and what it depends on, by a seed. Default: nothing. */
+  readonly faults?: Faults;
 }
 
 export interface AdvanceOptions {
@@ -58,6 +57,22 @@ export interface TestEnvironment {
    * Throws ARGUMENT_INVALID, also when the environment was stopped.
    */
   advance(duration: Duration, options?: AdvanceOptions): Promise<void>;
+  /**
+   * Executes `run` in place of a step's body from now on: of a step made by `defineStep`, with its types, or of any step
+   * by its name. The newest mock of a name counts. Attempts, pauses and limits stay the step's own.
+   *
+   * Throws ARGUMENT_INVALID.
+   */
+  readonly mockStep: MockStep;
+  /** Gives every step its own body back. */
+  restoreSteps(): void;
+  /**
+   * Ends the worker without a word, as a crash does: what it has not committed is gone. Another takes over at once.
+   * Resolves when it has begun. Bodies of steps under way go on, and nobody hears of what they come to.
+   *
+   * Rejects with ARGUMENT_INVALID when the environment was stopped.
+   */
+  killWorker(): Promise<void>;
   /** Ends everything. Open runs are gone; what waits for them rejects with RUN_STILL_OPEN. */
   stop(): Promise<void>;
 }
@@ -74,68 +89,41 @@ export interface TestEnvironment {
  * Throws CONFIGURATION_INVALID, ARGUMENT_INVALID, NODE_UNSUPPORTED.
  */
 export async function testEnvironment(options: TestEnvironmentOptions): Promise<TestEnvironment> {
+  return environmentOf(await openLaboratory(options));
+}
+
+/** The same with something changed about it. */
+export async function openLaboratory(
+  options: TestEnvironmentOptions,
+  conditions: Conditions = {},
+): Promise<Laboratory> {
   requireNodeRelease(process.versions.node);
-  const workflows = checkedWorkflows(options.workflows);
-  const clock = new VirtualClock(startOf(options.startAt));
-  const world: World = { clock, chance: systemChance, log: options.log ?? SILENT };
-  const settings = workerSettings({ ...WITHOUT_LOOKING, queues: options.queues ?? [DEFAULT_QUEUE] });
+  const laboratory = {
+    workflows: checkedWorkflows(options.workflows),
+    startAt: startOf(options.startAt),
+    log: options.log ?? SILENT,
+    queues: options.queues ?? [DEFAULT_QUEUE],
+    transaction: options.transaction,
+    onlyMockedSteps: options.onlyMockedSteps ?? false,
+  };
+  const faulty = options.faults === undefined ? {} : faultyConditions(options.faults);
+  return Laboratory.open(laboratory, { ...faulty, ...conditions });
+}
 
-  const bus = new MemoryWakeBus();
-  const wakeups = bus.open(world);
-  const { transaction } = options;
-  const store = new AnnouncingStore(transaction === undefined ? { clock } : { clock, transaction }, {
-    parked: () => wakeups.publish(settings.queues.map((queue) => `queue/${queue}` as const)),
-    blocked: (runId, reason) => door.blocked(runId, reason),
-    closedFromOutside(runIds) {
-      wakeups.publish(runIds.map((runId) => `run/${runId}` as const));
-      // Once the claims that are being made are made.
-      worker.leftErrands();
-      clock.afterDrain(() => void worker.compareClaims().finally(() => clock.stir()));
-    },
-  });
-  const keeper = new MemoryLeaseKeeper({ clock, settings: { ttlMs: settings.leaseTtlMs } });
-  const leases = keeper.open();
-  const workerWakeups = bus.open(world);
-  const worker = new WorkerLoop({ workflows, store, leases, wakeups: workerWakeups, world, settings });
-  const service = new Service({ store, wakeups, world, pollMs: NEVER_MS });
-  const time = new TimeSkipper({ clock, steps: () => worker.stats.stepsUnderWay + worker.stats.stepsWaiting });
-  const door = new TestDoor(service, store, time);
-
-  installGuards();
-  const letErrorsPass = catchUnhandledErrors();
-  await worker.start();
-
-  let stopped: Promise<void> | undefined;
-  const stop = () =>
-    time.end(async () => {
-      await worker.stop(0);
-      await service.close();
-      for (const part of [wakeups, workerWakeups, leases, store]) await part.close();
-      letErrorsPass();
-    });
+/** What of a laboratory a test sees. */
+export function environmentOf(laboratory: Laboratory): TestEnvironment {
+  const { client, clock, time, mocks } = laboratory;
   return {
-    client: new WorkflowClient(door),
+    client,
     now: () => new Date(clock.now()),
     advance: async (duration, { pastSteps = false } = {}) =>
       time.advance(toMs(duration, "advance(duration)"), pastSteps),
-    stop() {
-      stopped ??= stop();
-      return stopped;
-    },
+    mockStep: mocks.mock,
+    restoreSteps: () => mocks.restoreAll(),
+    killWorker: () => laboratory.kill(),
+    stop: () => laboratory.stop(),
   };
 }
-
-/** Nobody looks for what is announced, and who waits leaves at once. */
-const WITHOUT_LOOKING = {
-  pollMs: NEVER_MS,
-  leaseTtlMs: NEVER_MS,
-  rescueEveryMs: NEVER_MS,
-  deadlineEveryMs: NEVER_MS,
-  unblockEveryMs: NEVER_MS,
-  lingerMs: 0,
-  // A claim comes no sooner than some ms after the look before it: shorter waits are kept to the ms in memory.
-  keepIfDueWithinMs: 10,
-};
 
 const silence = () => {};
 const SILENT: Log = { debug: silence, info: silence, warn: silence, error: silence };

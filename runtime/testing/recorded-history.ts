@@ -5,6 +5,7 @@ import type { RunHandle } from "../../sdk/client/run-handle.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { EVENT_CODES, type HistoryEvent } from "../../sdk/protocol/event.ts";
 import { fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts";
+import { HISTORY_FORMAT, HISTORY_VERSION } from "../../sdk/protocol/history-file.ts";
 import { DEFAULT_QUEUE } from "../../sdk/protocol/run.ts";
 import type { RunFacts } from "../replay/run-info.ts";
 
@@ -20,7 +21,7 @@ export interface RecordedHistory {
   readonly events: readonly ShownEvent[];
 }
 
-/** What `replayHistory` reads: a `RecordedHistory`, or its events alone, as they are or as JSON. */
+/** What `replayHistory` reads: a `RecordedHistory`, a `HistoryFile` (`run.export()`, `everstep export`), or its events alone, as they are or as JSON. */
 export type HistorySource = string | readonly object[] | (Partial<RunFacts> & { readonly events: readonly object[] });
 
 /**
@@ -45,6 +46,10 @@ export function readHistory(source: HistorySource): { readonly run: RunFacts; re
   const events = given.map((event, index) => readEvent(event, index + 1));
   const [first] = events;
   if (first?.type !== "RunStarted") throw invalid("its first event is not RunStarted");
+  const { format, version } = facts as Partial<Record<"format" | "version", unknown>>;
+  if (format !== undefined && (format !== HISTORY_FORMAT || version !== HISTORY_VERSION)) {
+    throw invalid(`it is of the form ${String(format)} ${String(version)}, which this release does not know`);
+  }
   const { runId = "replayed", workflowId = runId, queue = DEFAULT_QUEUE, deadlineAt = null } = facts;
   return { run: { runId, workflowId, queue, startedAt: facts.startedAt ?? first.at, deadlineAt }, events };
 }

@@ -2,6 +2,7 @@
 // nothing is written: steps have their recorded results.
 
 import { EverstepError } from "../../sdk/protocol/errors.ts";
+import type { HistoryEvent } from "../../sdk/protocol/event.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 import { RunEngine } from "../replay/engine.ts";
 import { TurnLoop } from "../replay/turn-loop.ts";
@@ -18,6 +19,25 @@ import { type HistorySource, readHistory } from "./recorded-history.ts";
  * PAYLOAD_UNREADABLE. Throws ARGUMENT_INVALID when `history` is none, or one of another workflow.
  */
 export async function replayHistory(workflow: AnyWorkflow, history: HistorySource): Promise<void> {
+  const replaying = replayingOf(workflow, history);
+  try {
+    const { engine, feed } = replaying.begin();
+    await feed(replaying.events, true);
+    if (engine.broken !== undefined) throw engine.broken;
+  } finally {
+    replaying.end();
+  }
+}
+
+export interface Replaying {
+  readonly events: readonly HistoryEvent[];
+  /** A run that has heard nothing yet. Its first line runs when the events ask for it, or at the end when it `begins`. */
+  begin(): { readonly engine: RunEngine; feed(events: readonly HistoryEvent[], begins: boolean): Promise<void> };
+  end(): void;
+}
+
+/** A history that is checked against the workflow's name, to be replayed as often as one likes until `end`. */
+export function replayingOf(workflow: AnyWorkflow, history: HistorySource): Replaying {
   const { run, events } = readHistory(history);
   const [first] = events;
   if (first?.type === "RunStarted" && first.workflow !== workflow.name) {
@@ -25,15 +45,19 @@ export async function replayHistory(workflow: AnyWorkflow, history: HistorySourc
     throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "history" } });
   }
   installGuards();
-  const letErrorsPass = catchUnhandledErrors();
-  try {
-    const engine = new RunEngine({ workflow, run, log: SILENT, recordsCallSites: true });
-    const turns = new TurnLoop(systemClock.afterDrain);
-    await new Promise<void>((resolve) => turns.feed(engine, events, true, resolve));
-    if (engine.broken !== undefined) throw engine.broken;
-  } finally {
-    letErrorsPass();
-  }
+  const end = catchUnhandledErrors();
+  const turns = new TurnLoop(systemClock.afterDrain);
+  return {
+    events,
+    begin() {
+      const engine = new RunEngine({ workflow, run, log: SILENT, recordsCallSites: true });
+      return {
+        engine,
+        feed: (fed, begins) => new Promise<void>((resolve) => turns.feed(engine, fed, begins, resolve)),
+      };
+    },
+    end,
+  };
 }
 
 const silence = () => {};

@@ -2,13 +2,17 @@
 // blocked run has no result to wait for: its code will not change within the test, so the reason is thrown.
 
 import type {
-  ClosedRun,
+  CountCall,
   FrontDoor,
   ListCall,
+  PruneCall,
   RunReference,
+  SentUpdate,
   ShownEvent,
   SignalCall,
   StartCall,
+  UpdateCall,
+  UpdateStage,
 } from "../../sdk/client/front-door.ts";
 import { type ErrorCode, EverstepError } from "../../sdk/protocol/errors.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
@@ -36,35 +40,35 @@ export class TestDoor implements FrontDoor {
     this.#time = time;
   }
 
-  /** Tells those who wait for the run. */
-  blocked(runId: string, reason: BlockedReason): void {
-    for (const reject of this.#waiting.get(runId) ?? []) reject(blockedError(runId, reason));
+  /** Tells those who wait for the run, or for one that it continues. */
+  async blocked(runId: string, reason: BlockedReason): Promise<void> {
+    const run = await this.#store.findRun({ runId });
+    if (run === null) return;
+    for (const reject of this.#waiting.get(run.workflowId) ?? []) reject(blockedError(runId, reason));
   }
 
-  /** Run after run, where they continue as new: each may be blocked. The time limit counts for each. */
-  async outcome(to: RunReference, timeoutMs: number | null, follows: boolean): Promise<ClosedRun> {
-    let closed = await this.#outcomeOf("chainOf" in to ? { runId: to.chainOf } : to, timeoutMs);
-    while (follows && closed.nextRunId !== null) closed = await this.#outcomeOf({ runId: closed.nextRunId }, timeoutMs);
-    return closed;
+  outcome(to: RunReference, timeoutMs: number | null, follows: boolean) {
+    return this.#unlessBlocked(to, () => this.#door.outcome(to, timeoutMs, follows));
   }
 
-  #outcomeOf(to: RunReference, timeoutMs: number | null): Promise<ClosedRun> {
+  /** Whichever run of the workflow id is blocked meanwhile: it goes on where the one that was asked for continued as new. */
+  #unlessBlocked<T>(to: RunReference, wait: () => Promise<T>): Promise<T> {
     return this.#time.during(async () => {
       const run = await this.#store.findRun(to);
-      if (run === null) return this.#door.outcome(to, timeoutMs, false);
+      if (run === null) return wait();
       if (run.blocked !== null) throw blockedError(run.runId, run.blocked);
-      const waiting = this.#waiting.get(run.runId) ?? new Set();
-      this.#waiting.set(run.runId, waiting);
+      const waiting = this.#waiting.get(run.workflowId) ?? new Set();
+      this.#waiting.set(run.workflowId, waiting);
       let reject = (_error: Error): void => {};
       const blocked = new Promise<never>((_, rejectBlocked) => {
         reject = rejectBlocked;
         waiting.add(reject);
       });
       try {
-        return await Promise.race([this.#door.outcome(to, timeoutMs, false), blocked]);
+        return await Promise.race([wait(), blocked]);
       } finally {
         waiting.delete(reject);
-        if (waiting.size === 0) this.#waiting.delete(run.runId);
+        if (waiting.size === 0) this.#waiting.delete(run.workflowId);
       }
     });
   }
@@ -79,6 +83,14 @@ export class TestDoor implements FrontDoor {
 
   signal(to: RunReference, signal: SignalCall) {
     return this.#time.hold(() => this.#door.signal(to, signal));
+  }
+
+  sendUpdate(to: RunReference, update: UpdateCall) {
+    return this.#time.hold(() => this.#door.sendUpdate(to, update));
+  }
+
+  async awaitUpdate(update: SentUpdate, stage: UpdateStage, timeoutMs: number | null) {
+    return this.#unlessBlocked(update.to, () => this.#door.awaitUpdate(update, stage, timeoutMs));
   }
 
   // Answered before any time can pass; when nobody is there to answer, time has to pass to find that out.
@@ -100,6 +112,22 @@ export class TestDoor implements FrontDoor {
 
   list(call: ListCall) {
     return this.#time.hold(() => this.#door.list(call));
+  }
+
+  listPatches(call: ListCall) {
+    return this.#time.hold(() => this.#door.listPatches(call));
+  }
+
+  count(call: CountCall) {
+    return this.#time.hold(() => this.#door.count(call));
+  }
+
+  exportRun(to: RunReference) {
+    return this.#time.hold(() => this.#door.exportRun(to));
+  }
+
+  prune(call: PruneCall) {
+    return this.#time.hold(() => this.#door.prune(call));
   }
 
   history(to: RunReference): AsyncIterable<ShownEvent> {

@@ -30,6 +30,16 @@ export class TimeSkipper {
     this.#steps = steps;
   }
 
+  /** Until the environment is stopped. */
+  get isOpen(): boolean {
+    return this.#phase === "open";
+  }
+
+  /** Throws ARGUMENT_INVALID once the environment is stopped. */
+  requireOpen(): void {
+    if (this.#phase !== "open") throw stopped();
+  }
+
   /** Time stands until the call has its answer. */
   async hold<T>(call: () => Promise<T>): Promise<T> {
     this.#calls++;
@@ -55,13 +65,13 @@ export class TimeSkipper {
 
   /** Lets just so much time pass. Resolves when all that is due by then has happened. */
   async advance(ms: number, isPastSteps: boolean): Promise<void> {
-    if (this.#phase !== "open") throw stopped();
+    this.requireOpen();
     if (isPastSteps) this.#pastSteps++;
     try {
       // What was asked for before this call counts from before it.
       await this.during(async () => {
         await this.hold(() => this.#settled());
-        if (this.#phase !== "open") throw stopped();
+        this.requireOpen();
         await new Promise<void>((resolve, reject) => {
           this.#advances.add(reject);
           const arrive = () => {

@@ -39,6 +39,8 @@ export interface CommitterOptions {
   readonly concurrency: number;
   readonly maxRunsPerCommit: number;
   readonly maxBytesPerCommit: number;
+  /** A commit has been answered, whatever the answer. */
+  readonly onAnswer: () => void;
 }
 
 interface Pair {
@@ -60,10 +62,16 @@ export class Committer {
   readonly #dirty = new Set<Committing>();
   readonly #stopping = new AbortController();
   #active = 0;
+  #underWay = 0;
   #isScheduled = false;
 
   constructor(options: CommitterOptions) {
     this.#options = options;
+  }
+
+  /** Runs that wait for a commit, or for the answer to one. */
+  get backlog(): number {
+    return this.#dirty.size + this.#underWay;
   }
 
   submit(run: Committing): void {
@@ -121,6 +129,7 @@ export class Committer {
 
   async #commit(batch: readonly Pair[]): Promise<void> {
     this.#active++;
+    this.#underWay += batch.length;
     this.#schedule();
     try {
       // Turns with effects on other runs go by a way of their own: a batch has only such turns, or none of them.
@@ -131,7 +140,9 @@ export class Committer {
       await Promise.all([plain, effective].filter(({ length }) => length > 0).map((part) => this.#append(part)));
     } finally {
       this.#active--;
+      this.#underWay -= batch.length;
       this.#schedule();
+      this.#options.onAnswer();
     }
   }
 

@@ -20,7 +20,7 @@ import type { PendingChild, PendingCommand, PendingMessage, PendingStep, Pending
 import type { Claim, ClaimedRun, LoadedHistory, MailItem, Successor } from "../store/store.ts";
 import { blockedReasonOf } from "./blocked-reason.ts";
 import type { Committing } from "./committer.ts";
-import { Outbox, type Outgoing, type SentTurn, sizeOf } from "./outbox.ts";
+import { Outbox, type Outgoing, type SentTurn, sizeOf, type UndecidedUpdate } from "./outbox.ts";
 import { requestOf } from "./requests.ts";
 import { RunMail } from "./run-mail.ts";
 import { RunTimers, type TimerHost } from "./run-timers.ts";
@@ -46,6 +46,8 @@ export interface RunHost extends TimerHost {
   leftErrands(): void;
   /** A turn of the run is committed: whatever is wrong with it, it does not end its workers. */
   progressed(run: LiveRun): void;
+  /** Senders of updates can learn what has become of theirs. */
+  answered(run: LiveRun): void;
   /** The run's last event is committed; `successor` goes on in its place. */
   closed(run: LiveRun, status: ClosedStatus, event: StoredEvent, successor: Successor | null): void;
   /** Cannot go on: set aside with the reason. */
@@ -79,6 +81,10 @@ export class LiveRun implements Committing {
   #restored: LoadedHistory["heartbeats"] = [];
   // Timers and retries become due only by what is committed: their start, or the failed attempt before.
   #toArm: number[] = [];
+  // A patch is decided when its mark is committed. Until then nothing that may hang on it has begun, and nobody is told of
+  // it: whoever claims the run instead may go the other way.
+  #openMarks = 0;
+  #held: number[] = [];
   #isClosing = false;
   #isOurs = true;
   #isHandingOver = false;
@@ -118,7 +124,7 @@ export class LiveRun implements Committing {
 
   /** The code is quiet, at a state that the committed history leads to: queries may be asked. */
   get isReadable(): boolean {
-    return this.#isOurs && this.#isLive && !this.#isBusyWithCode;
+    return this.#isOurs && this.#isLive && !this.#isBusyWithCode && this.#openMarks === 0;
   }
 
   /** Nothing to append, nothing under way: the run only waits on what the store can wake it for. */
@@ -150,6 +156,8 @@ export class LiveRun implements Committing {
     if (events === undefined) return;
     this.#events = events.length;
     this.#restored = history.heartbeats;
+    // Nobody's code has seen this run: what ours does with it is new from the first line.
+    if (this.facts.opening !== null) this.engine.goLive();
     const isUntouched = events.every(
       (event) => event.type === "RunStarted" || (event.type === "SignalReceived" && event.isEarly),
     );
@@ -186,10 +194,19 @@ export class LiveRun implements Committing {
     const { broken } = this.engine;
     if (broken !== undefined) return this.#host.block(this, blockedReasonOf(broken));
     if (!this.engine.hasBegun) return this.#lookAround();
+    this.#mark();
     if (this.#isLive) this.#followChanges();
     else this.#goLive();
+    for (const ended of this.engine.takeEndedUpdates()) this.#push({ type: "UpdateCompleted", ...ended });
     this.#arm();
     this.#lookAround();
+  }
+
+  #mark(): void {
+    for (const mark of this.engine.takeMarks()) {
+      this.#openMarks++;
+      this.#push(mark);
+    }
   }
 
   #goLive(): void {
@@ -198,6 +215,7 @@ export class LiveRun implements Committing {
     this.engine.takeChanges();
     for (const { command, attempt, details } of this.#restored) this.engine.restoreHeartbeat(command, attempt, details);
     this.#restored = [];
+    for (const entry of this.engine.data.entries) this.#push(entry);
     for (const pending of this.engine.pendingCommands()) {
       if (pending.kind === "RunStep") this.#takeUp(pending);
       else if (pending.kind !== "StartTimer") this.#request(pending);
@@ -210,8 +228,13 @@ export class LiveRun implements Committing {
     const changes = this.engine.takeChanges();
     const [only] = changes;
     if (changes.length === 1 && only?.type === "asked") return this.#begin(only.pending);
-    const withdrawn = new Set(changes.filter(({ type }) => type === "withdrawn").map(({ pending }) => pending));
-    for (const { type, pending } of changes) {
+    const withdrawn = new Set(changes.map((change) => (change.type === "withdrawn" ? change.pending : undefined)));
+    for (const change of changes) {
+      if (change.type === "entered") {
+        this.#push(change.entry);
+        continue;
+      }
+      const { type, pending } = change;
       if (type === "withdrawn") this.#withdraw(pending.command);
       // Told to cancel, and answered by an event of the same turn: there is nothing left to decide.
       else if (withdrawn.has(pending) || this.engine.pendingCommand(pending.command) !== pending) continue;
@@ -242,6 +265,10 @@ export class LiveRun implements Committing {
 
   #execute(pending: PendingStep): void {
     if (this.#isHandingOver) return;
+    if (this.#openMarks > 0) {
+      this.#held.push(pending.command);
+      return;
+    }
     this.#host.becameBusy(this);
     const execution = this.#host.execute(this, pending);
     this.#steps.set(pending.command, execution);
@@ -264,7 +291,7 @@ export class LiveRun implements Committing {
   }
 
   #arm(): void {
-    if (this.#toArm.length === 0) return;
+    if (this.#isHandingOver || this.#toArm.length === 0) return;
     const commands = this.#toArm;
     this.#toArm = [];
     for (const command of commands) {
@@ -324,8 +351,7 @@ export class LiveRun implements Committing {
 
   /** There may be mail beyond what this run has seen. */
   wantMail(): void {
-    // What comes once the run goes on as another is for that one.
-    if (!this.#isOurs || this.engine.outcome?.type === "continued") return;
+    if (!this.#isOurs || this.#isContinuing) return;
     if (!this.#mail.announce()) return;
     this.#host.becameBusy(this);
     this.#host.fetchMail(this);
@@ -333,9 +359,10 @@ export class LiveRun implements Committing {
 
   /** Mail that is stored, for a run that is executed where it was sent. What it does not follow on is read as ever. */
   receive(item: MailItem): void {
-    if (this.engine.outcome?.type === "continued") return;
-    if (this.#mail.isReading || item.mail !== this.#mail.known + 1) return this.wantMail();
-    for (const event of this.#mail.read([item])) this.#push(event);
+    if (this.#isContinuing) return;
+    const isNext = item.mail === this.#mail.known + 1;
+    if (this.#mail.isReading || this.#isHandingOver || !isNext) return this.wantMail();
+    this.#takeIn([item]);
   }
 
   get mail(): { readonly known: number; readonly requests: number } {
@@ -344,12 +371,47 @@ export class LiveRun implements Committing {
 
   /** Mail was read; true when it should be read again because more was announced meanwhile, or the page was full. */
   mailArrived(items: readonly MailItem[], requestsSeen: number, wasFullPage: boolean): boolean {
-    for (const event of this.#mail.read(items)) this.#push(event);
-    // What is read after the first page that is not full came later. The commit of the early signals begins the run;
-    // without any (an earlier owner took them) nothing else does.
-    const begins = !wasFullPage && this.#mail.releaseFirstLine();
-    if (begins && this.#outbox.size === 0 && !this.#isTurnSent) this.#feed([]);
+    if (this.#isHandingOver) return this.#leaveMail();
+    if (this.#isContinuing) {
+      this.#mail.endReading();
+      this.#lookAround();
+      return false;
+    }
+    const wasEarly = this.#mail.isEarly;
+    this.#takeIn(items);
+    // What is read after the first page that is not full, or after an update, came later. The commit of the early signals
+    // begins the run; without any (an earlier owner took them) nothing else does.
+    if (!wasFullPage) this.#mail.releaseFirstLine();
+    const begins = wasEarly && !this.#mail.isEarly;
+    if (begins && !this.#outbox.canBeTaken && !this.#isTurnSent) this.#feed([]);
     if (this.#isOurs && (wasFullPage || this.#mail.requests > requestsSeen)) return true;
+    this.#mail.endReading();
+    this.#lookAround();
+    return false;
+  }
+
+  #takeIn(items: readonly MailItem[]): void {
+    for (const read of this.#mail.read(items)) {
+      if ("event" in read) this.#push(read.event);
+      else this.#pushUndecided(read.undecided);
+    }
+  }
+
+  /** An update waits for all that came before it, and what comes after waits for it: it is decided on in `takeTurn`. */
+  #pushUndecided(undecided: UndecidedUpdate): void {
+    this.#host.becameBusy(this);
+    this.#withdrawClose();
+    this.#outbox.pushUndecided(undecided);
+    if (!this.#isBusyWithCode) this.#lookAround();
+  }
+
+  /** The code has decided to go on as another run: the mail that this one has not taken is for that one. */
+  get #isContinuing(): boolean {
+    return this.engine.outcome?.type === "continued";
+  }
+
+  #leaveMail(): false {
+    this.#mail.leave();
     this.#mail.endReading();
     this.#lookAround();
     return false;
@@ -359,8 +421,25 @@ export class LiveRun implements Committing {
 
   takeTurn(): SentTurn | undefined {
     if (!this.#isOurs || this.#isFrozen || this.#isTurnSent || this.#outbox.size === 0) return undefined;
+    this.#decideUpdates();
+    if (!this.#outbox.canBeTaken) return undefined;
     this.#isTurnSent = true;
     return this.#outbox.take(this.claim, this.head, this.#host.newTag(), MAX_EVENTS_PER_TURN);
+  }
+
+  /**
+   * Decides on the updates that are next. Here and nowhere else: nothing can come between the state that a validator sees
+   * and the turn that says what it decided, so an update is handled in just the state it was accepted in.
+   */
+  #decideUpdates(): void {
+    if (this.#isBusyWithCode || !this.#isLive) return;
+    for (let next = this.#outbox.nextUndecided(); next !== undefined; next = this.#outbox.nextUndecided()) {
+      invariant(!this.#isContinuing, "an update is not decided on by a run that continues", { runId: this.runId });
+      invariant(this.engine.deliveredEvents === this.#events, "an update is decided on by all of the history", {
+        runId: this.runId,
+      });
+      this.#outbox.decide(next, this.engine.judgeUpdate(next));
+    }
   }
 
   committed(sent: SentTurn, at: number): void {
@@ -378,12 +457,17 @@ export class LiveRun implements Committing {
     const { runId } = this;
     if (turn.base !== this.#events) invariant(false, "turns are committed in order", { runId, base: turn.base });
     const delivered: HistoryEvent[] = [];
+    let hasAnswers = turn.refusals.length > 0;
     for (const event of events) {
       delivered.push(placedAt(event, ++this.#events, at));
       if (event.type === "TimerStarted" || event.type === "StepAttemptFailed") this.#toArm.push(event.command);
+      if (event.type === "UpdateAccepted" || event.type === "UpdateCompleted") hasAnswers = true;
       if (isDecision(event)) this.#decided.delete(event.command);
+      if (event.type === "PatchMarked") this.#openMarks--;
     }
-    if (this.#isHandingOver) return this.#turnSettled();
+    if (hasAnswers) this.#host.answered(this);
+    if (events.length === 0) return this.#turnSettled();
+    if (this.#openMarks === 0 && this.#held.length > 0) this.#toArm.push(...this.#held.splice(0));
     this.#feed(delivered);
     this.#turnSettled();
   }
@@ -433,16 +517,22 @@ export class LiveRun implements Committing {
 
   #pushOutgoing(outgoing: Outgoing): void {
     this.#host.becameBusy(this);
-    // An end that is not on its way yet comes after this, or not at all.
-    if (this.#isClosing && this.#outbox.withdrawClose()) this.#isClosing = false;
+    this.#withdrawClose();
     this.#outbox.push(outgoing);
     if (!this.#isBusyWithCode) this.#lookAround();
   }
 
+  /** An end that is not on its way yet comes after what is pushed now, or not at all. */
+  #withdrawClose(): void {
+    if (this.#isClosing && this.#outbox.withdrawClose()) this.#isClosing = false;
+  }
+
   #close(outcome: Outcome): void {
-    if (this.#isClosing || this.#outbox.size > 0 || this.#isTurnSent || this.#mail.isReading) return;
-    // Handing over, the code is not shown what is committed: an end that knows nothing of it is not ours to tell.
-    if (this.engine.deliveredEvents < this.#events) return;
+    if (this.#mail.isLeft || this.#isClosing || this.#outbox.size > 0 || this.#isTurnSent || this.#mail.isReading)
+      return;
+    invariant(this.engine.deliveredEvents === this.#events, "a run ends knowing all of its history", {
+      runId: this.runId,
+    });
     this.#isClosing = true;
     if (outcome.type === "continued") return this.#outbox.push(this.#continuation(outcome.next));
     const unread = this.engine.unreadSignals();
@@ -457,7 +547,8 @@ export class LiveRun implements Committing {
     const { facts, runId } = this;
     const nextRunId = this.#host.newRunId(runId);
     const ownTimeoutMs = facts.deadlineAt === null ? null : facts.deadlineAt - facts.startedAt;
-    const { parent } = this.engine;
+    const { parent, data } = this.engine;
+    const { attributes, memo } = data.carried;
     const continues = { previousRunId: runId, firstRunId: this.engine.continues?.firstRunId ?? runId };
     return {
       event: { type: "RunContinued", nextRunId, workflow, input },
@@ -471,9 +562,12 @@ export class LiveRun implements Committing {
           workflow,
           input,
           seed: this.#host.newSeed(),
+          attributes,
+          memo,
           continues,
           ...(parent && { parent }),
         }),
+        carriesData: attributes !== null || memo !== null,
         timeoutMs: timeoutMs === undefined ? ownTimeoutMs : timeoutMs,
         passedOn: this.engine.mailToPassOn(),
       },
@@ -484,6 +578,8 @@ export class LiveRun implements Committing {
   #lookAround(): void {
     if (!this.#isOurs || this.#isFrozen || this.#isBusyWithCode) return;
     const { outcome } = this.engine;
+    // Updates are never decided on by code that goes on as another run: with all that came after them, they pass to it.
+    if (this.#isContinuing) this.#outbox.leaveUndecided();
     if (outcome !== undefined) this.#close(outcome);
     if (this.#outbox.size > 0 && !this.#isTurnSent) return this.#host.submit(this);
     if (this.isQuiet || this.canBeReleased) this.#host.becameQuiet(this);
@@ -505,14 +601,19 @@ export class LiveRun implements Committing {
     this.#lookAround();
   }
 
-  /** From here on nothing new begins: what is under way is finished and committed, then the run may be released. */
+  /**
+   * From here on nothing new begins: what is under way is finished, committed and shown to the code, so that the run is
+   * left with what its code says to it, be that its end or the mark of a patch. Then it may be released.
+   */
   handOver(): void {
     this.#isHandingOver = true;
     this.#timers.cancelAll();
+    if (this.#outbox.leaveUndecided()) this.#mail.leave();
   }
 
   get canBeReleased(): boolean {
-    return this.#isHandingOver && !this.#isTurnSent && this.#outbox.size === 0 && this.#steps.size === 0;
+    const isAtRest = !this.#isBusyWithCode && !this.#isTurnSent && this.#outbox.size === 0;
+    return this.#isHandingOver && isAtRest && this.#steps.size === 0;
   }
 
   /** Tells steps under way to stop; they are waited for. */

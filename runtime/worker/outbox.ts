@@ -3,9 +3,11 @@
 import { invariant } from "../../sdk/protocol/errors.ts";
 import type { Event } from "../../sdk/protocol/event.ts";
 import { type EventRecord, toRecord } from "../../sdk/protocol/event-record.ts";
+import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { ClosedStatus } from "../../sdk/protocol/run.ts";
+import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 import type { Errand } from "../store/errands.ts";
-import type { AppendTurn, Claim, Successor, TurnEffects } from "../store/store.ts";
+import type { AppendTurn, Claim, RefusedUpdate, Successor, TurnEffects } from "../store/store.ts";
 
 export interface Outgoing {
   readonly event: Event;
@@ -20,6 +22,16 @@ export interface Outgoing {
   readonly hasKin?: boolean;
 }
 
+/** An update at its place in the order, before anybody has decided whether the run takes it. */
+export interface UndecidedUpdate {
+  readonly updateId: string;
+  readonly name: string;
+  readonly mail: number;
+  readonly input: Payload;
+}
+
+type Entry = Outgoing | { readonly undecided: UndecidedUpdate } | { readonly refused: RefusedUpdate };
+
 /** A turn on its way, with the events it is made of. Frozen: it is sent again as it is, or not at all. */
 export interface SentTurn {
   readonly turn: AppendTurn;
@@ -28,14 +40,61 @@ export interface SentTurn {
 }
 
 export class Outbox {
-  #waiting: Outgoing[] = [];
+  #waiting: Entry[] = [];
+  #undecided = 0;
 
   get size(): number {
     return this.#waiting.length;
   }
 
+  /** There is something that needs no decision first. */
+  get canBeTaken(): boolean {
+    const [first] = this.#waiting;
+    return first !== undefined && !("undecided" in first);
+  }
+
   push(outgoing: Outgoing): void {
     this.#waiting.push(outgoing);
+  }
+
+  /** Nothing that comes after it is taken before it is decided. */
+  pushUndecided(undecided: UndecidedUpdate): void {
+    this.#undecided++;
+    this.#waiting.push({ undecided });
+  }
+
+  /** The update to decide on now: nothing that is still to come before it will be seen by the code. */
+  nextUndecided(): UndecidedUpdate | undefined {
+    if (this.#undecided === 0) return undefined;
+    for (const entry of this.#waiting) {
+      if ("undecided" in entry) return entry.undecided;
+      if ("event" in entry && wakesCode(entry.event)) return undefined;
+    }
+    return undefined;
+  }
+
+  /** The run takes the update, or does not and says why. */
+  decide(undecided: UndecidedUpdate, refusal: UpdateRefusal | null): void {
+    const { updateId, name, mail, input } = undecided;
+    const decided: Entry =
+      refusal === null
+        ? { event: { type: "UpdateAccepted", name, updateId, mail, input } }
+        : { refused: { mail, refusal } };
+    this.#undecided--;
+    this.#waiting = this.#waiting.map((entry) =>
+      "undecided" in entry && entry.undecided === undecided ? decided : entry,
+    );
+  }
+
+  /** Leaves updates that are not decided on, and all mail behind them, to the mailbox they are in. True when there were. */
+  leaveUndecided(): boolean {
+    if (this.#undecided === 0) return false;
+    const first = this.#waiting.findIndex((entry) => "undecided" in entry);
+    this.#waiting = this.#waiting.filter(
+      (entry, place) => place < first || ("event" in entry && !("mail" in entry.event)),
+    );
+    this.#undecided = 0;
+    return true;
   }
 
   /**
@@ -44,13 +103,13 @@ export class Outbox {
    */
   forget(command: number): void {
     const isForgotten = (event: Event) => "command" in event && event.command === command && !("mail" in event);
-    this.#waiting = this.#waiting.filter(({ event }) => !isForgotten(event));
+    this.#waiting = this.#waiting.filter((entry) => !("event" in entry && isForgotten(entry.event)));
   }
 
   /** Takes back an end that is not on its way yet, because something comes before it. True when there was one. */
   withdrawClose(): boolean {
     const before = this.#waiting.length;
-    this.#waiting = this.#waiting.filter(({ close }) => close === undefined);
+    this.#waiting = this.#waiting.filter((entry) => !("close" in entry));
     return this.#waiting.length < before;
   }
 
@@ -63,28 +122,48 @@ export class Outbox {
     const taken = this.#cut(most);
     const events: Event[] = [];
     const records: EventRecord[] = [];
+    const refusals: RefusedUpdate[] = [];
     let takenMail = head.takenMail;
     let notBefore: number | null = null;
     let close: ClosedStatus | null = null;
     let bytes = 0;
-    for (const outgoing of taken) {
+    for (const entry of taken) {
       if (close !== null) invariant(false, "nothing follows the end of a run", { runId: claim.runId });
-      const { event, notBefore: due } = outgoing;
+      if ("undecided" in entry) invariant(false, "an update is decided on before it is sent", { runId: claim.runId });
+      if ("refused" in entry) {
+        refusals.push(entry.refused);
+        takenMail = Math.max(takenMail, entry.refused.mail);
+        continue;
+      }
+      const { event, notBefore: due } = entry;
       if ("mail" in event) takenMail = Math.max(takenMail, event.mail);
       if (due !== undefined) notBefore = Math.max(notBefore ?? due, due);
-      close = outgoing.close ?? null;
+      close = entry.close ?? null;
       const record = toRecord(event);
       bytes += sizeOf(record);
       events.push(event);
       records.push(record);
     }
     const effects = effectsOf(taken);
-    const turn: AppendTurn = { claim, tag, base: head.events, events: records, takenMail, notBefore, close, effects };
+    const turn: AppendTurn = {
+      claim,
+      tag,
+      base: head.events,
+      events: records,
+      refusals,
+      takenMail,
+      notBefore,
+      close,
+      effects,
+    };
     return { turn, events, bytes };
   }
 
-  #cut(most: number): Outgoing[] {
-    if (this.#waiting.length > most) return this.#waiting.splice(0, most);
+  /** What comes before the first update that is not decided on. */
+  #cut(most: number): Entry[] {
+    const stop = this.#undecided === 0 ? -1 : this.#waiting.findIndex((entry) => "undecided" in entry);
+    const end = stop < 0 ? most : Math.min(most, stop);
+    if (this.#waiting.length > end) return this.#waiting.splice(0, end);
     const all = this.#waiting;
     this.#waiting = [];
     return all;
@@ -92,10 +171,17 @@ export class Outbox {
 }
 
 /** Null for what concerns no other run: that is appended by the fastest way. */
-function effectsOf(taken: readonly Outgoing[]): TurnEffects | null {
-  const errands = taken.flatMap(({ errand }) => errand ?? []);
-  const successor = taken.at(-1)?.successor ?? null;
-  return errands.length === 0 && successor === null && taken.at(-1)?.hasKin !== true ? null : { errands, successor };
+function effectsOf(taken: readonly Entry[]): TurnEffects | null {
+  const outgoing = taken.filter((entry) => "event" in entry);
+  const errands = outgoing.flatMap(({ errand }) => errand ?? []);
+  const last = outgoing.at(-1);
+  if (errands.length === 0 && last?.successor === undefined && last?.hasKin !== true) return null;
+  return { errands, successor: last?.successor ?? null };
+}
+
+/** What the code learns of: all other events are said by the run, or noted for it. */
+function wakesCode({ type }: Event): boolean {
+  return type !== "UpdateCompleted" && type !== "TimerStarted" && type !== "StepAttemptFailed";
 }
 
 // What a row weighs besides its texts, roughly: good enough to bound a batch and the memory of a run.

@@ -33,12 +33,14 @@ export function describePending(engine: RunEngine): PendingWork {
     }
   }
   const { signals, conditions } = engine.waits;
+  const handlers = engine.handlersUnderWay.all();
   return {
     steps,
     children,
     messages,
     timers,
     signals,
+    handlers,
     conditions,
     unreadSignals: engine.unreadSignals().map(({ name }) => name),
   };

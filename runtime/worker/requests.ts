@@ -3,6 +3,7 @@
 import { toRecord } from "../../sdk/protocol/event-record.ts";
 import type { PendingChild, PendingMessage } from "../replay/pending.ts";
 import type { Errand } from "../store/errands.ts";
+import { CANCEL_MAIL_ID, signalMailId } from "../store/mail-id.ts";
 import type { ClaimedRun } from "../store/store.ts";
 import type { Outgoing } from "./outbox.ts";
 
@@ -17,16 +18,17 @@ export function requestOf(pending: PendingChild | PendingMessage, facts: Claimed
 
 function childRequest(pending: PendingChild, { runId, workflowId, queue }: ClaimedRun, ids: IdSource): Outgoing {
   const { command, name, ask, workflowId: childWorkflowId } = pending;
-  const { workflow, input, inputHash, timeoutMs, onReuse, parentClosePolicy: policy } = ask;
+  const { workflow, input, inputHash, attributes, memo, timeoutMs, onReuse, parentClosePolicy: policy } = ask;
   const childRunId = ids.newRunId();
   const parent = { runId, workflowId };
-  const started = toRecord({ type: "RunStarted", workflow, input, seed: ids.newSeed(), parent });
+  const started = toRecord({ type: "RunStarted", workflow, input, seed: ids.newSeed(), attributes, memo, parent });
   const child = {
     runId: childRunId,
     workflowId: childWorkflowId,
     workflow,
     queue: ask.queue ?? queue,
     started,
+    carriesData: attributes !== null || memo !== null,
     onReuse,
     timeoutMs,
   };
@@ -36,7 +38,7 @@ function childRequest(pending: PendingChild, { runId, workflowId, queue }: Claim
 
 function messageRequest({ command, name, ask }: PendingMessage, { runId }: ClaimedRun): Outgoing {
   const { to, kind, subject, payload, inputHash } = ask;
-  const mailId = kind === "cancel" ? "cancel" : `signal:${runId}:${command}`;
+  const mailId = kind === "cancel" ? CANCEL_MAIL_ID : signalMailId(`${runId}:${command}`);
   const errand: Errand = {
     do: "mail",
     to,

@@ -1,18 +1,23 @@
 // What a live run knows of its mailbox: how far it has read, whether it is reading, and whether what it reads comes before
 // its first line.
 
-import type { Event } from "../../sdk/protocol/event.ts";
+import type { Event, UpdateAccepted } from "../../sdk/protocol/event.ts";
 import type { Answer } from "../store/errands.ts";
+import { updateIdOf } from "../store/mail-id.ts";
 import type { MailItem } from "../store/store.ts";
+import type { UndecidedUpdate } from "./outbox.ts";
 
-/** An event that comes by mail. */
-type MailedEvent = Extract<Event, { mail: number }>;
+/** Most mail is events as they are; on an update the run has to decide. */
+export type ReadMail =
+  | { readonly event: Exclude<Extract<Event, { mail: number }>, UpdateAccepted> }
+  | { readonly undecided: UndecidedUpdate };
 
 export class RunMail {
   #known: number;
   #requests = 0;
   #isReading = false;
   #isEarly = false;
+  #isLeft = false;
 
   /** `taken`: the position that is in the history already. */
   constructor(taken: number) {
@@ -49,6 +54,15 @@ export class RunMail {
     return wasEarly;
   }
 
+  /** There is mail that this owner has left in the mailbox for the next one. */
+  get isLeft(): boolean {
+    return this.#isLeft;
+  }
+
+  leave(): void {
+    this.#isLeft = true;
+  }
+
   /** There may be more. True when reading has to begin; false when it is under way and will see it. */
   announce(): boolean {
     this.#requests++;
@@ -61,25 +75,28 @@ export class RunMail {
     this.#isReading = false;
   }
 
-  /** The events of what is new among `items`, in order. */
-  read(items: readonly MailItem[]): MailedEvent[] {
-    const events: MailedEvent[] = [];
+  /** What is new among `items`, in order. The first update is for code that has begun: what comes after it, too. */
+  read(items: readonly MailItem[]): ReadMail[] {
+    const news: ReadMail[] = [];
     for (const item of items) {
       if (item.mail <= this.#known) continue;
       this.#known = item.mail;
-      events.push(this.#event(item));
+      news.push(this.#newsOf(item));
     }
-    return events;
+    return news;
   }
 
-  #event({ mail, kind, name, mailId, payload }: MailItem): MailedEvent {
+  #newsOf({ mail, kind, name, mailId, payload }: MailItem): ReadMail {
     switch (kind) {
       case "cancel":
-        return { type: "CancelRequested", mail, reason: name };
+        return { event: { type: "CancelRequested", mail, reason: name } };
       case "signal":
-        return { type: "SignalReceived", name, signalId: mailId, mail, payload, isEarly: this.#isEarly };
+        return { event: { type: "SignalReceived", name, signalId: mailId, mail, payload, isEarly: this.#isEarly } };
       case "answer":
-        return { ...(JSON.parse(payload ?? "{}") as Answer), mail };
+        return { event: { ...(JSON.parse(payload ?? "{}") as Answer), mail } };
+      case "update":
+        this.#isEarly = false;
+        return { undecided: { updateId: updateIdOf(mailId), name, mail, input: payload } };
     }
   }
 }

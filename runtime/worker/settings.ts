@@ -40,6 +40,8 @@ export interface WorkerSettings {
   readonly deadlineEveryMs: number;
   /** How often to look for blocked runs that this worker's code may fit. Default 10,000. */
   readonly unblockEveryMs: number;
+  /** How often to look for closed runs past the retention of this worker's workflows. Default 60,000. */
+  readonly pruneEveryMs: number;
 }
 
 const DEFAULTS: WorkerSettings = {
@@ -60,6 +62,7 @@ const DEFAULTS: WorkerSettings = {
   rescueEveryMs: DEFAULT_LEASE_TTL_MS / 3,
   deadlineEveryMs: 1_000,
   unblockEveryMs: 10_000,
+  pruneEveryMs: 60_000,
 };
 
 const MAY_BE_ZERO = new Set<string>(["lingerMs", "keepIfDueWithinMs", "shutdownGraceMs"]);

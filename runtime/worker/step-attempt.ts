@@ -6,7 +6,7 @@ import { fromFailure, TimeoutFailure } from "../../sdk/protocol/failures.ts";
 import { decodePayload, encodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { runWithAmbient, type StepAmbient } from "../../sdk/workflow/ambient.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
-import type { StepContext, StepTransaction } from "../../sdk/workflow/step.ts";
+import type { StepBody, StepContext, StepTransaction } from "../../sdk/workflow/step.ts";
 import type { PendingStep } from "../replay/pending.ts";
 import type { CancelTimer, Clock } from "../world/world.ts";
 
@@ -16,6 +16,8 @@ export type AttemptEnd =
 
 export interface AttemptOptions {
   readonly pending: PendingStep;
+  /** What is executed for the step. */
+  readonly body: StepBody;
   readonly run: { readonly runId: string; readonly workflowId: string };
   readonly clock: Clock;
   /** Read when the step asks for it. */
@@ -87,7 +89,7 @@ export class StepAttempt implements StepAmbient {
   }
 
   #call(tx: StepTransaction | undefined): unknown {
-    const { body } = this.#options.pending.ask;
+    const { body } = this.#options;
     return body.kind === "step" ? body.run(this.step) : body.run(requireTransaction(tx), this.step);
   }
 

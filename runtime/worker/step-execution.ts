@@ -6,6 +6,7 @@ import { CanceledFailure, toFailure } from "../../sdk/protocol/failures.ts";
 import { encodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { nextRetry } from "../../sdk/protocol/retry-policy.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
+import type { StepBody } from "../../sdk/workflow/step.ts";
 import type { PendingStep } from "../replay/pending.ts";
 import type { Clock } from "../world/world.ts";
 import type { LiveRun } from "./live-run.ts";
@@ -23,6 +24,7 @@ export interface StepExecution {
 /** Tells its attempt what it needs to know of step, run and world: no other object for that, there are very many. */
 export class RunningStep implements StepExecution, AttemptOptions {
   readonly pending: PendingStep;
+  readonly body: StepBody;
   readonly totalLeftMs: number | null;
   readonly #run: LiveRun;
   readonly #runner: StepRunner;
@@ -33,6 +35,7 @@ export class RunningStep implements StepExecution, AttemptOptions {
 
   constructor(run: LiveRun, pending: PendingStep, runner: StepRunner) {
     this.pending = pending;
+    this.body = runner.bodyOf(run.facts, pending);
     this.#run = run;
     this.#runner = runner;
     const { storeClock, world } = runner;
@@ -69,7 +72,7 @@ export class RunningStep implements StepExecution, AttemptOptions {
   begin(): void {
     const { places } = this.#runner;
     if (this.#isDiscarded) return places.leave();
-    if (this.pending.ask.body.kind === "transaction") return void this.#transact().finally(() => places.leave());
+    if (this.body.kind === "transaction") return void this.#transact().finally(() => places.leave());
     this.#attempt.start((end) => {
       this.report(end);
       places.leave();

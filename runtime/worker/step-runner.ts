@@ -4,8 +4,9 @@ import { EverstepError, isEverstepError } from "../../sdk/protocol/errors.ts";
 import type { Failure } from "../../sdk/protocol/failure.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
-import type { StepTransaction } from "../../sdk/workflow/step.ts";
+import type { StepBody, StepTransaction } from "../../sdk/workflow/step.ts";
 import type { PendingStep } from "../replay/pending.ts";
+import type { RunFacts } from "../replay/run-info.ts";
 import type { AppendTurn, Transaction, WorkerStore } from "../store/store.ts";
 import { pause } from "../world/pause.ts";
 import type { Log, World } from "../world/world.ts";
@@ -17,6 +18,9 @@ import type { AttemptEnd, StepAttempt } from "./step-attempt.ts";
 import { RunningStep, type StepExecution } from "./step-execution.ts";
 import type { StoreClock } from "./store-clock.ts";
 
+/** What is executed for an attempt of a step. */
+export type BodyOf = (run: RunFacts, pending: PendingStep) => StepBody;
+
 export interface StepRunnerOptions {
   readonly store: WorkerStore;
   readonly world: World;
@@ -24,6 +28,8 @@ export interface StepRunnerOptions {
   readonly heartbeats: HeartbeatKeeper;
   /** Step bodies under way at once; more wait in line. */
   readonly maxSteps: number;
+  /** Default: the step's own body. Whatever it is, the attempt keeps its limits, its name and its place in the history. */
+  readonly bodyOf?: BodyOf | undefined;
 }
 
 const BEGIN_AGAIN_AFTER_MS = 500;
@@ -49,6 +55,10 @@ export class StepRunner {
     this.places = new Places(options.maxSteps);
     this.world = options.world;
     this.storeClock = options.storeClock;
+  }
+
+  bodyOf(run: RunFacts, pending: PendingStep): StepBody {
+    return this.#options.bodyOf?.(run, pending) ?? pending.ask.body;
   }
 
   execution(run: LiveRun, pending: PendingStep): StepExecution {

@@ -11,6 +11,7 @@ import type { RunFacts } from "../replay/run-info.ts";
 import { TurnLoop } from "../replay/turn-loop.ts";
 import { createDeadlineCloser } from "../scheduler/deadline-closer.ts";
 import { ErrandRunner } from "../scheduler/errand-runner.ts";
+import { createPruner } from "../scheduler/pruner.ts";
 import { createRescuer } from "../scheduler/rescuer.ts";
 import { Sweep } from "../scheduler/sweep.ts";
 import { createUnblocker } from "../scheduler/unblocker.ts";
@@ -20,6 +21,7 @@ import {
   type ClaimedRun,
   type LoadedHistory,
   type MailItem,
+  type RetentionRule,
   type StartClaim,
   type Store,
   SUSPECT_FROM_CRASHES,
@@ -41,7 +43,7 @@ import { QueryDesk } from "./query-desk.ts";
 import { Releaser } from "./releaser.ts";
 import type { WorkerSettings } from "./settings.ts";
 import { StartDesk } from "./start-desk.ts";
-import { boundLog, StepRunner } from "./step-runner.ts";
+import { type BodyOf, boundLog, StepRunner } from "./step-runner.ts";
 import { StoreClock } from "./store-clock.ts";
 
 export interface WorkerParts {
@@ -53,6 +55,8 @@ export interface WorkerParts {
   readonly settings: WorkerSettings;
   /** Where clients of this process find this worker. Default: nowhere. */
   readonly locals?: LocalWorkers;
+  /** What is executed for a step. Default: its own body. */
+  readonly bodyOf?: BodyOf;
 }
 
 export interface WorkerStats {
@@ -98,6 +102,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
   #phase: "new" | "running" | "stopping" | "stopped" = "new";
   #onEmpty: (() => void) | undefined;
   #liveBytes = 0;
+  #holdsClaims = false;
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
@@ -117,6 +122,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
       concurrency: settings.commitConcurrency,
       maxRunsPerCommit: settings.maxRunsPerCommit,
       maxBytesPerCommit: settings.maxBytesPerCommit,
+      onAnswer: () => this.#letClaimsGoOn(),
     });
     this.#heartbeats = new HeartbeatKeeper({ store, world, everyMs: settings.heartbeatEveryMs });
     this.#steps = new StepRunner({
@@ -125,6 +131,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
       storeClock,
       heartbeats: this.#heartbeats,
       maxSteps: settings.maxSteps,
+      bodyOf: parts.bodyOf,
     });
     this.#keeper = new LeaseKeeper({
       leases,
@@ -142,7 +149,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
       pollMs: settings.pollMs,
       workerId,
       isTrusted,
-      room: () => this.#room(),
+      room: () => Math.min(this.#room(), this.#roomForClaims()),
       hasSuspect: () => this.#suspects.size > 0,
       accept: (run, history) => this.#accept(run, history),
     });
@@ -210,6 +217,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
         claim: (runIds) => this.#claimer.claimBlocked(runIds),
         tried: this.#tried,
       }),
+      createPruner({ store, world, everyMs: settings.pruneEveryMs, rules: retentionRules(parts.workflows) }),
       new Sweep({ name: "custodian", world, everyMs: settings.leaseTtlMs, sweep: () => this.compareClaims() }),
       new Sweep({
         name: "leftovers",
@@ -289,6 +297,20 @@ export class WorkerLoop implements RunHost, LocalWorker {
 
   #room(): number {
     return this.#phase === "running" && !this.#isFull() ? this.#parts.settings.maxLiveRuns - this.#runs.size : 0;
+  }
+
+  /**
+   * However many runs are due, no more are claimed than keep the commits filled. All that are under way share the commits:
+   * a run that comes while thousands fall due at once would wait behind each of them at every commit.
+   */
+  #roomForClaims(): number {
+    const room = this.#parts.settings.maxRunsPerClaim * CLAIMS_AHEAD - this.#committer.backlog - this.#turns.size;
+    this.#holdsClaims = room <= 0;
+    return Math.max(0, room);
+  }
+
+  #letClaimsGoOn(): void {
+    if (this.#holdsClaims && this.#roomForClaims() >= this.#parts.settings.maxRunsPerClaim) this.#claimer.wake();
   }
 
   #isFull(): boolean {
@@ -447,9 +469,19 @@ export class WorkerLoop implements RunHost, LocalWorker {
     if (this.#suspects.delete(run)) this.#claimer.wake();
   }
 
+  answered(run: LiveRun): void {
+    this.#parts.wakeups.publish([`run/${run.runId}`]);
+  }
+
   closed(run: LiveRun, status: ClosedStatus, event: StoredEvent, successor: Successor | null): void {
     this.#counts.closed++;
     this.#parts.world.log.debug({ ...idsOf(run), status }, "run closed");
+    const missed = status === "failed" ? [] : run.engine.handlersUnderWay.missed();
+    if (missed.length > 0) {
+      const handlers = missed.map(({ kind, name, id }) => `${kind} "${name}" (${id})`);
+      const fields = { ...idsOf(run), status, code: "HANDLERS_UNFINISHED", handlers };
+      this.#parts.world.log.warn(fields, "run closed while handlers were under way");
+    }
     this.#remove(run, `it is ${status}`);
     this.#parts.locals?.closed(run.runId, { status, event });
     const next = successor === null ? [] : [`queue/${successor.queue}` as const];
@@ -521,9 +553,15 @@ export class WorkerLoop implements RunHost, LocalWorker {
 const LEFTOVERS_EVERY_MS = 60_000;
 const ABORT_GRACE_MS = 1_000;
 const RELEASE_GRACE_MS = 5_000;
+/** Claims whose runs may be busy at once. */
+const CLAIMS_AHEAD = 2;
 /** From this part of a bound on, quiet runs leave without lingering. */
 const CROWDED = 0.8;
 
 function idsOf(run: LiveRun): Record<string, unknown> {
   return { workflowId: run.facts.workflowId, runId: run.runId };
+}
+
+function retentionRules(workflows: readonly AnyWorkflow[]): RetentionRule[] {
+  return workflows.flatMap(({ name, retentionMs }) => (retentionMs === null ? [] : [{ workflow: name, retentionMs }]));
 }

@@ -1,12 +1,18 @@
 // Starts and watches runs. Typed by the workflow's own types; everything it does goes through the front door.
 
+import type { AttributeChanges } from "../protocol/attributes.ts";
+import { encodeChecked } from "../protocol/checked-payload.ts";
 import { type Duration, toMs } from "../protocol/duration.ts";
-import { encodePayload } from "../protocol/payload.ts";
-import type { RunStatus, RunSummary } from "../protocol/run.ts";
+import { EverstepError, invariant } from "../protocol/errors.ts";
+import { OPEN_STATUSES, type PatchedRun, type RunSummary } from "../protocol/run.ts";
+import { startData } from "../protocol/start-data.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
+import type { UpdateDefinition } from "../workflow/update.ts";
 import type { Workflow } from "../workflow/workflow.ts";
-import type { FrontDoor, StartCall } from "./front-door.ts";
-import { RunHandle } from "./run-handle.ts";
+import type { CountedGroup, FrontDoor, PrunedRuns, StartCall } from "./front-door.ts";
+import { filterCall, orderCall, type RunFilter, type RunOrder } from "./run-filter.ts";
+import { RunHandle, signalCall, updateCall } from "./run-handle.ts";
+import { UpdateHandle } from "./update-handle.ts";
 
 interface StartSettings {
   /** The caller's stable key: no two open runs have the same. Default: the run's own id. */
@@ -23,6 +29,10 @@ interface StartSettings {
   readonly onConflict?: "fail" | "useExisting" | "terminateExisting";
   /** When only closed runs have the id: start anyway (default), only if the latest did not complete, or refuse. */
   readonly onReuse?: "allow" | "allowIfFailed" | "reject";
+  /** What the run can be found by, made by an attribute set: see `defineAttributes`. */
+  readonly attributes?: AttributeChanges | undefined;
+  /** Values to be shown with the run, by key: at most 100 keys and 40 KiB. */
+  readonly memo?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** `input` is required unless the workflow takes none. */
@@ -32,25 +42,49 @@ export type StartOptions<Input> = StartSettings &
 type StartArguments<Input> = undefined extends Input ? [options?: StartOptions<Input>] : [options: StartOptions<Input>];
 
 export type SignalWithStartOptions<Input, Payload> = StartOptions<Input> & {
-  readonly signal: SignalDefinition<Payload>;
+  readonly signal: SignalDefinition<Payload, unknown>;
   readonly signalId?: string;
 } & (undefined extends Payload ? { readonly payload?: Payload } : { readonly payload: Payload });
 
-export interface ListOptions {
-  /** Name of the workflow. */
-  readonly workflow?: string;
-  readonly workflowId?: string;
-  readonly queue?: string;
-  readonly status?: RunStatus | readonly RunStatus[];
+export type UpdateWithStartOptions<Input, Result, UpdateInput> = StartOptions<Input> & {
+  readonly update: UpdateDefinition<Result, UpdateInput, unknown, unknown>;
+  /** As for `update`. Default: the `requestId` when there is one, else a new random id. */
+  readonly updateId?: string;
+} & (undefined extends UpdateInput ? { readonly updateInput?: UpdateInput } : { readonly updateInput: UpdateInput });
+
+/** The plain filters may stand beside `where`, or in it. */
+export interface ListOptions extends Pick<RunFilter, "workflow" | "workflowId" | "queue" | "status"> {
+  readonly where?: RunFilter;
+  /** Default: newest first. */
+  readonly orderBy?: RunOrder;
   /** Runs per page, 1 to 200. Default 50. */
   readonly limit?: number;
-  /** `next` of the page before. */
+  /** `next` of the page before, asked for with the same order. */
   readonly after?: string;
 }
 
+export interface PruneOptions {
+  /** At least this long, by the database's clock. */
+  readonly closedFor: Duration;
+  /** Name of the workflow. Default: all. */
+  readonly workflow?: string | undefined;
+  /** Deletes nothing. Default false. */
+  readonly isDryRun?: boolean;
+}
+
+export interface CountOptions {
+  readonly where?: RunFilter;
+}
+
 export interface RunPage {
-  /** Newest first. */
   readonly runs: readonly RunSummary[];
+  /** For the page after this one; null at the end. */
+  readonly next: string | null;
+}
+
+export interface PatchPage {
+  /** Newest first. */
+  readonly runs: readonly PatchedRun[];
   /** For the page after this one; null at the end. */
   readonly next: string | null;
 }
@@ -103,13 +137,32 @@ export class WorkflowClient {
     const reply = await this.#door.start({
       ...startCall(workflow, options),
       onConflict: options.onConflict ?? "useExisting",
-      signal: {
-        signalId: signalId ?? null,
-        name: signal.name,
-        payload: encodePayload(payload, `payload of signal "${signal.name}"`),
-      },
+      signal: signalCall(signal, payload, signalId),
     });
     return new RunHandle<Result>(this.#door, reply.workflowId, reply.runId, true);
+  }
+
+  /**
+   * Sends an update to the open run with this id, or starts one with the update in its mailbox, in one transaction.
+   * Resolves when that is committed, whatever becomes of the update: `update.result()` waits for it.
+   *
+   * Throws like `start`.
+   */
+  async updateWithStart<Input, Result, UpdateInput, UpdateResult>(
+    workflow: Workflow<Input, Result>,
+    options: UpdateWithStartOptions<Input, UpdateResult, UpdateInput>,
+  ): Promise<{ readonly run: RunHandle<Result>; readonly update: UpdateHandle<UpdateResult> }> {
+    const { update, updateInput, updateId } = options;
+    const reply = await this.#door.start({
+      ...startCall(workflow, options),
+      onConflict: options.onConflict ?? "useExisting",
+      update: updateCall(update, updateInput, updateId ?? options.requestId),
+    });
+    invariant(reply.update !== null, "an update that was sent has an id");
+    return {
+      run: new RunHandle<Result>(this.#door, reply.workflowId, reply.runId, true),
+      update: new UpdateHandle<UpdateResult>(this.#door, reply.update),
+    };
   }
 
   /**
@@ -126,13 +179,65 @@ export class WorkflowClient {
   }
 
   /**
-   * A page of runs, newest first.
+   * A page of runs, newest first unless `orderBy` says otherwise. What it tells is as true as the histories: attributes
+   * are kept in the same commit as the event that sets them.
    *
    * Throws ARGUMENT_INVALID, STORE_UNAVAILABLE.
    */
   async list(options: ListOptions = {}): Promise<RunPage> {
-    const { status, ...rest } = options;
-    return this.#door.list({ ...rest, status: typeof status === "string" ? [status] : status });
+    const { where = {}, orderBy, limit, after, ...plain } = options;
+    const order = orderBy === undefined ? undefined : orderCall(orderBy);
+    const both = Object.keys(plain).find((field) => Object.hasOwn(where, field));
+    if (both !== undefined) {
+      const message = `list() was given "${both}" both beside \`where\` and in it. Give it once.`;
+      throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: both } });
+    }
+    return this.#door.list({ ...filterCall({ ...plain, ...where }), order, limit, after });
+  }
+
+  /**
+   * How many runs there are. Takes time in proportion to their number.
+   *
+   * Throws ARGUMENT_INVALID, STORE_UNAVAILABLE.
+   */
+  async count({ where = {} }: CountOptions = {}): Promise<number> {
+    const [all] = await this.#door.count({ ...filterCall(where), by: null });
+    return all?.count ?? 0;
+  }
+
+  /**
+   * How many runs there are of each status, workflow, queue or value of an attribute: the 200 largest groups, largest
+   * first. Runs without the attribute are a group with the value null; a list counts once for each of its keywords.
+   *
+   * Throws ARGUMENT_INVALID, STORE_UNAVAILABLE.
+   */
+  async countBy(
+    by: "status" | "workflow" | "queue" | { readonly attribute: string },
+    { where = {} }: CountOptions = {},
+  ): Promise<readonly CountedGroup[]> {
+    return this.#door.count({ ...filterCall(where), by });
+  }
+
+  /**
+   * Deletes runs that have been closed for a time, with their histories, mail and data; or, with `isDryRun`, counts them.
+   * Open runs are never touched. What is deleted is gone: its handles throw RUN_NOT_FOUND, its ids may be used again.
+   *
+   * Throws ARGUMENT_INVALID, STORE_UNAVAILABLE; what was deleted before stays so.
+   */
+  async prune({ closedFor, workflow, isDryRun = false }: PruneOptions): Promise<PrunedRuns> {
+    const closedForMs = toMs(closedFor, "prune({ closedFor })");
+    return this.#door.prune({ closedForMs, workflow: workflow ?? null, isDryRun });
+  }
+
+  /**
+   * A page of runs with the patches they are marked with, newest first. Open runs unless `status` says otherwise: those
+   * are the ones that a change of the code has to fit. Reads the histories of the page's runs.
+   *
+   * Throws ARGUMENT_INVALID, STORE_UNAVAILABLE.
+   */
+  async listPatches(options: ListOptions = {}): Promise<PatchPage> {
+    const { status = OPEN_STATUSES, ...rest } = options;
+    return this.#door.listPatches({ ...rest, status: typeof status === "string" ? [status] : status });
   }
 
   /** Closes the connections. Waiting calls reject. */
@@ -147,12 +252,14 @@ function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: St
     workflow: workflow.name,
     workflowId: id ?? null,
     queue: queue ?? null,
-    input: encodePayload(input, `input of workflow "${workflow.name}"`),
+    input: encodeChecked(workflow.schema, input, `input of workflow "${workflow.name}"`),
     requestId: requestId ?? null,
     onConflict: onConflict ?? "fail",
     onReuse: onReuse ?? "allow",
     delayMs: delay === undefined ? 0 : toMs(delay, "start({ delay })"),
     timeoutMs: timeout === undefined ? workflow.timeoutMs : toMs(timeout, "start({ timeout })"),
     signal: null,
+    update: null,
+    ...startData(options, "start"),
   };
 }

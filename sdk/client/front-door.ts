@@ -1,11 +1,14 @@
 // What the client asks of whatever stands before the store: values in stored form, ids, outcomes. The typed client on one
 // side and the rules of the service on the other meet here.
 
+import type { AttributeCondition } from "../protocol/attribute-filter.ts";
+import type { AttributeValue } from "../protocol/attributes.ts";
 import type { Event } from "../protocol/event.ts";
 import type { Failure } from "../protocol/failure.ts";
+import type { HistoryFile } from "../protocol/history-file.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { PendingWork } from "../protocol/pending-work.ts";
-import type { BlockedReason, ClosedStatus, RunStatus, RunSummary } from "../protocol/run.ts";
+import type { BlockedReason, ClosedStatus, PatchedRun, RunStatus, RunSummary } from "../protocol/run.ts";
 
 /**
  * A run by its own id; by the caller's key: then the open run, else the latest; or the latest of the chain of runs, each
@@ -23,6 +26,29 @@ export interface SignalCall {
   readonly payload: Payload;
 }
 
+export interface UpdateCall {
+  readonly updateId: string | null;
+  readonly name: string;
+  readonly input: Payload;
+}
+
+/** An update that was sent, or is said to have been. */
+export interface SentUpdate {
+  readonly to: RunReference;
+  readonly updateId: string;
+  readonly name: string;
+  /** Events that the run had when it was sent: they do not tell of it. */
+  readonly after: number;
+}
+
+/** How an update's handler ended. */
+export interface UpdateOutcome {
+  readonly result: Payload;
+  readonly failure: Failure | null;
+}
+
+export type UpdateStage = "accepted" | "completed";
+
 export interface StartCall {
   readonly workflow: string;
   /** Null: the run id is the workflow id. */
@@ -34,7 +60,12 @@ export interface StartCall {
   readonly onReuse: "allow" | "allowIfFailed" | "reject";
   readonly delayMs: number;
   readonly timeoutMs: number | null;
+  /** Put into the mailbox with the start; not both. */
   readonly signal: SignalCall | null;
+  readonly update: UpdateCall | null;
+  /** In stored form; null or absent for none. */
+  readonly attributes?: Payload;
+  readonly memo?: Payload;
 }
 
 export interface StartReply {
@@ -42,6 +73,8 @@ export interface StartReply {
   readonly workflowId: string;
   /** False when an open run with the id was used instead. */
   readonly isNew: boolean;
+  /** The update that was sent along. */
+  readonly update: SentUpdate | null;
 }
 
 export interface ClosedRun {
@@ -65,7 +98,7 @@ export interface RunDescription extends RunSummary {
   readonly blocked: BlockedReason | null;
   /** Claims without progress since. */
   readonly crashCount: number;
-  /** Stored signals that the run has not taken yet. */
+  /** Stored signals, updates and cancel requests that the run has not taken yet. */
   readonly unreadMail: number;
   /** Steps, timers and waits. Null when the run is closed, or no worker answered in time. */
   readonly pending: PendingWork | null;
@@ -76,13 +109,59 @@ export interface RunDescription extends RunSummary {
 /** One event as `history` shows it. */
 export type ShownEvent = Event & { readonly seq: number; readonly at: number };
 
-export interface ListCall {
+/** Ms since the epoch. */
+export interface TimeRange {
+  readonly gt?: number;
+  readonly gte?: number;
+  readonly lt?: number;
+  readonly lte?: number;
+}
+
+/** Which runs are meant: all that is given must hold. */
+export interface FilterCall {
   readonly workflow?: string | undefined;
   readonly workflowId?: string | undefined;
   readonly queue?: string | undefined;
   readonly status?: readonly RunStatus[] | undefined;
+  readonly startedAt?: TimeRange | undefined;
+  readonly closedAt?: TimeRange | undefined;
+  readonly attributes?: readonly AttributeCondition[] | undefined;
+}
+
+export interface OrderCall {
+  /** Null: in the order of starting. */
+  readonly attribute: string | null;
+  readonly isDescending: boolean;
+}
+
+export interface ListCall extends FilterCall {
+  readonly order?: OrderCall | undefined;
   readonly limit?: number | undefined;
   readonly after?: string | undefined;
+}
+
+export interface CountCall extends FilterCall {
+  /** Null: one group of all. */
+  readonly by: "status" | "workflow" | "queue" | { readonly attribute: string } | null;
+}
+
+export interface PruneCall {
+  /** Null: of all workflows. */
+  readonly workflow: string | null;
+  readonly closedForMs: number;
+  readonly isDryRun: boolean;
+}
+
+export interface PrunedRuns {
+  readonly runs: number;
+  /** In their histories. */
+  readonly events: number;
+}
+
+export interface CountedGroup {
+  /** Null for runs without the attribute. */
+  readonly value: AttributeValue | null;
+  readonly count: number;
 }
 
 export interface FrontDoor {
@@ -90,6 +169,10 @@ export interface FrontDoor {
   /** All at once, in order. A refused one rejects the whole call with RUN_ALREADY_STARTED after the others were started. */
   startMany(calls: readonly StartCall[]): Promise<readonly StartReply[]>;
   signal(to: RunReference, signal: SignalCall): Promise<void>;
+  /** Resolves when the update is stored. */
+  sendUpdate(to: RunReference, update: UpdateCall): Promise<SentUpdate>;
+  /** Waits until the update has come that far. Null: it is accepted, and its handler is under way. */
+  awaitUpdate(update: SentUpdate, stage: UpdateStage, timeoutMs: number | null): Promise<UpdateOutcome | null>;
   query(to: RunReference, name: string, input: Payload, timeoutMs: number): Promise<Payload>;
   cancel(to: RunReference, reason: string): Promise<void>;
   terminate(to: RunReference, reason: string): Promise<void>;
@@ -100,6 +183,11 @@ export interface FrontDoor {
   outcome(to: RunReference, timeoutMs: number | null, follows: boolean): Promise<ClosedRun>;
   describe(to: RunReference): Promise<RunDescription>;
   list(call: ListCall): Promise<{ readonly runs: readonly RunSummary[]; readonly next: string | null }>;
+  listPatches(call: ListCall): Promise<{ readonly runs: readonly PatchedRun[]; readonly next: string | null }>;
+  /** The largest groups first. */
+  count(call: CountCall): Promise<readonly CountedGroup[]>;
+  exportRun(to: RunReference): Promise<HistoryFile>;
+  prune(call: PruneCall): Promise<PrunedRuns>;
   history(to: RunReference): AsyncIterable<ShownEvent>;
   close(): Promise<void>;
 }

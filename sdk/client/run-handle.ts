@@ -1,13 +1,25 @@
 // A run, seen from outside, with its types.
 
+import { encodeChecked } from "../protocol/checked-payload.ts";
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError } from "../protocol/errors.ts";
 import { CanceledFailure, fromFailure, TerminatedFailure, TimeoutFailure } from "../protocol/failures.ts";
-import { decodePayload, encodePayload } from "../protocol/payload.ts";
+import type { HistoryFile } from "../protocol/history-file.ts";
+import { decodePayload } from "../protocol/payload.ts";
 import type { QueryDefinition } from "../workflow/query.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
-import type { ClosedRun, FrontDoor, RunDescription, RunReference, ShownEvent } from "./front-door.ts";
+import type { UpdateDefinition } from "../workflow/update.ts";
+import type {
+  ClosedRun,
+  FrontDoor,
+  RunDescription,
+  RunReference,
+  ShownEvent,
+  SignalCall,
+  UpdateCall,
+} from "./front-door.ts";
 import { RunFailedError } from "./run-failed-error.ts";
+import { UpdateHandle, type UpdateWaitOptions } from "./update-handle.ts";
 
 export interface SignalOptions {
   /** Sending again with the same id changes nothing. Default: a new random id for each call. */
@@ -24,6 +36,19 @@ export interface ResultOptions {
 export interface QueryOptions {
   /** How long to wait for a worker's answer. Default 10 s. */
   readonly timeout?: Duration;
+}
+
+export interface SendUpdateOptions extends UpdateWaitOptions {
+  /**
+   * Sending again with the same id, to the same run, changes nothing and gives the same answer. Default: a new random id
+   * for each call.
+   */
+  readonly updateId?: string;
+  /**
+   * What the call waits for: that the update is "stored" (it will be looked at even if nothing runs now), "accepted", or
+   * "completed" (the default).
+   */
+  readonly waitFor?: "stored" | "accepted" | "completed";
 }
 
 type WithInput<Input, Rest extends unknown[]> = undefined extends Input
@@ -69,17 +94,55 @@ export class RunHandle<Result = unknown> {
   /**
    * Sends a signal. Resolves when it is stored: it will be delivered exactly once, in order, even if nothing runs now.
    *
-   * Throws RUN_NOT_FOUND, RUN_CLOSED, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
+   * Throws RUN_NOT_FOUND, RUN_CLOSED, ARGUMENT_INVALID, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
    */
   async signal<Payload>(
-    signal: SignalDefinition<Payload>,
+    signal: SignalDefinition<Payload, unknown>,
     ...[payload, options]: WithInput<Payload, [options?: SignalOptions]>
   ): Promise<void> {
-    await this.#door.signal(this.#reference, {
-      signalId: options?.signalId ?? null,
-      name: signal.name,
-      payload: encodePayload(payload, `payload of signal "${signal.name}"`),
-    });
+    await this.#door.signal(this.#reference, signalCall(signal, payload as Payload, options?.signalId));
+  }
+
+  /**
+   * Sends an update: a signal that is answered. It is stored first, so it survives the death of workers and clients, and
+   * it is handled in order with signals. Resolves to what its handler returned, or to a handle when it waits for less.
+   *
+   * Throws UPDATE_REJECTED and UPDATE_UNKNOWN when the run did not take it, UPDATE_FAILED when its handler threw,
+   * UPDATE_ABANDONED when the run closed before the handler ended, RUN_CLOSED when it closed before it came to the update,
+   * UPDATE_TIMED_OUT, RUN_NOT_FOUND, ARGUMENT_INVALID, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
+   */
+  update<Result, Input>(
+    update: UpdateDefinition<Result, Input, unknown, unknown>,
+    ...[input, options]: WithInput<Input, [options?: SendUpdateOptions & { readonly waitFor?: "completed" }]>
+  ): Promise<Result>;
+  update<Result, Input>(
+    update: UpdateDefinition<Result, Input, unknown, unknown>,
+    input: Input,
+    options: SendUpdateOptions & { readonly waitFor: "stored" | "accepted" },
+  ): Promise<UpdateHandle<Result>>;
+  async update<Result, Input>(
+    update: UpdateDefinition<Result, Input, unknown, unknown>,
+    input?: Input,
+    options: SendUpdateOptions = {},
+  ): Promise<Result | UpdateHandle<Result>> {
+    const { waitFor = "completed", updateId, ...wait } = options;
+    if (waitFor !== "stored" && waitFor !== "accepted" && waitFor !== "completed") {
+      const message = `update({ waitFor }) is "stored", "accepted" or "completed"; got ${String(waitFor)}.`;
+      throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "waitFor" } });
+    }
+    const sent = await this.#door.sendUpdate(this.#reference, updateCall(update, input, updateId));
+    const handle = new UpdateHandle<Result>(this.#door, sent);
+    if (waitFor === "completed") return handle.result(wait);
+    if (waitFor === "accepted") await handle.accepted(wait);
+    return handle;
+  }
+
+  /** A handle to an update that was sent with this id. Asks nothing of the database yet. */
+  getUpdate<Result, Input>(
+    update: UpdateDefinition<Result, Input, unknown, unknown>,
+    updateId: string,
+  ): UpdateHandle<Result> {
+    return new UpdateHandle<Result>(this.#door, { to: this.#reference, updateId, name: update.name, after: 0 });
   }
 
   /**
@@ -88,12 +151,12 @@ export class RunHandle<Result = unknown> {
    * Throws QUERY_UNKNOWN, QUERY_FAILED, QUERY_TIMED_OUT, WORKFLOW_UNKNOWN, DIVERGENCE, RUN_NOT_FOUND, STORE_UNAVAILABLE.
    */
   async query<Answer, Input>(
-    query: QueryDefinition<Answer, Input>,
+    query: QueryDefinition<Answer, Input, unknown, unknown>,
     ...[input, options]: WithInput<Input, [options?: QueryOptions]>
   ): Promise<Answer> {
     const timeout = options?.timeout;
     const timeoutMs = timeout === undefined ? DEFAULT_QUERY_TIMEOUT_MS : toMs(timeout, "query({ timeout })");
-    const stored = encodePayload(input, `input of query "${query.name}"`);
+    const stored = encodeChecked(query.schema, input, `input of query "${query.name}"`);
     const answer = await this.#door.query(this.#reference, query.name, stored, timeoutMs);
     return decodePayload(answer, `answer of query "${query.name}"`) as Answer;
   }
@@ -134,6 +197,36 @@ export class RunHandle<Result = unknown> {
   history(): AsyncIterable<ShownEvent> {
     return this.#door.history(this.#reference);
   }
+
+  /**
+   * The whole history as plain data, in a form that any later release reads: to be kept as JSON, and given to
+   * `replayHistory`. Of an open run it is what there is by now, with the mail that the run had not taken.
+   *
+   * Throws RUN_NOT_FOUND, STORE_UNAVAILABLE.
+   */
+  export(): Promise<HistoryFile> {
+    return this.#door.exportRun(this.#reference);
+  }
+}
+
+/** A signal in stored form. Throws ARGUMENT_INVALID, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE. */
+export function signalCall<Payload>(
+  signal: SignalDefinition<Payload, unknown>,
+  payload: Payload | undefined,
+  signalId: string | undefined,
+): SignalCall {
+  const { name, schema } = signal;
+  return { signalId: signalId ?? null, name, payload: encodeChecked(schema, payload, `payload of signal "${name}"`) };
+}
+
+/** An update in stored form. Throws ARGUMENT_INVALID, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE. */
+export function updateCall<Result, Input>(
+  update: UpdateDefinition<Result, Input, unknown, unknown>,
+  input: Input | undefined,
+  updateId: string | undefined,
+): UpdateCall {
+  const { name } = update;
+  return { updateId: updateId ?? null, name, input: encodeChecked(update.schema, input, `input of update "${name}"`) };
 }
 
 function continuedError(workflowId: string, { runId, nextRunId }: ClosedRun): EverstepError {

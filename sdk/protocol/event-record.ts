@@ -32,6 +32,8 @@ export interface StoredEvent extends EventRecord {
 
 const TYPES = new Map<number, EventType>(Object.entries(EVENT_CODES).map(([type, code]) => [code, type as EventType]));
 
+type StartedData = Pick<RunStarted, "seed" | "attributes" | "memo" | "continues" | "parent">;
+
 interface Attempted {
   readonly attempt?: number;
   readonly inputHash?: string;
@@ -53,11 +55,7 @@ export function toRecord(event: Event): EventRecord {
         command: null,
         name: event.workflow,
         payload: event.input,
-        data: JSON.stringify({
-          seed: event.seed,
-          ...(event.continues === undefined ? {} : { continues: event.continues }),
-          ...(event.parent === undefined ? {} : { parent: event.parent }),
-        }),
+        data: startedData(event),
       };
     case "StepCompleted":
       return {
@@ -104,6 +102,22 @@ export function toRecord(event: Event): EventRecord {
           ...(event.isEarly ? { isEarly: true } : {}),
         }),
       };
+    case "UpdateAccepted":
+      return {
+        type,
+        command: null,
+        name: event.name,
+        payload: event.input,
+        data: JSON.stringify({ updateId: event.updateId, mail: event.mail }),
+      };
+    case "UpdateCompleted":
+      return {
+        type,
+        command: null,
+        name: event.name,
+        payload: event.failure === null ? event.result : JSON.stringify(event.failure),
+        data: JSON.stringify({ updateId: event.updateId, ...(event.failure === null ? {} : { isFailed: true }) }),
+      };
     case "CancelRequested":
       return {
         type,
@@ -112,6 +126,17 @@ export function toRecord(event: Event): EventRecord {
         payload: null,
         data: JSON.stringify({ mail: event.mail, reason: event.reason }),
       };
+    case "PatchMarked":
+      return {
+        type,
+        command: null,
+        name: event.name,
+        payload: null,
+        data: JSON.stringify({ since: event.since, ...(event.isDeprecated ? { isDeprecated: true } : {}) }),
+      };
+    case "AttributesUpserted":
+    case "MemoUpserted":
+      return { type, command: event.command, name: event.name, payload: event.changes, data: null };
     case "RunCompleted":
       return { type, command: null, name: null, payload: event.result, data: unreadData(event.unread) };
     case "RunFailed":
@@ -173,6 +198,17 @@ function mailData(mail: number): string {
   return JSON.stringify({ mail });
 }
 
+function startedData({ seed, attributes = null, memo = null, continues, parent }: RunStarted): string {
+  const data: StartedData = {
+    seed,
+    ...(attributes === null ? {} : { attributes }),
+    ...(memo === null ? {} : { memo }),
+    ...(continues && { continues }),
+    ...(parent && { parent }),
+  };
+  return JSON.stringify(data);
+}
+
 function unreadData(unread: readonly UnreadSignal[]): string | null {
   return unread.length === 0 ? null : JSON.stringify({ unread });
 }
@@ -194,11 +230,16 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
   const command = record.command ?? 0;
   const name = record.name ?? "";
   switch (type) {
-    case "RunStarted": {
-      const { seed = "", continues, parent } = dataOf<Pick<RunStarted, "seed" | "continues" | "parent">>(record);
-      const started = { type, seq, at, workflow: name, input: record.payload, seed };
-      return { ...started, ...(continues && { continues }), ...(parent && { parent }) };
-    }
+    case "RunStarted":
+      return {
+        type,
+        seq,
+        at,
+        workflow: name,
+        input: record.payload,
+        seed: "",
+        ...dataOf<StartedData>(record),
+      };
     case "StepCompleted": {
       const { attempt = 1, inputHash = null } = dataOf<{ attempt: number; inputHash: string }>(record);
       return { type, seq, at, command, name, result: record.payload, attempt, inputHash };
@@ -224,10 +265,28 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
       } = dataOf<{ signalId: string; mail: number; isEarly: boolean }>(record);
       return { type, seq, at, name, signalId, mail, payload: record.payload, isEarly };
     }
+    case "UpdateAccepted": {
+      const { updateId = "", mail = 0 } = dataOf<{ updateId: string; mail: number }>(record);
+      return { type, seq, at, name, updateId, mail, input: record.payload };
+    }
+    case "UpdateCompleted": {
+      const { updateId = "", isFailed = false } = dataOf<{ updateId: string; isFailed: boolean }>(record);
+      const outcome = isFailed
+        ? { result: null, failure: failureOf(record) }
+        : { result: record.payload, failure: null };
+      return { type, seq, at, name, updateId, ...outcome };
+    }
     case "CancelRequested": {
       const { mail = 0, reason = "" } = dataOf<{ mail: number; reason: string }>(record);
       return { type, seq, at, mail, reason };
     }
+    case "PatchMarked": {
+      const { since = 0, isDeprecated = false } = dataOf<{ since: number; isDeprecated: boolean }>(record);
+      return { type, seq, at, name, since, isDeprecated };
+    }
+    case "AttributesUpserted":
+    case "MemoUpserted":
+      return { type, seq, at, command, name, changes: record.payload };
     case "RunCompleted":
       return { type, seq, at, result: record.payload, unread: dataOf<{ unread: UnreadSignal[] }>(record).unread ?? [] };
     case "RunFailed":

@@ -16,6 +16,9 @@ export interface RunStarted {
   readonly input: Payload;
   /** Seeds the run's `Math.random` and `crypto.randomUUID`. */
   readonly seed: string;
+  /** What the run was started with, as `AttributesUpserted` and `MemoUpserted` say it; absent for nothing. */
+  readonly attributes?: Payload;
+  readonly memo?: Payload;
   /** Of a run that goes on where another left off: which one, and the first of them all. */
   readonly continues?: Continuation;
   /** Of a run that another one started. */
@@ -85,10 +88,54 @@ export interface SignalReceived {
   readonly isEarly: boolean;
 }
 
+/** The run took an update from its mailbox: its validator had nothing against it, and its handler runs from here on. */
+export interface UpdateAccepted {
+  readonly type: "UpdateAccepted";
+  readonly name: string;
+  readonly updateId: string;
+  readonly mail: number;
+  readonly input: Payload;
+}
+
+/** An update's handler has ended. Workflow code does not see it: it tells whoever sent the update. */
+export interface UpdateCompleted {
+  readonly type: "UpdateCompleted";
+  readonly name: string;
+  readonly updateId: string;
+  /** What the handler returned; null when it failed. */
+  readonly result: Payload;
+  /** What it threw; null when it returned. */
+  readonly failure: Failure | null;
+}
+
 export interface CancelRequested {
   readonly type: "CancelRequested";
   readonly mail: number;
   readonly reason: string;
+}
+
+/** The code was told to go the new way of a patch. */
+export interface PatchMarked {
+  readonly type: "PatchMarked";
+  /** The patch's id. */
+  readonly name: string;
+  /** The event that the code had seen last when it asked. Between it and this one is nothing that hangs on the answer. */
+  readonly since: number;
+  /** Asked for by `deprecatePatch`: code that no longer asks fits as well. */
+  readonly isDeprecated: boolean;
+}
+
+/** The code set or removed attributes of its run: what it asked for, by number, and nothing it waited for. */
+export interface AttributesUpserted extends Answer {
+  readonly type: "AttributesUpserted";
+  /** Typed values by name, null for those taken away. */
+  readonly changes: Payload;
+}
+
+export interface MemoUpserted extends Answer {
+  readonly type: "MemoUpserted";
+  /** Values by key, null for those taken away. */
+  readonly changes: Payload;
 }
 
 /** A signal that was in the mailbox or delivered, yet received by nobody when its run closed. */
@@ -191,6 +238,11 @@ export type Event =
   | TimerFired
   | SignalReceived
   | CancelRequested
+  | UpdateAccepted
+  | UpdateCompleted
+  | PatchMarked
+  | AttributesUpserted
+  | MemoUpserted
   | RunCompleted
   | RunFailed
   | RunCanceled
@@ -232,6 +284,11 @@ export const EVENT_CODES = {
   RunCanceled: 11,
   RunTerminated: 12,
   RunTimedOut: 13,
+  PatchMarked: 14,
+  UpdateAccepted: 16,
+  UpdateCompleted: 17,
+  AttributesUpserted: 19,
+  MemoUpserted: 20,
   ChildStarted: 22,
   ChildStartFailed: 23,
   ChildEnded: 24,

@@ -62,7 +62,10 @@ export class ChildFailure extends FailureError {
   }
 }
 
-/** A limit of time was passed: of one attempt, of all of a step's attempts, between heartbeats, or of the run. */
+/**
+ * A limit of time was passed, named by `timeout`: of one "attempt", of all of a step's attempts ("total"), between two
+ * of its "heartbeat"s, of the "run", or of the "scope" that `withTimeout` made.
+ */
 export class TimeoutFailure extends FailureError {
   readonly kind = "timeout";
   readonly timeout: NonNullable<Failure["timeout"]>;

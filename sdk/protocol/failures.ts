@@ -49,6 +49,15 @@ export function toFailure(error: unknown): Failure {
   return write(error, { leftBytes: MAX_FAILURE_BYTES, seen: new Set(), depth: 0 });
 }
 
+const MAX_LINE = 500;
+
+/** A thrown value in a line: what it is called and says, cut. Never throws. */
+export function lineOf(error: unknown): string {
+  const { type, message } = toFailure(error);
+  const line = `${type}: ${message}`;
+  return line.length <= MAX_LINE ? line : cut(line, MAX_LINE);
+}
+
 interface Writing {
   leftBytes: number;
   readonly seen: Set<unknown>;

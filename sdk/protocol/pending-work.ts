@@ -32,6 +32,14 @@ export interface PendingChildWork {
   readonly isStarted: boolean;
 }
 
+/** A handler of a signal or an update that has begun and not ended. */
+export interface PendingHandler {
+  readonly kind: "signal" | "update";
+  readonly name: string;
+  /** The signal's or update's id. */
+  readonly id: string;
+}
+
 export interface PendingWork {
   readonly steps: readonly PendingStepWork[];
   readonly children: readonly PendingChildWork[];
@@ -40,6 +48,8 @@ export interface PendingWork {
   readonly timers: readonly PendingTimerWork[];
   /** Names of signals that something waits for. */
   readonly signals: readonly string[];
+  /** Handlers under way, in the order in which they began. */
+  readonly handlers: readonly PendingHandler[];
   /** Number of conditions that something waits for. */
   readonly conditions: number;
   /** Delivered signals that nobody has received. */

@@ -1,5 +1,7 @@
 // What a run is, seen from outside its history.
 
+import type { AttributeValue } from "./attributes.ts";
+
 export const OPEN_STATUSES = ["running", "blocked"] as const;
 export const CLOSED_STATUSES = ["completed", "failed", "canceled", "terminated", "timedOut", "continuedAsNew"] as const;
 
@@ -42,6 +44,21 @@ export interface RunSummary {
   readonly closedAt: number | null;
   /** When the run will be closed as `timedOut`; null for none. */
   readonly deadlineAt: number | null;
+  /** What it can be found by. */
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+  readonly memo: Readonly<Record<string, unknown>>;
+}
+
+/** A mark that `patched` or `deprecatePatch` left in a run's history. */
+export interface RunPatch {
+  readonly id: string;
+  /** By `deprecatePatch`: the run replays without the call as well. */
+  readonly isDeprecated: boolean;
+}
+
+export interface PatchedRun extends RunSummary {
+  /** In the order of marking; none where the run has not come to any, or went the old way. */
+  readonly patches: readonly RunPatch[];
 }
 
 export const DEFAULT_QUEUE = "default";

@@ -1,38 +1,49 @@
-// How a cancel request reaches what a run waits for. Scopes form a tree along the calls: canceling one cancels what is
-// pending in it and in the scopes below, except behind a shield.
+// How a cancellation reaches what a run waits for. Scopes form a tree along the calls: canceling one cancels what is
+// pending in it and in the scopes below. A shield is a scope without a parent.
+//
+// A scope is known to its parent only while something is pending in it: a loop that makes a scope each time round, for
+// years, holds on to none of them.
 
 import type { CanceledFailure } from "../protocol/failures.ts";
 
 /** Something a run waits for. */
 export interface Cancellable {
-  /** The run is to stop: called once, and the scope has let go of it. */
+  /** It is to stop: called once, and the scope has let go of it. What takes time to stop enters again until it has. */
   cancel(failure: CanceledFailure): void;
 }
 
-export class CancelScope {
+export class CancelScope implements Cancellable {
+  readonly #parent: CancelScope | null;
+  // What waits, and the scopes below in which something does: told in the order in which they were asked for, which is
+  // part of the run's determinism.
   readonly #pending = new Set<Cancellable>();
-  readonly #children = new Set<CancelScope>();
-  readonly #isShielded: boolean;
   #canceledBy: CanceledFailure | undefined;
 
-  constructor(parent: CancelScope | null, isShielded: boolean) {
-    this.#isShielded = isShielded;
-    if (parent === null) return;
-    parent.#children.add(this);
-    if (!isShielded) this.#canceledBy = parent.#canceledBy;
+  /** `parent`: the scope whose cancellation reaches this one; null for none. */
+  constructor(parent: CancelScope | null) {
+    this.#parent = parent;
   }
 
+  /** Why nothing more may be asked for here; undefined while it may. */
   get canceledBy(): CanceledFailure | undefined {
-    return this.#canceledBy;
+    for (let scope: CancelScope | null = this; scope !== null; scope = scope.#parent) {
+      if (scope.#canceledBy !== undefined) return scope.#canceledBy;
+    }
+    return undefined;
   }
 
-  /** What is pending is told in the order it was asked for: the order is part of the run's determinism. */
+  /** Nothing is pending here, nor in the scopes below; what was canceled has come to its end. */
+  get isIdle(): boolean {
+    return this.#pending.size === 0;
+  }
+
   enter(pending: Cancellable): void {
+    if (this.#pending.size === 0) this.#parent?.enter(this);
     this.#pending.add(pending);
   }
 
   leave(pending: Cancellable): void {
-    this.#pending.delete(pending);
+    if (this.#pending.delete(pending) && this.#pending.size === 0) this.#parent?.leave(this);
   }
 
   cancel(failure: CanceledFailure): void {
@@ -40,7 +51,7 @@ export class CancelScope {
     this.#canceledBy = failure;
     const pending = [...this.#pending];
     this.#pending.clear();
+    this.#parent?.leave(this);
     for (const each of pending) each.cancel(failure);
-    for (const child of this.#children) if (!child.#isShielded) child.cancel(failure);
   }
 }

@@ -1,14 +1,17 @@
 // Runs that a run starts and waits for.
 
+import type { AttributeChanges } from "../protocol/attributes.ts";
+import { encodeChecked } from "../protocol/checked-payload.ts";
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError } from "../protocol/errors.ts";
 import { hashHex } from "../protocol/hash.ts";
 import { assertName, assertWorkflowId } from "../protocol/names.ts";
-import { encodePayload, hashPayload } from "../protocol/payload.ts";
+import { hashPayload } from "../protocol/payload.ts";
+import { startData } from "../protocol/start-data.ts";
 import { requireRun } from "./ambient.ts";
 import { type ExternalRun, sendCancel, sendSignal } from "./external.ts";
 import type { ChildAsk, ParentClosePolicy } from "./run-context.ts";
-import type { Workflow } from "./workflow.ts";
+import type { AnyWorkflow, Workflow } from "./workflow.ts";
 
 interface ChildSettings {
   /** The child's workflow id: no two open runs have the same. Default: the parent's run id and the command's number. */
@@ -30,6 +33,10 @@ interface ChildSettings {
    * ("abandon").
    */
   readonly onCancel?: "wait" | "request" | "try" | "abandon";
+  /** What the child can be found by, made by an attribute set: see `defineAttributes`. Default: none of the parent's. */
+  readonly attributes?: AttributeChanges | undefined;
+  /** Values to be shown with the child, by key: at most 100 keys and 40 KiB. Default: none of the parent's. */
+  readonly memo?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** `input` is required unless the workflow takes none. */
@@ -88,16 +95,17 @@ const POLICIES = ["terminate", "cancel", "abandon"] as const;
 const ON_CANCEL = ["wait", "request", "try", "abandon"] as const;
 const ON_REUSE = ["allow", "allowIfFailed", "reject"] as const;
 
-function childAsk(workflow: Workflow<never, unknown>, options: ChildSettings & { readonly input?: unknown }): ChildAsk {
+function childAsk(workflow: AnyWorkflow, options: ChildSettings & { readonly input?: unknown }): ChildAsk {
   const { id, queue, timeout } = options;
   if (id !== undefined) assertWorkflowId(id, "startChild({ id })");
   if (queue !== undefined) assertName(queue, "startChild({ queue })");
-  const input = encodePayload(options.input, `input of workflow "${workflow.name}"`);
+  const input = encodeChecked(workflow.schema, options.input, `input of workflow "${workflow.name}"`);
   return {
     workflow: workflow.name,
     workflowId: id ?? null,
     input,
     inputHash: hashPayload(input) + (id === undefined ? "" : hashHex(id)),
+    ...startData(options, "startChild"),
     queue: queue ?? null,
     timeoutMs: timeout === undefined ? workflow.timeoutMs : toMs(timeout, "startChild({ timeout })"),
     onReuse: oneOf(ON_REUSE, options.onReuse, "onReuse"),

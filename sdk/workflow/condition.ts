@@ -14,7 +14,7 @@ export interface ConditionOptions {
  * throws COMMAND_IN_READ_ONLY. Waiting conditions wake in the order they were asked for. What it throws rejects the wait.
  *
  * With a timeout it resolves to true when the predicate held, to false when time ran out; a timeout of 0 looks once.
- * Rejects with `CanceledFailure` when the run is canceled. Throws ARGUMENT_INVALID and OUTSIDE_WORKFLOW.
+ * Rejects with `CanceledFailure` when the run or its scope is canceled. Throws ARGUMENT_INVALID and OUTSIDE_WORKFLOW.
  */
 export function condition(predicate: () => boolean): Promise<void>;
 export function condition(predicate: () => boolean, options: ConditionOptions): Promise<boolean>;

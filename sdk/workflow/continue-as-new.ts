@@ -3,6 +3,7 @@
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { assertName } from "../protocol/names.ts";
 import { encodePayload, type Payload } from "../protocol/payload.ts";
+import { parseWith } from "../protocol/standard-schema.ts";
 import { requireRun } from "./ambient.ts";
 import type { Workflow } from "./workflow.ts";
 
@@ -55,8 +56,8 @@ type InputArguments<Input> = undefined extends Input
 /**
  * Closes the current run as `continuedAsNew` and starts a new one with the same workflow id, in one transaction: never
  * is there neither of them, nor both. The new run has an empty history. It gets the signals that this one has not
- * received, in their order; queue and timeout are carried over unless `options` say otherwise. Child runs are treated as
- * at any other end of their parent.
+ * received and the updates that it has not come to, in their order, and its attributes and its memo; queue and timeout are
+ * carried over unless `options` say otherwise. Handlers under way and child runs are treated as at any other end of a run.
  *
  * With a workflow first, the new run is of that workflow and has its timeout; else it is of the workflow of this run:
  * `order.continueAsNew(input)` is the same with the input's type checked. Works by throwing: nothing after it is
@@ -73,6 +74,7 @@ export function continueAsNew<Input>(
 export function continueAsNew(first?: unknown, ...rest: unknown[]): never {
   if (isWorkflow(first)) {
     const [input, options] = rest as [unknown?, ContinueOptions?];
+    parseWith(first.schema, input, `input of workflow "${first.name}"`);
     throw next(first.name, input, { ...options }, first.timeoutMs);
   }
   throw next(null, first, { ...(rest[0] as ContinueOptions | undefined) }, undefined);

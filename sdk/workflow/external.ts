@@ -1,8 +1,9 @@
 // Mail from one run to another: sent when the run's own history says so, exactly once.
 
+import { encodeChecked } from "../protocol/checked-payload.ts";
 import { hashHex } from "../protocol/hash.ts";
 import { assertWorkflowId } from "../protocol/names.ts";
-import { encodePayload, hashPayload, type Payload } from "../protocol/payload.ts";
+import { hashPayload, type Payload } from "../protocol/payload.ts";
 import { requireRun } from "./ambient.ts";
 import type { MessageAsk } from "./run-context.ts";
 import type { SignalDefinition } from "./signal.ts";
@@ -16,9 +17,9 @@ export interface ExternalRun {
    * Sends a signal. Resolves when the other run's mailbox has it; it is sent exactly once, also when nobody awaits it.
    *
    * Rejects with RUN_NOT_FOUND, with RUN_CLOSED, and with `CanceledFailure` when this run is canceled. Throws
-   * OUTSIDE_WORKFLOW, COMMAND_IN_READ_ONLY, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE.
+   * OUTSIDE_WORKFLOW, COMMAND_IN_READ_ONLY, ARGUMENT_INVALID, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE.
    */
-  signal<Payload>(signal: SignalDefinition<Payload>, ...[payload]: PayloadArguments<Payload>): Promise<void>;
+  signal<Payload>(signal: SignalDefinition<Payload, unknown>, ...[payload]: PayloadArguments<Payload>): Promise<void>;
   /** Asks it to stop. Resolves when its mailbox has the request. Rejects and throws like `signal`. */
   cancel(reason?: string): Promise<void>;
 }
@@ -42,10 +43,10 @@ type Receiver = () => Promise<MessageAsk["to"]>;
 
 export async function sendSignal<Payload>(
   receiver: Receiver,
-  { name }: SignalDefinition<Payload>,
+  { name, schema }: SignalDefinition<Payload, unknown>,
   payload: unknown,
 ): Promise<void> {
-  const stored = encodePayload(payload, `payload of signal "${name}"`);
+  const stored = encodeChecked(schema, payload, `payload of signal "${name}"`);
   await send(receiver, { name: `signal ${name}`, kind: "signal", subject: name, payload: stored });
 }
 

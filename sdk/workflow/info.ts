@@ -1,5 +1,6 @@
 // What a run may know about itself.
 
+import type { AttributeValue } from "../protocol/attributes.ts";
 import type { ParentRun } from "../protocol/event.ts";
 import { requireRun } from "./ambient.ts";
 
@@ -21,6 +22,9 @@ export interface WorkflowInfo {
   readonly startedAt: Date;
   /** When it will be closed as timed out; undefined when there is no run timeout. */
   readonly deadlineAt: Date | undefined;
+  /** Attributes and memo as the code has them by now: those of the start, and every upsert since. */
+  readonly attributes: Readonly<Record<string, AttributeValue>>;
+  readonly memo: Readonly<Record<string, unknown>>;
   /** Events delivered so far: grows as the run goes on, the same at replay. */
   readonly historyLength: number;
   /** The history is long (4,096 events, or payloads of 4 MiB): time to `continueAsNew`. The same at replay. */

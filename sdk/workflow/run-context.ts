@@ -1,6 +1,7 @@
 // What the workflow functions ask of a run. The engine implements it; this side only knows the words.
 
 import type { TimerDue } from "../protocol/event.ts";
+import type { CanceledFailure } from "../protocol/failures.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { RetryPolicy } from "../protocol/retry-policy.ts";
 import type { CancelScope } from "./cancel-scope.ts";
@@ -31,6 +32,9 @@ export interface ChildAsk {
   readonly workflowId: string | null;
   readonly input: Payload;
   readonly inputHash: string;
+  /** In stored form; null for none. */
+  readonly attributes: Payload;
+  readonly memo: Payload;
   /** Null: the queue of the parent. */
   readonly queue: string | null;
   readonly timeoutMs: number | null;
@@ -82,6 +86,22 @@ export interface SignalMessage {
   readonly value: unknown;
 }
 
+/** When the run closes while a handler is under way: leave a line in the worker's log, or say nothing. */
+export type UnfinishedPolicy = "warn" | "abandon";
+
+export interface SignalHandler {
+  readonly run: (message: SignalMessage) => void | Promise<void>;
+  readonly onUnfinished: UnfinishedPolicy;
+}
+
+/** Both get the input, read. */
+export interface UpdateHandler {
+  /** Throws what the update is rejected with. */
+  readonly validate: (input: unknown) => unknown;
+  readonly run: (input: unknown) => unknown;
+  readonly onUnfinished: UnfinishedPolicy;
+}
+
 export interface RunContext {
   readonly info: WorkflowInfo;
   readonly log: WorkflowLog;
@@ -99,12 +119,23 @@ export interface RunContext {
   waitUntil(predicate: () => boolean, scope: CancelScope): PendingCondition;
   /** The oldest buffered signal of this name, taken; undefined when there is none. */
   takeSignal(name: string): SignalMessage | undefined;
+  /** The oldest buffered signal that has one of these names, taken. */
+  takeFirstSignal(names: ReadonlySet<string>): { readonly name: string; readonly message: SignalMessage } | undefined;
   /** The next signal of this name that nobody takes before. */
   waitForSignal(name: string, scope: CancelScope): { readonly received: Promise<SignalMessage>; withdraw(): void };
-  handleSignal(name: string, handler: (message: SignalMessage) => void | Promise<void>): void;
+  handleSignal(name: string, handler: SignalHandler): void;
+  handleUpdate(name: string, handler: UpdateHandler): void;
+  /** No handler of a signal or an update is under way. */
+  readonly allHandlersFinished: boolean;
+  /** Puts changes into the history, in the order of the calls, and makes them at once in `info`. Null: none. */
+  upsert(kind: "attributes" | "memo", changes: Payload): void;
   handleQuery(name: string, handler: (input: Payload) => unknown): void;
+  /** Whether the run goes the new way of this patch; recorded where it gets there for the first time. */
+  markPatch(id: string, isDeprecated: boolean): boolean;
   /** Runs `body` with the calls it makes bound to a new scope. */
   runInScope<T>(scope: CancelScope, body: () => T): T;
+  /** Cancels what waits in the scope and below, now. Harmless when it was canceled before. */
+  cancelScope(scope: CancelScope, failure: CanceledFailure): void;
   /** Throws COMMAND_IN_READ_ONLY while a query handler or a condition's predicate is being evaluated. */
   refuseInReadOnly(caller: string): void;
 }

@@ -3,8 +3,16 @@
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError } from "../protocol/errors.ts";
 import { assertName } from "../protocol/names.ts";
+import {
+  assertSchema,
+  parseWith,
+  type SchemaInput,
+  type SchemaOutput,
+  type StandardSchema,
+} from "../protocol/standard-schema.ts";
 import { requireRun } from "./ambient.ts";
-import type { SignalMessage } from "./run-context.ts";
+import { type HandlerOptions, unfinishedPolicy } from "./handlers.ts";
+import type { RunContext, SignalMessage } from "./run-context.ts";
 
 declare const PAYLOAD: unique symbol;
 
@@ -14,69 +22,112 @@ export interface ReceiveOptions {
 }
 
 /** A message with a typed payload. Sent with `run.signal(definition, payload)`. */
-export interface SignalDefinition<Payload> {
+export interface SignalDefinition<Payload, Received = Payload> {
   readonly name: string;
   readonly [PAYLOAD]?: Payload;
+  /** What payloads are checked by: before they are sent, and again when they are received. */
+  readonly schema?: StandardSchema;
 
   /**
    * Waits for the next signal of this name and takes it. Signals that came before are waiting already, oldest first;
    * several receivers are served in the order they asked. With a timeout, resolves to undefined when time ran out.
    *
-   * Rejects with `CanceledFailure` when the run is canceled. Throws OUTSIDE_WORKFLOW, and ARGUMENT_INVALID for a bad
-   * timeout.
+   * Rejects with `CanceledFailure` when the run or its scope is canceled. Throws OUTSIDE_WORKFLOW, and ARGUMENT_INVALID
+   * for a bad timeout.
    */
-  receive(): Promise<Payload>;
-  receive(options: ReceiveOptions): Promise<Payload | undefined>;
+  receive(): Promise<Received>;
+  receive(options: ReceiveOptions): Promise<Received | undefined>;
 
   /**
    * Calls `react` for each signal of this name, those that already wait at once and in order. An async handler may use
-   * steps and timers; it runs beside the main function. An error it throws fails the run. A later handler replaces an
-   * earlier one; while there is one, `receive` gets nothing.
+   * steps and timers; it runs beside the main function, in the run's own scope. An error it throws fails the run, unless
+   * it was canceled. A later handler replaces an earlier one; while there is one, `receive` gets nothing. The run does not
+   * wait for a handler before it closes: see `allHandlersFinished`.
    *
-   * Throws OUTSIDE_WORKFLOW where no run is.
+   * Throws ARGUMENT_INVALID, and OUTSIDE_WORKFLOW where no run is.
    */
-  handle(react: (payload: Payload) => void | Promise<void>): void;
+  handle(react: (payload: Received) => void | Promise<void>, options?: HandlerOptions): void;
 }
 
 /**
- * Defines a signal by name.
+ * Defines a signal by name. With a `schema` its payload is what the schema says: the client refuses to send another, and one
+ * that was stored all the same is left out where it is received, with a warning in the log. The stored payload is what was
+ * sent; the code gets what the schema makes of it.
  *
- * Throws ARGUMENT_INVALID for an unusable name.
+ * Throws ARGUMENT_INVALID for an unusable name or schema.
  */
-export function defineSignal<Payload = void>(name: string): SignalDefinition<Payload> {
+export function defineSignal<Schema extends StandardSchema>(
+  name: string,
+  options: { readonly schema: Schema },
+): SignalDefinition<SchemaInput<Schema>, SchemaOutput<Schema>>;
+export function defineSignal<Payload = void>(name: string): SignalDefinition<Payload>;
+export function defineSignal(
+  name: string,
+  { schema }: { readonly schema?: StandardSchema } = {},
+): SignalDefinition<unknown> {
   assertName(name, "defineSignal(name)");
-  const read = (message: SignalMessage) => message.value as Payload;
+  assertSchema(schema, "defineSignal({ schema })");
 
-  async function receive(options?: ReceiveOptions): Promise<Payload | undefined> {
+  /** Undefined for one that does not fit. */
+  function read(message: SignalMessage, run: RunContext): { readonly payload: unknown } | undefined {
+    if (schema === undefined) return { payload: message.value };
+    try {
+      return { payload: parseWith(schema, message.value, `payload of signal "${name}"`) };
+    } catch (error) {
+      run.log.warn("a signal was left out", { signal: name, signalId: message.signalId, error: String(error) });
+      return undefined;
+    }
+  }
+
+  async function receive(options?: ReceiveOptions): Promise<unknown> {
     const { run, scope } = requireRun(`signal "${name}".receive()`);
     run.refuseInReadOnly(`signal "${name}".receive()`);
     const timeoutMs = options === undefined ? null : toMs(options.timeout, `signal "${name}".receive({ timeout })`);
     if (scope.canceledBy !== undefined) throw scope.canceledBy;
-    const buffered = run.takeSignal(name);
-    if (buffered !== undefined) return read(buffered);
+    for (let kept = run.takeSignal(name); kept !== undefined; kept = run.takeSignal(name)) {
+      const fitting = read(kept, run);
+      if (fitting !== undefined) return fitting.payload;
+    }
     if (timeoutMs === 0) return undefined;
 
-    const waiting = run.waitForSignal(name, scope);
-    if (timeoutMs === null) return read(await waiting.received);
-    const timer = run.askTimer({ name: `receive ${name}`, due: { afterMs: timeoutMs } }, scope);
+    let waiting = run.waitForSignal(name, scope);
+    const timer =
+      timeoutMs === null ? null : run.askTimer({ name: `receive ${name}`, due: { afterMs: timeoutMs } }, scope);
     try {
-      const message = await Promise.race([waiting.received, timer.fired.then(() => undefined)]);
-      return message === undefined ? undefined : read(message);
+      for (;;) {
+        const message =
+          timer === null
+            ? await waiting.received
+            : await Promise.race([waiting.received, timer.fired.then(() => undefined)]);
+        if (message === undefined) return undefined;
+        const fitting = read(message, run);
+        if (fitting !== undefined) return fitting.payload;
+        waiting = run.waitForSignal(name, scope);
+      }
     } finally {
       waiting.withdraw();
-      timer.withdraw();
+      timer?.withdraw();
     }
   }
 
   return {
     name,
-    receive: receive as SignalDefinition<Payload>["receive"],
-    handle(react) {
+    ...(schema === undefined ? {} : { schema }),
+    receive: receive as SignalDefinition<unknown>["receive"],
+    handle(react, options) {
       if (typeof react !== "function") {
         const message = `signal "${name}".handle() takes a function; got ${typeof react}.`;
         throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "react" } });
       }
-      requireRun(`signal "${name}".handle()`).run.handleSignal(name, (message) => react(read(message)));
+      const onUnfinished = unfinishedPolicy(options, `signal "${name}".handle()`);
+      const { run } = requireRun(`signal "${name}".handle()`);
+      run.handleSignal(name, {
+        onUnfinished,
+        run(message) {
+          const fitting = read(message, run);
+          return fitting === undefined ? undefined : react(fitting.payload);
+        },
+      });
     },
   };
 }

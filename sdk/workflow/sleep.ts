@@ -5,13 +5,13 @@ import { EverstepError } from "../protocol/errors.ts";
 import { requireRun } from "./ambient.ts";
 
 // A timer of nothing is still a timer: code that sleeps in a loop gives way each time round.
-const SHORTEST_MS = 1;
+export const SHORTEST_MS = 1;
 
 /**
  * Waits at least `duration` ("30s", "2 days", or ms), for months if need be: the run is parked meanwhile and costs no
  * memory. Counted by the database's clock from the commit of the timer's start; never fires early. Zero waits 1 ms.
  *
- * Rejects with `CanceledFailure` when the run is canceled. Throws ARGUMENT_INVALID and OUTSIDE_WORKFLOW.
+ * Rejects with `CanceledFailure` when the run or its scope is canceled. Throws ARGUMENT_INVALID and OUTSIDE_WORKFLOW.
  */
 export function sleep(duration: Duration): Promise<void> {
   const { run, scope } = requireRun("sleep()");
@@ -22,7 +22,7 @@ export function sleep(duration: Duration): Promise<void> {
 /**
  * Waits until a point in time (a `Date` or ms since the epoch), by the database's clock. A time in the past waits 1 ms.
  *
- * Rejects with `CanceledFailure` when the run is canceled. Throws ARGUMENT_INVALID and OUTSIDE_WORKFLOW.
+ * Rejects with `CanceledFailure` when the run or its scope is canceled. Throws ARGUMENT_INVALID and OUTSIDE_WORKFLOW.
  */
 export function sleepUntil(time: Date | number): Promise<void> {
   const { run, scope } = requireRun("sleepUntil()");

@@ -17,7 +17,7 @@ export interface StepContext {
   readonly attempt: number;
   /** The same on every attempt of this step of this run, and nowhere else: hand it to whoever can deduplicate by it. */
   readonly idempotencyKey: string;
-  /** Aborts when the attempt times out, the run is canceled or closed, or this worker no longer owns the run. */
+  /** Aborts when the attempt times out, the run or the step's scope is canceled, or this worker no longer owns the run. */
   readonly signal: AbortSignal;
   /**
    * Says that the attempt is alive, and keeps `details` (storable) for the next attempt, wherever it runs. Cheap: call
@@ -39,8 +39,8 @@ export interface StepOptions {
   /** The longest silence between two heartbeats (or from the start to the first). Default none. */
   readonly heartbeatTimeout?: Duration;
   /**
-   * When the run is canceled while the step is under way its signal aborts, and the workflow goes on when the step has
-   * ended ("wait", the default: the code then knows whether the effect happened) or at once ("abandon").
+   * When the run or the step's scope is canceled while it is under way its signal aborts, and the workflow goes on when
+   * the step has ended ("wait", the default: the code then knows whether the effect happened) or at once ("abandon").
    */
   readonly onCancel?: "wait" | "abandon";
 }
@@ -54,7 +54,12 @@ export interface StepTransaction {
 }
 
 export type StepBody =
-  | { readonly kind: "step"; readonly run: (context: StepContext) => unknown }
+  | {
+      readonly kind: "step";
+      readonly run: (context: StepContext) => unknown;
+      /** What a defined step was called with; inline ones close over theirs. */
+      readonly input?: unknown;
+    }
   | { readonly kind: "transaction"; readonly run: (tx: StepTransaction, context: StepContext) => unknown };
 
 /**
@@ -63,8 +68,8 @@ export type StepBody =
  * was committed. The result must be storable (see the payload rules).
  *
  * Rejects with `StepFailure` (its `cause` is what the last attempt threw) when the attempts are used up or the failure
- * cannot be retried, and with `CanceledFailure` when the run is canceled. Throws ARGUMENT_INVALID, OUTSIDE_WORKFLOW,
- * COMMAND_IN_READ_ONLY.
+ * cannot be retried, and with `CanceledFailure` when the run or its scope is canceled. Throws ARGUMENT_INVALID,
+ * OUTSIDE_WORKFLOW, COMMAND_IN_READ_ONLY.
  */
 export function step<Result>(
   name: string,
@@ -110,7 +115,7 @@ export function defineStep<Input, Result>(
   normalizeStep(name, defaults);
   const call = (input: Input, options?: StepOptions): Promise<Result> => {
     const inputHash = hashPayload(encodePayload(input, `input of step "${name}"`));
-    const body: StepBody = { kind: "step", run: (context) => run(input, context) };
+    const body: StepBody = { kind: "step", run: (context) => run(input, context), input };
     return ask(
       name,
       body,

@@ -3,11 +3,23 @@
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError } from "../protocol/errors.ts";
 import { assertName } from "../protocol/names.ts";
+import {
+  assertSchema,
+  parseWith,
+  type SchemaInput,
+  type SchemaOutput,
+  type StandardSchema,
+} from "../protocol/standard-schema.ts";
 import { type ContinueOptions, continueAsNew } from "./continue-as-new.ts";
 
 export interface WorkflowOptions {
   /** Closes the run as timed out when it is still open after this long, with no chance for its code to react. Default none. */
   readonly timeout?: Duration;
+  /**
+   * How long a run is kept after it has closed, counted by the database's clock: then workers that have this workflow delete
+   * it with its history, and its handles throw RUN_NOT_FOUND. Default: for ever.
+   */
+  readonly retention?: Duration;
 }
 
 /** A workflow with the types of its input and result. */
@@ -15,6 +27,10 @@ export interface Workflow<Input, Result> {
   readonly name: string;
   readonly main: (input: Input) => Promise<Result>;
   readonly timeoutMs: number | null;
+  /** What inputs are checked by: before a run is started, and again before its code gets them. */
+  readonly schema?: StandardSchema;
+  /** Null: for ever. */
+  readonly retentionMs: number | null;
   /**
    * Inside a run of this workflow: closes it and goes on as a new run with this input. See `continueAsNew`. A workflow
    * that calls its own needs its result's type written down: `async (input: Input): Promise<Result> => ...`.
@@ -31,18 +47,44 @@ export type AnyWorkflow = Workflow<never, unknown>;
  * `crypto.randomUUID` and `setTimeout` are made deterministic, I/O outside steps is refused.
  *
  * `name` identifies the workflow in the database: keep it when the code moves. The input and the result must be storable.
- * Throws ARGUMENT_INVALID for an unusable name, function or timeout.
+ * With an `input` schema the client refuses to start a run with another input, and the function gets what the schema makes of
+ * it; so do `startChild` and `continueAsNew` with the workflow. A run that was started all the same fails with
+ * ARGUMENT_INVALID.
+ * Throws ARGUMENT_INVALID for an unusable name, function, timeout, retention or schema.
  */
+export function workflow<Schema extends StandardSchema, Result>(
+  name: string,
+  main: (input: SchemaOutput<Schema>) => Promise<Result>,
+  options: WorkflowOptions & { readonly input: Schema },
+): Workflow<SchemaInput<Schema>, Result>;
 export function workflow<Input, Result>(
   name: string,
   main: (input: Input) => Promise<Result>,
-  options: WorkflowOptions = {},
-): Workflow<Input, Result> {
+  options?: WorkflowOptions,
+): Workflow<Input, Result>;
+export function workflow(
+  name: string,
+  main: (input: unknown) => Promise<unknown>,
+  { timeout, retention, input: schema }: WorkflowOptions & { readonly input?: StandardSchema } = {},
+): Workflow<unknown, unknown> {
   assertName(name, "workflow(name)");
   if (typeof main !== "function") {
     const message = `workflow("${name}") takes an async function as its second argument; got ${typeof main}.`;
     throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "main" } });
   }
-  const timeoutMs = options.timeout === undefined ? null : toMs(options.timeout, `workflow("${name}", { timeout })`);
-  return { name, main, timeoutMs, continueAsNew: (input, next) => continueAsNew(input, next) };
+  const timeoutMs = timeout === undefined ? null : toMs(timeout, `workflow("${name}", { timeout })`);
+  const retentionMs = retention === undefined ? null : toMs(retention, `workflow("${name}", { retention })`);
+  const what = `input of workflow "${name}"`;
+  const settings = { name, timeoutMs, retentionMs };
+  if (schema === undefined) return { ...settings, main, continueAsNew: (input, next) => continueAsNew(input, next) };
+  assertSchema(schema, `workflow("${name}", { input })`);
+  return {
+    ...settings,
+    schema,
+    main: (input) => main(parseWith(schema, input, what)),
+    continueAsNew(input, next) {
+      parseWith(schema, input, what);
+      return continueAsNew(input, next);
+    },
+  };
 }

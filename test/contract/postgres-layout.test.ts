@@ -8,6 +8,8 @@ import { APPEND, appendValues } from "../../runtime/store/postgres/appending.ts"
 import { CLAIM } from "../../runtime/store/postgres/claiming.ts";
 import { listStatement } from "../../runtime/store/postgres/listing.ts";
 import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
+import { READ_EVENTS_OF_TYPE } from "../../runtime/store/postgres/reading.ts";
+import { changeValues, startDataValues } from "../../runtime/store/postgres/run-data.ts";
 import { runIdOf } from "../../runtime/store/postgres/run-id.ts";
 import {
   type ClaimedRun,
@@ -15,10 +17,12 @@ import {
   type Store,
   SUSPECT_FROM_CRASHES,
 } from "../../runtime/store/store.ts";
+import { attributeConditions } from "../../sdk/protocol/attribute-filter.ts";
+import { EVENT_CODES } from "../../sdk/protocol/event.ts";
 import { createDatabase } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
-import { newId, Stage, startRequest, turnOf } from "./store/stage.ts";
+import { newId, newRunId, Stage, startRequest, turnOf } from "./store/stage.ts";
 
 interface Plan {
   readonly "Node Type": string;
@@ -129,6 +133,45 @@ describe("the tables", () => {
     const nodes = await explain(APPEND.text, appendValues(turns), plan);
     expect(sequential(nodes)).toEqual([]);
     expect(nodes.some((node) => node["CTE Name"] === "ok" && node["Actual Rows"] === 2)).toBe(true);
+  });
+
+  test.each(["custom", "generic"] as const)(
+    "events of a type are found by the ids of their runs: %s plan",
+    async (plan) => {
+      await fill(client);
+      const { rows } = await client.query<{ run_id: string }>("select run_id from everstep.open_run limit 3");
+      const ids = rows.map(({ run_id }) => run_id);
+      const nodes = await explain(READ_EVENTS_OF_TYPE.text, [ids, EVENT_CODES.PatchMarked], plan);
+      expect(sequential(nodes)).toEqual([]);
+    },
+  );
+
+  test.each(["custom", "generic"] as const)("a list by attributes goes along their index: %s plan", async (plan) => {
+    await fill(client);
+    await client.query(`
+      insert into everstep.run_data (run_id, kind, name, place, type, number, text)
+      select run_id, 1, a.name, 0, a.type, a.number, a.text from everstep.run r cross join lateral (values
+        ('customer', 1, float8 'infinity', r.workflow_id), ('amount', 4, random() * 1000, '')) a(name, type, number, text)
+      on conflict do nothing`);
+    await client.query("analyze everstep.run_data");
+    const one = listStatement({ limit: 50, attributes: attributeConditions({ customer: "closed-77" }) }, undefined);
+    const named = await explain(one.statement.text, one.values, plan);
+    const byAttribute = { name: "amount", isDescending: true, after: null };
+    const sorted = listStatement({ limit: 50, byAttribute }, undefined);
+    const highest = await explain(sorted.statement.text, sorted.values, plan);
+    for (const nodes of [named, highest]) {
+      expect(sequential(nodes)).toEqual([]);
+      expect(nodes.some((node) => node["Index Name"] === "run_data_attribute")).toBe(true);
+      const [top] = nodes;
+      expect((top?.["Shared Hit Blocks"] ?? 0) + (top?.["Shared Read Blocks"] ?? 0)).toBeLessThan(1_500);
+    }
+  });
+
+  test("a turn that changes no data is sent without any of it", () => {
+    const claim = { runId: newRunId(), epoch: 1, claimId: randomUUID(), events: 1, takenMail: 0 } as ClaimedRun;
+    expect(APPEND.text).not.toContain("run_data");
+    expect(changeValues([turnOf(claim)])).toBeNull();
+    expect(startDataValues([startRequest()])).toBeNull();
   });
 
   test("lists by status of open runs, and by workflow id, do not go through the history", async () => {

@@ -3,6 +3,7 @@
 
 import { afterAll, beforeAll, describe } from "vitest";
 import { appendingContract } from "./store/appending.ts";
+import { attributesContract } from "./store/attributes.ts";
 import { claimingContract } from "./store/claiming.ts";
 import { continuingContract } from "./store/continuing.ts";
 import { endingContract } from "./store/ending.ts";
@@ -11,12 +12,14 @@ import { heartbeatsContract } from "./store/heartbeats.ts";
 import { keepingContract } from "./store/keeping.ts";
 import { mailContract } from "./store/mail.ts";
 import { parkingContract } from "./store/parking.ts";
+import { pruningContract } from "./store/pruning.ts";
 import { queriesContract } from "./store/queries.ts";
 import { randomContract } from "./store/random.ts";
 import { readingContract } from "./store/reading.ts";
 import { type OpenedStore, Stage } from "./store/stage.ts";
 import { startingContract } from "./store/starting.ts";
 import { transactionsContract } from "./store/transactions.ts";
+import { updatesContract } from "./store/updates.ts";
 
 export type { OpenedStore } from "./store/stage.ts";
 
@@ -32,9 +35,12 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     keepingContract(stage);
     transactionsContract(stage);
     mailContract(stage);
+    updatesContract(stage);
     parkingContract(stage);
     endingContract(stage);
     readingContract(stage);
+    pruningContract(stage);
+    attributesContract(stage);
     heartbeatsContract(stage);
     queriesContract(stage);
     continuingContract(stage);

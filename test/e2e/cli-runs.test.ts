@@ -1,13 +1,15 @@
 // Runs, from the command line: a worker for files, and what one can start, see and say.
 
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { expense } from "../../examples/approval/workflow.ts";
+import { replayHistory } from "../../runtime/testing/index.ts";
 import { everstep, startEverstep } from "../support/command-line.ts";
 import { createDatabase } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
@@ -19,7 +21,7 @@ let worker: ReturnType<typeof startEverstep>;
 
 beforeAll(async () => {
   ({ url: database } = await createDatabase());
-  worker = startEverstep(["worker", example("hello"), example("approval"), "--database", database]);
+  worker = startEverstep(["worker", example("hello"), example("approval"), example("basket"), "--database", database]);
 });
 
 afterAll(async () => {
@@ -88,6 +90,25 @@ test("a waiting run says what it waits for, takes a signal, and goes on", async 
   });
 });
 
+test("an update is answered, refused, or known by its id", async () => {
+  await say("start", "basket", "--id", "basket");
+  const lamp = ["--input", '{"name":"lamp","count":2}', "--json"];
+  const sent = JSON.parse(
+    await say("update", "basket", "addItem", ...lamp, "--wait-for", "accepted", "--update-id", "u"),
+  );
+  expect(sent).toEqual({ workflowId: "basket", update: "addItem", updateId: "u", stage: "accepted" });
+  expect(JSON.parse(await say("update", "basket", "addItem", ...lamp, "--update-id", "u"))).toHaveLength(1);
+  expect(await refuse("update", "basket", "addItem", "--input", '{"name":"cup","count":0}')).toMatch(
+    /^UPDATE_REJECTED: .* was rejected: nothing is added$/,
+  );
+  expect(await refuse("update", "basket", "empty", "--timeout", "1m")).toMatch(
+    /^UPDATE_UNKNOWN: .*"addItem", "checkout"/,
+  );
+  expect(await refuse("update", "basket", "checkout", "--wait-for", "tea")).toMatch(/^ARGUMENT_INVALID: .*"tea"|tea/);
+  expect(JSON.parse(await say("update", "basket", "checkout"))).toEqual({ total: 2 });
+  expect(await say("history", "basket")).toMatch(/UpdateCompleted {2}addItem -> \[\{"name":"lamp","count":2\}\]/);
+});
+
 test("runs are canceled, terminated, and listed by how they ended", async () => {
   const input = '{"by":"Cleo","amount":5}';
   await say("start", "expense", "--id", "car", "--input", input);
@@ -113,7 +134,78 @@ test("runs are canceled, terminated, and listed by how they ended", async () => 
   expect(second.runs[0].runId < first.runs[0].runId).toBe(true);
 });
 
+test("runs are found, sorted and counted by their attributes", async () => {
+  const start = (id: string, amount: number, ...tags: string[]) => {
+    const attributes = [`amount:double=${amount}`, `customer:keyword=${id[0]}`, `tags:keywordList=${tags.join(",")}`];
+    const input = JSON.stringify({ by: id, amount });
+    const delay = ["--delay", "1 hour", "--memo", '{"note":"found"}'];
+    return say("start", "expense", "--id", id, "--input", input, ...delay, "--attribute", ...attributes);
+  };
+  await start("x-low", 3, "red");
+  await start("x-high", 30, "red", "blue");
+  await start("y-some", 7, "blue");
+  const ids = async (...args: string[]) => {
+    const table = (await say("list", ...args)).split("\n");
+    return table
+      .slice(1)
+      .flatMap((line) => (line.startsWith("There may be") ? [] : (line.split(/ {2,}/).at(-1) ?? [])));
+  };
+  expect(await ids("--where", "amount>=7", "tags=blue", "--order-by", "amount")).toEqual(["x-high", "y-some"]);
+  expect(await ids("--where", "customer^=x", "--order-by", "amount", "--asc")).toEqual(["x-low", "x-high"]);
+  expect(await ids("--where", "amount>3", "amount<30", "startedAt>2026-01-01")).toEqual(["y-some"]);
+  const page = JSON.parse(
+    await say("list", "--where", "customer!=null", "--order-by", "amount", "--limit", "2", "--json"),
+  );
+  expect(await ids("--order-by", "amount", "--after", page.next)).toEqual(["x-low"]);
+  expect(page.runs[0]).toMatchObject({ attributes: { amount: 30, customer: "x" }, memo: { note: "found" } });
+  expect(await say("describe", "x-low")).toMatch(/^attributes {2}\{"amount":3,"customer":"x","tags":\["red"\]\}$/m);
+  expect(await say("count", "--where", "customer=x")).toBe("2");
+  const counted = await say("count", "--where", "customer=x", "--by", "tags");
+  expect(counted.split("\n").map((line) => line.split(/ {2,}/))).toEqual([
+    ["RUNS", "TAGS"],
+    ["2", "red"],
+    ["1", "blue"],
+  ]);
+  expect(JSON.parse(await say("count", "--where", "customer=x", "--by", "status", "--json"))).toEqual([
+    { value: "running", count: 2 },
+  ]);
+});
+
+test("histories are written as files that replay against the code", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "everstep-export-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  await say("start", "expense", "--id", "kept", "--input", '{"by":"Ann","amount":3}');
+  await say("signal", "kept", "decide", "--input", '{"approver":"Bob","isApproved":true}');
+  await say("result", "kept");
+  const file = await say("export", "--id", "kept", "--to", folder);
+  const history = readFileSync(file, "utf8");
+  expect(JSON.parse(history)).toMatchObject({ format: "everstep.history", version: 1, workflowId: "kept", mail: [] });
+  await replayHistory(expense, history);
+  const written = JSON.parse(
+    await say("export", "--workflow", "expense", "--where", "startedAt>2026-01-01", "--to", folder, "--json"),
+  );
+  expect(written).toContain(file);
+  expect(await refuse("export", "--to", folder)).toMatch(/^ARGUMENT_INVALID: export takes either --id/);
+});
+
+test("closed runs of an age are counted, and deleted when told so", async () => {
+  await say("start", "hello", "--id", "old", "--input", '{"name":"Ann"}');
+  await say("result", "old");
+  const prune = (...args: string[]) => say("prune", "--workflow", "hello", ...args);
+  expect(await prune("--closed-for", "1 day", "--delete")).toBe("0 run(s) with 0 event(s) deleted.");
+  expect(await prune("--closed-for", "1ms")).toMatch(/^\d+ run\(s\) with \d+ event\(s\) would be deleted\./);
+  expect((await say("describe", "old")).length).toBeGreaterThan(0);
+  expect(await prune("--closed-for", "1ms", "--delete")).toMatch(/ deleted\.$/);
+  expect(await refuse("describe", "old")).toMatch(/^RUN_NOT_FOUND: /);
+});
+
 test.each([
+  ["a condition that is none", ["list", "--where", "amount"], /^ARGUMENT_INVALID: --where: "amount" is no condition/],
+  [
+    "an attribute without a type",
+    ["start", "hello", "--attribute", "a=b"],
+    /^ARGUMENT_INVALID: --attribute takes a name/,
+  ],
   ["a run that is not there", ["describe", "nobody"], /^RUN_NOT_FOUND: .*nobody/],
   ["input that is not JSON", ["start", "hello", "--input", "{name: 1}"], /^ARGUMENT_INVALID: --input takes JSON, .*/],
   ["a time without a unit", ["result", "x", "--timeout", "5"], /^ARGUMENT_INVALID: --timeout: "5" /],

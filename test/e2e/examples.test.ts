@@ -51,6 +51,21 @@ test("order: one is shipped, one canceled and refunded, one refunded because it 
   ]);
 });
 
+test("basket: updates are answered, refused and failed, and the run goes on", async () => {
+  expect(await example("basket")).toEqual({
+    lines: [
+      'in the basket: [{"name":"lamp","count":2}]',
+      'in the basket: [{"name":"lamp","count":2},{"name":"chair","count":4}]',
+      "no table: UPDATE_REJECTED: nothing is added",
+      'no cup: UPDATE_FAILED: step "reserve cup" failed: PermanentError: there are no 100 of cup',
+      'checked out: {"total":6}',
+      "sold: lamp, chair",
+    ],
+    stderr: "",
+    code: 0,
+  });
+});
+
 test("fan-out prints the checksum of every file, in order", async () => {
   const files = join(folder, "files");
   mkdirSync(join(files, "deeper"), { recursive: true });
@@ -65,6 +80,20 @@ test("fan-out prints the checksum of every file, in order", async () => {
   const { lines, code } = await example("fan-out", files);
   expect(lines).toEqual([...names.sort().map((name) => `${sum(name)}  ${name}`), "301 files, in order."]);
   expect(code).toBe(0);
+});
+
+test("trip: one is paid for, one has no car, one is canceled, and what was booked for the last two is undone", async () => {
+  const { lines, stderr, code } = await example("trip");
+  expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
+  expect(lines).toEqual([
+    'Ann: {"flight":"flight of Ann to Rome","hotel":"hotel of Ann to Rome","car":"car of Ann to Rome","paid":120000}',
+    expect.stringMatching(
+      /^Bob: Run trip-Bob ended as failed: parallel\(\): 1 of 2 items failed, .*no cars in Venice$/,
+    ),
+    "Cleo: Run trip-Cleo ended as canceled: Cleo stays at home",
+    "Canceled, in this order: hotel of Bob to Venice, flight of Bob to Venice, car of Cleo to Oslo, hotel of Cleo to Oslo, flight of Cleo to Oslo",
+    "Booked: flight of Ann to Rome, hotel of Ann to Rome, car of Ann to Rome",
+  ]);
 });
 
 test("approval: the one decided on is paid, the other expires", async () => {
@@ -92,12 +121,39 @@ test("transfer: the money moves once although its worker is killed between debit
   expect(code).toBe(0);
 });
 
-test("trip: one comes off; the other does not, and its hotel ends with it", async () => {
-  expect(await example("trip")).toEqual({
+test("tour: one comes off; the other does not, and its hotel ends with it", async () => {
+  expect(await example("tour")).toEqual({
     lines: [
-      "Atlantis: no trip: the flight could not be had",
+      "Atlantis: no tour: the flight could not be had",
       "its hotel: terminated",
       "Lisbon: seat 12A to Lisbon, room room 7 in Lisbon",
+    ],
+    stderr: "",
+    code: 0,
+  });
+});
+
+test("changed: who is past the change goes the old way, all others the new one", async () => {
+  const { lines, stderr, code } = await example("changed");
+  expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
+  expect(lines.slice(0, 2).sort()).toEqual(["parcel-before: the new code fits", "parcel-past: the new code fits"]);
+  expect(lines.slice(2)).toEqual([
+    "parcel-past: charged at once",
+    "parcel-before: authorized, and captured on arrival",
+    "parcel-after: authorized, and captured on arrival",
+  ]);
+});
+
+test("tickets: the most urgent first, counted by label, and told how they ended", async () => {
+  expect(await example("tickets")).toEqual({
+    lines: [
+      "9 The house is on fire.",
+      "2 The lamp is dark.",
+      "lamp: 2",
+      "chair: 1",
+      "fire: 1",
+      "none: 1",
+      "It is taken care of. Open tickets: 0",
     ],
     stderr: "",
     code: 0,

@@ -13,7 +13,22 @@ import type { RunHandle } from "../../sdk/client/run-handle.ts";
 import { eventually } from "../support/eventually.ts";
 import { buildHouse, typesOf } from "../support/memory-house.ts";
 import { GOLDEN_FOLDER, type GoldenFile } from "./golden-file.ts";
-import { approve, countdown, endless, failing, family, GOLDEN_WORKFLOWS, note, order, stopped } from "./workflows.ts";
+import {
+  add,
+  approve,
+  changed,
+  countdown,
+  data,
+  endless,
+  failing,
+  family,
+  GOLDEN_WORKFLOWS,
+  note,
+  order,
+  stopped,
+  tally,
+  told,
+} from "./workflows.ts";
 
 // What waits for nothing but timers of the runtime would otherwise end the process.
 const hold = setInterval(() => {}, 1_000);
@@ -58,6 +73,12 @@ await reaches(canceled, "TimerStarted");
 await canceled.cancel("changed my mind");
 await keep("canceled", stopped.name, canceled);
 
+const patchedRun = await client.signalWithStart(changed, { signal: note, payload: "early" });
+await reaches(patchedRun, "PatchMarked");
+await patchedRun.signal(note, "late");
+await patchedRun.signal(approve, { by: "ann" });
+await keep("patched", changed.name, patchedRun);
+
 const terminated = await client.start(endless);
 await reaches(terminated, "StepCompleted");
 await terminated.terminate("out of patience");
@@ -65,6 +86,11 @@ await keep("terminated", endless.name, terminated);
 
 await keep("timed-out", endless.name, await client.start(endless, { timeout: 200 }));
 
+const updated = await client.start(tally);
+for (const n of [1, -1, 13, 2]) await updated.update(add, n).catch(() => {});
+await keep("updated", tally.name, updated);
+const options = { attributes: data({ customer: "c1" }), memo: { note: "first", kept: [1] } };
+await keep("data", told.name, await client.start(told, options));
 await keep("continued", countdown.name, await client.start(countdown, { input: 2 }));
 
 await client.start(endless, { id: "golden-told" });

@@ -2,17 +2,25 @@
 // nothing in those that have a recording.
 
 import {
+  allHandlersFinished,
   condition,
+  defineAttributes,
   defineSignal,
   defineStep,
+  defineUpdate,
+  deprecatePatch,
   executeChild,
   externalRun,
   nonCancellable,
   PermanentError,
+  patched,
   sleep,
   startChild,
   step,
+  upsertAttributes,
+  upsertMemo,
   workflow,
+  workflowInfo,
 } from "../../sdk/index.ts";
 
 export const approve = defineSignal<{ by: string }>("approve");
@@ -85,4 +93,50 @@ export const family = workflow("family", async () => {
   return { taken, nobody, told, ends, again: await executeChild(doubled, { input: 3 }) };
 });
 
-export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, countdown, doubled, family];
+export const add = defineUpdate<number, number>("add");
+
+export const tally = workflow("tally", async () => {
+  let sum = 0;
+  add.handle(
+    async (n) => {
+      if (n === 13) throw new RangeError("not thirteen");
+      sum += await step(`look at ${n}`, () => n);
+      return sum;
+    },
+    {
+      validate: (n) => {
+        if (n < 0) throw new RangeError("below zero");
+      },
+    },
+  );
+  await condition(() => sum >= 3);
+  await condition(allHandlersFinished);
+  return sum;
+});
+
+export const changed = workflow("changed", async () => {
+  const ways: string[] = [];
+  note.handle((text) => {
+    ways.push(`${text}: ${patched("noted") ? "new" : "old"}`);
+  });
+  const both = ["left", "right"].map(async (side) => {
+    await step(side, () => side);
+    ways.push(`${side}: ${patched("split") ? "new" : "old"}`);
+  });
+  await Promise.all(both);
+  deprecatePatch("settled");
+  const approval = await approve.receive();
+  return { ways, approval, isLast: patched("last") };
+});
+
+export const data = defineAttributes({ customer: "keyword", amount: "double", dueAt: "datetime", tags: "keywordList" });
+
+export const told = workflow("told", async () => {
+  upsertAttributes(data({ amount: 12.5, customer: null }));
+  await step("price", () => 13);
+  upsertMemo({ priced: { at: new Date(0) }, note: null });
+  upsertAttributes(data({ amount: 13, dueAt: new Date(5), tags: ["a", "b"] }));
+  return [workflowInfo().attributes, workflowInfo().memo];
+});
+
+export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told, countdown, doubled, family];

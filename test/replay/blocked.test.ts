@@ -185,7 +185,7 @@ async function startWithInput(house: ReturnType<typeof openHouse>, name: string,
       onReuse: "allow",
       delayMs: 0,
       timeoutMs: null,
-      signal: null,
+      mail: null,
       claim: null,
     },
   ]);

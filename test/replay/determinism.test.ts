@@ -33,12 +33,14 @@ function somethingThatHappens(run: DrivenRun, choice: number): Event {
     }
     const { name, inputHash } = pending.ask;
     const attempt = pending.failedAttempts + 1;
-    events.push({ type: "StepCompleted", command, name, result: String(choice), attempt, inputHash });
+    // False is what a poll goes on after.
+    const result = choice % 3 === 0 ? "false" : String(choice);
+    events.push({ type: "StepCompleted", command, name, result, attempt, inputHash });
     events.push({ type: "StepFailed", command, name, failure, attempt, inputHash });
     const tried = { failure, attempt, delayMs: 0, firstAttemptAt: 0, heartbeat: null };
     events.push({ type: "StepAttemptFailed", command, name, ...tried });
   }
-  for (const signal of ["red", "blue", "bump"]) events.push(run.signalEvent(signal, choice % 3));
+  for (const signal of ["red", "blue", "bump", "halt"]) events.push(run.signalEvent(signal, choice % 3));
   if (choice % 11 === 0) events.push({ type: "CancelRequested", mail: 1, reason: "enough" });
   return events[choice % events.length] as Event;
 }

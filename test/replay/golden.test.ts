@@ -68,7 +68,7 @@ test.each(goldens)("$name leads to its end from each of its prefixes", async (go
   const workflow = workflowOf(golden);
   const events = eventsOf(golden);
   for (let length = 1; length <= events.length; length++) {
-    const run = await replay(workflow, events.slice(0, length));
+    const run = await replay(workflow, events.slice(0, length), { foreseen: events });
     expect(run.engine.broken?.message).toBeUndefined();
     await run.redeliver(events.slice(length));
     expect(run.engine.broken?.message).toBeUndefined();

@@ -7,11 +7,13 @@ import { expect, test } from "vitest";
 
 const SCRIPT = fileURLToPath(new URL("../support/unawaited-process.ts", import.meta.url));
 
-test("a step that fails with nobody awaiting it fails the run; a canceled wait does not cut the clean-up short", async () => {
+test("a step or a limit that fails with nobody awaiting it fails the run; what was canceled does not", async () => {
   const flags = ["--conditions=everstep-source", "--import", "tsx", SCRIPT];
   const { stdout } = await promisify(execFile)(process.execPath, flags);
   expect(JSON.parse(stdout)).toEqual({
     failed: 'failed: StepFailure: step "doomed" failed: TypeError: nobody looks',
+    parted: "completed",
+    late: "failed: TimeoutFailure: not done within 5 ms",
     canceled: "canceled: CanceledFailure: enough",
     undone: ["undone", "told"],
   });

@@ -16,6 +16,8 @@ export class Chronicle {
   readonly #dueAt = new Map<number, number>();
   readonly #signalIds = new Set<string>();
   readonly #probes: Probes;
+  readonly #refused = new Set<number>();
+  readonly #updates = new Map<string, "accepted" | "completed">();
   #mail = 0;
 
   constructor(runId: string, probes: Probes) {
@@ -30,6 +32,12 @@ export class Chronicle {
   get closing(): HistoryEvent | undefined {
     const last = this.events.at(-1);
     return last !== undefined && isClosing(last) ? last : undefined;
+  }
+
+  /** This mail is a refused update: no event tells of it. */
+  refuse(mail: number): void {
+    this.#refused.add(mail);
+    this.#probes.hit("update: refused");
   }
 
   /** Takes the whole history as it is now. Answers the new events, and says what is wrong with them. */
@@ -97,6 +105,14 @@ export class Chronicle {
         this.#signalIds.add(event.signalId);
         if (event.isEarly) this.#probes.hit("signal: before the first line");
         return this.#checkMail(event.mail, complain);
+      case "UpdateAccepted":
+        if (this.#updates.has(event.updateId)) complain(`update ${event.updateId} is accepted twice`);
+        this.#updates.set(event.updateId, "accepted");
+        return this.#checkMail(event.mail, complain);
+      case "UpdateCompleted":
+        if (this.#updates.get(event.updateId) !== "accepted") complain(`update ${event.updateId} ends out of turn`);
+        this.#updates.set(event.updateId, "completed");
+        return;
       case "CancelRequested":
         return this.#checkMail(event.mail, complain);
       case "RunCompleted":
@@ -107,6 +123,8 @@ export class Chronicle {
   }
 
   #checkMail(mail: number, complain: (what: string) => void): void {
+    if (this.#refused.has(mail)) complain(`mail ${mail} was refused and is taken`);
+    while (this.#refused.has(this.#mail + 1)) this.#mail++;
     if (mail !== this.#mail + 1) complain(`mail ${mail} is taken after mail ${this.#mail}`);
     this.#mail = mail;
   }

@@ -12,7 +12,7 @@ import type { Dice } from "./dice.ts";
 import type { Probes } from "./probes.ts";
 import type { Program } from "./program.ts";
 import type { SimulatedProcess } from "./simulated-process.ts";
-import { type SignalPayload, traceQuery } from "./workflow-of.ts";
+import { type PokeInput, poke, type SignalPayload, traceQuery } from "./workflow-of.ts";
 
 export interface SentSignal {
   readonly runId: string;
@@ -23,9 +23,17 @@ export interface SentSignal {
   readonly outcome: "acknowledged" | "closed";
 }
 
+export interface AnsweredUpdate {
+  readonly runId: string;
+  readonly updateId: string;
+  /** What its sender was told: the result in stored form, or the code of the error. */
+  readonly answer: { readonly result: string | null } | { readonly code: string };
+}
+
 export interface Acknowledged {
   readonly starts: { readonly runId: string; readonly workflowId: string; readonly program: Program }[];
   readonly signals: SentSignal[];
+  readonly updates: AnsweredUpdate[];
   readonly results: { readonly runId: string; readonly closed: ClosedRun }[];
   readonly terminations: string[];
   /** `events`: how long the history was when the answer came. */
@@ -54,13 +62,16 @@ export class SimulatedClient {
   readonly waiting = new Map<string, number>();
   readonly #options: ClientOptions;
   readonly #dice: Dice;
+  readonly #updateDice: Dice;
   #busy = 0;
   #signals = 0;
+  #updates = 0;
   #starts = 0;
 
   constructor(options: ClientOptions) {
     this.#options = options;
     this.#dice = options.dice;
+    this.#updateDice = options.dice.split("updates");
     const { store, wakeups, locals, process, dice } = options;
     this.service = new Service({
       store,
@@ -104,6 +115,7 @@ export class SimulatedClient {
       delayMs: dice.hits(0.1) ? dice.int(1, 1_000) : 0,
       timeoutMs: hasTimeout ? dice.int(50, 3_000) : null,
       signal,
+      update: null,
     } as const;
     const sentAt = this.#options.now();
     const { runId } = await this.#insist(() => this.service.start(call));
@@ -115,6 +127,8 @@ export class SimulatedClient {
       if (again.runId !== runId) this.#options.violation("start", `repeated: ${again.runId} after ${runId}`);
     }
     this.#task(() => this.#sendSignals(runId));
+    const updates = this.#updateDice.hits(0.4) ? this.#updateDice.int(1, 4) : 0;
+    for (let update = 0; update < updates; update++) this.#task(() => this.#update(runId));
     if (dice.hits(0.15)) this.#task(() => this.#cancel(runId));
     if (dice.hits(0.05)) this.#task(() => this.#terminate(runId));
     const queries = dice.hits(0.35) ? dice.int(1, 3) : 0;
@@ -154,6 +168,32 @@ export class SimulatedClient {
       }
     });
     this.#sent(runId, signal, sentAt, outcome);
+  }
+
+  /** Sends an update, and again when nothing came of it for a while, and keeps what it was told in the end. */
+  async #update(runId: string): Promise<void> {
+    const { acknowledged, probes, isBlocked } = this.#options;
+    const updateId = `${this.#options.name}-update-${++this.#updates}`;
+    const input: PokeInput = { id: updateId, isBad: this.#updateDice.hits(0.2) };
+    const call = { updateId, name: poke.name, input: JSON.stringify(input) };
+    await this.#sleep(2_000, this.#updateDice);
+    for (let answer: AnsweredUpdate["answer"] | undefined; answer === undefined && !isBlocked(runId); ) {
+      try {
+        const sent = await this.#insist(() => this.service.sendUpdate({ runId }, call));
+        const stage = this.#updateDice.pick(["accepted", "completed", "completed"] as const);
+        const outcome = await this.service.awaitUpdate(sent, stage, this.#updateDice.int(100, 5_000));
+        if (outcome === null) probes.hit("update: told the acceptance");
+        else if (outcome.failure === null) answer = { result: outcome.result };
+        else answer = { code: "UPDATE_FAILED" };
+      } catch (error) {
+        if (!isEverstepError(error)) throw error;
+        if (error.code !== "STORE_UNAVAILABLE" && error.code !== "UPDATE_TIMED_OUT") answer = { code: error.code };
+      }
+      if (answer !== undefined) {
+        acknowledged.updates.push({ runId, updateId, answer });
+        probes.hit(`update: ${"code" in answer ? answer.code : "answered"}`);
+      } else if (!this.waiting.has(runId)) return;
+    }
   }
 
   #newSignal(name: string): SignalCall & { readonly signalId: string } {
@@ -220,8 +260,8 @@ export class SimulatedClient {
     }
   }
 
-  #sleep(mostMs: number): Promise<void> {
-    return pause(this.#options.process.world.clock, this.#dice.int(0, mostMs));
+  #sleep(mostMs: number, dice = this.#dice): Promise<void> {
+    return pause(this.#options.process.world.clock, dice.int(0, mostMs));
   }
 }
 

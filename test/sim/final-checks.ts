@@ -1,6 +1,7 @@
 // What must be true when everything is over: whatever a client was told is in the histories, and what is in the
 // histories happened.
 
+import { updateMailId } from "../../runtime/store/mail-id.ts";
 import type { RunDetail, Store } from "../../runtime/store/store.ts";
 import { type HistoryEvent, isClosing } from "../../sdk/protocol/event.ts";
 import { fromRecord } from "../../sdk/protocol/event-record.ts";
@@ -31,6 +32,8 @@ interface Ended {
   readonly events: readonly HistoryEvent[];
   /** Ids of everything that was put into the mailbox, in order. */
   readonly mail: readonly string[];
+  /** Updates that were taken out of the mailbox without an event. */
+  readonly refused: number;
   readonly replays: Replays;
 }
 
@@ -47,6 +50,7 @@ export async function checkEnd(options: FinalOptions): Promise<void> {
   }
   for (const run of ended.values()) checkRun(options, run);
   checkSignals(options, ended);
+  await checkUpdates(options, ended);
   for (const { runId, closed } of acknowledged.results) {
     const last = ended.get(runId)?.events.at(-1);
     const result = last?.type === "RunCompleted" ? last.result : null;
@@ -71,6 +75,8 @@ async function readRun(
   const stored = await truth.readHistory(runId, 0, Number.MAX_SAFE_INTEGER);
   const events = stored.map(fromRecord).filter((event): event is HistoryEvent => event !== undefined);
   const mail = (await truth.readMail([{ runId, after: 0 }], Number.MAX_SAFE_INTEGER)).map(({ mailId }) => mailId);
+  const looks = mail.map((mailId) => ({ runId, mailId, after: 0 }));
+  const refused = (await truth.readUpdates(looks)).filter(({ refusal }) => refusal !== null).length;
   const program = programs.find(({ name }) => name === detail.workflow) as Program;
   const run = { runId, program, facts: detail, events };
   return {
@@ -78,6 +84,7 @@ async function readRun(
     detail,
     events,
     mail,
+    refused,
     replays: await replays.check(run, (what) => violation("replay", `run ${runId}: ${what}`)),
   };
 }
@@ -116,11 +123,11 @@ function checkRun({ effects, probes, isCalm, violation }: FinalOptions, { runId,
 }
 
 function checkSignals({ acknowledged, violation }: FinalOptions, ended: ReadonlyMap<string, Ended>): void {
-  for (const { runId, mail, events, detail, replays } of ended.values()) {
+  for (const { runId, mail, refused, events, detail, replays } of ended.values()) {
     const received = events.flatMap((event) => (event.type === "SignalReceived" ? [event.signalId] : []));
     const complain = (what: string) => violation("signals", `run ${runId}: ${what}`);
     // Everything but what came too late for a run that was closed from outside.
-    const taken = events.filter((event) => "mail" in event).length;
+    const taken = events.filter((event) => "mail" in event).length + refused;
     const mayLeave = ["terminated", "timedOut", "blocked"].includes(detail.status);
     if (taken > mail.length || (taken < mail.length && !mayLeave)) complain(`${taken} of ${mail.length} were taken`);
     const trace = replays.traces.at(-1);
@@ -149,5 +156,32 @@ function checkSignals({ acknowledged, violation }: FinalOptions, ended: Readonly
       if (a.sent.runId !== b.sent.runId || a.sent.answeredAt >= b.sent.sentAt || a.place < b.place) continue;
       violation("signals", `${b.sent.signalId} was sent after ${a.sent.signalId} and came before it`);
     }
+  }
+}
+
+/** Every sender was told what the history, the mailbox and the end of the run say, and nothing else. */
+async function checkUpdates(
+  { acknowledged, truth, violation }: FinalOptions,
+  ended: ReadonlyMap<string, Ended>,
+): Promise<void> {
+  for (const { runId, updateId, answer } of acknowledged.updates) {
+    const events = ended.get(runId)?.events ?? [];
+    const isAccepted = events.some((event) => event.type === "UpdateAccepted" && event.updateId === updateId);
+    const completed = events.find((event) => event.type === "UpdateCompleted" && event.updateId === updateId);
+    const mailId = updateMailId(updateId);
+    const [trace] = await truth.readUpdates([{ runId, mailId, after: 0 }]);
+    const told = JSON.stringify(answer);
+    const complain = (what: string) =>
+      violation("updates", `update ${updateId} of run ${runId}: told ${told}, ${what}`);
+    if (completed?.type === "UpdateCompleted") {
+      const recorded = completed.failure === null ? { result: completed.result } : { code: "UPDATE_FAILED" };
+      if (told !== JSON.stringify(recorded)) complain(`recorded is ${JSON.stringify(recorded)}`);
+    } else if (isAccepted) {
+      if (told !== '{"code":"UPDATE_ABANDONED"}') complain("it was accepted and never ended");
+    } else {
+      const expected = trace?.refusal?.code ?? "RUN_CLOSED";
+      if (told !== JSON.stringify({ code: expected })) complain(`it was not accepted: ${expected}`);
+    }
+    if (isAccepted && trace?.refusal != null) complain("it was accepted and refused");
   }
 }

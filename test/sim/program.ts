@@ -43,28 +43,43 @@ export interface Program {
   readonly ops: readonly Op[];
   /** What the handler of signal `bump` does besides counting. */
   readonly onBump: readonly Op[];
+  /** What the handler of update `poke` does besides answering. */
+  readonly onPoke: readonly Op[];
   /** Kills its worker each time it is tried: has to end quarantined. */
   readonly isPoison: boolean;
 }
 
 export function drawPrograms(dice: Dice, { isCalm }: { readonly isCalm: boolean }): Program[] {
-  const names = new Names();
+  const names = new Names("s");
+  const pokes = dice.split("pokes");
+  const poker = new Writer(pokes, new Names("p"), true, false);
   const count = dice.int(1, 3);
   return Array.from({ length: count }, (_, index) => {
     const isPoison = !isCalm && dice.hits(0.03);
     const writer = new Writer(dice, names, isCalm, !isPoison);
     const ops = writer.ops(dice.int(1, 5), 0);
     if (isPoison) ops.push({ op: "poison", times: Number.POSITIVE_INFINITY });
-    return { name: `w${index}`, ops, onBump: dice.hits(0.3) ? [writer.step()] : [], isPoison };
+    return {
+      name: `w${index}`,
+      ops,
+      onBump: dice.hits(0.3) ? [writer.step()] : [],
+      onPoke: pokes.hits(0.4) ? poker.ops(1, 1) : [],
+      isPoison,
+    };
   });
 }
 
 class Names {
+  readonly #prefix: string;
   #count = 0;
 
-  next(prefix: string): string {
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  next(): string {
     this.#count++;
-    return `${prefix}${this.#count}`;
+    return `${this.#prefix}${this.#count}`;
   }
 }
 
@@ -129,7 +144,7 @@ class Writer {
     // What may time out each time must not be tried for ever.
     const isBounded = timeoutMs !== null || heartbeatTimeoutMs !== null || dice.hits(0.3);
     return {
-      name: this.#names.next("s"),
+      name: this.#names.next(),
       ms,
       failures,
       isFatal: dice.hits(0.06),

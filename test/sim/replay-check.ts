@@ -105,6 +105,12 @@ function checkNext(engine: RunEngine, next: HistoryEvent, complain: Complain): v
     }
     return;
   }
+  // A validator that has seen this very state has let it pass, and would again.
+  if (next.type === "UpdateAccepted") {
+    const refusal = engine.judgeUpdate(next);
+    if (refusal !== null) complain(`update ${next.updateId} was accepted; at replay: ${refusal.message}`);
+    return;
+  }
   const { outcome } = engine;
   if (next.type === "RunCompleted" && !(outcome?.type === "completed" && outcome.result === next.result)) {
     complain(`completed with ${next.result}, the replay ends with ${JSON.stringify(outcome)}`);
@@ -133,7 +139,14 @@ function stateOf(engine: RunEngine): string {
   );
   const { outcome } = engine;
   const end = outcome === undefined ? null : "failure" in outcome ? [outcome.type, outcome.failure.message] : outcome;
-  return JSON.stringify([pending, engine.waits, engine.unreadSignals(), end, ask(engine)]);
+  return JSON.stringify([
+    pending,
+    engine.waits,
+    engine.unreadSignals(),
+    engine.handlersUnderWay.all(),
+    end,
+    ask(engine),
+  ]);
 }
 
 function ask(engine: RunEngine): string | null {

@@ -69,7 +69,14 @@ export class Simulation {
   readonly #door: Store;
   readonly #bus = new MemoryWakeBus();
   readonly #violations: string[] = [];
-  readonly #acknowledged: Acknowledged = { starts: [], signals: [], results: [], terminations: [], answers: [] };
+  readonly #acknowledged: Acknowledged = {
+    starts: [],
+    signals: [],
+    updates: [],
+    results: [],
+    terminations: [],
+    answers: [],
+  };
   readonly #nemesis: Nemesis;
   #isHealed = false;
   #processes = 0;

@@ -161,6 +161,8 @@ export class Witness {
       },
       findBlocked: (request) => store.findBlocked(request),
       runErrands: (limit) => store.runErrands(limit),
+      findExpired: (request) => store.findExpired(request),
+      deleteRuns: (runIds) => store.deleteRuns(runIds),
       forgetLeftovers: () => store.forgetLeftovers(),
       startRuns: async (requests) => {
         const outcomes = await store.startRuns(requests);
@@ -195,7 +197,10 @@ export class Witness {
       },
       findRun: (ref) => store.findRun(ref),
       listRuns: (request) => store.listRuns(request),
+      countRuns: (request) => store.countRuns(request),
       readHistory: (runId, afterSeq, limit) => store.readHistory(runId, afterSeq, limit),
+      readUpdates: (looks) => store.readUpdates(looks),
+      readEventsOfType: (runIds, type) => store.readEventsOfType(runIds, type),
       readOutcomes: (runIds) => store.readOutcomes(runIds),
       askQuery: (request) => store.askQuery(request),
       takeAnswer: (queryId) => store.takeAnswer(queryId),
@@ -251,6 +256,7 @@ export class Witness {
       if (turn.notBefore !== null && this.#options.now() < turn.notBefore) {
         this.#complain("early", runId, `a turn landed ${turn.notBefore - this.#options.now()} ms early`);
       }
+      for (const { mail } of turn.refusals) entry?.chronicle.refuse(mail);
       if (turn.close !== null) {
         const mail = await this.#options.truth.readMail([{ runId, after: turn.takenMail }], 1);
         if (mail.length > 0) this.#complain("closed over mail", runId, `mail ${mail[0]?.mail} was not taken`);

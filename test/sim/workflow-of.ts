@@ -7,6 +7,7 @@ import {
   defineQuery,
   defineSignal,
   defineStep,
+  defineUpdate,
   nonCancellable,
   PermanentError,
   type StepContext,
@@ -47,6 +48,14 @@ export const signals = {
   bump: defineSignal<SignalPayload>("bump"),
 };
 
+export interface PokeInput {
+  readonly id: string;
+  /** A validator rejects these whatever the state, and every third state whatever the input. */
+  readonly isBad: boolean;
+}
+
+export const poke = defineUpdate<string, PokeInput>("poke");
+
 export const traceQuery = defineQuery<Trace>("trace");
 
 export function workflowOf(program: Program, world: StepWorld): AnyWorkflow {
@@ -73,8 +82,20 @@ class Interpreter {
       this.#received(payload);
       return this.#program.onBump.length > 0 ? this.#all(this.#program.onBump) : undefined;
     });
+    poke.handle((input) => this.#poked(input), {
+      validate: ({ isBad }) => {
+        if (isBad || this.#length % 3 === 2) throw new Error(`not now, at ${this.#length}`);
+      },
+    });
     await this.#all(this.#program.ops);
     return this.#trace();
+  }
+
+  async #poked({ id }: PokeInput): Promise<string> {
+    const before = this.#hash;
+    this.#note(`update ${id}`);
+    await this.#all(this.#program.onPoke);
+    return `${id} at ${before}`;
   }
 
   #trace(): Trace {

@@ -1,17 +1,25 @@
 // Programs by chance: a tree of waits and combinations that runs as workflow code and writes down all it sees. Shared
-// state, the order of `then`, races, handlers and random numbers are in it, because these are what interleaving changes.
+// state, the order of `then`, races, handlers, scopes that code cancels and random numbers are in it, because these are
+// what interleaving changes.
 
 import fc from "fast-check";
 import {
+  cancelScope,
   condition,
   defineSignal,
   executeChild,
   externalRun,
   nonCancellable,
+  parallel,
+  poll,
+  race,
+  saga,
   sleep,
   startChild,
   step,
   type Workflow,
+  waitForAny,
+  withTimeout,
   workflow,
 } from "../../sdk/index.ts";
 import { requireRun } from "../../sdk/workflow/ambient.ts";
@@ -24,14 +32,20 @@ export type Program =
   | { readonly do: "receive"; readonly signal: Signal; readonly timeout: boolean }
   | { readonly do: "until"; readonly least: number; readonly timeout: boolean }
   | { readonly do: "draw" }
+  | { readonly do: "eitherSignal"; readonly timeout: boolean }
+  | { readonly do: "poll"; readonly name: string; readonly timeout: boolean }
   | { readonly do: "seq" | "all" | "race" | "any" | "allSettled"; readonly parts: readonly Program[] }
-  | { readonly do: "caught" | "shielded"; readonly part: Program };
+  | { readonly do: "firstOf"; readonly parts: readonly Program[] }
+  | { readonly do: "batch"; readonly parts: readonly Program[]; readonly concurrency: number; readonly enough: number }
+  | { readonly do: "caught" | "shielded" | "timed" | "stoppable" | "undoable"; readonly part: Program };
 
 export type Signal = "red" | "blue";
 const helper = workflow("helper", async (of: string) => of);
 const signals = { red: defineSignal<number>("red"), blue: defineSignal<number>("blue") };
 /** Its handler counts, waits for a step, and counts again. */
 const bump = defineSignal<number>("bump");
+/** Cancels the scope that was made last. */
+const halt = defineSignal<number>("halt");
 
 /** The program as a workflow, and what its latest execution has seen so far. */
 export function workflowOf(program: Program): { readonly workflow: Workflow<void, unknown>; trace(): string[] } {
@@ -39,7 +53,8 @@ export function workflowOf(program: Program): { readonly workflow: Workflow<void
   const main = workflow<void, unknown>("program", async () => {
     const seen: string[] = [];
     trace = seen;
-    const state = { count: 0 };
+    const state: Execution["state"] = { count: 0, scopes: [] };
+    halt.handle((by) => state.scopes.pop()?.cancel(`halt ${by}`));
     const { run } = requireRun("program");
     bump.handle(async (by) => {
       state.count += by;
@@ -54,7 +69,7 @@ export function workflowOf(program: Program): { readonly workflow: Workflow<void
 
 interface Execution {
   readonly seen: string[];
-  readonly state: { count: number };
+  readonly state: { count: number; readonly scopes: { cancel(reason: string): void }[] };
 }
 
 async function execute(program: Program, place: string, execution: Execution): Promise<unknown> {
@@ -90,6 +105,37 @@ async function execute(program: Program, place: string, execution: Execution): P
       }
       case "draw":
         return note([run.random(), run.randomUUID()]);
+      case "eitherSignal":
+        return note(await waitForAny(signals, program.timeout ? { timeout: "1m" } : { timeout: "1 week" }));
+      case "poll": {
+        const check = () => undefined as number | undefined;
+        const options = program.timeout ? { every: "1s", timeout: "1m" } : { every: "1s", maxAttempts: 3 };
+        return note(await poll(program.name, check, options as { every: "1s"; timeout: "1m" }));
+      }
+      case "firstOf": {
+        const entries = program.parts.map((part, n) => [`${n}`, () => execute(part, `${place}.${n}`, execution)]);
+        return note(await race(Object.fromEntries(entries)));
+      }
+      case "batch": {
+        const { concurrency, enough } = program;
+        const branches = program.parts.map((part, n) => () => execute(part, `${place}.${n}`, execution));
+        const ends = await parallel(branches, { concurrency, minSuccessful: enough });
+        return note(ends.map(({ status }) => status));
+      }
+      case "timed":
+        return note(await withTimeout("1m", () => execute(program.part, `${place}.t`, execution)));
+      case "stoppable": {
+        const scope = cancelScope();
+        state.scopes.push(scope);
+        return note(await scope.run(() => execute(program.part, `${place}.p`, execution)));
+      }
+      case "undoable":
+        return note(
+          await saga((undo) => {
+            undo.add("undo", () => step("undo", () => {}));
+            return execute(program.part, `${place}.u`, execution);
+          }),
+        );
       case "seq": {
         for (const [n, part] of program.parts.entries()) await execute(part, `${place}.${n}`, execution);
         return note("through");
@@ -130,6 +176,8 @@ const { branch } = fc.letrec<{ node: Program; leaf: Program; branch: Program }>(
     fc.record({ do: fc.constant("receive"), signal: fc.constantFrom("red", "blue"), timeout: fc.boolean() }),
     fc.record({ do: fc.constant("until"), least: fc.nat(20), timeout: fc.boolean() }),
     fc.constant({ do: "draw" }),
+    fc.record({ do: fc.constant("eitherSignal"), timeout: fc.boolean() }),
+    fc.record({ do: fc.constant("poll"), name: fc.constantFrom("a", "b"), timeout: fc.boolean() }),
   ),
   branch: fc.oneof<fc.MaybeWeightedArbitrary<Program>[]>(
     {
@@ -139,7 +187,20 @@ const { branch } = fc.letrec<{ node: Program; leaf: Program; branch: Program }>(
         parts: fc.array(tie("node"), { minLength: 2, maxLength: 4 }),
       }),
     },
-    fc.record({ do: fc.constantFrom("caught", "shielded"), part: tie("node") }),
+    fc.record({ do: fc.constant("firstOf"), parts: fc.array(tie("node"), { minLength: 1, maxLength: 3 }) }),
+    fc.record({
+      do: fc.constant("batch"),
+      parts: fc.array(tie("node"), { minLength: 1, maxLength: 4 }),
+      concurrency: fc.integer({ min: 1, max: 3 }),
+      enough: fc.integer({ min: 1, max: 3 }),
+    }),
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        do: fc.constantFrom("caught", "shielded", "timed", "stoppable", "undoable"),
+        part: tie("node"),
+      }),
+    },
   ),
 }));
 

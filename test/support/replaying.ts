@@ -20,24 +20,35 @@ export interface RunOptions {
   /** Signals that are there before the first line. */
   readonly early?: readonly { readonly name: string; readonly payload?: unknown }[];
   readonly recordsCallSites?: boolean;
+  /** What the code does is new from the first line, as it is for the first owner of a run. */
+  readonly isLive?: boolean;
 }
 
 /** A new run of `workflow`, at its first wait. */
 export async function runWorkflow(workflow: AnyWorkflow, options: RunOptions = {}): Promise<DrivenRun> {
   const run = new DrivenRun(workflow, options.recordsCallSites ?? false);
-  const { input, seed = "a seed", early = [] } = options;
+  const { input, seed = "a seed", early = [], isLive = false } = options;
+  if (isLive) run.engine.goLive();
   const started: Event = { type: "RunStarted", workflow: workflow.name, input: encodePayload(input, "input"), seed };
   await run.tell(started, ...early.map(({ name, payload }) => run.signalEvent(name, payload, true)));
   return run;
 }
 
-/** A run brought to the end of `history`, which is delivered in one batch; `begins` when it is to be carried on. */
+/**
+ * A run brought to the end of `history`, which is delivered in one batch; `begins` when it is to be carried on. `foreseen`:
+ * the whole of it, where `history` is a part.
+ */
 export async function replay(
   workflow: AnyWorkflow,
   history: readonly HistoryEvent[],
-  { recordsCallSites = false, begins = true }: { recordsCallSites?: boolean; begins?: boolean } = {},
+  {
+    recordsCallSites = false,
+    begins = true,
+    foreseen = history,
+  }: { recordsCallSites?: boolean; begins?: boolean; foreseen?: readonly HistoryEvent[] } = {},
 ): Promise<DrivenRun> {
   const run = new DrivenRun(workflow, recordsCallSites);
+  run.engine.foresee(foreseen);
   await run.redeliver(history, begins);
   return run;
 }
@@ -66,13 +77,27 @@ export class DrivenRun {
 
   // ---------------------------------------------------------------- what happens
 
-  /** Appends events and delivers them in one batch; then tells the start of every timer, child and mail asked for. */
+  /**
+   * Appends events and delivers them in one batch; then tells what was marked, what the code entered, which updates have
+   * ended and which timers, children and mail were asked for.
+   */
   async tell(...events: readonly Event[]): Promise<void> {
     await this.#feed(events.map((event) => this.#append(event)));
+    await this.tellMarks();
+    for (const entry of [...this.engine.data.entries]) await this.#feed([this.#append(entry)]);
+    for (const ended of this.engine.takeEndedUpdates()) {
+      await this.#feed([this.#append({ type: "UpdateCompleted", ...ended })]);
+    }
     for (const pending of [...this.engine.pendingCommands()]) {
       const begun = begunOf(pending);
       if (begun !== undefined) await this.#feed([this.#append(begun)]);
     }
+  }
+
+  /** Appends the marks of patches that the code asked for. */
+  async tellMarks(): Promise<void> {
+    const marks = this.engine.takeMarks();
+    if (marks.length > 0) await this.#feed(marks.map((mark) => this.#append(mark)));
   }
 
   /** Delivers events of an earlier history, as they are. */
@@ -121,6 +146,11 @@ export class DrivenRun {
     return this.tell({ type: "ExternalDelivered", command, name, mail: ++this.#mail });
   }
 
+  /** An update that the run takes. */
+  async updates(name: string, input?: unknown, updateId?: string): Promise<void> {
+    await this.tell(this.acceptEvent(name, input, updateId));
+  }
+
   cancels(reason = "enough"): Promise<void> {
     return this.tell({ type: "CancelRequested", mail: ++this.#mail, reason });
   }
@@ -143,6 +173,15 @@ export class DrivenRun {
   fired(name: string): Event {
     const pending = this.#find("StartTimer", name);
     return { type: "TimerFired", command: pending.command, name };
+  }
+
+  /** An update that the run takes. Throws when it refuses. */
+  acceptEvent(name: string, input?: unknown, updateId?: string): Event {
+    const mail = ++this.#mail;
+    const update = { updateId: updateId ?? `update-${mail}`, name, input: encodePayload(input, "input") };
+    const refusal = this.engine.judgeUpdate(update);
+    if (refusal !== null) throw new Error(refusal.message);
+    return { type: "UpdateAccepted", ...update, mail };
   }
 
   signalEvent(name: string, payload?: unknown, isEarly = false): Event {
@@ -178,7 +217,10 @@ export class DrivenRun {
 
   /** What the code did since the last look, such as `asked 2 timer sleep`. */
   changes(): string[] {
-    return this.engine.takeChanges().map(({ type, pending }) => `${type} ${wordsOf(pending)}`);
+    return this.engine.takeChanges().map((change) => {
+      if (change.type === "entered") return `entered ${change.entry.command} ${change.entry.type}`;
+      return `${change.type} ${wordsOf(change.pending)}`;
+    });
   }
 
   #step(name: string): { command: number; inputHash: string | null; failedAttempts: number } {

@@ -17,6 +17,7 @@ export const ALLOWED_EDGES: Readonly<Record<string, readonly string[]>> = {
   "sdk/protocol": [],
   "sdk/workflow": ["sdk/protocol"],
   "sdk/client": SDK,
+  "sdk/eslint": [],
   sdk: [...SDK, "sdk/client"],
   "runtime/world": ["sdk/protocol"],
   "runtime/store": ["sdk/protocol", "runtime/world"],
@@ -52,6 +53,8 @@ export const ALLOWED_EDGES: Readonly<Record<string, readonly string[]>> = {
     ...LOOPS,
     "runtime",
     "runtime/embedded",
+    // `everstep check` is the test kit's check of histories.
+    "runtime/testing",
     "runtime/http",
   ],
 };
@@ -66,6 +69,7 @@ export const ALLOWED_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   ulid: ["runtime/world", "runtime/store", "runtime/service"],
   pino: ["runtime/world"],
   commander: ["runtime/cli"],
+  vitest: ["runtime/testing/vitest"],
 };
 
 /** Where the real clock, chance and timers are named, and where their stand-ins are put in their place. */

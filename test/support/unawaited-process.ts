@@ -3,7 +3,7 @@
 
 import { catchUnhandledErrors } from "../../runtime/unhandled-errors.ts";
 import type { RunHandle } from "../../sdk/client/run-handle.ts";
-import { nonCancellable, sleep, step, workflow } from "../../sdk/index.ts";
+import { cancelScope, nonCancellable, sleep, step, withTimeout, workflow } from "../../sdk/index.ts";
 import { eventually } from "./eventually.ts";
 import { buildHouse, typesOf } from "./memory-house.ts";
 
@@ -28,6 +28,21 @@ const careful = workflow("careful", async () => {
   }
 });
 
+/** Nobody awaits the branch that the code itself cancels: it has stopped, as it was told to. */
+const parting = workflow("parting", async () => {
+  const scope = cancelScope();
+  void scope.run(() => sleep("1h"));
+  await step("work", () => {});
+  scope.cancel("done without it");
+  await step("more work", () => {});
+});
+
+/** A limit of time that passes is an error like any other, also when nobody looks. */
+const overdue = workflow("overdue", async () => {
+  void withTimeout(5, () => sleep("1h"));
+  await sleep("1h");
+});
+
 const endOf = (run: RunHandle) =>
   run.result().then(
     () => "completed",
@@ -38,8 +53,10 @@ const stopCatching = catchUnhandledErrors();
 const closing: (() => Promise<void>)[] = [];
 const hold = setInterval(() => {}, 1_000);
 const { client, startWorker } = buildHouse({}, (close) => void closing.push(close));
-await startWorker([forgetful, careful]);
+await startWorker([forgetful, careful, parting, overdue]);
 const failed = await endOf(await client.start(forgetful));
+const parted = await endOf(await client.start(parting));
+const late = await endOf(await client.start(overdue));
 const run = await client.start(careful);
 await eventually(
   "both timers run",
@@ -47,7 +64,7 @@ await eventually(
 );
 await run.cancel("enough");
 const canceled = await endOf(run);
-process.stdout.write(`${JSON.stringify({ failed, canceled, undone })}\n`);
+process.stdout.write(`${JSON.stringify({ failed, parted, late, canceled, undone })}\n`);
 for (const close of closing.reverse()) await close();
 stopCatching();
 clearInterval(hold);

@@ -2,18 +2,24 @@
 // expected error that does not come is one itself.
 
 import { expect, expectTypeOf, test } from "vitest";
+import { z } from "zod";
 import type { WorkflowClient } from "../../sdk/client/client.ts";
 import type { RunHandle } from "../../sdk/client/run-handle.ts";
+import type { UpdateHandle } from "../../sdk/client/update-handle.ts";
 import {
+  allHandlersFinished,
   condition,
   continueAsNew,
   type Duration,
   defineQuery,
   defineSignal,
   defineStep,
+  defineUpdate,
+  deprecatePatch,
   executeChild,
   externalRun,
   nonCancellable,
+  patched,
   sleep,
   startChild,
   step,
@@ -21,6 +27,7 @@ import {
   type Workflow,
   workflow,
 } from "../../sdk/index.ts";
+import type { RunPatch } from "../../sdk/protocol/run.ts";
 
 interface Order {
   readonly id: string;
@@ -33,6 +40,8 @@ const maybe = workflow("maybe", async (input?: { readonly dry: boolean }) => inp
 const approve = defineSignal<{ by: string }>("approve");
 const poke = defineSignal("poke");
 const status = defineQuery<"open" | "closed">("status");
+const addItem = defineUpdate<number, { name: string }>("addItem");
+const checkout = defineUpdate<string>("checkout");
 const lines = defineQuery<string[], { from: number }>("lines");
 const charge = defineStep("charge", async (input: Order) => ({ receipt: input.id }));
 
@@ -121,6 +130,69 @@ async function waits() {
   status.handle(async () => "open");
 }
 
+async function updates(client: WorkflowClient) {
+  addItem.handle(({ name }) => name.length);
+  addItem.handle(async () => 1, { validate: ({ name }) => void name.length, onUnfinished: "abandon" });
+  // @ts-expect-error another result
+  addItem.handle(() => "one");
+  // @ts-expect-error another input
+  addItem.handle((n: number) => n);
+  // @ts-expect-error no such policy
+  addItem.handle(() => 1, { onUnfinished: "wait" });
+  await condition(allHandlersFinished);
+
+  const run = client.getUntyped("basket");
+  expectTypeOf(await run.update(addItem, { name: "lamp" })).toEqualTypeOf<number>();
+  expectTypeOf(await run.update(addItem, { name: "lamp" }, { updateId: "u", timeout: "1m" })).toEqualTypeOf<number>();
+  expectTypeOf(await run.update(addItem, { name: "lamp" }, { waitFor: "completed" })).toEqualTypeOf<number>();
+  const accepted = await run.update(addItem, { name: "lamp" }, { waitFor: "accepted" });
+  expectTypeOf(accepted).toEqualTypeOf<UpdateHandle<number>>();
+  expectTypeOf(await accepted.result()).toEqualTypeOf<number>();
+  expectTypeOf(await run.update(checkout)).toEqualTypeOf<string>();
+  expectTypeOf(run.getUpdate(addItem, "u")).toEqualTypeOf<UpdateHandle<number>>();
+  // @ts-expect-error the update has an input
+  await run.update(addItem);
+  // @ts-expect-error another input
+  await run.update(addItem, { name: 1 });
+  // @ts-expect-error no such stage
+  await run.update(addItem, { name: "lamp" }, { waitFor: "admitted" });
+  // @ts-expect-error a signal is no update
+  await run.update(approve, { by: "ann" });
+
+  const both = await client.updateWithStart(nightly, { update: addItem, updateInput: { name: "lamp" } });
+  expectTypeOf(both.run).toEqualTypeOf<RunHandle<number>>();
+  expectTypeOf(both.update).toEqualTypeOf<UpdateHandle<number>>();
+  await client.updateWithStart(nightly, { update: checkout });
+  // @ts-expect-error the update has an input
+  await client.updateWithStart(nightly, { update: addItem });
+  // @ts-expect-error the workflow has an input
+  await client.updateWithStart(order, { update: checkout });
+}
+
+async function schemas(client: WorkflowClient) {
+  const count = z.string().transform(Number);
+  const tell = defineSignal("tell", { schema: count });
+  expectTypeOf(await tell.receive()).toEqualTypeOf<number>();
+  const raise = defineUpdate("raise", { input: count, output: z.boolean() });
+  raise.handle((n) => n > 1);
+  // @ts-expect-error another result
+  raise.handle((n) => n);
+  const peek = defineQuery("peek", { input: count, output: z.boolean() });
+  peek.handle((n) => n > 1);
+  const parsed = workflow("parsed", async (n) => n + 1, { input: count, timeout: "1m" });
+  expectTypeOf(parsed).toEqualTypeOf<Workflow<string, number>>();
+  const run = await client.start(parsed, { input: "1" });
+  await run.signal(tell, "1");
+  expectTypeOf(await run.update(raise, "1")).toEqualTypeOf<boolean>();
+  expectTypeOf(await run.query(peek, "1")).toEqualTypeOf<boolean>();
+  // @ts-expect-error what is sent is text
+  await run.signal(tell, 1);
+  // @ts-expect-error what is sent is text
+  await run.update(raise, 1);
+  // @ts-expect-error what is sent is text
+  await client.start(parsed, { input: 1 });
+}
+
 async function clients(client: WorkflowClient) {
   const run = await client.start(order, { id: "order-42", input: { id: "1", total: 2 } });
   expectTypeOf(run).toEqualTypeOf<RunHandle<{ shipped: boolean }>>();
@@ -163,6 +235,15 @@ async function clients(client: WorkflowClient) {
   expectTypeOf(client.get(order, "order-42")).toEqualTypeOf<RunHandle<{ shipped: boolean }>>();
 }
 
+async function changes(client: WorkflowClient): Promise<void> {
+  expectTypeOf(patched("split")).toEqualTypeOf<boolean>();
+  expectTypeOf(deprecatePatch("split")).toEqualTypeOf<void>();
+  // @ts-expect-error a patch has an id
+  patched();
+  const { runs } = await client.listPatches({ workflow: "order" });
+  expectTypeOf(runs[0]?.patches).toEqualTypeOf<readonly RunPatch[] | undefined>();
+}
+
 async function kin() {
   const child = startChild(order, { input: { id: "1", total: 2 } });
   expectTypeOf(child.started).toEqualTypeOf<Promise<string>>();
@@ -198,5 +279,5 @@ async function continuing() {
 }
 
 test("the compiler has checked what is above", () => {
-  expect([definitions, steps, waits, clients, kin, continuing]).toHaveLength(6);
+  expect([definitions, steps, waits, updates, schemas, clients, changes, kin, continuing]).toHaveLength(9);
 });

@@ -6,6 +6,13 @@ import type { Command } from "commander";
 import { parseSync } from "vite";
 import { expect, test } from "vitest";
 import { workerSettings } from "../../runtime/worker/settings.ts";
+import { MAX_CONDITIONS } from "../../sdk/protocol/attribute-filter.ts";
+import {
+  MAX_ATTRIBUTE_BYTES,
+  MAX_ATTRIBUTE_NAME_BYTES,
+  MAX_DATA_BYTES,
+  MAX_DATA_KEYS,
+} from "../../sdk/protocol/attributes.ts";
 import { MAX_DURATION_MS } from "../../sdk/protocol/duration.ts";
 import { MAX_CAUSES, MAX_FAILURE_BYTES } from "../../sdk/protocol/failures.ts";
 import { MAX_NAME_LENGTH, MAX_WORKFLOW_ID_LENGTH } from "../../sdk/protocol/names.ts";
@@ -122,12 +129,17 @@ test("the limits are those of the code", () => {
   const numbers = (what: string) =>
     [...(limits.get(what) ?? "").matchAll(/[\d,]*\d/g)].map(([n]) => n.replaceAll(",", ""));
   const { maxBytes, maxDepth, maxValues, maxRichValues } = PAYLOAD_LIMITS;
-  expect(numbers("Name of a workflow, step, signal, query, queue")).toEqual([`${MAX_NAME_LENGTH}`]);
-  expect(numbers("Workflow id, signal id, request id")).toEqual([`${MAX_WORKFLOW_ID_LENGTH}`]);
+  expect(numbers("Name of a workflow, step, signal, update, query, queue")).toEqual([`${MAX_NAME_LENGTH}`]);
+  expect(numbers("Workflow id, signal id, update id, request id")).toEqual([`${MAX_WORKFLOW_ID_LENGTH}`]);
   expect(numbers("Payload (input, result, signal, answer, heartbeat)").filter((n) => n !== "8")).toEqual(
     [maxBytes / 2 ** 20, maxDepth, maxValues, maxRichValues].map(String),
   );
   expect(numbers("Failure in a history")).toEqual([`${MAX_FAILURE_BYTES / 1024}`]);
   expect(MAX_CAUSES).toBe(10);
+  expect(numbers("Attributes of a run")).toEqual(
+    [MAX_DATA_KEYS, MAX_ATTRIBUTE_NAME_BYTES, MAX_ATTRIBUTE_BYTES, MAX_DATA_BYTES / 1024].map(String),
+  );
+  expect(numbers("Memo of a run")).toEqual([MAX_DATA_KEYS, MAX_DATA_BYTES / 1024].map(String));
+  expect(numbers("Conditions on attributes in one filter, values in one `oneOf`")).toEqual([`${MAX_CONDITIONS}`]);
   expect(numbers("Duration")).toEqual([`${MAX_DURATION_MS / 86_400_000 / 365.25}`]);
 });

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { EVENT_CODES, type EventType, isClosing } from "../../sdk/protocol/event.ts";
+import { EVENT_CODES, type EventType, isClosing, isClosingCode } from "../../sdk/protocol/event.ts";
 import { fromRecord, toRecord } from "../../sdk/protocol/event-record.ts";
 import { isClosed, STATUS_CODES } from "../../sdk/protocol/run.ts";
 
@@ -34,7 +34,12 @@ const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
   TimerStarted: { ...answer, due: fc.oneof(fc.record({ afterMs: fc.nat() }), fc.record({ atMs: fc.integer() })) },
   TimerFired: answer,
   SignalReceived: { name: text, signalId: text, mail: count, payload, isEarly: fc.boolean() },
+  UpdateAccepted: { name: text, updateId: text, mail: count, input: payload },
+  UpdateCompleted: { name: text, updateId: text, result: payload, failure: fc.constant(null) },
   CancelRequested: { mail: count, reason: text },
+  PatchMarked: { name: text, since: count, isDeprecated: fc.boolean() },
+  AttributesUpserted: { ...answer, changes: payload },
+  MemoUpserted: { ...answer, changes: payload },
   RunCompleted: { result: payload, unread },
   RunFailed: { failure, unread },
   RunCanceled: { failure, unread },
@@ -80,6 +85,7 @@ test("a number of a newer release is not read as anything", () => {
 test("what ends a run is told from what does not, by event and by status", () => {
   const closing = (Object.keys(EVENT_CODES) as EventType[]).filter((type) => isClosing({ type } as never));
   expect(closing).toEqual(["RunCompleted", "RunFailed", "RunCanceled", "RunTerminated", "RunTimedOut", "RunContinued"]);
+  expect(Object.values(EVENT_CODES).filter(isClosingCode)).toEqual(closing.map((type) => EVENT_CODES[type]));
   const open = (Object.keys(STATUS_CODES) as (keyof typeof STATUS_CODES)[]).filter((status) => !isClosed(status));
   expect(open).toEqual(["running", "blocked"]);
 });

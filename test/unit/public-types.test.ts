@@ -45,6 +45,12 @@ test.each(DOORS)("%s needs no other package", (door) => {
   expect([...behind].filter(([, packages]) => packages.length > 0)).toEqual([]);
 });
 
+test("the lint rules need no other package, not even ESLint", () => {
+  const behind = packagesBehind("sdk/eslint/index.d.ts");
+  expect(behind.size).toBeGreaterThan(2);
+  expect([...behind].filter(([, packages]) => packages.length > 0)).toEqual([]);
+});
+
 test("a file that does name a package is noticed", () => {
   expect(
     packagesBehind("runtime/store/postgres/connection.d.ts").get("runtime/store/postgres/connection.d.ts"),

@@ -29,9 +29,10 @@ function startAttempt(run: (context: StepContext) => unknown, limits: Limits = {
     heartbeatTimeoutMs,
     onCancel: "wait",
   } as const;
-  const pending = new PendingStep(3, ask, new CancelScope(null, false), noop);
+  const pending = new PendingStep(3, ask, new CancelScope(null), noop);
   const attempt = new StepAttempt({
     pending,
+    body: ask.body,
     run: { runId: "run-1", workflowId: "order-42" },
     clock,
     log,

@@ -21,6 +21,11 @@ test("every type of event keeps the number it was shipped with", () => {
     RunCanceled: 11,
     RunTerminated: 12,
     RunTimedOut: 13,
+    PatchMarked: 14,
+    UpdateAccepted: 16,
+    UpdateCompleted: 17,
+    AttributesUpserted: 19,
+    MemoUpserted: 20,
     ChildStarted: 22,
     ChildStartFailed: 23,
     ChildEnded: 24,
@@ -114,6 +119,26 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
   [
     { type: 13, command: null, name: null, payload: null, data: '{"timeoutMs":60}' },
     { type: "RunTimedOut", timeoutMs: 60 },
+  ],
+  [
+    { type: 14, command: null, name: "two-steps", payload: null, data: '{"since":4}' },
+    { type: "PatchMarked", name: "two-steps", since: 4, isDeprecated: false },
+  ],
+  [
+    { type: 16, command: null, name: "addItem", payload: '"book"', data: '{"updateId":"u","mail":3}' },
+    { type: "UpdateAccepted", name: "addItem", updateId: "u", mail: 3, input: '"book"' },
+  ],
+  [
+    { type: 17, command: null, name: "addItem", payload: "1", data: '{"updateId":"u"}' },
+    { type: "UpdateCompleted", name: "addItem", updateId: "u", result: "1", failure: null },
+  ],
+  [
+    { type: 19, command: 4, name: "attributes", payload: '{"customer":["keyword","c1"]}', data: null },
+    { type: "AttributesUpserted", command: 4, name: "attributes", changes: '{"customer":["keyword","c1"]}' },
+  ],
+  [
+    { type: 20, command: 5, name: "memo", payload: '{"note":null}', data: null },
+    { type: "MemoUpserted", command: 5, name: "memo", changes: '{"note":null}' },
   ],
   [
     { type: 22, command: 4, name: "ship", payload: null, data: '{"mail":3}' },

@@ -16,6 +16,7 @@ const parked: RunDetail = {
   startedAt: NOW - 60_000,
   closedAt: null,
   deadlineAt: null,
+  data: { attributes: {}, memo: {} },
   events: 3,
   epoch: 1,
   ownerId: null,
@@ -32,6 +33,7 @@ const nothing: PendingWork = {
   messages: [],
   timers: [],
   signals: [],
+  handlers: [],
   conditions: 0,
   unreadSignals: [],
 };

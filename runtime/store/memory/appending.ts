@@ -30,14 +30,15 @@ export function resolveTurn(table: RunTable, turn: AppendTurn, now: number): Res
 }
 
 function appendTurn(table: RunTable, turn: AppendTurn, now: number): boolean {
-  const { claim, base, events, takenMail, notBefore, close } = turn;
-  invariant(events.length > 0, "a turn brings an event", { runId: claim.runId });
+  const { claim, base, events, refusals, takenMail, notBefore, close } = turn;
+  invariant(events.length + refusals.length > 0, "a turn brings an event or refuses an update", { runId: claim.runId });
   const run = table.get(claim.runId);
   if (!isOwnedBy(run, claim) || run.history.length !== base) return false;
   if (notBefore !== null && now < notBefore) return false;
   if (close !== null && close !== "continuedAsNew" && run.mailbox.length > takenMail) return false;
   table.change(run, { takenMail, crashCount: 0 });
   table.append(run, events, turn.tag, now);
+  for (const { mail, refusal } of refusals) table.refuse(run, mail, refusal);
   if (close !== null) table.close(run, close, now);
   if (turn.effects?.successor != null) succeed(table, run, turn.effects.successor, takenMail, now);
   return true;

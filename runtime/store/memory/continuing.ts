@@ -1,6 +1,7 @@
 // A run that goes on as a new one: made in the same stroke that has closed the run before it, whose unused mail moves over.
 
 import { ANSWER_KIND } from "../errands.ts";
+import { CANCEL_MAIL_ID } from "../mail-id.ts";
 import type { Successor } from "../store.ts";
 import type { RunTable } from "./run-table.ts";
 import { insertHead } from "./starting.ts";
@@ -12,7 +13,7 @@ export function succeed(table: RunTable, previous: StoredRun, next: Successor, t
     ({ mail, kind }) => kind !== ANSWER_KIND && (mail > takenMail || next.passedOn.includes(mail)),
   );
   // A cancel request that was obeyed must not stand in the way of one to the next run.
-  if (!moving.some(({ kind }) => kind === "cancel")) mailIds.delete("cancel");
+  if (!moving.some(({ kind }) => kind === "cancel")) mailIds.delete(CANCEL_MAIL_ID);
   const staying = previous.mailbox.filter((item) => !moving.includes(item));
   previous.mailbox.splice(0, previous.mailbox.length, ...staying);
   const run = insertHead(table, { ...next, firstRunId, workflowId, mailIds, delayMs: 0, claim: null }, now);

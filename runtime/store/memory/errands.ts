@@ -70,7 +70,7 @@ export class Errands {
     const parent = this.#table.get(asker.runId);
     const isParentOpen = parent?.closed === null;
     if (!isParentOpen && policy !== "abandon") return [];
-    const request = { ...child, requestId: null, onConflict: "fail", delayMs: 0, signal: null, claim: null } as const;
+    const request = { ...child, requestId: null, onConflict: "fail", delayMs: 0, mail: null, claim: null } as const;
     const outcome = startRun(this.#table, new Map(), request, now);
     const started = outcome.outcome === "refused" ? undefined : this.#table.get(child.runId);
     if (!isParentOpen) return [started];

@@ -7,10 +7,19 @@ import type { StoredRun } from "./stored-run.ts";
 
 export function sendMail(table: RunTable, request: MailRequest, now: number): MailOutcome {
   const run = table.find(request.to);
-  if (run === undefined) return { outcome: "notFound", mail: null, runId: null, queue: null, ownerId: null };
+  if (run === undefined) {
+    return { outcome: "notFound", mail: null, runId: null, queue: null, ownerId: null, events: 0 };
+  }
   const outcome = putMail(table, run, request, now);
-  const mail = outcome === "accepted" ? run.mailbox.length : null;
-  return { outcome, mail, runId: run.runId, queue: run.queue, ownerId: run.head?.ownerId ?? null };
+  const isAccepted = outcome === "accepted";
+  return {
+    outcome,
+    mail: isAccepted ? run.mailbox.length : null,
+    runId: run.runId,
+    queue: run.queue,
+    ownerId: run.head?.ownerId ?? null,
+    events: isAccepted ? run.history.length : 0,
+  };
 }
 
 export function putMail(

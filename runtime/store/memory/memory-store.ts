@@ -9,6 +9,8 @@ import type {
   BlockedRequest,
   Claim,
   ClaimRequest,
+  CountRequest,
+  ExpiredRequest,
   ListRequest,
   MailRequest,
   ParkOutcome,
@@ -18,13 +20,16 @@ import type {
   StartRequest,
   Store,
   Transaction,
+  UpdateLook,
 } from "../store.ts";
 import { appendTurns, resolveTurn } from "./appending.ts";
 import { Errands } from "./errands.ts";
+import { countRuns, listRuns } from "./listing.ts";
 import { sendMail } from "./mail.ts";
 import { blockRun, claimBlocked, claimRuns, parkRun, releaseRun, rescueRun } from "./owning.ts";
+import { deleteRuns, findExpired } from "./pruning.ts";
 import { Questions } from "./questions.ts";
-import { detailOf, historyOf, listRuns, mailAfter, outcomesOf } from "./reading.ts";
+import { detailOf, eventsOfType, historyOf, mailAfter, outcomesOf, updateTraceOf } from "./reading.ts";
 import { RunTable } from "./run-table.ts";
 import { closeFromOutside, startRun } from "./starting.ts";
 import { claimOf, isOwnedBy, type StoredRun } from "./stored-run.ts";
@@ -193,6 +198,14 @@ export class MemoryStore implements Store {
     return this.#errands.run(limit, this.#clock.now());
   }
 
+  async findExpired(request: ExpiredRequest) {
+    return findExpired(this.#runs, request, this.#clock.now());
+  }
+
+  async deleteRuns(runIds: readonly string[]) {
+    return deleteRuns(this.#runs, this.#startRequests, runIds);
+  }
+
   async forgetLeftovers(): Promise<void> {
     this.#questions.forgetOld(this.#clock.now());
     for (const run of this.#withHeartbeats) {
@@ -229,12 +242,24 @@ export class MemoryStore implements Store {
     return listRuns(this.#runs, request);
   }
 
+  async countRuns(request: CountRequest) {
+    return countRuns(this.#runs, request);
+  }
+
   async readHistory(runId: string, afterSeq: number, limit: number) {
     return this.#runs.get(runId)?.history.slice(afterSeq, afterSeq + limit) ?? [];
   }
 
+  async readEventsOfType(runIds: readonly string[], type: number) {
+    return eventsOfType(this.#runs, runIds, type);
+  }
+
   async readOutcomes(runIds: readonly string[]) {
     return outcomesOf(this.#runs, runIds);
+  }
+
+  async readUpdates(looks: readonly UpdateLook[]) {
+    return looks.map((look) => updateTraceOf(this.#runs, look));
   }
 
   async askQuery(request: QueryRequest): Promise<void> {

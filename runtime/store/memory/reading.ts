@@ -1,9 +1,11 @@
 // What a store tells about runs without changing them. Every array is a fresh one and every event in it is frozen, so
 // no reader can reach into the store.
 
+import { EVENT_CODES } from "../../../sdk/protocol/event.ts";
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
-import type { ClosedStatus, RunSummary } from "../../../sdk/protocol/run.ts";
-import type { ListRequest, LoadedHistory, MailItem, RunDetail } from "../store.ts";
+import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
+import { updateIdOf } from "../mail-id.ts";
+import type { LoadedHistory, MailItem, RunDetail, UpdateLook, UpdateTrace } from "../store.ts";
 import type { RunTable } from "./run-table.ts";
 import { type StoredRun, summaryOf } from "./stored-run.ts";
 
@@ -37,18 +39,15 @@ export function mailAfter(run: StoredRun | undefined, after: number, limit: numb
   return from < 0 ? [] : mailbox.slice(from, from + limit);
 }
 
-export function listRuns(table: RunTable, request: ListRequest): RunSummary[] {
-  const { workflow, workflowId, queue, status, limit, before } = request;
-  const runs = table.started(workflowId);
-  const end = before === undefined ? Number.POSITIVE_INFINITY : (table.get(before)?.ordinal ?? 0);
-  const found: RunSummary[] = [];
-  for (let place = runs.length - 1; place >= 0 && found.length < limit; place -= 1) {
-    const run = runs[place];
-    if (run === undefined || run.ordinal >= end) continue;
-    if (workflow !== undefined && run.workflow !== workflow) continue;
-    if (queue !== undefined && run.queue !== queue) continue;
-    const summary = summaryOf(run);
-    if (status === undefined || status.includes(summary.status)) found.push(summary);
+export function eventsOfType(
+  table: RunTable,
+  runIds: readonly string[],
+  type: number,
+): Map<string, readonly StoredEvent[]> {
+  const found = new Map<string, readonly StoredEvent[]>();
+  for (const runId of runIds) {
+    const events = table.get(runId)?.history.filter((event) => event.type === type) ?? [];
+    if (events.length > 0) found.set(runId, events);
   }
   return found;
 }
@@ -64,4 +63,34 @@ export function outcomesOf(
     if (run?.closed != null && event !== undefined) outcomes.set(runId, { status: run.closed.status, event });
   }
   return outcomes;
+}
+
+export function updateTraceOf(table: RunTable, { runId, mailId, after }: UpdateLook): UpdateTrace {
+  const asked = table.get(runId);
+  const isMeant = (each: MailItem) => each.mailId === mailId && each.kind === "update";
+  const run = asked && (table.chainOf(asked).find(({ mailbox }) => mailbox.some(isMeant)) ?? asked);
+  const item = run?.mailbox.find(isMeant);
+  if (run === undefined || item === undefined) {
+    return {
+      runId,
+      mail: null,
+      refusal: null,
+      events: [],
+      seen: run?.history.length ?? 0,
+      closed: run?.closed?.status ?? null,
+    };
+  }
+  return {
+    runId: run.runId,
+    mail: item.mail,
+    refusal: run.refusals.get(item.mail) ?? null,
+    events: run.history.slice(run.runId === runId ? after : 0).filter((event) => isOfUpdate(event, updateIdOf(mailId))),
+    seen: run.history.length,
+    closed: run.closed?.status ?? null,
+  };
+}
+
+function isOfUpdate({ type, data }: StoredEvent, updateId: string): boolean {
+  if (type !== EVENT_CODES.UpdateAccepted && type !== EVENT_CODES.UpdateCompleted) return false;
+  return data !== null && (JSON.parse(data) as { updateId?: string }).updateId === updateId;
 }

@@ -6,7 +6,9 @@ import { invariant } from "../../../sdk/protocol/errors.ts";
 import { isClosingCode } from "../../../sdk/protocol/event.ts";
 import type { EventRecord } from "../../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
+import type { UpdateRefusal } from "../../../sdk/protocol/update-refusal.ts";
 import type { RunEnd } from "../errands.ts";
+import { changesIn, type DataChange, hasChanges } from "../run-data.ts";
 import { type MailItem, type RunRef, SUSPECT_FROM_CRASHES } from "../store.ts";
 import { OrderedHeap } from "./ordered-heap.ts";
 import { type Head, headOf, type StoredRun } from "./stored-run.ts";
@@ -19,7 +21,8 @@ interface DueRuns {
 
 export class RunTable {
   readonly #runs = new Map<string, StoredRun>();
-  readonly #inOrder: StoredRun[] = [];
+  #inOrder: StoredRun[] = [];
+  #started = 0;
   readonly #byWorkflowId = new Map<string, StoredRun[]>();
   readonly #byOwner = new Map<string, Set<StoredRun>>();
   readonly #blocked = new Map<string, Set<StoredRun>>();
@@ -35,11 +38,12 @@ export class RunTable {
     if ("runId" in ref) return this.#runs.get(ref.runId);
     if ("workflowId" in ref) return this.#byWorkflowId.get(ref.workflowId)?.at(-1);
     const member = this.#runs.get(ref.chainOf);
-    if (member === undefined) return undefined;
-    return this.#byWorkflowId
-      .get(member.workflowId)
-      ?.filter((run) => run.firstRunId === member.firstRunId)
-      .at(-1);
+    return member && this.chainOf(member).at(-1);
+  }
+
+  /** The runs that continued one another, of which this is one, from the first. */
+  chainOf(member: StoredRun): readonly StoredRun[] {
+    return this.started(member.workflowId).filter(({ firstRunId }) => firstRunId === member.firstRunId);
   }
 
   /** In the order of starting. */
@@ -79,7 +83,8 @@ export class RunTable {
     invariant(!this.#runs.has(runId), "a run id is given once", { runId });
     const siblings = this.#byWorkflowId.get(workflowId) ?? [];
     invariant(siblings.at(-1)?.head == null, "a workflow id has one open run", { runId, workflowId });
-    const stored: StoredRun = { ...run, ordinal: this.#inOrder.length };
+    const stored: StoredRun = { ...run, ordinal: this.#started };
+    this.#started += 1;
     this.#runs.set(runId, stored);
     this.#inOrder.push(stored);
     siblings.push(stored);
@@ -115,6 +120,15 @@ export class RunTable {
       run.history.push(Object.freeze({ seq, at, type, command, name, payload, data }));
       run.tags.push(tag);
     }
+    if (hasChanges(records)) this.keepData(run, changesIn(records));
+  }
+
+  /** Beside the history that says so. */
+  keepData(run: StoredRun, changes: readonly DataChange[]): void {
+    for (const { kind, name, rows } of changes) {
+      if (rows.length === 0) run.data.delete(`${kind} ${name}`);
+      else run.data.set(`${kind} ${name}`, rows);
+    }
   }
 
   /** Told of every run that has ended. */
@@ -132,12 +146,33 @@ export class RunTable {
     this.onClose(run, { runId: run.runId, status, event: last });
   }
 
+  /** As if they had never been. */
+  remove(runs: ReadonlySet<StoredRun>): void {
+    if (runs.size === 0) return;
+    this.#inOrder = this.#inOrder.filter((run) => !runs.has(run));
+    for (const run of runs) {
+      invariant(run.closed !== null, "an open run is never deleted", { runId: run.runId });
+      this.#runs.delete(run.runId);
+      const siblings = (this.#byWorkflowId.get(run.workflowId) ?? []).filter((other) => other !== run);
+      if (siblings.length === 0) this.#byWorkflowId.delete(run.workflowId);
+      else this.#byWorkflowId.set(run.workflowId, siblings);
+    }
+  }
+
   putMail(run: StoredRun, item: Omit<MailItem, "mail" | "runId">): void {
     invariant(run.closed === null, "a closed run takes no mail", { runId: run.runId });
     const { kind, mailId, name, payload } = item;
     const mail = run.mailbox.length + 1;
     run.mailIds.add(mailId);
     run.mailbox.push(Object.freeze({ runId: run.runId, mail, kind, mailId, name, payload }));
+  }
+
+  /** Keeps why an update was not taken, with its mail. */
+  refuse(run: StoredRun, mail: number, refusal: UpdateRefusal): void {
+    const { runId } = run;
+    invariant(run.mailbox[mail - 1]?.kind === "update", "what is refused is an update", { runId, mail });
+    invariant(mail <= headOf(run).takenMail, "what is refused is out of the mailbox", { runId, mail });
+    run.refusals.set(mail, refusal);
   }
 
   /** Makes a run that nobody holds due by now. */

@@ -3,6 +3,7 @@
 
 import { type EventRecord, toRecord } from "../../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
+import { startedWith } from "../run-data.ts";
 import type { StartOutcome, StartRequest } from "../store.ts";
 import { putMail } from "./mail.ts";
 import type { RunTable } from "./run-table.ts";
@@ -36,7 +37,7 @@ interface Decision {
 }
 
 function decide(table: RunTable, request: StartRequest, now: number): Decision {
-  const { runId, workflowId, onConflict, signal } = request;
+  const { runId, workflowId, onConflict, mail } = request;
   const repeated = table.get(runId);
   if (repeated !== undefined) return { outcome: "started", run: repeated, isNew: false };
 
@@ -44,7 +45,7 @@ function decide(table: RunTable, request: StartRequest, now: number): Decision {
   if (latest?.closed === null) {
     if (onConflict === "fail") return { outcome: "refused", run: latest, isNew: false };
     if (onConflict === "useExisting") {
-      if (signal !== null) putMail(table, latest, { kind: "signal", ...signal }, now);
+      if (mail !== null) putMail(table, latest, mail, now);
       return { outcome: "existing", run: latest, isNew: false };
     }
     const reason = `Run ${runId} was started in its place.`;
@@ -73,15 +74,15 @@ function mayRepeat(request: StartRequest, latest: StoredRun): boolean {
 }
 
 function insertRun(table: RunTable, request: StartRequest, now: number): StoredRun {
-  const { runId, signal } = request;
+  const { runId, mail } = request;
   const run = insertHead(table, { ...request, firstRunId: runId, mailIds: new Set() }, now);
   // Part of the start, so it does not cut the delay short as mail sent later does.
-  if (signal !== null) table.putMail(run, { kind: "signal", ...signal });
+  if (mail !== null) table.putMail(run, mail);
   return run;
 }
 
 type NewRun = Pick<StoredRun, "runId" | "firstRunId" | "workflowId" | "workflow" | "queue" | "timeoutMs" | "mailIds"> &
-  Pick<StartRequest, "started" | "delayMs" | "claim">;
+  Pick<StartRequest, "started" | "carriesData" | "delayMs" | "claim">;
 
 /** A run with its first event and an empty mailbox. */
 export function insertHead(table: RunTable, request: NewRun, now: number): StoredRun {
@@ -99,7 +100,9 @@ export function insertHead(table: RunTable, request: NewRun, now: number): Store
     tags: [],
     mailbox: [],
     mailIds,
+    refusals: new Map(),
     heartbeats: new Map(),
+    data: new Map(),
     head: Object.freeze({
       epoch: claim === null ? 0 : 1,
       claimId: claim?.claimId ?? null,
@@ -112,5 +115,6 @@ export function insertHead(table: RunTable, request: NewRun, now: number): Store
     closed: null,
   });
   table.append(run, [request.started], STORE_TAG, now);
+  if (request.carriesData === true) table.keepData(run, startedWith(request.started));
   return run;
 }

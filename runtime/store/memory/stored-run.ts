@@ -4,8 +4,10 @@
 import { invariant } from "../../../sdk/protocol/errors.ts";
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../../sdk/protocol/payload.ts";
-import type { BlockedReason, ClosedStatus, RunStatus, RunSummary } from "../../../sdk/protocol/run.ts";
-import type { Claim, ClaimedRun, MailItem } from "../store.ts";
+import type { BlockedReason, ClosedStatus, RunStatus } from "../../../sdk/protocol/run.ts";
+import type { UpdateRefusal } from "../../../sdk/protocol/update-refusal.ts";
+import { DATA_KINDS, type DataKind, type DataRow, keptDataOf } from "../run-data.ts";
+import type { Claim, ClaimedRun, MailItem, StoredSummary } from "../store.ts";
 
 export interface Head {
   readonly epoch: number;
@@ -43,7 +45,11 @@ export interface StoredRun {
   readonly mailbox: MailItem[];
   /** Shared by all runs of a chain. */
   readonly mailIds: Set<string>;
+  /** Why updates were not taken, by their place in the mailbox. */
+  readonly refusals: Map<number, UpdateRefusal>;
   readonly heartbeats: Map<number, KeptHeartbeat>;
+  /** Attributes and memo, by kind and name: what the history makes of them. */
+  readonly data: Map<`${DataKind} ${string}`, readonly DataRow[]>;
   head: Head | null;
   closed: { readonly status: ClosedStatus; readonly at: number } | null;
 }
@@ -63,7 +69,7 @@ export function isOwnedBy(run: StoredRun | undefined, claim: Claim): run is Stor
   return head != null && head.claimId === claim.claimId && head.epoch === claim.epoch;
 }
 
-export function summaryOf(run: StoredRun): RunSummary {
+export function summaryOf(run: StoredRun): StoredSummary {
   return {
     runId: run.runId,
     workflowId: run.workflowId,
@@ -73,7 +79,16 @@ export function summaryOf(run: StoredRun): RunSummary {
     startedAt: run.startedAt,
     closedAt: run.closed?.at ?? null,
     deadlineAt: run.deadlineAt,
+    data: dataOf(run),
   };
+}
+
+function dataOf(run: StoredRun): StoredSummary["data"] {
+  const rows = [...run.data].flatMap(([key, kept]) => {
+    const kind = key.startsWith(`${DATA_KINDS.memo} `) ? DATA_KINDS.memo : DATA_KINDS.attribute;
+    return kept.map((row) => ({ kind, name: key.slice(2), ...row }));
+  });
+  return keptDataOf(rows);
 }
 
 export function claimOf(run: StoredRun): Claim {

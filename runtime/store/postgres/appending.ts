@@ -6,45 +6,61 @@ import { invariant } from "../../../sdk/protocol/errors.ts";
 import type { EventRecord } from "../../../sdk/protocol/event-record.ts";
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import type { AppendAnswer, AppendTurn, ResolvedTurn, Transaction } from "../store.ts";
-import { ms, PlainColumn, plain, runIds, TextColumn, textColumn } from "./columns.ts";
+import { ms, PlainColumn, plain, runIds, TextColumn, textColumn, texts } from "./columns.ts";
 import { Abort, type Pool, type Row, type Session, type Statement } from "./connection.ts";
 import { loneTurn } from "./lone-turn.ts";
+import { changeData, changeValues } from "./run-data.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
 import { runInside } from "./transaction.ts";
 
 // `clock` is read once and after the last lock is held: no event is older than one that this run, seen under its lock,
 // already has, and a timer judged due by it is due for every later reader.
-export const APPEND: Statement = {
-  name: "everstep_append",
-  text: `
-    with turn as (
-      select * from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::int[], $6::int[], $7::int[], $8::float8[], $9::smallint[])
-        with ordinality t(run_id, epoch, claim_id, tag, base, added, taken_mail, not_before, close, place)),
-    locked as materialized (
-      select run_id, epoch, claim_id, events, newest_mail from everstep.open_run
-      where run_id = any($1::uuid[]) order by run_id for no key update),
-    clock as materialized (
-      select date_trunc('milliseconds', clock_timestamp()) as at from (select count(*) as locks from locked) l where locks >= 0),
-    ok as materialized (
-      select t.*, c.at from clock c cross join locked l join turn t on t.run_id = l.run_id
-      where l.epoch = t.epoch and l.claim_id = t.claim_id and l.events = t.base
-        and (t.not_before is null or extract(epoch from c.at) * 1000 >= t.not_before)
-        and (t.close is null or t.close = ${STATUS_CODES.continuedAsNew} or l.newest_mail <= t.taken_mail)),
-    moved as (
-      update everstep.open_run o set events = ok.base + ok.added, taken_mail = ok.taken_mail, crash_count = 0
-      from ok where o.run_id = ok.run_id and ok.close is null),
-    gone as (delete from everstep.open_run o using ok where o.run_id = ok.run_id and ok.close is not null),
-    ended as (
-      update everstep.run r set status = ok.close, closed_at = ok.at
-      from ok where r.run_id = ok.run_id and ok.close is not null),
-    written as (
-      insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
-      select ok.run_id, ok.base + e.step, ok.tag, ok.at, e.type, e.command, e.name, e.payload, e.data
-      from unnest($10::int[], $11::int[], $12::smallint[], $13::int[], ${textColumn(14)}, ${textColumn(15)}, ${textColumn(16)})
-        e(place, step, type, command, name, payload, data)
-      join ok on ok.place = e.place)
-    select ${ms("c.at")} as at, (select string_agg(place::text, ',') from ok) as places from clock c`,
-};
+function appendStatement(name: string, more = ""): Statement {
+  return {
+    name,
+    text: `
+      with turn as (
+        select * from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::int[], $6::int[], $7::int[], $8::float8[], $9::smallint[])
+          with ordinality t(run_id, epoch, claim_id, tag, base, added, taken_mail, not_before, close, place)),
+      locked as materialized (
+        select run_id, epoch, claim_id, events, newest_mail from everstep.open_run
+        where run_id = any($1::uuid[]) order by run_id for no key update),
+      clock as materialized (
+        select date_trunc('milliseconds', clock_timestamp()) as at from (select count(*) as locks from locked) l where locks >= 0),
+      ok as materialized (
+        select t.*, c.at from clock c cross join locked l join turn t on t.run_id = l.run_id
+        where l.epoch = t.epoch and l.claim_id = t.claim_id and l.events = t.base
+          and (t.not_before is null or extract(epoch from c.at) * 1000 >= t.not_before)
+          and (t.close is null or t.close = ${STATUS_CODES.continuedAsNew} or l.newest_mail <= t.taken_mail)),
+      moved as (
+        update everstep.open_run o set events = ok.base + ok.added, taken_mail = ok.taken_mail, crash_count = 0
+        from ok where o.run_id = ok.run_id and ok.close is null),
+      gone as (delete from everstep.open_run o using ok where o.run_id = ok.run_id and ok.close is not null),
+      ended as (
+        update everstep.run r set status = ok.close, closed_at = ok.at
+        from ok where r.run_id = ok.run_id and ok.close is not null),
+      written as (
+        insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
+        select ok.run_id, ok.base + e.step, ok.tag, ok.at, e.type, e.command, e.name, e.payload, e.data
+        from unnest($10::int[], $11::int[], $12::smallint[], $13::int[], ${textColumn(14)}, ${textColumn(15)}, ${textColumn(16)})
+          e(place, step, type, command, name, payload, data)
+        join ok on ok.place = e.place)${more}
+      select ${ms("c.at")} as at, (select string_agg(place::text, ',') from ok) as places from clock c`,
+  };
+}
+
+const REFUSE = `,
+      refused as (
+        update everstep.mail m set refusal = u.refusal
+        from unnest($17::int[], $18::int[], ${textColumn(19)}) u(place, mail, refusal) join ok on ok.place = u.place
+        where m.run_id = ok.run_id and m.mail = u.mail)`;
+
+export const APPEND = appendStatement("everstep_append");
+
+// Apart, so that the statement of nearly every append knows nothing of mailboxes, attributes and memos.
+const APPEND_AND_REFUSE = appendStatement("everstep_append_and_refuse", REFUSE);
+const APPEND_WITH_DATA = appendStatement("everstep_append_with_data", changeData(17));
+const APPEND_ALL = appendStatement("everstep_append_all", REFUSE + changeData(20));
 
 interface AppendedRow extends Row {
   at: number;
@@ -52,7 +68,7 @@ interface AppendedRow extends Row {
   places: string | null;
 }
 
-export function appendTurns(pool: Pool, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
+export async function appendTurns(pool: Pool, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
   return append(pool, turns);
 }
 
@@ -62,13 +78,36 @@ interface Queries {
 }
 
 async function append(on: Queries, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
-  const { statement, values } = loneTurn(turns) ?? { statement: APPEND, values: appendValues(turns) };
+  const data = changeValues(turns);
+  const { statement, values } = (data === null ? loneTurn(turns) : undefined) ?? turnsOf(turns, data);
   return answerOf(turns, await on.query<AppendedRow>(statement, values));
 }
 
-/** The same as part of a transaction. */
+/** As part of a transaction, and without the statement for one event: that has no way to continue as new. */
 export async function appendIn(session: Session, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
-  return answerOf(turns, await session.query<AppendedRow>(APPEND, appendValues(turns)));
+  const { statement, values } = turnsOf(turns, changeValues(turns));
+  return answerOf(turns, await session.query<AppendedRow>(statement, values));
+}
+
+function turnsOf(
+  turns: readonly AppendTurn[],
+  data: readonly unknown[] | null,
+): { statement: Statement; values: unknown[] } {
+  const values = [...appendValues(turns), ...(refusalValues(turns) ?? []), ...(data ?? [])];
+  const isRefusing = turns.some(({ refusals }) => refusals.length > 0);
+  if (data === null) return { statement: isRefusing ? APPEND_AND_REFUSE : APPEND, values };
+  return { statement: isRefusing ? APPEND_ALL : APPEND_WITH_DATA, values };
+}
+
+/** Null when nothing is refused: then nothing of it is sent. */
+function refusalValues(turns: readonly AppendTurn[]): unknown[] | null {
+  const refusals = turns.flatMap((turn, index) => turn.refusals.map((refused) => ({ place: index + 1, ...refused })));
+  if (refusals.length === 0) return null;
+  return [
+    plain(refusals.map(({ place }) => place)),
+    plain(refusals.map(({ mail }) => mail)),
+    texts(refusals.map(({ refusal }) => JSON.stringify(refusal))),
+  ];
 }
 
 /** In one pass: this is the hottest loop of a worker. */
@@ -81,9 +120,10 @@ export function appendValues(turns: readonly AppendTurn[]): unknown[] {
   const [names, payloads, datas] = texts as [TextColumn, TextColumn, TextColumn];
   const runs = new Set<string>();
   for (const [index, turn] of turns.entries()) {
-    const { claim, events } = turn;
+    const { claim, events, refusals } = turn;
     runs.add(claim.runId);
-    invariant(events.length > 0, "a turn brings an event", { runId: claim.runId });
+    const brings = events.length + refusals.length;
+    invariant(brings > 0, "a turn brings an event or refuses an update", { runId: claim.runId });
     runIds.add(uuidOf(claim.runId));
     epochs.add(claim.epoch);
     claimIds.add(claim.claimId);

@@ -54,18 +54,23 @@ export class Connections {
 }
 
 // Every statement has one good plan, whatever its parameters: by the primary keys and the few indexes. Left to itself,
-// Postgres plans the long ones anew at each call, which costs about a quarter of the time of a short run.
-const PLANS = "-c plan_cache_mode=force_generic_plan -c jit=off";
+// Postgres plans the long ones anew at each call, which costs about a quarter of the time of a short run; and a plan that
+// it keeps from the first second of a database, when all tables are small, would read them whole when they are large.
+export const PLANS = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off";
+/** For what authors ask inside a transaction of ours: as Postgres would plan it anywhere. */
+const AUTHORS_PLANS = "set local plan_cache_mode = auto; set local enable_seqscan = on";
 
 export class Pool {
   readonly target: Target;
   readonly #pool: pg.Pool;
   readonly #isNamed: boolean;
+  readonly #hasPlans: boolean;
 
   constructor(role: string, max: number, options: PostgresOptions, target: Target, log: Log) {
     const timeoutMs = options.statementTimeoutMs ?? 15_000;
     this.target = target;
     this.#isNamed = options.preparedStatements ?? true;
+    this.#hasPlans = options.serverSettings ?? true;
     this.#pool = new pg.Pool({
       connectionString: options.url,
       application_name: `everstep-${role}`,
@@ -75,7 +80,7 @@ export class Pool {
       keepAlive: true,
       // The server gives up first, so that what it answers is heard; ours is for a server that says nothing at all.
       query_timeout: timeoutMs + 2_000,
-      ...((options.serverSettings ?? true)
+      ...(this.#hasPlans
         ? {
             statement_timeout: timeoutMs,
             lock_timeout: Math.ceil(timeoutMs / 2),
@@ -100,13 +105,16 @@ export class Pool {
 
   /** Commits what `work` did, or rolls it back and rejects. `work` runs again when it lost against another transaction. */
   transaction<T>(work: (session: Session) => Promise<T>): Promise<T> {
-    return this.#retry(() => this.#inTransaction(work));
+    return this.#retry(() => this.#inTransaction("begin", work));
   }
 
-  /** Like `transaction`, but `work` runs once, and what it throws wrapped in `Abort` comes out as it was. */
+  /**
+   * Like `transaction`, but `work` runs once, and what it throws wrapped in `Abort` comes out as it was. For statements of
+   * authors: what suits ours is set back for them.
+   */
   async transactionOnce<T>(work: (session: Session) => Promise<T>): Promise<T> {
     try {
-      return await this.#inTransaction(work);
+      return await this.#inTransaction(this.#hasPlans ? `begin; ${AUTHORS_PLANS}` : "begin", work);
     } catch (error) {
       throw error instanceof Abort ? error.cause : toStoreError(error, this.target);
     }
@@ -127,11 +135,11 @@ export class Pool {
     }
   }
 
-  async #inTransaction<T>(work: (session: Session) => Promise<T>): Promise<T> {
+  async #inTransaction<T>(begin: string, work: (session: Session) => Promise<T>): Promise<T> {
     const client = await this.#pool.connect();
     let isSpoilt = false;
     try {
-      await client.query("begin");
+      await client.query(begin);
       const result = await work({
         query: (statement, values) => this.#send(client, statement, values),
         raw: (text, values) => client.query(oneStatement(text, values)),

@@ -136,7 +136,7 @@ async function doStarts(session: Session, due: readonly Due<"start">[]): Promise
 }
 
 function requestOf({ child }: Errand & { readonly do: "start" }): StartRequest {
-  return { ...child, requestId: null, onConflict: "fail", delayMs: 0, signal: null, claim: null };
+  return { ...child, requestId: null, onConflict: "fail", delayMs: 0, mail: null, claim: null };
 }
 
 // ---------------------------------------------------------------- mail

@@ -1,70 +1,64 @@
-// Lists of runs, newest first, page by page along the run ids. Texts of the statement come from here alone; whatever the
-// caller filters by is bound.
+// Lists of runs, page by page: along the run ids, which is the order of starting, or along the values of an attribute.
 
-import { isClosed, type RunStatus, type RunSummary, STATUS_CODES } from "../../../sdk/protocol/run.ts";
-import type { ListRequest } from "../store.ts";
+import { DATA_KINDS } from "../run-data.ts";
+import type { ListRequest, StoredSummary } from "../store.ts";
 import type { Pool, Statement } from "./connection.ts";
+import { Filter } from "./filtering.ts";
 import { SUMMARY_COLUMNS, type SummaryRow, summaryOf } from "./reading.ts";
 import { tryUuidOf } from "./run-id.ts";
 
-export async function listRuns(pool: Pool, request: ListRequest): Promise<RunSummary[]> {
-  const before = request.before === undefined ? undefined : tryUuidOf(request.before);
-  if (before === null) return [];
-  const { statement, values } = listStatement(request, before);
+export async function listRuns(pool: Pool, request: ListRequest): Promise<StoredSummary[]> {
+  const { before: position = request.byAttribute?.after?.runId } = request;
+  const uuid = position === undefined ? undefined : tryUuidOf(position);
+  if (uuid === null) return [];
+  const { statement, values } = listStatement(request, uuid);
   return (await pool.query<SummaryRow>(statement, values)).map(summaryOf);
 }
 
-/** Each set of filters is a statement of its own, so that each gets its own plan; there are only a few of them. */
-export function listStatement(
-  { workflow, workflowId, queue, status, limit }: ListRequest,
-  before: string | undefined,
-): { statement: Statement; values: unknown[] } {
-  const values: unknown[] = [];
-  const conditions: string[] = [];
-  const marks: string[] = [];
-  const where = (mark: string, condition: (parameter: string) => string, value: unknown) => {
-    if (value === undefined) return;
-    values.push(value);
-    conditions.push(condition(`$${values.length}`));
-    marks.push(mark);
-  };
-  // Open runs are few and have a table of their own; going through all of history to find them would be slow.
-  const isOpenOnly = status?.every((one) => !isClosed(one)) ?? false;
-  const key = isOpenOnly ? "o" : "r";
-  where("workflow", (p) => `r.workflow = ${p}`, workflow);
-  where("id", (p) => `${key}.workflow_id = ${p}`, workflowId);
-  where("queue", (p) => `${key}.queue = ${p}`, queue);
-  where("before", (p) => `${key}.run_id < ${p}::uuid`, before);
-  if (status !== undefined) {
-    const { condition, mark, codes } = statusFilter(status);
-    if (codes.length > 0) values.push(codes);
-    conditions.push(condition(`$${values.length}`));
-    marks.push(mark);
-  }
-  values.push(limit);
-  const from = isOpenOnly
-    ? "everstep.open_run o join everstep.run r on r.run_id = o.run_id"
-    : "everstep.run r left join everstep.open_run o on o.run_id = r.run_id";
-  const filter = conditions.length === 0 ? "" : `where ${conditions.join(" and ")}`;
-  const text = `select ${SUMMARY_COLUMNS} from ${from} ${filter} order by ${key}.run_id desc limit $${values.length}`;
-  return { statement: { name: `everstep_list_${isOpenOnly ? "open_" : ""}${marks.join("_")}`, text }, values };
+interface BoundStatement {
+  readonly statement: Statement;
+  readonly values: unknown[];
 }
 
-function statusFilter(status: readonly RunStatus[]): {
-  condition: (parameter: string) => string;
-  mark: string;
-  codes: number[];
-} {
-  const codes = status.filter(isClosed).map((one) => STATUS_CODES[one]);
-  const isRunning = status.includes("running");
-  const isBlocked = status.includes("blocked");
-  const conditions: ((parameter: string) => string)[] = [];
-  if (codes.length > 0) conditions.push((p) => `r.status = any(${p}::smallint[])`);
-  if (isRunning) conditions.push(() => "(o.run_id is not null and o.blocked is null)");
-  if (isBlocked) conditions.push(() => "o.blocked is not null");
-  return {
-    condition: (p) => (conditions.length === 0 ? "false" : `(${conditions.map((one) => one(p)).join(" or ")})`),
-    mark: `status${codes.length > 0 ? "c" : ""}${isRunning ? "r" : ""}${isBlocked ? "b" : ""}`,
-    codes,
-  };
+/**
+ * Each set of the plain filters is a statement of its own, so that each gets its own plan; there are only a few of them.
+ * The others have no name: they are planned when they are sent.
+ */
+export function listStatement(request: ListRequest, position: string | undefined): BoundStatement {
+  return request.byAttribute === undefined
+    ? inOrderOfStarting(request, position)
+    : inOrderOfValues(request, request.byAttribute, position);
+}
+
+function inOrderOfStarting(request: ListRequest, position: string | undefined): BoundStatement {
+  const filter = new Filter(request);
+  const { key } = filter;
+  const [operator, order, mark] = request.isOldestFirst === true ? [">", "asc", "after"] : ["<", "desc", "before"];
+  if (position !== undefined) {
+    filter.conditions.push(`${key}.run_id ${operator} ${filter.bind(position)}::uuid`);
+    filter.marks.push(mark);
+  }
+  const text = `select ${SUMMARY_COLUMNS} from ${filter.from} ${filter.where}
+    order by ${key}.run_id ${order} limit ${filter.bind(request.limit)}`;
+  const name = `everstep_list_${filter.isOpenOnly ? "open_" : ""}${order}_${filter.marks.join("_")}`;
+  return { statement: { name: filter.isOneOfMany ? "" : name, text }, values: filter.values };
+}
+
+// A run has one row at place 0 of a name, so it comes once.
+function inOrderOfValues(
+  request: ListRequest,
+  { name, isDescending, after }: NonNullable<ListRequest["byAttribute"]>,
+  position: string | undefined,
+): BoundStatement {
+  const filter = new Filter(request);
+  filter.conditions.push(`v.kind = ${DATA_KINDS.attribute}`, `v.name = ${filter.bind(name)}`, "v.place = 0");
+  const [operator, order] = isDescending ? ["<", "desc"] : [">", "asc"];
+  if (after !== null && position !== undefined) {
+    const bound = `${filter.bind(after.number)}::float8, ${filter.bind(after.text)}::text, ${filter.bind(position)}::uuid`;
+    filter.conditions.push(`(v.number, v.text, v.run_id) ${operator} (${bound})`);
+  }
+  const by = ["v.number", "v.text", "v.run_id"].map((column) => `${column} ${order}`).join(", ");
+  const text = `select ${SUMMARY_COLUMNS} from ${filter.from} join everstep.run_data v on v.run_id = r.run_id ${filter.where}
+    order by ${by} limit ${filter.bind(request.limit)}`;
+  return { statement: { name: "", text }, values: filter.values };
 }

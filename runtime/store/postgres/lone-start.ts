@@ -28,10 +28,10 @@ export const START_LONE: Statement = {
     select $1::uuid as run_id, ${ms("at")} as at, ${ms("deadline_at")} as deadline_at from head`,
 };
 
-/** The values of `START_LONE` where `requests` is a single one that brings no signal; undefined otherwise. */
+/** The values of `START_LONE` where `requests` is a single one that brings no mail; undefined otherwise. */
 export function loneStartValues(requests: readonly StartRequest[]): unknown[] | undefined {
   const [request] = requests;
-  if (requests.length !== 1 || request === undefined || request.signal !== null) return undefined;
+  if (requests.length !== 1 || request === undefined || request.mail !== null) return undefined;
   const { runId, workflowId, workflow, queue, delayMs, timeoutMs, claim, started } = request;
   return [
     uuidOf(runId),

@@ -1,7 +1,7 @@
 // The mailboxes. Sending locks the run's head first, so numbers follow each other without gaps, the close of the run is
 // either before or after, and the wake-up cannot be lost: parking compares the newest number under the same lock.
 
-import type { MailItem, MailOutcome, MailRequest, RunRef } from "../store.ts";
+import type { MailItem, MailKind, MailOutcome, MailRequest, RunRef } from "../store.ts";
 import { names, plain, runIds, textColumn, texts } from "./columns.ts";
 import type { Pool, Row, Statement } from "./connection.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
@@ -30,7 +30,7 @@ const SEND: Statement = {
         select r.run_id from everstep.run r
         where o.run_id is null and r.workflow_id = q.workflow_id order by r.run_id desc limit 1) latest on true),
     locked as materialized (
-      select run_id, first_run_id, worker_id, newest_mail from everstep.open_run
+      select run_id, first_run_id, worker_id, events, newest_mail from everstep.open_run
       where run_id in (select target from addressed) order by run_id for no key update),
     fresh as materialized (
       select a.place, a.target, l.first_run_id, l.newest_mail + row_number() over (partition by a.target order by a.place) as mail
@@ -47,6 +47,7 @@ const SEND: Statement = {
         wake_at = case when o.worker_id is null and o.blocked is null then least(o.wake_at, now()) else o.wake_at end
       from (select target, max(mail) as newest from fresh group by target) n where o.run_id = n.target)
     select r.run_id, r.queue, l.worker_id, f.mail::int as mail,
+      case when f.place is null then 0 else l.events end as events,
       case
         when r.run_id is null then 'notFound'
         when f.place is not null then 'accepted'
@@ -66,6 +67,7 @@ interface SentRow {
   queue: string | null;
   worker_id: string | null;
   mail: number | null;
+  events: number;
 }
 
 /** Where the statement runs: by itself, or as part of a start. */
@@ -106,12 +108,13 @@ export async function sendOnce(on: Queries, requests: readonly MailRequest[]): P
     texts(requests.map(({ payload }) => payload)),
     plain(requests.map(({ to }) => ("chainOf" in to ? tryUuidOf(to.chainOf) : null))),
   ]);
-  return rows.map(({ outcome, run_id, queue, worker_id, mail }) => ({
+  return rows.map(({ outcome, run_id, queue, worker_id, mail, events }) => ({
     outcome,
     mail,
     runId: run_id === null ? null : runIdOf(run_id),
     queue,
     ownerId: worker_id,
+    events,
   }));
 }
 
@@ -145,7 +148,7 @@ interface MailRow {
   run_id: string;
   mail: number;
   mail_id: string;
-  kind: MailItem["kind"];
+  kind: MailKind;
   name: string;
   payload: string | null;
 }

@@ -7,15 +7,18 @@ import { appendInTransaction, appendTurns, confirm, resolveTurns } from "./appen
 import { blockRuns, claimBlocked, claimRuns, claimsOf, parkRuns, releaseRuns, saveHeartbeats } from "./claiming.ts";
 import { closeOverdue, terminateRun } from "./closing.ts";
 import { Connections, type PostgresOptions } from "./connection.ts";
+import { countRuns } from "./counting.ts";
 import { appendWithEffects } from "./effects.ts";
 import { runErrands } from "./errands.ts";
 import { listRuns } from "./listing.ts";
 import { putMail, readMail, runsWithMail } from "./mail.ts";
 import { checkSchema } from "./migrate.ts";
+import { deleteRuns, findExpired } from "./pruning.ts";
 import { answerQueries, askQuery, takeAnswer, takeQueries } from "./questions.ts";
-import { findRun, loadHistories, readHistory, readOutcomes } from "./reading.ts";
+import { findRun, loadHistories, readEventsOfType, readHistory, readOutcomes } from "./reading.ts";
 import { startRuns } from "./starting.ts";
 import { findBlocked, forgetLeftovers, ownerIds, rescueRuns } from "./sweeping.ts";
+import { readUpdates } from "./updates.ts";
 
 /** Connects when first asked for something; `checkReady` tells early whether that will work. */
 export function openPostgresStore(options: PostgresOptions, { log }: { readonly log: Log }): Store {
@@ -45,6 +48,9 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     closeOverdue: (limit) => closeOverdue(control, limit),
     findBlocked: (request) => findBlocked(control, request),
     runErrands: (limit) => runErrands(client, limit),
+    // Of a pool that a worker has no other use for: claims do not wait behind it.
+    findExpired: (request) => findExpired(client, request),
+    deleteRuns: (runIds) => deleteRuns(client, runIds),
     forgetLeftovers: () => forgetLeftovers(control),
 
     startRuns: (requests) => startRuns(client, requests),
@@ -52,8 +58,11 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     terminateRun: (runId, reason) => terminateRun(client, runId, reason),
     findRun: (ref) => findRun(client, ref),
     listRuns: (request) => listRuns(client, request),
+    countRuns: (request) => countRuns(client, request),
     readHistory: (runId, afterSeq, limit) => readHistory(client, runId, afterSeq, limit),
+    readEventsOfType: (runIds, type) => readEventsOfType(client, runIds, type),
     readOutcomes: (runIds) => readOutcomes(client, runIds),
+    readUpdates: (looks) => readUpdates(client, looks),
     askQuery: (request) => askQuery(client, request),
     takeAnswer: (queryId) => takeAnswer(client, queryId),
 

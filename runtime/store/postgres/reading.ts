@@ -1,18 +1,19 @@
 // Histories and what is told about runs. Nothing here changes anything or waits for a lock.
 
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
-import type { BlockedReason, ClosedStatus, RunSummary } from "../../../sdk/protocol/run.ts";
+import type { BlockedReason, ClosedStatus } from "../../../sdk/protocol/run.ts";
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
-import type { LoadedHistory, RunDetail, RunRef } from "../store.ts";
+import type { LoadedHistory, RunDetail, RunRef, StoredSummary } from "../store.ts";
 import { finiteMs, ms, runIds } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
 import { latestOfChain } from "./mail.ts";
+import { DATA_COLUMN, dataOf } from "./run-data.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
 import { closedStatusOf, statusOf } from "./status.ts";
 
-const EVENT_COLUMNS = `e.seq, e.type, e.command, e.name, e.payload, e.data, ${ms("e.at")} as at`;
+export const EVENT_COLUMNS = `e.seq, e.type, e.command, e.name, e.payload, e.data, ${ms("e.at")} as at`;
 
-interface EventRow {
+export interface EventRow {
   seq: number;
   type: number;
   command: number | null;
@@ -32,7 +33,7 @@ interface HeartbeatRow extends OfRun {
   details: string | null;
 }
 
-function storedEventOf({ seq, type, command, name, payload, data, at }: EventRow): StoredEvent {
+export function storedEventOf({ seq, type, command, name, payload, data, at }: EventRow): StoredEvent {
   return { seq, type, command, name, payload, data, at };
 }
 
@@ -90,6 +91,28 @@ export async function readHistory(pool: Pool, runId: string, afterSeq: number, l
   return (await pool.query<EventRow>(READ_HISTORY, [uuid, afterSeq, limit])).map(storedEventOf);
 }
 
+// By the primary key alone: an index over types would be paid for by every event of every run. One run at a time, in the
+// index's order: a plan of its own making goes through all of the table when it expects long histories.
+export const READ_EVENTS_OF_TYPE: Statement = {
+  name: "everstep_read_events_of_type",
+  text: `
+    select r.run_id, ${EVENT_COLUMNS}
+    from unnest($1::uuid[]) with ordinality r(run_id, place) cross join lateral (
+      select * from everstep.event where run_id = r.run_id and type = $2 order by seq) e
+    order by r.place, e.seq`,
+};
+
+export async function readEventsOfType(
+  pool: Pool,
+  ids: readonly string[],
+  type: number,
+): Promise<Map<string, StoredEvent[]>> {
+  const known = ids.filter((id) => tryUuidOf(id) !== null);
+  if (known.length === 0) return new Map();
+  const rows = await pool.query<EventRow & OfRun>(READ_EVENTS_OF_TYPE, [runIds(known), type]);
+  return new Map([...byRun(rows)].map(([runId, events]) => [runId, events.map(storedEventOf)]));
+}
+
 const READ_OUTCOMES: Statement = {
   name: "everstep_read_outcomes",
   text: `
@@ -113,7 +136,8 @@ export async function readOutcomes(
 
 export const SUMMARY_COLUMNS = `
   r.run_id, r.workflow_id, r.workflow, r.queue, r.status, ${ms("r.started_at")} as started_at,
-  ${ms("r.closed_at")} as closed_at, ${ms("r.deadline_at")} as deadline_at, o.blocked`;
+  ${ms("r.closed_at")} as closed_at, ${ms("r.deadline_at")} as deadline_at, o.blocked,
+  ${DATA_COLUMN}`;
 
 export interface SummaryRow {
   run_id: string;
@@ -125,9 +149,10 @@ export interface SummaryRow {
   closed_at: number | null;
   deadline_at: number | null;
   blocked: string | null;
+  data: string | null;
 }
 
-export function summaryOf(row: SummaryRow): RunSummary {
+export function summaryOf(row: SummaryRow): StoredSummary {
   return {
     runId: runIdOf(row.run_id),
     workflowId: row.workflow_id,
@@ -137,6 +162,7 @@ export function summaryOf(row: SummaryRow): RunSummary {
     startedAt: row.started_at,
     closedAt: row.closed_at,
     deadlineAt: row.deadline_at,
+    data: dataOf(row.data),
   };
 }
 

@@ -11,20 +11,21 @@ import type { Pool, Row, Session, Statement } from "./connection.ts";
 import { isUniqueViolation } from "./errors.ts";
 import { loneStartValues, START_LONE } from "./lone-start.ts";
 import { putMail } from "./mail.ts";
+import { startData, startDataValues } from "./run-data.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
 import { statusOf } from "./status.ts";
 
 // Rows go in by workflow id: two batches that collide wait for each other in one order. `conflict` is what differs
 // between the batch (a collision fails the statement) and the single start (a collision inserts nothing).
-function insertStarts(name: string, { only, conflict }: { only: string; conflict: string }): Statement {
+function insertStarts(name: string, { only, conflict }: { only: string; conflict: string }, more = ""): Statement {
   return {
     name,
     text: `
       with request as (
         select * from unnest($1::uuid[], $2::float8[], $3::float8[], $4::smallint[], $5::uuid[], $6::uuid[],
-          ${[7, 8, 9, 10, 11, 12, 13, 14, 15].map(textColumn).join(", ")})
+          ${[7, 8, 9, 10, 11, 12, 13, 14, 15, 16].map(textColumn).join(", ")})
           r(run_id, delay_ms, timeout_ms, type, claim_id, worker_id,
-            workflow_id, workflow, queue, name, payload, data, mail_id, mail_name, mail_payload)
+            workflow_id, workflow, queue, name, payload, data, mail_kind, mail_id, mail_name, mail_payload)
         where run_id is not null),
       clock as materialized (select date_trunc('milliseconds', clock_timestamp()) as at),
       head as (
@@ -44,24 +45,40 @@ function insertStarts(name: string, { only, conflict }: { only: string; conflict
         select run_id, 1, gen_random_uuid(), at, type, null, name, payload, data from head join request using (run_id), clock),
       first_mail as (
         insert into everstep.mail (run_id, mail, mail_id, kind, name, payload, at)
-        select run_id, 1, mail_id, 'signal', coalesce(mail_name, ''), mail_payload, at
-        from head join request using (run_id), clock where mail_id is not null)
+        select run_id, 1, mail_id, mail_kind, coalesce(mail_name, ''), mail_payload, at
+        from head join request using (run_id), clock where mail_id is not null)${more}
       select run_id, ${ms("at")} as at, ${ms("deadline_at")} as deadline_at from head, clock`,
   };
 }
 
-const START_ALL = insertStarts("everstep_start_all", {
+const ALL = {
   only: `not exists (
     select from request x
-    where exists (select from everstep.open_run o where o.workflow_id = x.workflow_id)
-      or exists (select from everstep.run r where r.run_id = x.run_id))`,
+    where exists (select from everstep.open_run o where o.workflow_id = x.workflow_id offset 0)
+      or exists (select from everstep.run r where r.run_id = x.run_id offset 0))`,
   conflict: "",
-});
+};
 
-const START_ONE = insertStarts("everstep_start_one", {
-  only: "not exists (select from everstep.run r where r.run_id = request.run_id)",
+const ONE = {
+  only: "not exists (select from everstep.run r where r.run_id = request.run_id offset 0)",
   conflict: "on conflict do nothing",
-});
+};
+
+const START_ALL = insertStarts("everstep_start_all", ALL);
+const START_ONE = insertStarts("everstep_start_one", ONE);
+// When some of the runs begin with attributes or a memo.
+const START_ALL_WITH_DATA = insertStarts("everstep_start_all_with_data", ALL, startData(17));
+const START_ONE_WITH_DATA = insertStarts("everstep_start_one_with_data", ONE, startData(17));
+
+function start(
+  on: Pick<Session, "query">,
+  [plain, withData]: readonly [Statement, Statement],
+  requests: readonly StartRequest[],
+): Promise<StartedRow[]> {
+  const values = startValues(requests);
+  const data = startDataValues(requests);
+  return data === null ? on.query(plain, values) : on.query(withData, [...values, ...data]);
+}
 
 function startValues(requests: readonly StartRequest[]): unknown[] {
   return [
@@ -77,9 +94,10 @@ function startValues(requests: readonly StartRequest[]): unknown[] {
     names(requests.map(({ started }) => started.name)),
     texts(requests.map(({ started }) => started.payload)),
     texts(requests.map(({ started }) => started.data)),
-    names(requests.map(({ signal }) => signal?.mailId ?? null)),
-    names(requests.map(({ signal }) => signal?.name ?? null)),
-    texts(requests.map(({ signal }) => signal?.payload ?? null)),
+    names(requests.map(({ mail }) => mail?.kind ?? null)),
+    names(requests.map(({ mail }) => mail?.mailId ?? null)),
+    names(requests.map(({ mail }) => mail?.name ?? null)),
+    texts(requests.map(({ mail }) => mail?.payload ?? null)),
   ];
 }
 
@@ -120,9 +138,12 @@ function isPlain(requests: readonly StartRequest[]): boolean {
 /** Null when something was in the way: then nothing has been started. */
 async function startAll(pool: Pool, requests: readonly StartRequest[]): Promise<StartOutcome[] | null> {
   try {
-    const lone = loneStartValues(requests);
-    const statement = lone === undefined ? START_ALL : START_LONE;
-    const rows = await pool.query<StartedRow>(statement, lone ?? startValues(requests));
+    const carriesData = requests.some((request) => request.carriesData === true);
+    const lone = carriesData ? undefined : loneStartValues(requests);
+    const rows =
+      lone === undefined
+        ? await start(pool, [START_ALL, START_ALL_WITH_DATA], requests)
+        : await pool.query<StartedRow>(START_LONE, lone);
     if (rows.length !== requests.length) return null;
     const isClaiming = requests.some(({ claim }) => claim !== null);
     const byRun = new Map(isClaiming ? rows.map((row) => [runIdOf(row.run_id), row]) : []);
@@ -136,7 +157,7 @@ async function startAll(pool: Pool, requests: readonly StartRequest[]): Promise<
 /** As part of a transaction: all that nothing stands in the way of at once, the others one by one. */
 export async function startInside(session: Session, requests: readonly StartRequest[]): Promise<StartOutcome[]> {
   const plainOnes = requests.filter(({ onReuse }) => onReuse === "allow");
-  const rows = plainOnes.length === 0 ? [] : await session.query<{ run_id: string }>(START_ONE, startValues(plainOnes));
+  const rows = plainOnes.length === 0 ? [] : await start(session, [START_ONE, START_ONE_WITH_DATA], plainOnes);
   const started = new Set(rows.map(({ run_id }) => runIdOf(run_id)));
   const outcomes: StartOutcome[] = [];
   for (const request of requests) {
@@ -192,7 +213,7 @@ async function decide(session: Session, request: StartRequest): Promise<StartOut
 }
 
 async function tryStart(session: Session, request: StartRequest): Promise<StartOutcome | null> {
-  const { runId, workflowId, onConflict, onReuse, signal } = request;
+  const { runId, workflowId, onConflict, onReuse, mail } = request;
   const [way] = await session.query<InTheWayRow>(IN_THE_WAY, [uuidOf(runId), workflowId]);
   if (way === undefined) return insertStart(session, request);
   const found = runIdOf(way.run_id);
@@ -205,8 +226,8 @@ async function tryStart(session: Session, request: StartRequest): Promise<StartO
       const ended = await closeFromOutside(session, [{ runId: found, status: "terminated", event }]);
       return ended.length === 0 ? null : insertStart(session, { ...request, onReuse: "allow" });
     }
-    if (signal !== null) {
-      const delivered = await putMail(session, [{ to: { runId: found }, kind: "signal", ...signal }]);
+    if (mail !== null) {
+      const delivered = await putMail(session, [{ to: { runId: found }, ...mail }]);
       if (delivered[0]?.outcome === "closed") return null;
     }
     return outcomeOf(session, "existing", found);
@@ -239,7 +260,7 @@ const IN_THE_WAY: Statement = {
 async function insertStart(session: Session, request: StartRequest): Promise<StartOutcome | null> {
   const { runId, workflowId, onReuse } = request;
   if (onReuse !== "allow") await session.raw("savepoint before_start", []);
-  const [started] = await session.query<StartedRow>(START_ONE, startValues([request]));
+  const [started] = await start(session, [START_ONE, START_ONE_WITH_DATA], [request]);
   if (started === undefined) return null;
   if (onReuse === "allow") return startedNow(request, started);
   const [latest] = await session.query<{ status: number }>(LATEST_OTHER, [uuidOf(runId), workflowId]);

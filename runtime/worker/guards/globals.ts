@@ -107,7 +107,7 @@ function guardTimers(): void {
     // As long as a sleep may be: an endless one could not be kept.
     const due = { afterMs: Math.min(MAX_DURATION_MS, Math.max(1, Math.ceil(ms ?? 1) || 1)) };
     // Out of a cancel's reach: a callback cannot be told of one, and who waits for it would wait for ever.
-    const timer = run.askTimer({ name: "setTimeout", due }, new CancelScope(null, true));
+    const timer = run.askTimer({ name: "setTimeout", due }, new CancelScope(null));
     timer.fired.then(() => call(...values));
     return new DurableTimeout(timer.withdraw);
   };

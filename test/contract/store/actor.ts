@@ -1,9 +1,26 @@
 // Does operations to one store and writes down what it is told, in words that do not depend on the store's clock.
 // Whatever it needs to know it has from the store's own answers, as a worker does.
 
-import type { AppendTurn, ClaimedRun, ClaimRequest, RunRef, Store } from "../../../runtime/store/store.ts";
+import { isDeepStrictEqual } from "node:util";
+import type {
+  AppendTurn,
+  ClaimedRun,
+  ClaimRequest,
+  MailItem,
+  RunRef,
+  Store,
+  UpdateLook,
+} from "../../../runtime/store/store.ts";
+import { type AttributeFilters, attributeConditions } from "../../../sdk/protocol/attribute-filter.ts";
+import {
+  decodeAttributes,
+  encodeAttributes,
+  mergeKeys,
+  type StoredAttribute,
+} from "../../../sdk/protocol/attributes.ts";
 import { type Event, isClosing } from "../../../sdk/protocol/event.ts";
-import { fromRecord } from "../../../sdk/protocol/event-record.ts";
+import { fromRecord, type StoredEvent, toRecord } from "../../../sdk/protocol/event-record.ts";
+import { decodeMemoChanges, encodeMemo } from "../../../sdk/protocol/memo.ts";
 import { continuingTurn } from "./continuing.ts";
 import type { Operation } from "./operations.ts";
 import { closingTurn, mailRequest, only, signalReceived, startRequest, stepCompleted, turnOf } from "./stage.ts";
@@ -29,7 +46,7 @@ interface Known {
 
 export class Actor {
   readonly store: Store;
-  readonly runs: Known[] = [];
+  runs: Known[] = [];
   readonly #names: Names;
   /** Those ever claimed, the one claimed last at the end. */
   #claimed: Known[] = [];
@@ -60,6 +77,7 @@ export class Actor {
     const { runId } = known;
     if (operation.do === "mail") return this.#mail({ runId }, operation);
     if (operation.do === "terminate") return this.store.terminateRun(runId, "enough");
+    if (operation.do === "delete") return this.#delete(known);
     if (operation.do === "ask") return this.#ask(runId);
     if (operation.do === "resend") return this.#resend(known);
     const claim = known.claims.at(-1 - operation.claimsAgo);
@@ -70,7 +88,7 @@ export class Actor {
       case "continue":
         return this.#continue(known, claim, operation.passesOn);
       case "appendInTransaction":
-        return this.#appendInTransaction(known, claim, operation.throws);
+        return this.#appendInTransaction(known, claim, operation);
       case "park":
         return this.#park(known, claim, operation.wakeAt);
       case "release":
@@ -99,6 +117,11 @@ export class Actor {
         .map(([runId, { status, event }]) => ({ runId, status, event: timeless(event) }))
         .sort(byRunId),
       mail: [...mail].sort((a, b) => byRunId(a, b) || a.mail - b.mail),
+      updates: (await this.store.readUpdates(runIds.flatMap(updateLooks))).map(({ events, ...rest }) => ({
+        ...rest,
+        events: events.map(timeless),
+      })),
+      found: await this.#find(),
       lists: (await Promise.all(lists)).map((runs) => runs.map(({ runId, status }) => [runId, status])),
       claims: await Promise.all(
         WORKERS.map(async (n) =>
@@ -120,24 +143,60 @@ export class Actor {
     };
   }
 
+  /** What lists and counts tell by attributes. */
+  async #find(): Promise<unknown> {
+    const queue = this.#queue(0);
+    const found: unknown[] = [];
+    for (const filters of FILTERS) {
+      const request = { queue, attributes: attributeConditions(filters) };
+      const runs = await this.store.listRuns({ ...request, limit: 100 });
+      const counts = await this.store.countRuns({ ...request, by: { attribute: "one" }, limit: 100 });
+      found.push(
+        runs.map(({ runId }) => runId),
+        counts,
+      );
+    }
+    for (const isDescending of [true, false]) {
+      const byAttribute = { name: "one", isDescending, after: null };
+      const runs = await this.store.listRuns({ queue, limit: 100, byAttribute });
+      found.push(runs.map(({ runId, data }) => [runId, data]));
+    }
+    for (const by of ["status", "workflow", "queue", null] as const) {
+      found.push(await this.store.countRuns({ workflow: this.#workflows()[0] ?? "", by, limit: 100 }));
+    }
+    return found;
+  }
+
   async #start(operation: Extract<Operation, { do: "start" }>): Promise<unknown> {
-    const { workflow, onConflict, onReuse, requestId, isDelayed, signal } = operation;
+    const { workflow, onConflict, onReuse, requestId, isDelayed, signal, changes } = operation;
+    const { workflow: name, ...data } = { workflow: this.#workflows()[workflow % 2] ?? "", ...storedChanges(changes) };
     const request = startRequest({
       runId: this.#names.runIds[this.#done] ?? "",
       workflowId: this.#name("order", workflow),
-      workflow: this.#workflows()[workflow % 2] ?? "",
+      workflow: name,
+      started: toRecord({ type: "RunStarted", workflow: name, input: null, seed: "seed", ...data }),
+      carriesData: changes !== null,
       queue: this.#queue(workflow % 2),
       requestId: requestId === null ? null : this.#name("request", requestId),
       onConflict,
       onReuse,
       delayMs: isDelayed ? HOUR_MS : 0,
-      signal: signal === null ? null : { mailId: `mail-${signal}`, name: "approve", payload: null },
+      mail: signal === null ? null : { kind: "signal", mailId: `mail-${signal}`, name: "approve", payload: null },
     });
     const outcome = only(await this.store.startRuns([request]));
     if (outcome.runId === request.runId) {
       this.runs.push({ runId: request.runId, claims: [], sent: [], committed: [], events: 1, takenMail: 0 });
     }
     return outcome;
+  }
+
+  async #delete(known: Known): Promise<unknown> {
+    const deleted = await this.store.deleteRuns([known.runId]);
+    if (deleted.length > 0) {
+      this.runs = this.runs.filter((other) => other !== known);
+      this.#claimed = this.#claimed.filter((other) => other !== known);
+    }
+    return deleted;
   }
 
   async #crash(worker: number): Promise<unknown> {
@@ -178,15 +237,17 @@ export class Actor {
   }
 
   async #append(known: Known, claim: ClaimedRun, operation: Extract<Operation, { do: "append" }>): Promise<unknown> {
-    const { drift, steps, takesMail, close, notBefore } = operation;
+    const { drift, steps, takesMail, close, notBefore, upserts } = operation;
     const unread = await this.store.readMail([{ runId: known.runId, after: known.takenMail }], 100);
     const taken = takesMail ? unread : [];
     const base = known.events + drift;
     const events: Event[] = Array.from({ length: steps }, (_, step) => stepCompleted(base + step, `"${this.#done}"`));
-    events.push(...taken.map(({ mail, mailId }) => signalReceived(mail, mailId)));
+    const refusals = taken.filter(isRefused).map(({ mail }) => ({ mail, refusal }));
+    events.push(...taken.filter((item) => !isRefused(item)).map(eventOf), ...upsertEvents(base, upserts));
     const part = {
       tag: this.#uuid(),
       base,
+      refusals,
       takenMail: known.takenMail + taken.length,
       notBefore: await this.#moment(known.runId, notBefore),
       close,
@@ -213,9 +274,14 @@ export class Actor {
     return { isCommitted, resolved: await this.#resolve(turn) };
   }
 
-  async #appendInTransaction(known: Known, claim: ClaimedRun, throws: boolean): Promise<unknown> {
+  async #appendInTransaction(
+    known: Known,
+    claim: ClaimedRun,
+    { throws, upserts }: Extract<Operation, { do: "appendInTransaction" }>,
+  ): Promise<unknown> {
     const { events: base, takenMail } = known;
-    const turn = turnOf(claim, { tag: this.#uuid(), base, takenMail }, stepCompleted(base));
+    const events = [stepCompleted(base), ...upsertEvents(base, upserts)];
+    const turn = turnOf(claim, { tag: this.#uuid(), base, takenMail }, ...events);
     const thrown = new Error("thrown by the work");
     const work = async () => {
       if (throws) throw thrown;
@@ -250,9 +316,9 @@ export class Actor {
     return { ...rest, hasTime: at !== null };
   }
 
-  async #mail(to: RunRef, { mailId, isCancel }: Extract<Operation, { do: "mail" }>): Promise<unknown> {
-    const kind = isCancel ? "cancel" : "signal";
-    const request = mailRequest({ to, kind, mailId: `mail-${mailId}`, payload: isCancel ? null : `${this.#done}` });
+  async #mail(to: RunRef, { mailId, kind }: Extract<Operation, { do: "mail" }>): Promise<unknown> {
+    const payload = kind === "cancel" ? null : `${this.#done}`;
+    const request = mailRequest({ to, kind, mailId: `mail-${mailId}`, payload });
     return only(await this.store.sendMail([request]));
   }
 
@@ -333,6 +399,56 @@ export class Actor {
   }
 }
 
+const refusal = { code: "UPDATE_REJECTED", message: "out of stock", failure: null } as const;
+
+/** Every other update is refused; nothing else ever is. */
+function isRefused({ kind, mail }: MailItem): boolean {
+  return kind === "update" && mail % 2 === 0;
+}
+
+function eventOf({ kind, mail, mailId, name, payload }: MailItem): Event {
+  if (kind === "update") return { type: "UpdateAccepted", name, updateId: mailId, mail, input: payload };
+  return signalReceived(mail, mailId);
+}
+
+function updateLooks(runId: string): UpdateLook[] {
+  return [0, 1, 2, 3, 4, 5].map((mailId) => ({ runId, mailId: `mail-${mailId}`, after: mailId % 3 }));
+}
+
+const FILTERS: readonly AttributeFilters[] = [
+  { one: "a" },
+  { one: 1 },
+  { one: true },
+  { one: null },
+  { one: { not: null } },
+  { one: { not: "a" }, two: { not: 1 } },
+  { one: { gte: 0 } },
+  { one: { gt: "a" } },
+  { one: { gt: "a", lt: "b" } },
+  { one: { oneOf: ["b", "a"] } },
+  { one: { oneOf: [] } },
+  { one: { startsWith: "a" } },
+  { one: { contains: "b" } },
+  { one: { lte: new Date(1_750_000_000_000) } },
+];
+
+type Changes = NonNullable<Extract<Operation, { do: "append" }>["upserts"]>;
+
+function storedChanges(changes: Changes | null): { readonly attributes: string | null; readonly memo: string | null } {
+  if (changes === null) return { attributes: null, memo: null };
+  return { attributes: encodeAttributes(changes.attributes, "changes"), memo: encodeMemo(changes.memo, "changes") };
+}
+
+function upsertEvents(command: number, changes: Changes | null): Event[] {
+  const { attributes, memo } = storedChanges(changes);
+  return [
+    { type: "AttributesUpserted", command, name: "attributes", changes: attributes },
+    { type: "MemoUpserted", command, name: "memo", changes: memo },
+    // A second one of the same turn: what is asked last counts.
+    { type: "AttributesUpserted", command, name: "attributes", changes: '{"two":["keyword","last"]}' },
+  ].slice(0, changes === null ? 0 : memo === null ? 2 : 3) as Event[];
+}
+
 /** What must be true of any store at any time, whatever it was asked. */
 export async function checkFacts({ store, runs }: Actor): Promise<void> {
   for (const { runId, committed } of runs) {
@@ -347,8 +463,26 @@ export async function checkFacts({ store, runs }: Actor): Promise<void> {
     const own = committed.reduce((sum, { events }) => sum + events.length, 1);
     const isEndedByStore = history.length === own + 1 && isLastClosing(history);
     if (history.length !== own && !isEndedByStore) throw new Error(`Run ${runId} has events that nobody wrote.`);
-    const isOpen = (await store.findRun({ runId }))?.closedAt === null;
+    const run = await store.findRun({ runId });
+    const isOpen = run?.closedAt === null;
+    checkData(runId, history, run?.data);
     if (isOpen === isLastClosing(history)) throw new Error(`Run ${runId} and its last event disagree about the end.`);
+  }
+}
+
+/** Attributes and memo are what the history makes of them, read event by event. */
+function checkData(runId: string, history: readonly StoredEvent[], data: unknown): void {
+  let attributes: Record<string, StoredAttribute> = {};
+  let memo: Record<string, string> = {};
+  for (const event of history.map(fromRecord)) {
+    const isStart = event?.type === "RunStarted";
+    const attributeText = isStart ? event.attributes : event?.type === "AttributesUpserted" ? event.changes : null;
+    const memoText = isStart ? event.memo : event?.type === "MemoUpserted" ? event.changes : null;
+    attributes = mergeKeys(attributes, decodeAttributes(attributeText ?? null));
+    memo = mergeKeys(memo, decodeMemoChanges(memoText ?? null));
+  }
+  if (!isDeepStrictEqual(data, { attributes, memo })) {
+    throw new Error(`Run ${runId} is told to have other data than its history says: ${JSON.stringify(data)}.`);
   }
 }
 

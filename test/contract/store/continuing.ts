@@ -22,6 +22,7 @@ export function continuingTurn(
     workflow,
     queue: run.queue,
     started: toRecord({ type: "RunStarted", workflow, input: NEXT_INPUT, seed: "5eed", continues }),
+    carriesData: false,
     timeoutMs: null,
     passedOn: [],
     ...successor,

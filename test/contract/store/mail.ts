@@ -24,7 +24,7 @@ export function mailContract(stage: Stage): void {
       const answers = await stage.store.sendMail(
         ["a", "b", "c"].map((mailId) => mailRequest({ to: { runId }, mailId })),
       );
-      const accepted = { outcome: "accepted", runId, queue, ownerId: workerId };
+      const accepted = { outcome: "accepted", runId, queue, ownerId: workerId, events: 1 };
       expect(answers).toEqual([1, 2, 3].map((mail) => ({ ...accepted, mail })));
       expect((await boxOf(runId)).map(({ mail, mailId }) => [mail, mailId])).toEqual([
         [1, "a"],
@@ -82,7 +82,7 @@ export function mailContract(stage: Stage): void {
     });
 
     test("mail to nobody is not accepted", async () => {
-      const nobody = { outcome: "notFound", mail: null, runId: null, queue: null, ownerId: null };
+      const nobody = { outcome: "notFound", mail: null, runId: null, queue: null, ownerId: null, events: 0 };
       const requests = [
         mailRequest({ to: { runId: newRunId() } }),
         mailRequest({ to: { workflowId: newId("order") } }),

@@ -2,6 +2,7 @@
 // workers by small numbers and are blind to the answers, so most meet a store in a state that nobody thought of.
 
 import fc from "fast-check";
+import type { StoredAttribute } from "../../../sdk/protocol/attributes.ts";
 
 /** Counted from the newest start, or for what needs a claim, from the newest claim. */
 const run = fc.nat({ max: 3 });
@@ -12,6 +13,27 @@ const closing = fc.constantFrom("completed", "failed", "canceled", ...Array<null
 /** Which of the claims ever got for a run: mostly its newest. */
 const claimsAgo = fc.constantFrom(0, 0, 0, 0, 1);
 const mailId = fc.nat({ max: 5 });
+const mailKind = fc.constantFrom("signal", "cancel", "update");
+
+/** Few names and few values, so that they meet. */
+const attribute = fc.constantFrom<StoredAttribute | null>(
+  null,
+  ["keyword", "a"],
+  ["keyword", "b"],
+  ["int", 1],
+  ["double", 1],
+  ["double", -2.5],
+  ["bool", true],
+  ["datetime", 1_750_000_000_000],
+  ["text", "a b\n\u{1F600}"],
+  ["text", "a\uFF01"],
+  ["keywordList", ["b", "a", "b"]],
+  ["keywordList", ["a"]],
+);
+const changes = fc.record({
+  attributes: fc.dictionary(fc.constantFrom("one", "two"), attribute, { maxKeys: 2 }),
+  memo: fc.dictionary(fc.constantFrom("one", "two"), fc.constantFrom(null, "memo", { deep: [1] }), { maxKeys: 2 }),
+});
 
 const operations = {
   start: fc.record({
@@ -21,6 +43,7 @@ const operations = {
     requestId: fc.option(fc.nat({ max: 3 }), { freq: 2 }),
     isDelayed: fc.constantFrom(true, false, false, false, false),
     signal: fc.option(mailId, { freq: 2 }),
+    changes: fc.option(changes, { freq: 2 }),
   }),
   claim: fc.record({ worker, suspects: fc.constantFrom("exclude", "exclude", "only") }),
   /** Claims all there is, suspects too, and is lost with it. */
@@ -34,17 +57,19 @@ const operations = {
     takesMail: fc.constantFrom(true, true, true, false),
     close: closing,
     notBefore: moment,
+    upserts: fc.option(changes, { freq: 2 }),
   }),
   continue: fc.record({ run, claimsAgo, passesOn: fc.boolean() }),
   resend: fc.record({ run }),
-  appendInTransaction: fc.record({ run, claimsAgo, throws: fc.boolean() }),
-  mail: fc.record({ to: fc.oneof(fc.record({ run }), fc.record({ workflow })), mailId, isCancel: fc.boolean() }),
+  appendInTransaction: fc.record({ run, claimsAgo, throws: fc.boolean(), upserts: fc.option(changes, { freq: 2 }) }),
+  mail: fc.record({ to: fc.oneof(fc.record({ run }), fc.record({ workflow })), mailId, kind: mailKind }),
   park: fc.record({ run, claimsAgo, wakeAt: moment }),
   release: fc.record({ run, claimsAgo }),
   block: fc.record({ run, claimsAgo }),
   beat: fc.record({ run, claimsAgo, command: fc.integer({ min: 500, max: 502 }) }),
   rescue: fc.record({ worker }),
   terminate: fc.record({ run }),
+  delete: fc.record({ run }),
   ask: fc.record({ run }),
   answer: fc.record({ worker }),
 } as const;
@@ -71,6 +96,7 @@ const WEIGHTS: Readonly<Record<OperationName, number>> = {
   beat: 2,
   rescue: 3,
   terminate: 1,
+  delete: 1,
   ask: 2,
   answer: 2,
 };

@@ -2,7 +2,8 @@
 
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { newId, newRunId, type Stage, startRequest, turnOf } from "./stage.ts";
+import { EVENT_CODES } from "../../../sdk/protocol/event.ts";
+import { closingTurn, newId, newRunId, type Stage, startRequest, stepCompleted, turnOf } from "./stage.ts";
 
 export function readingContract(stage: Stage): void {
   describe("describing", () => {
@@ -28,6 +29,7 @@ export function readingContract(stage: Stage): void {
         blocked: null,
         crashCount: 0,
         unreadMail: 0,
+        data: { attributes: {}, memo: {} },
         now: run.now,
       });
       expect(run.now).toBeGreaterThanOrEqual(run.startedAt);
@@ -130,6 +132,7 @@ export function readingContract(stage: Stage): void {
         startedAt,
         closedAt: summary?.closedAt,
         deadlineAt: startedAt + 60_000,
+        data: { attributes: {}, memo: {} },
       });
       expect(summary?.closedAt).toBeGreaterThanOrEqual(startedAt);
     });
@@ -169,6 +172,30 @@ export function readingContract(stage: Stage): void {
       expect(await seqs(6, 3)).toEqual([7, 8]);
       expect(await seqs(8, 3)).toEqual([]);
       expect(await stage.store.readHistory(newRunId(), 0, 10)).toEqual([]);
+    });
+
+    test("the events of one type are read for many runs at once, in order, and no others", async () => {
+      const mark = (name: string) => ({ type: "PatchMarked", name, since: 1, isDeprecated: false }) as const;
+      const marked = await stage.owned();
+      await stage.commit(turnOf(marked, {}, mark("a"), stepCompleted(1), mark("b")));
+      const closed = await stage.owned();
+      await stage.commit(turnOf(closed, {}, mark("c")));
+      await stage.commit(closingTurn(closed, "completed", { base: 2 }));
+      const plain = await stage.owned();
+      await stage.commit(turnOf(plain));
+      const code = EVENT_CODES.PatchMarked;
+      const runIds = [plain.runId, closed.runId, newRunId(), marked.runId];
+      const found = await stage.store.readEventsOfType(runIds, code);
+      expect(new Set(found.keys())).toEqual(new Set([marked.runId, closed.runId]));
+      for (const [runId, events] of found) {
+        const all = await stage.store.readHistory(runId, 0, 10);
+        expect(events).toEqual(all.filter(({ type }) => type === code));
+      }
+      expect(found.get(marked.runId)?.map(({ seq, name }) => [seq, name])).toEqual([
+        [2, "a"],
+        [4, "b"],
+      ]);
+      expect((await stage.store.readEventsOfType([], code)).size).toBe(0);
     });
 
     test("outcomes are those of closed runs, with the event that ended them", async () => {

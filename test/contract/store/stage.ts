@@ -165,7 +165,7 @@ export function startRequest(request: Partial<StartRequest> = {}): StartRequest 
     onReuse: "allow",
     delayMs: 0,
     timeoutMs: null,
-    signal: null,
+    mail: null,
     claim: null,
     ...request,
   };
@@ -193,6 +193,7 @@ export function turnOf(run: ClaimedRun, turn: Partial<AppendTurn> = {}, ...event
     tag: randomUUID(),
     base,
     events: records,
+    refusals: [],
     takenMail: run.takenMail,
     notBefore: null,
     close: null,

@@ -132,8 +132,8 @@ export function startingContract(stage: Stage): void {
     });
 
     test("repeating a request does not send its signal twice", async () => {
-      const signal = { mailId: newId("mail"), name: "approve", payload: null };
-      const request = startRequest({ requestId: newId("request"), signal });
+      const mail = { kind: "signal" as const, mailId: newId("mail"), name: "approve", payload: null };
+      const request = startRequest({ requestId: newId("request"), mail });
       await stage.startAs(request);
       await stage.startAs(startRequest({ ...request, runId: startRequest().runId }));
       expect(await stage.claimOne(request.queue)).toMatchObject({ newestMail: 1, takenMail: 0 });
@@ -141,8 +141,8 @@ export function startingContract(stage: Stage): void {
 
     test("repeating a request that took an existing run answers with that run, whatever became of it", async () => {
       const { runId, workflowId } = await stage.owned();
-      const signal = { mailId: newId("mail"), name: "approve", payload: null };
-      const request = { workflowId, requestId: newId("request"), onConflict: "useExisting", signal } as const;
+      const mail = { kind: "signal" as const, mailId: newId("mail"), name: "approve", payload: null };
+      const request = { workflowId, requestId: newId("request"), onConflict: "useExisting", mail } as const;
       expect(await stage.start(request)).toMatchObject({ outcome: "existing", runId });
       await stage.store.terminateRun(runId, "enough");
       expect(await stage.start(request)).toEqual({
@@ -176,8 +176,8 @@ export function startingContract(stage: Stage): void {
 
     test("a start that brings a claim makes its worker the owner, as if it had claimed the run at once", async () => {
       const claim = { workerId: randomUUID(), claimId: randomUUID() };
-      const signal = { mailId: newId("mail"), name: "approve", payload: null };
-      const request = startRequest({ claim, timeoutMs: 60_000, signal });
+      const mail = { kind: "signal", mailId: newId("mail"), name: "approve", payload: null } as const;
+      const request = startRequest({ claim, timeoutMs: 60_000, mail });
       const { claimed, ...outcome } = await stage.startAs(request);
       const { runId, queue } = request;
       expect(outcome).toEqual({ outcome: "started", runId, status: "running", ownerId: claim.workerId });
@@ -279,36 +279,37 @@ export function startingContract(stage: Stage): void {
     });
 
     test("a signal comes with the start", async () => {
-      const signal = { mailId: newId("mail"), name: "approve", payload: '{"by":"ann"}' };
-      const request = startRequest({ signal });
+      const mail = { kind: "signal" as const, mailId: newId("mail"), name: "approve", payload: '{"by":"ann"}' };
+      const request = startRequest({ mail });
       await stage.startAs(request);
       expect(await stage.claimOne(request.queue)).toMatchObject({ newestMail: 1, takenMail: 0 });
-      const mail = await stage.store.readMail([{ runId: request.runId, after: 0 }], 10);
-      expect(mail).toEqual([{ runId: request.runId, mail: 1, kind: "signal", ...signal }]);
+      const read = await stage.store.readMail([{ runId: request.runId, after: 0 }], 10);
+      expect(read).toEqual([{ runId: request.runId, ...mail, mail: 1 }]);
     });
 
     test("a signal goes to the existing run that a start takes, once", async () => {
       const { runId, workflowId } = await stage.owned();
-      const signal = { mailId: newId("mail"), name: "approve", payload: null };
-      await stage.start({ workflowId, onConflict: "useExisting", signal });
-      await stage.start({ workflowId, onConflict: "useExisting", signal });
-      expect(await stage.store.readMail([{ runId, after: 0 }], 10)).toEqual([
-        { runId, mail: 1, kind: "signal", ...signal },
-      ]);
+      const mail = { kind: "signal" as const, mailId: newId("mail"), name: "approve", payload: null };
+      await stage.start({ workflowId, onConflict: "useExisting", mail });
+      await stage.start({ workflowId, onConflict: "useExisting", mail });
+      expect(await stage.store.readMail([{ runId, after: 0 }], 10)).toEqual([{ runId, ...mail, mail: 1 }]);
     });
 
     test("a start that takes a parked run wakes it with its signal", async () => {
       const run = await stage.owned();
       await stage.park(run);
       const { mailId, name, payload } = mailRequest({ to: { runId: run.runId } });
-      const signal = { mailId, name, payload };
-      await stage.start({ workflowId: run.workflowId, onConflict: "useExisting", signal });
+      const mail = { kind: "signal" as const, mailId, name, payload };
+      await stage.start({ workflowId: run.workflowId, onConflict: "useExisting", mail });
       expect(await stage.claimOne(run.queue)).toMatchObject({ runId: run.runId, newestMail: 1 });
     });
 
     test("a refused start leaves its signal nowhere", async () => {
       const { runId, workflowId } = await stage.owned();
-      await stage.start({ workflowId, signal: { mailId: newId("mail"), name: "approve", payload: null } });
+      await stage.start({
+        workflowId,
+        mail: { kind: "signal", mailId: newId("mail"), name: "approve", payload: null },
+      });
       expect(await stage.store.readMail([{ runId, after: 0 }], 10)).toEqual([]);
     });
 

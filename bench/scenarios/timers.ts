@@ -1,0 +1,65 @@
+// Many timers due in the same instant, and what the others feel of it: short runs begin at a fixed pace before and
+// meanwhile, whether those before them are done or not, so that a stall is not measured once only.
+
+import everstep from "../engines/everstep.ts";
+import { round, spreadOf, wait } from "../measure.ts";
+import type { Engine, OwnScenario } from "../scenario.ts";
+
+const TIMERS = 10_000;
+const SETTLE_MS = 12_000;
+const SHORT_RUN_EVERY_MS = 5;
+const IDLE_MS = 2_000;
+const MOST_LATE_MS = 1_000;
+const MOST_SLOWDOWN = 5;
+
+export const timers: OwnScenario = {
+  name: "timers",
+  title: `${TIMERS} timers due in the same instant, and short runs meanwhile`,
+  async run(place) {
+    const engine = everstep(place);
+    await engine.start();
+    try {
+      if (engine.startSleepers === undefined) throw new Error("This engine cannot sleep.");
+      await shortRuns(engine, "warm-up", wait(IDLE_MS / 2));
+      const idle = spreadOf(await shortRuns(engine, "idle", wait(IDLE_MS)));
+      const dueAt = Date.now() + SETTLE_MS;
+      const sleepers = await engine.startSleepers("sleeper", TIMERS, () => dueAt);
+      await sleepers.asleep();
+      const spareMs = dueAt - Date.now();
+      if (spareMs < 0) throw new Error("The timers were due before all were asleep.");
+      await wait(spareMs);
+      const waking = sleepers.woken();
+      const busy = spreadOf(await shortRuns(engine, "busy", waking));
+      const late = await waking;
+      const spread = spreadOf(late);
+      return [
+        { name: "late p50", value: round(spread.p50, 0), unit: "ms" },
+        { name: "late, the last", value: round(spread.max, 0), unit: "ms", bar: { atMost: MOST_LATE_MS } },
+        { name: "early", value: late.filter((ms) => ms < 0).length, unit: "", bar: { atMost: 0 } },
+        { name: "short run p99, idle", value: round(idle.p99, 1), unit: "ms" },
+        { name: "short run p99 meanwhile", value: round(busy.p99, 1), unit: "ms" },
+        { name: "slowdown", value: round(busy.p99 / idle.p99, 1), unit: "×", bar: { atMost: MOST_SLOWDOWN } },
+      ];
+    } finally {
+      await engine.stop();
+    }
+  },
+};
+
+/** Starts one-step runs at a fixed pace until `end` resolves; gives how long each took, counted from when it was due. */
+async function shortRuns(engine: Engine, prefix: string, end: Promise<unknown>): Promise<number[]> {
+  let isOver = false;
+  void end.then(() => {
+    isOver = true;
+  });
+  const samples: Promise<number>[] = [];
+  const beganAt = performance.now();
+  while (!isOver) {
+    const dueAt = beganAt + samples.length * SHORT_RUN_EVERY_MS;
+    const earlyMs = dueAt - performance.now();
+    // Also when behind: the loop that is measured has to turn.
+    await wait(Math.max(0, earlyMs));
+    samples.push(engine.runSteps(`${prefix}-${samples.length}`, 1).then(() => performance.now() - dueAt));
+  }
+  return Promise.all(samples);
+}

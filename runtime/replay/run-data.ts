@@ -1,0 +1,81 @@
+// What a run says of itself as it goes on: attributes and memo. An upsert waits for nothing, so it is made at once, numbered
+// like any command, and stays an entry to be recorded until history has it. History repeats it whole: the code that asks
+// for other values does not fit.
+
+import {
+  type AttributeValue,
+  attributeValueOf,
+  decodeAttributes,
+  mergeAttributes,
+  type StoredAttribute,
+} from "../../sdk/protocol/attributes.ts";
+import type { AttributesUpserted, MemoUpserted, RunStarted } from "../../sdk/protocol/event.ts";
+import { decodeMemoChanges, memoValuesOf, mergeMemo, type StoredMemo } from "../../sdk/protocol/memo.ts";
+import type { Payload } from "../../sdk/protocol/payload.ts";
+
+/** What the code put into its history: the very event, but for its place. */
+export type Entry = AttributesUpserted | MemoUpserted;
+export type EntryKind = "UpsertAttributes" | "UpsertMemo";
+
+export const ENTRY_KINDS = {
+  AttributesUpserted: "UpsertAttributes",
+  MemoUpserted: "UpsertMemo",
+} as const satisfies Record<Entry["type"], EntryKind>;
+
+const NONE = Object.freeze({});
+
+export class RunData {
+  // Most runs have none of it, and there are very many of them.
+  #attributes: Readonly<Record<string, StoredAttribute>> = NONE;
+  #memo: StoredMemo = NONE;
+  #entries: Map<number, Entry> | undefined;
+
+  start({ attributes = null, memo = null }: RunStarted): void {
+    if (attributes !== null) this.change("attributes", attributes, "start({ attributes })");
+    if (memo !== null) this.change("memo", memo, "start({ memo })");
+  }
+
+  /** Throws ARGUMENT_INVALID when it would be too much, having changed nothing. */
+  change(kind: "attributes" | "memo", changes: Payload, what: string): void {
+    if (kind === "memo") this.#memo = mergeMemo(this.#memo, decodeMemoChanges(changes), what);
+    else this.#attributes = mergeAttributes(this.#attributes, decodeAttributes(changes), what);
+  }
+
+  /** To be recorded. */
+  enter(entry: Entry): void {
+    this.#entries ??= new Map();
+    this.#entries.set(entry.command, entry);
+  }
+
+  /** What was entered under the number of this event, which is in the history now. */
+  recorded({ command }: Entry): Entry | undefined {
+    const entry = this.#entries?.get(command);
+    this.#entries?.delete(command);
+    return entry;
+  }
+
+  /** Entered and not in the history yet, in the order of entering. */
+  get entries(): Iterable<Entry> {
+    return this.#entries?.values() ?? [];
+  }
+
+  get firstEntry(): Entry | undefined {
+    return this.#entries?.values().next().value;
+  }
+
+  /** All of it, as the start of a run that goes on with it: null for none. */
+  get carried(): { readonly attributes: Payload; readonly memo: Payload } {
+    const attributes = Object.keys(this.#attributes).length === 0 ? null : JSON.stringify(this.#attributes);
+    const memo = Object.entries(this.#memo).map(([key, stored]) => `${JSON.stringify(key)}:${stored}`);
+    return { attributes, memo: memo.length === 0 ? null : `{${memo.join(",")}}` };
+  }
+
+  get attributes(): Readonly<Record<string, AttributeValue>> {
+    const shown = Object.entries(this.#attributes).map(([name, stored]) => [name, attributeValueOf(stored)]);
+    return Object.freeze(Object.fromEntries(shown));
+  }
+
+  get memo(): Readonly<Record<string, unknown>> {
+    return memoValuesOf(this.#memo, "memo");
+  }
+}

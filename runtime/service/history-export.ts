@@ -1,0 +1,69 @@
+// A run's history as a file. The history is read first and the mail after it: what was taken in between stands among the
+// mail, so the file is a moment of the run, however long the reading takes.
+
+import { EVENT_CODES } from "../../sdk/protocol/event.ts";
+import { fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts";
+import {
+  HISTORY_FORMAT,
+  HISTORY_VERSION,
+  type HistoryFile,
+  type UntakenMail,
+} from "../../sdk/protocol/history-file.ts";
+import type { RunDetail, Store } from "../store/store.ts";
+
+const EVENTS_PER_PAGE = 500;
+const MAIL_PER_PAGE = 500;
+
+export async function exportRun(store: Pick<Store, "readHistory" | "readMail">, run: RunDetail): Promise<HistoryFile> {
+  const { runId, workflow, workflowId, queue, startedAt, closedAt, deadlineAt } = run;
+  const events: StoredEvent[] = [];
+  for (;;) {
+    const page = await store.readHistory(runId, events.length, EVENTS_PER_PAGE);
+    events.push(...page);
+    if (page.length < EVENTS_PER_PAGE) break;
+  }
+  const mail = closedAt === null ? await untakenMail(store, runId, takenMailIn(events)) : [];
+  return {
+    format: HISTORY_FORMAT,
+    version: HISTORY_VERSION,
+    workflow,
+    workflowId,
+    runId,
+    queue,
+    startedAt,
+    closedAt,
+    deadlineAt,
+    events,
+    mail,
+  };
+}
+
+const TAKES_MAIL: readonly number[] = [
+  EVENT_CODES.SignalReceived,
+  EVENT_CODES.CancelRequested,
+  EVENT_CODES.UpdateAccepted,
+  EVENT_CODES.ChildStarted,
+  EVENT_CODES.ChildStartFailed,
+  EVENT_CODES.ChildEnded,
+  EVENT_CODES.ExternalDelivered,
+  EVENT_CODES.ExternalFailed,
+];
+
+function takenMailIn(events: readonly StoredEvent[]): number {
+  let taken = 0;
+  for (const record of events) {
+    const event = TAKES_MAIL.includes(record.type) ? fromRecord(record) : undefined;
+    if (event !== undefined && "mail" in event) taken = Math.max(taken, event.mail);
+  }
+  return taken;
+}
+
+async function untakenMail(store: Pick<Store, "readMail">, runId: string, taken: number): Promise<UntakenMail[]> {
+  const found: UntakenMail[] = [];
+  for (let after = taken; ; ) {
+    const page = await store.readMail([{ runId, after }], MAIL_PER_PAGE);
+    found.push(...page.map(({ mail, kind, mailId, name, payload }) => ({ mail, kind, mailId, name, payload })));
+    if (page.length < MAIL_PER_PAGE) return found;
+    after = page.at(-1)?.mail ?? after;
+  }
+}

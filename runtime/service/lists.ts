@@ -1,0 +1,67 @@
+// Lists and counts, between the words of callers and those of the store. A position in a list by attribute is the value
+// and the run that stood last; callers hand it back as they got it.
+
+import type { FilterCall, ListCall } from "../../sdk/client/front-door.ts";
+import { attributeValueOf } from "../../sdk/protocol/attributes.ts";
+import { EverstepError } from "../../sdk/protocol/errors.ts";
+import { memoValuesOf } from "../../sdk/protocol/memo.ts";
+import type { RunSummary } from "../../sdk/protocol/run.ts";
+import { type KeptData, rowsOf } from "../store/run-data.ts";
+import type { AttributePosition, ListRequest, RunFilter, StoredSummary } from "../store/store.ts";
+
+/** Runs in a page, and groups in a count. */
+export const MAX_LIST = 200;
+
+/** Without the fields that say nothing. */
+export function runFilter(call: FilterCall): RunFilter {
+  const { workflow, workflowId, queue, status, startedAt, closedAt, attributes } = call;
+  const fields = { workflow, workflowId, queue, status, startedAt, closedAt, attributes };
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}
+
+export function listRequest(call: ListCall, limit: number): ListRequest {
+  const { order, after } = call;
+  const filter = { ...runFilter(call), limit };
+  if (order != null && order.attribute !== null) {
+    const { attribute: name, isDescending } = order;
+    return { ...filter, byAttribute: { name, isDescending, after: after === undefined ? null : positionIn(after) } };
+  }
+  return {
+    ...filter,
+    ...(after === undefined ? {} : { before: after }),
+    ...(order?.isDescending === false ? { isOldestFirst: true } : {}),
+  };
+}
+
+/** Where the page after this run begins. */
+export function positionOf(run: StoredSummary, { byAttribute }: ListRequest): string {
+  if (byAttribute === undefined) return run.runId;
+  const value = run.data.attributes[byAttribute.name];
+  const [row] = value === undefined ? [] : rowsOf(value);
+  // JSON has no infinity; a text's number is null.
+  const number = row !== undefined && Number.isFinite(row.number) ? row.number : null;
+  return Buffer.from(JSON.stringify([number, row?.text ?? "", run.runId])).toString("base64url");
+}
+
+function positionIn(after: string): AttributePosition {
+  try {
+    const [number, text, runId] = JSON.parse(Buffer.from(after, "base64url").toString()) as unknown[];
+    const isNumber = number === null || typeof number === "number";
+    if (isNumber && typeof text === "string" && typeof runId === "string" && !text.includes("\0")) {
+      return { number: number ?? Number.POSITIVE_INFINITY, text, runId };
+    }
+  } catch {
+    // Said below.
+  }
+  const message = "list({ after }) takes `next` of a page that was asked for with the same order.";
+  throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "after" } });
+}
+
+export function shownSummary({ data, ...summary }: StoredSummary): RunSummary {
+  return { ...summary, ...shownData(data, summary.workflowId) };
+}
+
+export function shownData({ attributes, memo }: KeptData, workflowId: string): Pick<RunSummary, "attributes" | "memo"> {
+  const values = Object.entries(attributes).map(([name, stored]) => [name, attributeValueOf(stored)]);
+  return { attributes: Object.fromEntries(values), memo: memoValuesOf(memo, `memo of run ${workflowId}`) };
+}

@@ -1,0 +1,122 @@
+// Which runs are meant, as SQL. The texts come from here alone; whatever the caller filters by is bound.
+
+import type { AttributeCondition, ComparedKind, Comparison } from "../../../sdk/protocol/attribute-filter.ts";
+import { ATTRIBUTE_CODES } from "../../../sdk/protocol/attributes.ts";
+import { isClosed, type RunStatus, STATUS_CODES } from "../../../sdk/protocol/run.ts";
+import { DATA_KINDS } from "../run-data.ts";
+import type { RunFilter, TimeRange } from "../store.ts";
+import { timeAt } from "./columns.ts";
+
+/** Conditions and their parameters, in one order. */
+export class Filter {
+  readonly values: unknown[] = [];
+  readonly conditions: string[] = [];
+  readonly marks: string[] = [];
+  /** Some conditions come in any number: the statement is one of many, and is not kept under a name. */
+  isOneOfMany = false;
+  /** Open runs are few and have a table of their own; going through all of history to find them would be slow. */
+  readonly isOpenOnly: boolean;
+
+  constructor(filter: RunFilter) {
+    const { workflow, workflowId, queue, status, startedAt, closedAt, attributes = [] } = filter;
+    this.isOpenOnly = status?.every((one) => !isClosed(one)) ?? false;
+    this.#add("workflow", workflow, (p) => `r.workflow = ${p}`);
+    this.#add("id", workflowId, (p) => `${this.key}.workflow_id = ${p}`);
+    this.#add("queue", queue, (p) => `${this.key}.queue = ${p}`);
+    if (status !== undefined) this.#addStatus(status);
+    this.#addRange("r.started_at", startedAt);
+    this.#addRange("r.closed_at", closedAt);
+    for (const condition of attributes) this.#addAttribute(condition);
+  }
+
+  /** The table whose keys the runs are found and ordered by. */
+  get key(): "o" | "r" {
+    return this.isOpenOnly ? "o" : "r";
+  }
+
+  get from(): string {
+    return this.isOpenOnly
+      ? "everstep.open_run o join everstep.run r on r.run_id = o.run_id"
+      : "everstep.run r left join everstep.open_run o on o.run_id = r.run_id";
+  }
+
+  get where(): string {
+    return this.conditions.length === 0 ? "" : `where ${this.conditions.join(" and ")}`;
+  }
+
+  bind(value: unknown): string {
+    this.values.push(value);
+    return `$${this.values.length}`;
+  }
+
+  #add(mark: string, value: unknown, condition: (parameter: string) => string): void {
+    if (value === undefined) return;
+    this.conditions.push(condition(this.bind(value)));
+    this.marks.push(mark);
+  }
+
+  #addStatus(status: readonly RunStatus[]): void {
+    const codes = status.filter(isClosed).map((one) => STATUS_CODES[one]);
+    const isRunning = status.includes("running");
+    const isBlocked = status.includes("blocked");
+    const conditions = [
+      ...(codes.length > 0 ? [`r.status = any(${this.bind(codes)}::smallint[])`] : []),
+      ...(isRunning ? ["(o.run_id is not null and o.blocked is null)"] : []),
+      ...(isBlocked ? ["o.blocked is not null"] : []),
+    ];
+    this.conditions.push(conditions.length === 0 ? "false" : `(${conditions.join(" or ")})`);
+    this.marks.push(`status${codes.length > 0 ? "c" : ""}${isRunning ? "r" : ""}${isBlocked ? "b" : ""}`);
+  }
+
+  #addRange(column: string, range: TimeRange | undefined): void {
+    for (const [comparison, operator] of Object.entries(OPERATORS)) {
+      const at = range?.[comparison as keyof TimeRange];
+      if (at === undefined) continue;
+      this.isOneOfMany = true;
+      this.conditions.push(`${column} ${operator} ${timeAt(`${this.bind(at)}::float8`)}`);
+    }
+  }
+
+  #addAttribute({ name, isNegated, tests }: AttributeCondition): void {
+    this.isOneOfMany = true;
+    const parts = [`d.run_id = ${this.key}.run_id`, `d.kind = ${DATA_KINDS.attribute}`, `d.name = ${this.bind(name)}`];
+    for (const { comparison, values } of tests) {
+      const [first] = values;
+      // One of nothing.
+      if (first === undefined) parts.push("false");
+      else parts.push(...this.#test(comparison, first.kind, values));
+    }
+    const found = `exists (select from everstep.run_data d where ${parts.join(" and ")})`;
+    this.conditions.push(isNegated ? `not ${found}` : found);
+  }
+
+  #test(comparison: Comparison, kind: ComparedKind, values: readonly { readonly value: string | number }[]): string[] {
+    const isText = kind === "text";
+    const column = isText ? "d.text" : "d.number";
+    const type = isText ? "text" : "float8";
+    const bound = this.bind(comparison === "oneOf" ? values.map(({ value }) => value) : values[0]?.value);
+    // Texts have an infinite number: saying so is what lets the index find them.
+    const ofKind = isText ? "d.number = 'infinity'" : `d.type in (${TYPES_OF[kind].join(", ")}) and d.text = ''`;
+    switch (comparison) {
+      case "oneOf":
+        return [ofKind, `${column} = any(${bound}::${type}[])`];
+      case "equals":
+        return [ofKind, `${column} = ${bound}::${type}`];
+      case "startsWith":
+        return [ofKind, `d.text >= ${bound}::text`, `starts_with(d.text, ${bound}::text)`];
+      case "contains":
+        return [ofKind, `strpos(d.text, ${bound}::text) > 0`];
+      default:
+        return [ofKind, `${column} ${OPERATORS[comparison]} ${bound}::${type}`];
+    }
+  }
+}
+
+const OPERATORS = { gt: ">", gte: ">=", lt: "<", lte: "<=" } as const;
+
+const { int, double, bool, datetime } = ATTRIBUTE_CODES;
+const TYPES_OF: Readonly<Record<Exclude<ComparedKind, "text">, readonly number[]>> = {
+  number: [int, double],
+  bool: [bool],
+  time: [datetime],
+};

@@ -1,0 +1,3 @@
+-- Up Migration
+-- With a run go the ids of the requests that started it.
+create index start_request_run on everstep.start_request (run_id);

@@ -1,0 +1,90 @@
+// Which runs a caller means, as a typed object, and as the front door takes it.
+
+import { type AttributeFilters, attributeConditions } from "../protocol/attribute-filter.ts";
+import { EverstepError } from "../protocol/errors.ts";
+import { CLOSED_STATUSES, OPEN_STATUSES, type RunStatus } from "../protocol/run.ts";
+import type { FilterCall, OrderCall } from "./front-door.ts";
+
+/** Points in time: dates, or ms since the epoch. All that is given must hold. */
+export interface TimeFilter {
+  readonly gt?: Date | number | undefined;
+  readonly gte?: Date | number | undefined;
+  readonly lt?: Date | number | undefined;
+  readonly lte?: Date | number | undefined;
+}
+
+/** All that is given must hold. */
+export interface RunFilter {
+  /** Name of the workflow. */
+  readonly workflow?: string | undefined;
+  readonly workflowId?: string | undefined;
+  readonly queue?: string | undefined;
+  readonly status?: RunStatus | readonly RunStatus[] | undefined;
+  readonly startedAt?: TimeFilter | undefined;
+  /** Open runs are outside of every range. */
+  readonly closedAt?: TimeFilter | undefined;
+  /** By name: a value, null for runs without it, or a test such as `{ gte: 10 }`. `attributeSet.where()` checks the types. */
+  readonly attributes?: AttributeFilters | undefined;
+}
+
+export interface RunOrder {
+  /** "startedAt" (default), or an attribute: then only runs that have it are listed, and a list stands by its first. */
+  readonly by?: "startedAt" | { readonly attribute: string };
+  /** Default "desc": the newest, or the highest value, first. Numbers and times come before texts in "asc". */
+  readonly direction?: "asc" | "desc";
+}
+
+const FIELDS = ["workflow", "workflowId", "queue", "status", "startedAt", "closedAt", "attributes"];
+const STATUSES: readonly string[] = [...OPEN_STATUSES, ...CLOSED_STATUSES];
+
+/** Throws ARGUMENT_INVALID, naming the part. */
+export function filterCall(filter: RunFilter): FilterCall {
+  const unknown = Object.keys(filter).find((field) => !FIELDS.includes(field));
+  if (unknown !== undefined)
+    throw invalid(`where: there is no "${unknown}". Runs are filtered by: ${FIELDS.join(", ")}.`);
+  const { workflow, workflowId, queue, status, startedAt, closedAt, attributes } = filter;
+  return {
+    workflow,
+    workflowId,
+    queue,
+    status: status === undefined ? undefined : statusesOf(status),
+    startedAt: rangeOf(startedAt, "startedAt"),
+    closedAt: rangeOf(closedAt, "closedAt"),
+    attributes: attributes === undefined ? undefined : attributeConditions(attributes),
+  };
+}
+
+export function orderCall({ by = "startedAt", direction = "desc" }: RunOrder): OrderCall {
+  if (direction !== "asc" && direction !== "desc") {
+    throw invalid(`orderBy: direction is "asc" or "desc"; got ${JSON.stringify(direction)}.`);
+  }
+  const isDescending = direction === "desc";
+  if (by === "startedAt") return { attribute: null, isDescending };
+  if (typeof by?.attribute !== "string") throw invalid('orderBy: by is "startedAt" or { attribute: name }.');
+  return { attribute: by.attribute, isDescending };
+}
+
+function statusesOf(status: RunStatus | readonly RunStatus[]): readonly RunStatus[] {
+  const statuses = typeof status === "string" ? [status] : status;
+  const unknown = statuses.find((each) => !STATUSES.includes(each));
+  if (unknown === undefined) return statuses;
+  throw invalid(`where: there is no status ${JSON.stringify(unknown)}. Statuses are: ${STATUSES.join(", ")}.`);
+}
+
+function rangeOf(filter: TimeFilter | undefined, field: string): FilterCall["startedAt"] {
+  if (filter === undefined) return undefined;
+  const bounds = Object.entries(filter).filter(([, bound]) => bound !== undefined);
+  const range = bounds.map(([comparison, bound]: [string, unknown]) => {
+    const at = bound instanceof Date ? bound.getTime() : bound;
+    const isKnown = ["gt", "gte", "lt", "lte"].includes(comparison);
+    if (!isKnown || typeof at !== "number" || !Number.isFinite(at)) {
+      throw invalid(`where: ${field} takes gt, gte, lt and lte, each a valid Date or ms since the epoch.`);
+    }
+    return [comparison, at];
+  });
+  return Object.fromEntries(range);
+}
+
+function invalid(message: string): EverstepError {
+  return new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "where" } });
+}

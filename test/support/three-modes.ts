@@ -1,0 +1,92 @@
+// One scenario under the three ways in which a run is carried on: kept in memory from its first line to its last, let go
+// of at every wait, and taken over by another worker after every single commit. To workflow code all three must be the
+// same: the same end, and the same history, event by event.
+
+import { type Experiment, execute, type Plan } from "../../runtime/testing/experiment.ts";
+import type { Conditions } from "../../runtime/testing/laboratory.ts";
+import type { RecordedHistory } from "../../runtime/testing/recorded-history.ts";
+import { replayEveryPrefix } from "../../runtime/testing/replay-every-prefix.ts";
+import { type Shape, shapeOf } from "../../runtime/testing/run-shape.ts";
+import { NEVER_MS } from "../../runtime/testing/virtual-clock.ts";
+import { decodePayload } from "../../sdk/protocol/payload.ts";
+import { type AnyWorkflow, type Workflow, workflow } from "../../sdk/workflow/workflow.ts";
+
+export interface Scenario {
+  readonly name: string;
+  readonly experiment: Experiment<undefined, unknown>;
+  /** What the run must come to: its result, or `{ status }` and a part of its failure's message. */
+  readonly ends: Ending;
+}
+
+type Ending =
+  | { readonly result: unknown }
+  | { readonly status: "RunFailed" | "RunCanceled" | "RunTimedOut" | "RunTerminated"; readonly because?: string };
+
+type ScenarioOptions<Result> = Omit<Plan<undefined, Result>, "start" | "startAt" | "input"> & {
+  /** How the run is started, where it is not simply started. */
+  readonly start?: (start: {
+    readonly env: Parameters<NonNullable<Plan<undefined, Result>["script"]>>[1];
+    readonly workflow: Workflow<undefined, Result>;
+  }) => ReturnType<Extract<NonNullable<Plan<undefined, Result>["start"]>, (...given: never[]) => unknown>>;
+  readonly timeout?: `${number} days`;
+};
+
+const START = Date.UTC(2030, 0, 1);
+
+/** A line of the table: a workflow, how it must end, and what comes to it from outside. */
+export function scenario<Result>(
+  name: string,
+  main: () => Promise<Result>,
+  ends: Ending,
+  { start, timeout, ...plan }: ScenarioOptions<Result> = {},
+): Scenario {
+  const definition = workflow<undefined, Result>(name, main, timeout === undefined ? {} : { timeout });
+  const starting = start === undefined ? {} : { start: (env: never) => start({ env, workflow: definition }) };
+  const experiment = { name: "three modes", workflow: definition, plan: { ...plan, ...starting }, startAt: START };
+  return { name, experiment: experiment as unknown as Experiment<undefined, unknown>, ends };
+}
+
+export interface Execution {
+  readonly history: RecordedHistory;
+  readonly claims: number;
+  readonly commits: number;
+}
+
+export const MODES = {
+  resident: { settings: { lingerMs: NEVER_MS } },
+  parked: { settings: { lingerMs: 0, keepIfDueWithinMs: 0 } },
+  reclaimed: {},
+} as const satisfies Record<string, Conditions>;
+
+export type Mode = keyof typeof MODES;
+
+export async function runIn(mode: Mode, { experiment }: Scenario): Promise<Execution> {
+  const counts = { claims: 0, commits: 0 };
+  const history = await execute(experiment, {
+    ...MODES[mode],
+    traffic: () => async (call, send) => {
+      const answer = await send();
+      if (call.name === "claimRuns") counts.claims += (answer as { claimed: unknown[] }).claimed.length;
+      if (call.name === "appendTurns" || call.name === "appendInTransaction") {
+        counts.commits++;
+        // The next owner knows the run from its history alone.
+        if (mode === "reclaimed") call.kill();
+      }
+      return answer;
+    },
+  });
+  await replayEveryPrefix(experiment.workflow as AnyWorkflow, history);
+  return { history, ...counts };
+}
+
+/** All that must be the same, in the order of the history. */
+export const shapesOf = ({ history }: Execution): Shape[] => history.events.map(shapeOf);
+
+export function endingOf({ history }: Execution): Ending {
+  const last = history.events.at(-1);
+  if (last?.type === "RunCompleted") return { result: decodePayload(last.result, "result") };
+  if (last?.type === "RunFailed" || last?.type === "RunCanceled")
+    return { status: last.type, because: last.failure.message };
+  if (last?.type === "RunTimedOut" || last?.type === "RunTerminated") return { status: last.type };
+  throw new Error(`the run did not end: its last event is ${last?.type}`);
+}
