@@ -93,7 +93,7 @@ test("a worker refuses a database of a newer release, and names what it does not
 
 test("a client says so when the database's schema is older than what it asks for", async () => {
   const stage = await setStage();
-  await stage.ask("alter table everstep.open_run rename column newest_mail to latest");
+  await stage.ask("alter table everstep.open_run rename column wake_at to due_at");
   const { client } = await meet(stage.databaseUrl);
   expect(client).toMatchObject({
     code: "SCHEMA_BEHIND",
