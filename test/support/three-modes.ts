@@ -58,6 +58,8 @@ export const MODES = {
   reclaimed: {},
 } as const satisfies Record<string, Conditions>;
 
+const APPENDS: ReadonlySet<string> = new Set(["appendTurns", "appendWithEffects", "appendInTransaction"]);
+
 export type Mode = keyof typeof MODES;
 
 export async function runIn(mode: Mode, { experiment }: Scenario): Promise<Execution> {
@@ -67,7 +69,7 @@ export async function runIn(mode: Mode, { experiment }: Scenario): Promise<Execu
     traffic: () => async (call, send) => {
       const answer = await send();
       if (call.name === "claimRuns") counts.claims += (answer as { claimed: unknown[] }).claimed.length;
-      if (call.name === "appendTurns" || call.name === "appendInTransaction") {
+      if (APPENDS.has(call.name)) {
         counts.commits++;
         // The next owner knows the run from its history alone.
         if (mode === "reclaimed") call.kill();

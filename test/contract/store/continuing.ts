@@ -2,11 +2,17 @@
 
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { updateMailId } from "../../../runtime/store/mail-id.ts";
 import type { AppendTurn, ClaimedRun, Successor } from "../../../runtime/store/store.ts";
+import { attributeConditions } from "../../../sdk/protocol/attribute-filter.ts";
+import { encodeAttributes } from "../../../sdk/protocol/attributes.ts";
+import type { Event } from "../../../sdk/protocol/event.ts";
 import { fromRecord, toRecord } from "../../../sdk/protocol/event-record.ts";
+import { encodeMemo } from "../../../sdk/protocol/memo.ts";
 import { mailRequest, newId, newRunId, only, type Stage, signalReceived, startRequest, turnOf } from "./stage.ts";
 
 const NEXT_INPUT = '{"round":2}';
+const DAY_MS = 86_400_000;
 
 /** The turn by which `run` continues as `successor.runId`. */
 export function continuingTurn(
@@ -29,6 +35,12 @@ export function continuingTurn(
   };
   const event = { type: "RunContinued", nextRunId: runId, workflow, input: NEXT_INPUT } as const;
   return turnOf(run, { close: "continuedAsNew", effects: { errands: [], successor: next }, ...turn }, event);
+}
+
+/** For a turn that says more than that the run continues. */
+function withEvents(run: ClaimedRun, ...events: Event[]): Pick<AppendTurn, "events"> {
+  const ended = continuingTurn(run).events;
+  return { events: [...events.map(toRecord), ...ended] };
 }
 
 export function continuingContract(stage: Stage): void {
@@ -214,6 +226,103 @@ export function continuingContract(stage: Stage): void {
       for (const [index, run] of runs.entries()) {
         expect(await stage.store.findRun({ workflowId: run.workflowId })).toMatchObject({ runId: nextIds[index] });
       }
+    });
+
+    test("an update that was not taken passes on, and is found there by whoever asks the run it was sent to", async () => {
+      const run = await stage.owned();
+      const send = (updateId: string) =>
+        stage.send(run.runId, { kind: "update", mailId: updateMailId(updateId), name: "add", payload: "1" });
+      const look = async (updateId: string, runId = run.runId, after = 1) => {
+        const mailId = updateMailId(updateId);
+        const { events, ...rest } = only(await stage.store.readUpdates([{ runId, mailId, after }]));
+        return { ...rest, events: events.map((event) => fromRecord(event)?.type) };
+      };
+      for (const updateId of ["handled", "refused", "late"]) await send(updateId);
+      const refusal = { code: "UPDATE_REJECTED", message: "no", failure: null } as const;
+      const accepted = { type: "UpdateAccepted", name: "add", updateId: "handled", mail: 1, input: "1" } as const;
+      const refusals = [{ mail: 2, refusal }];
+      const nextId = await continued(run, { passedOn: [] }, { takenMail: 2, refusals, ...withEvents(run, accepted) });
+      expect(await boxOf(nextId)).toEqual([[1, "update:late", "update"]]);
+      const next = await stage.claimOne(run.queue);
+      const later = { type: "UpdateAccepted", name: "add", updateId: "late", mail: 1, input: "1" } as const;
+      await stage.commit(turnOf(next, { takenMail: 1 }, later));
+      for (const runId of [run.runId, nextId]) {
+        expect(await look("late", runId, runId === nextId ? 0 : 3)).toMatchObject({
+          runId: nextId,
+          mail: 1,
+          events: ["UpdateAccepted"],
+          closed: null,
+        });
+        const closed = { runId: run.runId, closed: "continuedAsNew" };
+        expect(await look("handled", runId, 0)).toMatchObject({ ...closed, events: ["UpdateAccepted"], mail: 1 });
+        expect(await look("refused", runId, 0)).toMatchObject({ ...closed, refusal, events: [] });
+        expect(await look("nobody's", runId, 0)).toMatchObject({ runId, mail: null, events: [] });
+      }
+    });
+
+    test("attributes and memo are the next run's from its start on, and found by", async () => {
+      const run = await stage.owned();
+      const queue = newId("queue");
+      const workflow = newId("workflow");
+      const attributes = encodeAttributes({ customer: ["keyword", "kept"] }, "attributes");
+      const memo = encodeMemo({ note: { kept: true } }, "memo");
+      const continues = { previousRunId: run.runId, firstRunId: run.runId };
+      const started = toRecord({
+        type: "RunStarted",
+        workflow,
+        input: null,
+        seed: "s",
+        attributes,
+        memo,
+        continues,
+      });
+      const nextId = await continued(run, { queue, workflow, started, carriesData: true });
+      expect((await stage.store.findRun({ runId: nextId }))?.data).toEqual({
+        attributes: { customer: ["keyword", "kept"] },
+        memo: { note: '{"kept":true}' },
+      });
+      const filter = { workflow, attributes: attributeConditions({ customer: "kept" }) };
+      expect((await stage.store.listRuns({ ...filter, limit: 5 })).map(({ runId }) => runId)).toEqual([nextId]);
+    });
+
+    test("the turn that continues may change attributes and refuse updates as well", async () => {
+      const run = await stage.owned();
+      await stage.send(run.runId, { kind: "update", mailId: "update:u", name: "add" });
+      const changes = encodeAttributes({ customer: ["keyword", "last"] }, "attributes");
+      const upserted = { type: "AttributesUpserted", command: 1, name: "attributes", changes } as const;
+      const refusals = [{ mail: 1, refusal: { code: "UPDATE_UNKNOWN", message: "none", failure: null } as const }];
+      await continued(run, {}, { takenMail: 1, refusals, ...withEvents(run, upserted) });
+      expect((await stage.store.findRun({ runId: run.runId }))?.data.attributes).toEqual({
+        customer: ["keyword", "last"],
+      });
+      const trace = only(await stage.store.readUpdates([{ runId: run.runId, mailId: "update:u", after: 0 }]));
+      expect(trace.refusal).toMatchObject({ code: "UPDATE_UNKNOWN" });
+    });
+
+    test("no run of a chain is deleted while one of them is open; all may be when none is", async () => {
+      const workflow = newId("workflow");
+      const { workflowId, queue } = startRequest();
+      const first = await stage.owned({ workflow, workflowId, queue });
+      await stage.send(first.runId, { mailId: "once" });
+      await stage.commit(turnOf(first, { takenMail: 1 }, signalReceived(1, "once")));
+      const secondId = await continued(first, {}, { base: 2, takenMail: 1 });
+      const request = { rules: [{ workflow, retentionMs: -DAY_MS }], after: null, limit: 1_000 };
+      const expired = async () => (await stage.store.findExpired(request)).runs.map(({ runId }) => runId);
+      expect(await expired()).toEqual([]);
+      expect(await stage.store.deleteRuns([first.runId, secondId])).toEqual([]);
+      expect(await stage.send(secondId, { mailId: "once" })).toMatchObject({ outcome: "duplicate" });
+      const second = await stage.claimOne(queue);
+      await stage.commit(turnOf(second, { close: "completed" }, { type: "RunCompleted", result: null, unread: [] }));
+      // Another start of the workflow id is no run of the chain.
+      const { runId: otherId } = await stage.start({ workflow, workflowId });
+      expect((await expired()).filter((runId) => [first.runId, secondId, otherId].includes(runId))).toEqual([
+        first.runId,
+        secondId,
+      ]);
+      expect([...(await stage.store.deleteRuns([first.runId, secondId, otherId]))].sort()).toEqual(
+        [first.runId, secondId].sort(),
+      );
+      expect(await stage.store.findRun({ chainOf: first.runId })).toBeNull();
     });
   });
 }

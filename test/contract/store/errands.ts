@@ -4,6 +4,9 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { ClosePolicy, Errand } from "../../../runtime/store/errands.ts";
 import type { AppendTurn, ClaimedRun, StartRequest } from "../../../runtime/store/store.ts";
+import { encodeAttributes } from "../../../sdk/protocol/attributes.ts";
+import { toRecord } from "../../../sdk/protocol/event-record.ts";
+import { encodeMemo } from "../../../sdk/protocol/memo.ts";
 import { continuingTurn } from "./continuing.ts";
 import { closingTurn, newRunId, only, type Stage, startRequest, stepCompleted, turnOf } from "./stage.ts";
 
@@ -23,9 +26,9 @@ export function errandsContract(stage: Stage): void {
       }
     };
     const startErrand = (parent: ClaimedRun, child: StartRequest, policy: ClosePolicy = "terminate"): Errand => {
-      const { runId, workflowId, workflow, queue, started, onReuse, timeoutMs } = child;
+      const { runId, workflowId, workflow, queue, started, carriesData = false, onReuse, timeoutMs } = child;
       const asker = { runId: parent.runId, command: COMMAND, name: workflow };
-      const made = { runId, workflowId, workflow, queue, started, onReuse, timeoutMs };
+      const made = { runId, workflowId, workflow, queue, started, carriesData, onReuse, timeoutMs };
       return { do: "start", asker, child: made, policy };
     };
     const mailErrand = (from: ClaimedRun, to: (Errand & { do: "mail" })["to"], mailId: string): Errand => ({
@@ -52,6 +55,22 @@ export function errandsContract(stage: Stage): void {
     /** The close of a run with kin. */
     const ending = (run: ClaimedRun, base: number, takenMail: number) =>
       closingTurn(run, "completed", { base, takenMail, effects: { errands: [], successor: null } });
+
+    test("a child has the attributes and the memo that it is started with", async () => {
+      const started = toRecord({
+        type: "RunStarted",
+        workflow: "order",
+        input: null,
+        seed: "s",
+        attributes: encodeAttributes({ customer: ["keyword", "child"] }, "attributes"),
+        memo: encodeMemo({ note: 1 }, "memo"),
+      });
+      const { child } = await family("terminate", { started, carriesData: true });
+      expect((await stage.store.findRun({ runId: child.runId }))?.data).toEqual({
+        attributes: { customer: ["keyword", "child"] },
+        memo: { note: "1" },
+      });
+    });
 
     test("a child is started when its request is committed, and the parent is told and woken", async () => {
       const { parent, child } = await family();
