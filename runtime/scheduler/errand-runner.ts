@@ -8,7 +8,8 @@ import type { World } from "../world/world.ts";
 
 export interface ErrandRunnerOptions extends Omit<ErrandParts, "log"> {
   readonly world: World;
-  readonly pollMs: number;
+  /** How often to look for what others have left. */
+  readonly everyMs: number;
 }
 
 /** How soon to look again while another worker does errands: it may have looked before ours were due. */
@@ -40,11 +41,11 @@ export class ErrandRunner {
   }
 
   async #run(): Promise<void> {
-    const { world, pollMs } = this.#options;
+    const { world, everyMs } = this.#options;
     const { signal } = this.#stopping;
     const backoff = new Backoff(world.chance, { firstMs: 50, maxMs: 5_000 });
     while (!signal.aborted) {
-      let waitMs = pollMs * (0.75 + world.chance.float() / 2);
+      let waitMs = everyMs * (0.75 + world.chance.float() / 2);
       try {
         const isBusy = await doErrands({ ...this.#options, log: world.log }, signal);
         if (isBusy) waitMs = Math.min(waitMs, BUSY_AGAIN_MS);

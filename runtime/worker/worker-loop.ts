@@ -194,7 +194,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
       store,
       wakeups,
       world,
-      pollMs: settings.pollMs,
+      everyMs: settings.rescueEveryMs,
       closed: (runIds) => this.#closedOutside(runIds),
     });
     this.#sweeps = [

@@ -2,6 +2,7 @@
 
 import { expect, test } from "vitest";
 import {
+  CanceledFailure,
   ChildFailure,
   continueAsNew,
   defineSignal,
@@ -12,6 +13,7 @@ import {
   sleep,
   startChild,
   step,
+  withTimeout,
   workflow,
   workflowInfo,
 } from "../../sdk/index.ts";
@@ -277,6 +279,30 @@ test.each(["request", "try"] as const)(
     await expect(child.result()).rejects.toMatchObject({ status: "canceled" });
   },
 );
+
+test("a scope that is left waits for the end of the child in it, unless the child is not waited for", async () => {
+  for (const [onCancel, answer] of [
+    ["wait", "ends"],
+    ["try", "at once"],
+  ] as const) {
+    const code = workflow("parent", async () => {
+      await withTimeout("1m", () => executeChild(double, { input: 1, onCancel })).catch(() => {});
+      await step("after", () => {});
+      return "went on";
+    });
+    const run = await runWorkflow(code);
+    await run.starts("double");
+    await run.fires("timeout");
+    if (answer === "at once") {
+      expect(run.pending).toContain("4 step after");
+      continue;
+    }
+    expect(run.pending.some((line) => line.includes("step after"))).toBe(false);
+    await run.ends("double", { error: new CanceledFailure("enough") });
+    await run.completes("after");
+    expect(run.result).toBe("went on");
+  }
+});
 
 test("a child that was not requested yet when the parent is canceled is never started", async () => {
   const run = await runWorkflow(
