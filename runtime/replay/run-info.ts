@@ -1,6 +1,7 @@
 // A run's view of itself, and its log.
 
 import type { Continuation, ParentRun } from "../../sdk/protocol/event.ts";
+import type { RunHeaders } from "../../sdk/protocol/headers.ts";
 import { CONTINUE_SUGGESTED_BYTES, CONTINUE_SUGGESTED_EVENTS } from "../../sdk/workflow/continue-as-new.ts";
 import type { WorkflowInfo } from "../../sdk/workflow/info.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
@@ -21,6 +22,7 @@ export interface Progress {
   readonly parent: ParentRun | undefined;
   readonly isReplaying: boolean;
   readonly data: Pick<WorkflowInfo, "attributes" | "memo">;
+  readonly headers: RunHeaders;
 }
 
 export function runInfo(workflow: string, run: RunFacts, progress: Progress): WorkflowInfo {
@@ -50,6 +52,9 @@ export function runInfo(workflow: string, run: RunFacts, progress: Progress): Wo
     },
     get memo() {
       return progress.data.memo;
+    },
+    get headers() {
+      return progress.headers;
     },
     get historyLength() {
       return progress.deliveredEvents;

@@ -9,20 +9,24 @@ import {
   type HistoryFile,
   type UntakenMail,
 } from "../../sdk/protocol/history-file.ts";
+import { refuseUnreadable } from "../../sdk/protocol/payload-encoded.ts";
+import { refuseUnreadableEvent } from "../../sdk/protocol/readable-event.ts";
 import type { RunDetail, Store } from "../store/store.ts";
 
 const EVENTS_PER_PAGE = 500;
 const MAIL_PER_PAGE = 500;
 
+/** Payloads are in plain form. Rejects with PAYLOAD_UNREADABLE where one of them cannot be read. */
 export async function exportRun(store: Pick<Store, "readHistory" | "readMail">, run: RunDetail): Promise<HistoryFile> {
   const { runId, workflow, workflowId, queue, startedAt, closedAt, deadlineAt } = run;
   const events: StoredEvent[] = [];
   for (;;) {
     const page = await store.readHistory(runId, events.length, EVENTS_PER_PAGE);
+    for (const record of page) refuseHalfRead(record, workflowId);
     events.push(...page);
     if (page.length < EVENTS_PER_PAGE) break;
   }
-  const mail = closedAt === null ? await untakenMail(store, runId, takenMailIn(events)) : [];
+  const mail = closedAt === null ? await untakenMail(store, run, takenMailIn(events)) : [];
   return {
     format: HISTORY_FORMAT,
     version: HISTORY_VERSION,
@@ -36,6 +40,12 @@ export async function exportRun(store: Pick<Store, "readHistory" | "readMail">, 
     events,
     mail,
   };
+}
+
+function refuseHalfRead(record: StoredEvent, workflowId: string): void {
+  refuseUnreadable(record.payload, `Event ${record.seq} of run ${workflowId}`);
+  const event = fromRecord(record);
+  if (event !== undefined) refuseUnreadableEvent(event, workflowId);
 }
 
 const TAKES_MAIL: readonly number[] = [
@@ -58,10 +68,15 @@ function takenMailIn(events: readonly StoredEvent[]): number {
   return taken;
 }
 
-async function untakenMail(store: Pick<Store, "readMail">, runId: string, taken: number): Promise<UntakenMail[]> {
+async function untakenMail(
+  store: Pick<Store, "readMail">,
+  { runId, workflowId }: RunDetail,
+  taken: number,
+): Promise<UntakenMail[]> {
   const found: UntakenMail[] = [];
   for (let after = taken; ; ) {
     const page = await store.readMail([{ runId, after }], MAIL_PER_PAGE);
+    for (const { mail, payload } of page) refuseUnreadable(payload, `Mail ${mail} of run ${workflowId}`);
     found.push(...page.map(({ mail, kind, mailId, name, payload }) => ({ mail, kind, mailId, name, payload })));
     if (page.length < MAIL_PER_PAGE) return found;
     after = page.at(-1)?.mail ?? after;

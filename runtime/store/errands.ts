@@ -54,13 +54,27 @@ export interface Kinship {
 export interface RunEnd {
   readonly runId: string;
   readonly status: ClosedStatus;
-  /** The closing event. */
+  /** The closing event, as it is kept: codecs may stand before its payload. */
   readonly event: EventRecord;
+  /** Its place in the history. Null of an end from outside, which has no payload. */
+  readonly seq: number | null;
 }
 
 /** What an answer tells; its place in the mailbox is added when it is taken. */
-export type Answer = WithoutMail<ChildStarted | ChildStartFailed | ChildEnded | ExternalDelivered | ExternalFailed>;
+export type Answer =
+  | WithoutMail<ChildStarted | ChildStartFailed | ExternalDelivered | ExternalFailed>
+  | (Pick<ChildEnded, "type" | "command" | "name"> & { readonly end: RunEnd });
 type WithoutMail<T> = T extends { mail: number } ? Omit<T, "mail"> : never;
+
+/** The event that an answer is for the run that takes it. */
+export function eventOfAnswer(
+  answer: Answer,
+  mail: number,
+): ChildStarted | ChildStartFailed | ChildEnded | ExternalDelivered | ExternalFailed {
+  if (answer.type !== "ChildEnded") return { ...answer, mail };
+  const { type, command, name, end } = answer;
+  return { type, command, name, mail, ...howItEnded(end) };
+}
 
 /** Mail that a run has asked for itself: it means nothing to the run that continues it. */
 export const ANSWER_KIND = "answer";
@@ -96,8 +110,7 @@ export function mailAnswer({ command, name }: Asker, to: RunRef, { outcome }: Pi
 
 /** What the end of a run makes due: to tell its parent, or to deal with a child of its own. */
 export function errandOfEnd({ childRunId, parent, policy }: Kinship, end: RunEnd, isParent: boolean): Errand | null {
-  if (!isParent)
-    return answerErrand(parent, { type: "ChildEnded", command: parent.command, name: parent.name, ...howItEnded(end) });
+  if (!isParent) return answerErrand(parent, { type: "ChildEnded", command: parent.command, name: parent.name, end });
   const to = { chainOf: childRunId };
   const reason = `its parent run ${end.runId} is closed (${end.status})`;
   switch (policy) {

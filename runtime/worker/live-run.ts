@@ -13,6 +13,9 @@ import {
 } from "../../sdk/protocol/event.ts";
 import { type EventRecord, fromRecord, type StoredEvent, toRecord } from "../../sdk/protocol/event-record.ts";
 import { CanceledFailure, TerminatedFailure, toFailure } from "../../sdk/protocol/failures.ts";
+import { NO_HEADERS } from "../../sdk/protocol/headers.ts";
+import type { Payload } from "../../sdk/protocol/payload.ts";
+import { whyUnreadable } from "../../sdk/protocol/payload-encoded.ts";
 import type { BlockedReason, ClosedStatus } from "../../sdk/protocol/run.ts";
 import type { NextRun } from "../../sdk/workflow/continue-as-new.ts";
 import type { Outcome, RunEngine } from "../replay/engine.ts";
@@ -75,6 +78,8 @@ export class LiveRun implements Committing {
   readonly #exclusive: (() => void)[] = [];
   #events = 0;
   #takenMail: number;
+  #isOpen = false;
+  #isMailAnnounced = false;
   #isTurnSent = false;
   #isBusyWithCode = true;
   #isLive = false;
@@ -152,8 +157,9 @@ export class LiveRun implements Committing {
 
   /** Replays the loaded history and goes on from there. */
   open(history: LoadedHistory): void {
-    const events = this.#read(history.events);
+    const events = this.#read(history);
     if (events === undefined) return;
+    this.#isOpen = true;
     this.#events = events.length;
     this.#restored = history.heartbeats;
     // Nobody's code has seen this run: what ours does with it is new from the first line.
@@ -161,26 +167,39 @@ export class LiveRun implements Committing {
     const isUntouched = events.every(
       (event) => event.type === "RunStarted" || (event.type === "SignalReceived" && event.isEarly),
     );
-    const hasMail = this.facts.newestMail > this.facts.takenMail;
+    const hasMail = this.facts.newestMail > this.facts.takenMail || this.#isMailAnnounced;
     // Signals that are there before the first line are delivered before it: the main function waits for them.
     if (isUntouched && hasMail) this.#mail.holdFirstLine();
     this.#host.feed(this, events, !this.#mail.isEarly);
     if (hasMail) this.wantMail();
   }
 
-  #read(stored: readonly StoredEvent[]): HistoryEvent[] | undefined {
+  #read({ events: stored, heartbeats }: LoadedHistory): HistoryEvent[] | undefined {
     const events: HistoryEvent[] = [];
+    for (const { details } of heartbeats) if (this.#isBlockedBy(details, "a heartbeat")) return undefined;
     for (const record of stored) {
+      if (this.#isBlockedBy(record.payload, `event ${record.seq}`)) return undefined;
       const event = fromRecord(record);
       if (event === undefined) {
         const message = `Run ${this.facts.workflowId} has an event of a type (${record.type}, seq ${record.seq}) that this release does not know. Deploy the release that wrote it, or a newer one.`;
         this.#host.block(this, { kind: "divergence", message });
         return undefined;
       }
+      if (event.type === "StepAttemptFailed" && this.#isBlockedBy(event.heartbeat, `event ${event.seq}`))
+        return undefined;
       this.#grow(sizeOf(record));
       events.push(event);
     }
     return events;
+  }
+
+  /** A payload that is no value here blocks the run, wherever it is: nothing may be built on it, and none written of it. */
+  #isBlockedBy(payload: Payload, where: string): boolean {
+    const why = whyUnreadable(payload);
+    if (why === undefined) return false;
+    const message = `Run ${this.facts.workflowId}, ${where}: ${why}`;
+    this.#host.block(this, { kind: "unreadablePayload", message });
+    return true;
   }
 
   // ---------------------------------------------------------------- after each quiet moment of the code
@@ -282,7 +301,8 @@ export class LiveRun implements Committing {
   /** Asks another run for something; that it was asked for is in the history, and done after that. */
   #request(pending: PendingChild | PendingMessage): void {
     const isRequested = pending.kind === "StartChild" ? pending.childRunId !== null : pending.isRequested;
-    if (!isRequested) this.#pushOutgoing(requestOf(pending, this.facts, this.#host));
+    if (!isRequested)
+      this.#pushOutgoing(requestOf(pending, { ...this.facts, headers: this.engine.headers }, this.#host));
   }
 
   #awaitTimer(pending: PendingTimer, fireAt: number): void {
@@ -352,6 +372,11 @@ export class LiveRun implements Committing {
   /** There may be mail beyond what this run has seen. */
   wantMail(): void {
     if (!this.#isOurs || this.#isContinuing) return;
+    // What comes before the history is read is looked for then: it may belong before the first line.
+    if (!this.#isOpen) {
+      this.#isMailAnnounced = true;
+      return;
+    }
     if (!this.#mail.announce()) return;
     this.#host.becameBusy(this);
     this.#host.fetchMail(this);
@@ -361,7 +386,8 @@ export class LiveRun implements Committing {
   receive(item: MailItem): void {
     if (this.#isContinuing) return;
     const isNext = item.mail === this.#mail.known + 1;
-    if (this.#mail.isReading || this.#isHandingOver || !isNext) return this.wantMail();
+    if (!this.#isOpen || this.#mail.isReading || this.#isHandingOver || !isNext) return this.wantMail();
+    if (this.#isBlockedBy(item.payload, `mail ${item.mail}`)) return;
     this.#takeIn([item]);
   }
 
@@ -377,6 +403,7 @@ export class LiveRun implements Committing {
       this.#lookAround();
       return false;
     }
+    for (const { mail, payload } of items) if (this.#isBlockedBy(payload, `mail ${mail}`)) return false;
     const wasEarly = this.#mail.isEarly;
     this.#takeIn(items);
     // What is read after the first page that is not full, or after an update, came later. The commit of the early signals
@@ -487,7 +514,7 @@ export class LiveRun implements Committing {
   }
 
   rejected(error: Error): void {
-    const message = `Run ${this.facts.workflowId}: Postgres rejected what it had to append (${error.message}).`;
+    const message = `Run ${this.facts.workflowId}: what it had to append was rejected (${error.message}).`;
     this.#host.block(this, { kind: "unreadablePayload", message });
   }
 
@@ -547,7 +574,7 @@ export class LiveRun implements Committing {
     const { facts, runId } = this;
     const nextRunId = this.#host.newRunId(runId);
     const ownTimeoutMs = facts.deadlineAt === null ? null : facts.deadlineAt - facts.startedAt;
-    const { parent, data } = this.engine;
+    const { parent, data, headers } = this.engine;
     const { attributes, memo } = data.carried;
     const continues = { previousRunId: runId, firstRunId: this.engine.continues?.firstRunId ?? runId };
     return {
@@ -564,6 +591,7 @@ export class LiveRun implements Committing {
           seed: this.#host.newSeed(),
           attributes,
           memo,
+          ...(headers !== NO_HEADERS && { headers }),
           continues,
           ...(parent && { parent }),
         }),

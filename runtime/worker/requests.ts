@@ -1,6 +1,7 @@
 // What a run asks of other runs: the event that says so in its own history, and the errand that goes with it.
 
 import { toRecord } from "../../sdk/protocol/event-record.ts";
+import { NO_HEADERS, type RunHeaders } from "../../sdk/protocol/headers.ts";
 import type { PendingChild, PendingMessage } from "../replay/pending.ts";
 import type { Errand } from "../store/errands.ts";
 import { CANCEL_MAIL_ID, signalMailId } from "../store/mail-id.ts";
@@ -12,16 +13,20 @@ export interface IdSource {
   newSeed(): string;
 }
 
-export function requestOf(pending: PendingChild | PendingMessage, facts: ClaimedRun, ids: IdSource): Outgoing {
+/** The run that asks. Its children carry its headers. */
+type Asking = ClaimedRun & { readonly headers: RunHeaders };
+
+export function requestOf(pending: PendingChild | PendingMessage, facts: Asking, ids: IdSource): Outgoing {
   return pending.kind === "StartChild" ? childRequest(pending, facts, ids) : messageRequest(pending, facts);
 }
 
-function childRequest(pending: PendingChild, { runId, workflowId, queue }: ClaimedRun, ids: IdSource): Outgoing {
+function childRequest(pending: PendingChild, { runId, workflowId, queue, headers }: Asking, ids: IdSource): Outgoing {
   const { command, name, ask, workflowId: childWorkflowId } = pending;
   const { workflow, input, inputHash, attributes, memo, timeoutMs, onReuse, parentClosePolicy: policy } = ask;
   const childRunId = ids.newRunId();
   const parent = { runId, workflowId };
-  const started = toRecord({ type: "RunStarted", workflow, input, seed: ids.newSeed(), attributes, memo, parent });
+  const carried = { attributes, memo, ...(headers !== NO_HEADERS && { headers }) };
+  const started = toRecord({ type: "RunStarted", workflow, input, seed: ids.newSeed(), ...carried, parent });
   const child = {
     runId: childRunId,
     workflowId: childWorkflowId,

@@ -2,7 +2,7 @@
 // its first line.
 
 import type { Event, UpdateAccepted } from "../../sdk/protocol/event.ts";
-import type { Answer } from "../store/errands.ts";
+import { type Answer, eventOfAnswer } from "../store/errands.ts";
 import { updateIdOf } from "../store/mail-id.ts";
 import type { MailItem } from "../store/store.ts";
 import type { UndecidedUpdate } from "./outbox.ts";
@@ -93,7 +93,7 @@ export class RunMail {
       case "signal":
         return { event: { type: "SignalReceived", name, signalId: mailId, mail, payload, isEarly: this.#isEarly } };
       case "answer":
-        return { event: { ...(JSON.parse(payload ?? "{}") as Answer), mail } };
+        return { event: eventOfAnswer(JSON.parse(payload ?? "{}") as Answer, mail) };
       case "update":
         this.#isEarly = false;
         return { undecided: { updateId: updateIdOf(mailId), name, mail, input: payload } };

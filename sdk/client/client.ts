@@ -4,12 +4,15 @@ import type { AttributeChanges } from "../protocol/attributes.ts";
 import { encodeChecked } from "../protocol/checked-payload.ts";
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError, invariant } from "../protocol/errors.ts";
+import type { RunHeaders } from "../protocol/headers.ts";
 import { OPEN_STATUSES, type PatchedRun, type RunSummary } from "../protocol/run.ts";
 import { startData } from "../protocol/start-data.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
 import type { UpdateDefinition } from "../workflow/update.ts";
 import type { Workflow } from "../workflow/workflow.ts";
 import type { CountedGroup, FrontDoor, PrunedRuns, StartCall } from "./front-door.ts";
+import { interceptedDoor } from "./intercepted-door.ts";
+import type { Interceptor } from "./interceptors.ts";
 import { filterCall, orderCall, type RunFilter, type RunOrder } from "./run-filter.ts";
 import { RunHandle, signalCall, updateCall } from "./run-handle.ts";
 import { UpdateHandle } from "./update-handle.ts";
@@ -33,6 +36,11 @@ interface StartSettings {
   readonly attributes?: AttributeChanges | undefined;
   /** Values to be shown with the run, by key: at most 100 keys and 40 KiB. */
   readonly memo?: Readonly<Record<string, unknown>> | undefined;
+  /**
+   * What the run carries along for its code, its steps and interceptors: strings by name, at most 16 and 8 KiB in all, the
+   * same for ever. A call that uses an open run instead of starting one changes nothing about that run's. Default: none.
+   */
+  readonly headers?: RunHeaders | undefined;
 }
 
 /** `input` is required unless the workflow takes none. */
@@ -92,8 +100,8 @@ export interface PatchPage {
 export class WorkflowClient {
   readonly #door: FrontDoor;
 
-  constructor(door: FrontDoor) {
-    this.#door = door;
+  constructor(door: FrontDoor, interceptors: readonly Interceptor[] = []) {
+    this.#door = interceptedDoor(door, interceptors);
   }
 
   /**
@@ -261,5 +269,6 @@ function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: St
     signal: null,
     update: null,
     ...startData(options, "start"),
+    headers: options.headers,
   };
 }

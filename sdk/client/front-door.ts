@@ -5,6 +5,7 @@ import type { AttributeCondition } from "../protocol/attribute-filter.ts";
 import type { AttributeValue } from "../protocol/attributes.ts";
 import type { Event } from "../protocol/event.ts";
 import type { Failure } from "../protocol/failure.ts";
+import type { RunHeaders } from "../protocol/headers.ts";
 import type { HistoryFile } from "../protocol/history-file.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { PendingWork } from "../protocol/pending-work.ts";
@@ -66,6 +67,8 @@ export interface StartCall {
   /** In stored form; null or absent for none. */
   readonly attributes?: Payload;
   readonly memo?: Payload;
+  /** As the caller gave them. */
+  readonly headers?: RunHeaders | undefined;
 }
 
 export interface StartReply {

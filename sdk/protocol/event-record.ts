@@ -14,6 +14,7 @@ import {
 } from "./event.ts";
 import type { Failure } from "./failure.ts";
 import type { Payload } from "./payload.ts";
+import { whyUnreadable } from "./payload-encoded.ts";
 
 export interface EventRecord {
   readonly type: number;
@@ -32,7 +33,7 @@ export interface StoredEvent extends EventRecord {
 
 const TYPES = new Map<number, EventType>(Object.entries(EVENT_CODES).map(([type, code]) => [code, type as EventType]));
 
-type StartedData = Pick<RunStarted, "seed" | "attributes" | "memo" | "continues" | "parent">;
+type StartedData = Pick<RunStarted, "seed" | "attributes" | "memo" | "headers" | "continues" | "parent">;
 
 interface Attempted {
   readonly attempt?: number;
@@ -198,11 +199,12 @@ function mailData(mail: number): string {
   return JSON.stringify({ mail });
 }
 
-function startedData({ seed, attributes = null, memo = null, continues, parent }: RunStarted): string {
+function startedData({ seed, attributes = null, memo = null, headers, continues, parent }: RunStarted): string {
   const data: StartedData = {
     seed,
     ...(attributes === null ? {} : { attributes }),
     ...(memo === null ? {} : { memo }),
+    ...(headers === undefined ? {} : { headers }),
     ...(continues && { continues }),
     ...(parent && { parent }),
   };
@@ -218,7 +220,12 @@ function dataOf<T>(record: EventRecord): Partial<T> {
   return record.data === null ? {} : (JSON.parse(record.data) as Partial<T>);
 }
 
+/** The type of what stands for a failure that could not be read. No thrown error's name has a colon. */
+export const UNREADABLE_FAILURE = "everstep:unreadable";
+
 function failureOf(record: EventRecord): Failure {
+  const why = whyUnreadable(record.payload);
+  if (why !== undefined) return { kind: "application", type: UNREADABLE_FAILURE, message: why, retryable: false };
   return JSON.parse(record.payload ?? "null") as Failure;
 }
 

@@ -2,6 +2,7 @@
 // log order. A shipped type keeps its number and its meaning for ever: old histories must replay.
 
 import type { Failure } from "./failure.ts";
+import type { RunHeaders } from "./headers.ts";
 import type { Payload } from "./payload.ts";
 
 /** What answers a command carries the command's number and repeats its name, so that replay can compare both. */
@@ -19,6 +20,8 @@ export interface RunStarted {
   /** What the run was started with, as `AttributesUpserted` and `MemoUpserted` say it; absent for nothing. */
   readonly attributes?: Payload;
   readonly memo?: Payload;
+  /** Absent for none. */
+  readonly headers?: RunHeaders;
   /** Of a run that goes on where another left off: which one, and the first of them all. */
   readonly continues?: Continuation;
   /** Of a run that another one started. */

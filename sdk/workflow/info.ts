@@ -2,6 +2,7 @@
 
 import type { AttributeValue } from "../protocol/attributes.ts";
 import type { ParentRun } from "../protocol/event.ts";
+import type { RunHeaders } from "../protocol/headers.ts";
 import { requireRun } from "./ambient.ts";
 
 export interface WorkflowInfo {
@@ -25,6 +26,11 @@ export interface WorkflowInfo {
   /** Attributes and memo as the code has them by now: those of the start, and every upsert since. */
   readonly attributes: Readonly<Record<string, AttributeValue>>;
   readonly memo: Readonly<Record<string, unknown>>;
+  /**
+   * What the run was started with, interceptors' additions included; empty for none. From the history: the same at every
+   * replay.
+   */
+  readonly headers: RunHeaders;
   /** Events delivered so far: grows as the run goes on, the same at replay. */
   readonly historyLength: number;
   /** The history is long (4,096 events, or payloads of 4 MiB): time to `continueAsNew`. The same at replay. */

@@ -129,6 +129,7 @@ async function everyCall(): Promise<void> {
   const rules = [{ workflow: null, retentionMs: 1 }];
   await store.findExpired({ rules, after: null, limit: 10 });
   await store.deleteRuns([fourth.runId]);
+  await store.missingRuns([first.runId]);
   const queryId = randomUUID();
   await store.askQuery({ queryId, runId: first.runId, queue, name: "status", input: null });
   await store.takeQueries(workerId, [queue], 10);

@@ -16,6 +16,7 @@ import { GOLDEN_FOLDER, type GoldenFile } from "./golden-file.ts";
 import {
   add,
   approve,
+  carried,
   changed,
   countdown,
   data,
@@ -91,6 +92,8 @@ for (const n of [1, -1, 13, 2]) await updated.update(add, n).catch(() => {});
 await keep("updated", tally.name, updated);
 const options = { attributes: data({ customer: "c1" }), memo: { note: "first", kept: [1] } };
 await keep("data", told.name, await client.start(told, options));
+const headers = { traceparent: "00-1-2-01", tenant: "Zoë" };
+await keep("headers", carried.name, await client.start(carried, { headers }));
 await keep("continued", countdown.name, await client.start(countdown, { input: 2 }));
 
 await client.start(endless, { id: "golden-told" });

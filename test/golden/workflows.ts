@@ -139,4 +139,11 @@ export const told = workflow("told", async () => {
   return [workflowInfo().attributes, workflowInfo().memo];
 });
 
-export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told, countdown, doubled, family];
+export const carried = workflow("carried", async () => {
+  const inStep = await step("look", ({ headers }) => headers);
+  return [inStep, workflowInfo().headers];
+});
+
+const KIN = [countdown, doubled, family];
+
+export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told, carried, ...KIN];

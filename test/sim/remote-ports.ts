@@ -59,6 +59,7 @@ export function remoteStore(server: Store, route: Route): Store {
     readHistory: via("readHistory"),
     readEventsOfType: via("readEventsOfType"),
     readOutcomes: via("readOutcomes"),
+    missingRuns: via("missingRuns"),
     readUpdates: via("readUpdates"),
     askQuery: via("askQuery"),
     takeAnswer: via("takeAnswer"),

@@ -202,6 +202,7 @@ export class Witness {
       readUpdates: (looks) => store.readUpdates(looks),
       readEventsOfType: (runIds, type) => store.readEventsOfType(runIds, type),
       readOutcomes: (runIds) => store.readOutcomes(runIds),
+      missingRuns: (runIds) => store.missingRuns(runIds),
       askQuery: (request) => store.askQuery(request),
       takeAnswer: (queryId) => store.takeAnswer(queryId),
     };

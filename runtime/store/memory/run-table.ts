@@ -4,7 +4,7 @@
 
 import { invariant } from "../../../sdk/protocol/errors.ts";
 import { isClosingCode } from "../../../sdk/protocol/event.ts";
-import type { EventRecord } from "../../../sdk/protocol/event-record.ts";
+import type { EventRecord, StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../../sdk/protocol/update-refusal.ts";
 import type { RunEnd } from "../errands.ts";
@@ -143,7 +143,7 @@ export class RunTable {
     if (run.deadlineAt !== null) this.#deadlines.remove(run);
     run.closed = Object.freeze({ status, at });
     run.head = null;
-    this.onClose(run, { runId: run.runId, status, event: last });
+    this.onClose(run, { runId: run.runId, status, event: recordOf(last), seq: last.seq });
   }
 
   /** As if they had never been. */
@@ -204,6 +204,10 @@ export class RunTable {
     }
     return headOf(run).crashCount >= SUSPECT_FROM_CRASHES ? due.suspect : due.sound;
   }
+}
+
+function recordOf({ type, command, name, payload, data }: StoredEvent): EventRecord {
+  return { type, command, name, payload, data };
 }
 
 function isDueBefore(a: StoredRun, b: StoredRun): boolean {

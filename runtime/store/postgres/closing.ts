@@ -63,7 +63,7 @@ export async function terminateRun(
   if (uuid === null) return "notFound";
   const event = toRecord({ type: "RunTerminated", reason });
   const closed = await pool.transaction((session) =>
-    closeFromOutside(session, [{ runId, status: "terminated", event }]),
+    closeFromOutside(session, [{ runId, status: "terminated", event, seq: null }]),
   );
   if (closed.length > 0) return "terminated";
   const known = await pool.query(RUN_EXISTS, [uuid]);
@@ -83,7 +83,7 @@ export async function closeOverdue(pool: Pool, limit: number): Promise<string[]>
   if (overdue.length === 0) return [];
   const ends = overdue.map(({ run_id, timeout_ms }): RunEnd => {
     const event = toRecord({ type: "RunTimedOut", timeoutMs: timeout_ms });
-    return { runId: runIdOf(run_id), status: "timedOut", event };
+    return { runId: runIdOf(run_id), status: "timedOut", event, seq: null };
   });
   return pool.transaction((session) => closeFromOutside(session, ends));
 }

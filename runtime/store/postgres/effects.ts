@@ -22,7 +22,9 @@ export async function appendWithEffects(pool: Pool, turns: readonly AppendTurn[]
   });
 }
 
-function endOf({ claim, close, events }: AppendTurn): RunEnd[] {
+function endOf({ claim, close, base, events }: AppendTurn): RunEnd[] {
   const event = events.at(-1);
-  return close === null || event === undefined ? [] : [{ runId: claim.runId, status: close, event }];
+  return close === null || event === undefined
+    ? []
+    : [{ runId: claim.runId, status: close, event, seq: base + events.length }];
 }

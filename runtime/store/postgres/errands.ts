@@ -183,7 +183,7 @@ async function doTerminations(session: Session, due: readonly Due<"terminate">[]
   const ends = new Map(
     targets.map(({ one, runId }) => {
       const event = toRecord({ type: "RunTerminated", reason: one.errand.reason });
-      return [runId, { runId, status: "terminated", event } as const];
+      return [runId, { runId, status: "terminated", event, seq: null } as const];
     }),
   );
   const closedIds = await closeFromOutside(session, [...ends.values()]);

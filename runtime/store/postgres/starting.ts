@@ -223,7 +223,7 @@ async function tryStart(session: Session, request: StartRequest): Promise<StartO
     if (onConflict === "terminateExisting") {
       const reason = `Run ${runId} was started in its place.`;
       const event = toRecord({ type: "RunTerminated", reason });
-      const ended = await closeFromOutside(session, [{ runId: found, status: "terminated", event }]);
+      const ended = await closeFromOutside(session, [{ runId: found, status: "terminated", event, seq: null }]);
       return ended.length === 0 ? null : insertStart(session, { ...request, onReuse: "allow" });
     }
     if (mail !== null) {

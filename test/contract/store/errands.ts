@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import type { ClosePolicy, Errand } from "../../../runtime/store/errands.ts";
+import { type Answer, type ClosePolicy, type Errand, eventOfAnswer } from "../../../runtime/store/errands.ts";
 import type { AppendTurn, ClaimedRun, StartRequest } from "../../../runtime/store/store.ts";
 import { encodeAttributes } from "../../../sdk/protocol/attributes.ts";
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
@@ -49,7 +49,9 @@ export function errandsContract(stage: Stage): void {
     };
     const answersTo = async (runId: string) => {
       const mail = await stage.store.readMail([{ runId, after: 0 }], 100);
-      return mail.filter(({ kind }) => kind === "answer").map(({ payload }) => JSON.parse(payload ?? "") as object);
+      return mail
+        .filter(({ kind }) => kind === "answer")
+        .map(({ payload }) => eventOfAnswer(JSON.parse(payload ?? "") as Answer, 0));
     };
     const statusOf = async (runId: string) => (await stage.store.findRun({ runId }))?.status;
     /** The close of a run with kin. */
