@@ -81,7 +81,8 @@ export function errandsContract(stage: Stage): void {
         workflowId: child.workflowId,
         queue: child.queue,
       });
-      expect(await answersTo(parent.runId)).toEqual([{ type: "ChildStarted", command: COMMAND, name: child.workflow }]);
+      const started = { type: "ChildStarted", command: COMMAND, name: child.workflow };
+      expect(await answersTo(parent.runId)).toEqual([{ ...started, mail: 0 }]);
       expect(await stage.claimOne(child.queue)).toMatchObject({ runId: child.runId });
     });
 
