@@ -129,6 +129,18 @@ test("attributes and memo are carried over, as they were at the end", async () =
   expect((await replay(told, await historyOf(last))).engine.broken?.message).toBeUndefined();
 });
 
+test("headers go on with the chain, and to children", async () => {
+  const house = openHouse();
+  const carries = workflow("carries", async (isFirst?: boolean): Promise<unknown> => {
+    if (isFirst !== true) return workflowInfo().headers;
+    return carries.continueAsNew(false);
+  });
+  const parent = workflow("parent", async () => executeChild(carries, { input: true }));
+  await house.startWorker([carries, parent]);
+  const headers = { tenant: "t1" };
+  expect(await (await house.client.start(parent, { headers })).result()).toEqual(headers);
+});
+
 test("a run goes the old way of a patch to its end, and the run that continues it the new one", async () => {
   const house = openHouse();
   const main = async (isSecond: boolean, way: () => string): Promise<string> => {
