@@ -71,7 +71,8 @@ export function mailPlace(
   to: RunRef,
   { kind, mailId, name }: Pick<MailItem, "kind" | "mailId" | "name">,
 ): PayloadPlace {
-  return place(kind === "update" ? "updateInput" : "signal", to, "mail", mailId, name);
+  const what = kind === "update" ? "updateInput" : kind === "stepReport" ? "stepReport" : "signal";
+  return place(what, to, "mail", mailId, name);
 }
 
 /** Of what a validator threw: kept with the item of mail that it did not take. */
