@@ -47,6 +47,7 @@ import { exportRun } from "./history-export.ts";
 import { type Insistence, insist } from "./insist.ts";
 import { listRequest, MAX_LIST, positionOf, runFilter, shownData, shownSummary } from "./lists.ts";
 import { LocalWorkers } from "./local-workers.ts";
+import { readDetails, readNotes } from "./notes.ts";
 import { OutcomeWaiter, type StoredOutcome } from "./outcome-waiter.ts";
 import { type Pruned, pruneRuns } from "./pruning.ts";
 import { askQuery } from "./question.ts";
@@ -181,8 +182,12 @@ export class Service implements FrontDoor {
     const hasCrashed = run.ownerId === null && run.crashCount > 0;
     const isSilent = isClosed(run.status) || run.status === "blocked" || hasCrashed || isYetToBegin(run);
     const pending = isSilent ? null : await this.#pendingOf(run);
+    const [notes, staticDetails] = await insist(this.#insistence, () =>
+      Promise.all([readNotes(this.#store, run), readDetails(this.#store, run)]),
+    );
     const { epoch: _epoch, now: _now, data, ...facts } = run;
-    return { ...facts, ...shownData(data, run.workflowId), pending, summary: summarize(run, pending) };
+    const shown = shownData(data, run.workflowId);
+    return { ...facts, ...shown, staticDetails, notes, pending, summary: summarize(run, pending) };
   }
 
   async list(call: ListCall): Promise<{ runs: readonly RunSummary[]; next: string | null }> {
@@ -265,14 +270,23 @@ export class Service implements FrontDoor {
     // Chosen before the first try: a repeated start is recognised by it.
     const runId = ulid(clock.now(), () => chance.float());
     const seed = chance.uuid();
-    const { attributes = null, memo = null } = call;
+    const { attributes = null, memo = null, summary, details } = call;
+    const said = { ...(summary === undefined ? {} : { summary }), ...(details === undefined ? {} : { details }) };
     return {
       runId,
       workflowId: call.workflowId ?? runId,
       workflow: call.workflow,
       queue: call.queue ?? DEFAULT_QUEUE,
-      started: toRecord({ type: "RunStarted", workflow: call.workflow, input: call.input, seed, attributes, memo }),
-      carriesData: attributes !== null || memo !== null,
+      started: toRecord({
+        type: "RunStarted",
+        workflow: call.workflow,
+        input: call.input,
+        seed,
+        attributes,
+        memo,
+        ...said,
+      }),
+      carriesData: attributes !== null || memo !== null || summary !== undefined || details !== undefined,
       requestId: call.requestId,
       onConflict: call.onConflict,
       onReuse: call.onReuse,

@@ -152,7 +152,7 @@ export interface StartRequest {
   readonly queue: string;
   /** The RunStarted record, event 1. */
   readonly started: EventRecord;
-  /** `started` has attributes or a memo, to be kept beside the history too. Default false. */
+  /** `started` has attributes, a memo, a summary or details, to be kept beside the history too. Default false. */
   readonly carriesData?: boolean;
   /** Repeating a start with the same id answers with the same run, whatever became of it. Null: none. */
   readonly requestId: string | null;
@@ -222,8 +222,8 @@ export interface UpdateTrace {
   readonly closed: ClosedStatus | null;
 }
 
-/** As lists tell of it; attributes and memo in stored form. */
-export interface StoredSummary extends Omit<RunSummary, "attributes" | "memo"> {
+/** As lists tell of it; attributes, memo and summary in stored form. */
+export interface StoredSummary extends Omit<RunSummary, "attributes" | "memo" | "staticSummary"> {
   readonly data: KeptData;
 }
 
@@ -433,10 +433,14 @@ export interface ClientStore {
   /** Events after `afterSeq`, in order, at most `limit`. */
   readHistory(runId: string, afterSeq: number, limit: number): Promise<readonly StoredEvent[]>;
   /**
-   * The events of one type, by its code, of these runs, in order; runs that have none are absent. Goes through the whole
-   * histories: for some runs, not for all there are.
+   * The events of one type, by its code, of these runs, in order; of each run the last `limit`, or all. Runs that have none
+   * are absent. Goes through the whole histories: for some runs, not for all there are.
    */
-  readEventsOfType(runIds: readonly string[], type: number): Promise<ReadonlyMap<string, readonly StoredEvent[]>>;
+  readEventsOfType(
+    runIds: readonly string[],
+    type: number,
+    limit?: number,
+  ): Promise<ReadonlyMap<string, readonly StoredEvent[]>>;
   /** The closing event of each run that is closed; open ones are absent. */
   readOutcomes(
     runIds: readonly string[],

@@ -31,5 +31,6 @@ export function describePending(engine: RunEngine): PendingWork {
     handlers,
     conditions,
     unreadSignals: engine.unreadSignals().map(({ name }) => name),
+    currentDetails: engine.data.currentDetails,
   };
 }

@@ -4,6 +4,7 @@ import { type AttributeChanges, decodeAttributes, encodeAttributes, mergeAttribu
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError, invariant } from "../protocol/errors.ts";
 import { decodeMemoChanges, encodeMemo, mergeMemo } from "../protocol/memo.ts";
+import { assertShortText, MAX_DETAILS_BYTES, MAX_SUMMARY_BYTES } from "../protocol/notes.ts";
 import type { Payload } from "../protocol/payload.ts";
 import { OPEN_STATUSES, type PatchedRun, type RunSummary } from "../protocol/run.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
@@ -33,6 +34,10 @@ interface StartSettings {
   readonly attributes?: AttributeChanges | undefined;
   /** Values to be shown with the run, by key: at most 100 keys and 40 KiB. */
   readonly memo?: Readonly<Record<string, unknown>> | undefined;
+  /** What the run is about, for people who look at a list: at most 400 bytes. */
+  readonly summary?: string | undefined;
+  /** The same at length, in Markdown, for people who look at the run: at most 20,000 bytes. */
+  readonly details?: string | undefined;
 }
 
 /** `input` is required unless the workflow takes none. */
@@ -247,7 +252,9 @@ export class WorkflowClient {
 }
 
 function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: StartOptions<Input>): StartCall {
-  const { id, queue, timeout, delay, requestId, onConflict, onReuse, input } = options;
+  const { id, queue, timeout, delay, requestId, onConflict, onReuse, input, summary, details } = options;
+  if (summary !== undefined) assertShortText(summary, MAX_SUMMARY_BYTES, "start({ summary })");
+  if (details !== undefined) assertShortText(details, MAX_DETAILS_BYTES, "start({ details })");
   return {
     workflow: workflow.name,
     workflowId: id ?? null,
@@ -262,6 +269,8 @@ function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: St
     update: null,
     attributes: options.attributes === undefined ? null : startAttributes(options.attributes),
     memo: options.memo === undefined ? null : startMemo(options.memo),
+    summary,
+    details,
   };
 }
 

@@ -6,6 +6,7 @@ import type { AttributeValue } from "../protocol/attributes.ts";
 import type { Event } from "../protocol/event.ts";
 import type { Failure } from "../protocol/failure.ts";
 import type { HistoryFile } from "../protocol/history-file.ts";
+import type { RunNote } from "../protocol/notes.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { PendingWork } from "../protocol/pending-work.ts";
 import type { BlockedReason, ClosedStatus, PatchedRun, RunStatus, RunSummary } from "../protocol/run.ts";
@@ -64,6 +65,8 @@ export interface StartCall {
   /** In stored form; null or absent for none. */
   readonly attributes?: Payload;
   readonly memo?: Payload;
+  readonly summary?: string | undefined;
+  readonly details?: string | undefined;
 }
 
 export interface StartReply {
@@ -96,6 +99,10 @@ export interface RunDescription extends RunSummary {
   readonly unreadMail: number;
   /** Steps, timers and waits. Null when the run is closed, or no worker answered in time. */
   readonly pending: PendingWork | null;
+  /** What its starter said of it, in Markdown: `start({ details })`; null for nothing. */
+  readonly staticDetails: string | null;
+  /** What the code said last by `note()`, oldest first: ten at the most. */
+  readonly notes: readonly RunNote[];
   /** One sentence: what the run is doing, or why it is not moving. */
   readonly summary: string;
 }

@@ -11,6 +11,7 @@ import {
   type UnreadSignal,
 } from "./event.ts";
 import type { Failure } from "./failure.ts";
+import type { NoteLevel } from "./notes.ts";
 import type { Payload } from "./payload.ts";
 
 export interface EventRecord {
@@ -34,6 +35,8 @@ interface StartedData {
   readonly seed: string;
   readonly attributes?: Payload;
   readonly memo?: Payload;
+  readonly summary?: string;
+  readonly details?: string;
 }
 
 interface Attempted {
@@ -139,6 +142,8 @@ export function toRecord(event: Event): EventRecord {
     case "AttributesUpserted":
     case "MemoUpserted":
       return { type, command: event.command, name: event.name, payload: event.changes, data: null };
+    case "RunNoted":
+      return { type, command: event.command, name: event.name, payload: JSON.stringify(event.text), data: null };
     case "RunCompleted":
       return { type, command: null, name: null, payload: event.result, data: unreadData(event.unread) };
     case "RunFailed":
@@ -157,11 +162,13 @@ export function toRecord(event: Event): EventRecord {
   }
 }
 
-function startedData({ seed, attributes = null, memo = null }: RunStarted): string {
+function startedData({ seed, attributes = null, memo = null, summary, details }: RunStarted): string {
   const data: StartedData = {
     seed,
     ...(attributes === null ? {} : { attributes }),
     ...(memo === null ? {} : { memo }),
+    ...(summary === undefined ? {} : { summary }),
+    ...(details === undefined ? {} : { details }),
   };
   return JSON.stringify(data);
 }
@@ -244,6 +251,8 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
     case "AttributesUpserted":
     case "MemoUpserted":
       return { type, seq, at, command, name, changes: record.payload };
+    case "RunNoted":
+      return { type, seq, at, command, name: name as NoteLevel, text: JSON.parse(record.payload ?? '""') as string };
     case "RunCompleted":
       return { type, seq, at, result: record.payload, unread: dataOf<{ unread: UnreadSignal[] }>(record).unread ?? [] };
     case "RunFailed":

@@ -2,6 +2,7 @@
 // log order. A shipped type keeps its number and its meaning for ever: old histories must replay.
 
 import type { Failure } from "./failure.ts";
+import type { NoteLevel } from "./notes.ts";
 import type { Payload } from "./payload.ts";
 
 /** What answers a command carries the command's number and repeats its name, so that replay can compare both. */
@@ -19,6 +20,9 @@ export interface RunStarted {
   /** What the run was started with, as `AttributesUpserted` and `MemoUpserted` say it; absent for nothing. */
   readonly attributes?: Payload;
   readonly memo?: Payload;
+  /** For people, as it was started with; absent for none. */
+  readonly summary?: string;
+  readonly details?: string;
 }
 
 export interface StepCompleted extends Answer {
@@ -122,6 +126,13 @@ export interface MemoUpserted extends Answer {
   readonly changes: Payload;
 }
 
+/** The code said something to people. Nothing hangs on it. */
+export interface RunNoted extends Answer {
+  readonly type: "RunNoted";
+  readonly name: NoteLevel;
+  readonly text: string;
+}
+
 /** A signal that was in the mailbox or delivered, yet received by nobody when its run closed. */
 export interface UnreadSignal {
   readonly name: string;
@@ -170,6 +181,7 @@ export type Event =
   | PatchMarked
   | AttributesUpserted
   | MemoUpserted
+  | RunNoted
   | RunCompleted
   | RunFailed
   | RunCanceled
@@ -208,6 +220,7 @@ export const EVENT_CODES = {
   UpdateCompleted: 17,
   AttributesUpserted: 19,
   MemoUpserted: 20,
+  RunNoted: 36,
 } as const satisfies Record<EventType, number>;
 
 export type ClosingEvent = RunCompleted | RunFailed | RunCanceled | RunTerminated | RunTimedOut;

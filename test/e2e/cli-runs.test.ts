@@ -171,6 +171,20 @@ test("runs are found, sorted and counted by their attributes", async () => {
   ]);
 });
 
+test("what is said of a run is shown in lists and with the run", async () => {
+  const about = ["--summary", "trip to \u001b[31mOslo", "--details", "- by train\n- by ship"];
+  await say("start", "expense", "--id", "told", "--input", '{"by":"told","amount":3}', "--delay", "1h", ...about);
+  const table = (await say("list", "--id", "told")).split("\n").map((line) => line.split(/ {2,}/));
+  expect(table.map((cells) => cells.slice(-2))).toEqual([
+    ["ID", "ABOUT"],
+    ["told", "trip to \ufffd[31mOslo"],
+  ]);
+  const described = await say("describe", "told");
+  expect(described).toMatch(/^about {5}trip to .*Oslo$/m);
+  expect(described).toMatch(/\n\nDETAILS\n- by train\n- by ship$/);
+  expect(await refuse("start", "expense", "--summary", "x".repeat(401))).toMatch(/^ARGUMENT_INVALID: .*1 to 400 bytes/);
+});
+
 test("histories are written as files that replay against the code", async () => {
   const folder = mkdtempSync(join(tmpdir(), "everstep-export-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

@@ -22,6 +22,7 @@ import {
   failing,
   GOLDEN_WORKFLOWS,
   note,
+  noted,
   order,
   stopped,
   tally,
@@ -89,6 +90,8 @@ for (const n of [1, -1, 13, 2]) await updated.update(add, n).catch(() => {});
 await keep("updated", tally.name, updated);
 const options = { attributes: data({ customer: "c1" }), memo: { note: "first", kept: [1] } };
 await keep("data", told.name, await client.start(told, options));
+const about = { summary: "said to people", details: "at **length**" };
+await keep("notes", noted.name, await client.start(noted, about));
 
 for (const close of closing.reverse()) await close();
 clearInterval(hold);

@@ -12,6 +12,8 @@ import {
   nonCancellable,
   PermanentError,
   patched,
+  note as say,
+  setCurrentDetails,
   sleep,
   step,
   upsertAttributes,
@@ -118,4 +120,12 @@ export const told = workflow("told", async () => {
   return [workflowInfo().attributes, workflowInfo().memo];
 });
 
-export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told];
+export const noted = workflow("noted", async () => {
+  say("begun");
+  setCurrentDetails("pricing");
+  await step("price", () => 13);
+  say("warn", "dear");
+  say("error", "the last one\n\u0000");
+});
+
+export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told, noted];

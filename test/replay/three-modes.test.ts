@@ -6,11 +6,12 @@ import { describe, expect, test } from "vitest";
 import { endingOf, runIn, scenario, shapesOf } from "../support/three-modes.ts";
 import { cancellation } from "./scenarios/cancellation.ts";
 import { concurrency } from "./scenarios/concurrency.ts";
+import { notes } from "./scenarios/notes.ts";
 import { signals } from "./scenarios/signals.ts";
 import { steps } from "./scenarios/steps.ts";
 import { timers } from "./scenarios/timers.ts";
 
-const TABLE = { steps, timers, signals, cancellation, concurrency };
+const TABLE = { steps, timers, signals, cancellation, concurrency, notes };
 
 describe.each(Object.entries(TABLE))("%s", (_part, scenarios) => {
   test.each(scenarios.map((each) => [each.name, each] as const))("%s", async (_name, each) => {

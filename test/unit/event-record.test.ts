@@ -20,7 +20,7 @@ const ended = { ...answer, attempt: count, inputHash: fc.option(text) };
 const unread = fc.array(fc.record({ name: text, signalId: text }));
 
 const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
-  RunStarted: { workflow: text, input: payload, seed: text },
+  RunStarted: { workflow: text, input: payload, seed: text, summary: text, details: text },
   StepCompleted: { ...ended, result: payload },
   StepFailed: { ...ended, failure },
   StepAttemptFailed: {
@@ -40,6 +40,7 @@ const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
   PatchMarked: { name: text, since: count, isDeprecated: fc.boolean() },
   AttributesUpserted: { ...answer, changes: payload },
   MemoUpserted: { ...answer, changes: payload },
+  RunNoted: { ...answer, text },
   RunCompleted: { result: payload, unread },
   RunFailed: { failure, unread },
   RunCanceled: { failure, unread },

@@ -26,6 +26,7 @@ test("every type of event keeps the number it was shipped with", () => {
     UpdateCompleted: 17,
     AttributesUpserted: 19,
     MemoUpserted: 20,
+    RunNoted: 36,
   });
 });
 
@@ -130,6 +131,10 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
   [
     { type: 20, command: 5, name: "memo", payload: '{"note":null}', data: null },
     { type: "MemoUpserted", command: 5, name: "memo", changes: '{"note":null}' },
+  ],
+  [
+    { type: 36, command: 6, name: "warn", payload: '"late"', data: null },
+    { type: "RunNoted", command: 6, name: "warn", text: "late" },
   ],
 ];
 

@@ -235,8 +235,8 @@ export class MemoryStore implements Store {
     return this.#runs.get(runId)?.history.slice(afterSeq, afterSeq + limit) ?? [];
   }
 
-  async readEventsOfType(runIds: readonly string[], type: number) {
-    return eventsOfType(this.#runs, runIds, type);
+  async readEventsOfType(runIds: readonly string[], type: number, limit?: number) {
+    return eventsOfType(this.#runs, runIds, type, limit);
   }
 
   async readOutcomes(runIds: readonly string[]) {

@@ -40,11 +40,12 @@ export function eventsOfType(
   table: RunTable,
   runIds: readonly string[],
   type: number,
+  limit = Number.POSITIVE_INFINITY,
 ): Map<string, readonly StoredEvent[]> {
   const found = new Map<string, readonly StoredEvent[]>();
   for (const runId of runIds) {
     const events = table.get(runId)?.history.filter((event) => event.type === type) ?? [];
-    if (events.length > 0) found.set(runId, events);
+    if (events.length > 0) found.set(runId, events.slice(-limit));
   }
   return found;
 }

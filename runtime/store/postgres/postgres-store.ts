@@ -56,7 +56,7 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     listRuns: (request) => listRuns(client, request),
     countRuns: (request) => countRuns(client, request),
     readHistory: (runId, afterSeq, limit) => readHistory(client, runId, afterSeq, limit),
-    readEventsOfType: (runIds, type) => readEventsOfType(client, runIds, type),
+    readEventsOfType: (runIds, type, limit) => readEventsOfType(client, runIds, type, limit),
     readOutcomes: (runIds) => readOutcomes(client, runIds),
     readUpdates: (looks) => readUpdates(client, looks),
     askQuery: (request) => askQuery(client, request),
