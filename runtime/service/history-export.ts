@@ -14,7 +14,9 @@ import type { RunDetail, Store } from "../store/store.ts";
 const EVENTS_PER_PAGE = 500;
 const MAIL_PER_PAGE = 500;
 
-export async function exportRun(store: Pick<Store, "readHistory" | "readMail">, run: RunDetail): Promise<HistoryFile> {
+type ExportStore = Pick<Store, "readHistory" | "readMail" | "readUpdates">;
+
+export async function exportRun(store: ExportStore, run: RunDetail): Promise<HistoryFile> {
   const { runId, workflow, workflowId, queue, startedAt, closedAt, deadlineAt } = run;
   const events: StoredEvent[] = [];
   for (;;) {
@@ -38,7 +40,11 @@ export async function exportRun(store: Pick<Store, "readHistory" | "readMail">, 
   };
 }
 
-const TAKES_MAIL: readonly number[] = [EVENT_CODES.SignalReceived, EVENT_CODES.CancelRequested];
+const TAKES_MAIL: readonly number[] = [
+  EVENT_CODES.SignalReceived,
+  EVENT_CODES.CancelRequested,
+  EVENT_CODES.UpdateAccepted,
+];
 
 function takenMailIn(events: readonly StoredEvent[]): number {
   let taken = 0;
@@ -49,12 +55,17 @@ function takenMailIn(events: readonly StoredEvent[]): number {
   return taken;
 }
 
-async function untakenMail(store: Pick<Store, "readMail">, runId: string, taken: number): Promise<UntakenMail[]> {
+async function untakenMail(store: ExportStore, runId: string, taken: number): Promise<UntakenMail[]> {
   const found: UntakenMail[] = [];
   for (let after = taken; ; ) {
     const page = await store.readMail([{ runId, after }], MAIL_PER_PAGE);
     found.push(...page.map(({ mail, kind, mailId, name, payload }) => ({ mail, kind, mailId, name, payload })));
-    if (page.length < MAIL_PER_PAGE) return found;
+    if (page.length < MAIL_PER_PAGE) break;
     after = page.at(-1)?.mail ?? after;
   }
+  // No event tells that an update was refused: it is out of the mailbox all the same, and was answered.
+  const updates = found.filter(({ kind }) => kind === "update");
+  const traces = await store.readUpdates(updates.map(({ mailId }) => ({ runId, mailId, after: 0 })));
+  const refused = new Set(updates.filter((_, index) => traces[index]?.refusal != null));
+  return found.filter((item) => !refused.has(item));
 }

@@ -33,6 +33,8 @@ import { DEFAULT_QUEUE, isClosed, type PatchedRun, type RunPatch, type RunSummar
 import { CANCEL_MAIL_ID, signalMailId, updateIdOf, updateMailId } from "../store/mail-id.ts";
 import type {
   CountRequest,
+  ImportOutcome,
+  ImportRequest,
   MailOutcome,
   MailRequest,
   RunDetail,
@@ -44,6 +46,7 @@ import type { Topic, Wakeups } from "../wake/wakeups.ts";
 import type { World } from "../world/world.ts";
 import { Batcher } from "./batcher.ts";
 import { exportRun } from "./history-export.ts";
+import { importRequest } from "./history-import.ts";
 import { type Insistence, insist } from "./insist.ts";
 import { listRequest, MAX_LIST, positionOf, runFilter, shownData, shownSummary } from "./lists.ts";
 import { LocalWorkers } from "./local-workers.ts";
@@ -212,6 +215,16 @@ export class Service implements FrontDoor {
   async exportRun(to: RunReference): Promise<HistoryFile> {
     const run = await this.#find(to);
     return insist(this.#insistence, () => exportRun(this.#store, run));
+  }
+
+  async importRun(file: HistoryFile): Promise<{ runId: string; workflowId: string }> {
+    // Chosen before the first try: a repeated import is recognised by it.
+    const request = importRequest(file, this.#world.chance.uuid());
+    const { runId, workflowId, queue, closed } = request;
+    const outcome = await insist(this.#insistence, () => this.#store.importRun(request));
+    if (outcome !== "imported") throw notImported(request, outcome);
+    if (closed === null) this.#wakeups.publish([`queue/${queue}`]);
+    return { runId, workflowId };
   }
 
   async prune({ workflow, closedForMs, isDryRun }: PruneCall): Promise<PrunedRuns> {
@@ -437,6 +450,14 @@ function patchOf(stored: StoredEvent): RunPatch {
   const event = fromRecord(stored);
   invariant(event?.type === "PatchMarked", "the store reads events of the type it was asked for", { ...stored });
   return { id: event.name, isDeprecated: event.isDeprecated };
+}
+
+function notImported({ runId, workflowId }: ImportRequest, outcome: Exclude<ImportOutcome, "imported">): EverstepError {
+  const why =
+    outcome === "runExists"
+      ? `Run ${runId} (${workflowId}) is in this database already. Nothing was imported.`
+      : `Run ${workflowId} is open in this database, and so is the one to be imported. Nothing was imported; end the one that is here, or leave it.`;
+  return new EverstepError("RUN_ALREADY_STARTED", why, { details: { workflowId, runId } });
 }
 
 function nameOf(to: RunReference): string {

@@ -179,6 +179,31 @@ export interface StartOutcome {
   readonly claimed: { readonly at: number; readonly deadlineAt: number | null } | null;
 }
 
+/** Mail as it lies in its mailbox. */
+export type KeptMail = Omit<MailItem, "runId">;
+
+/** A run that was started elsewhere, whole. */
+export interface ImportRequest {
+  readonly runId: string;
+  readonly workflowId: string;
+  readonly workflow: string;
+  readonly queue: string;
+  readonly startedAt: number;
+  readonly deadlineAt: number | null;
+  /** As its last event says; null: it is open, and goes on here. */
+  readonly closed: { readonly status: ClosedStatus; readonly at: number } | null;
+  /** From the first, without gaps, at the times that they had. */
+  readonly events: readonly StoredEvent[];
+  /** Taken and untaken, by their places, which may have gaps among the taken ones. */
+  readonly mail: readonly KeptMail[];
+  readonly takenMail: number;
+  /** Random per import and kept over its retries: a repeated one is known by it. */
+  readonly tag: string;
+}
+
+/** `runExists`: another run has the run id. `workflowIdOpen`: an open run has the workflow id, and this one is open too. */
+export type ImportOutcome = "imported" | "runExists" | "workflowIdOpen";
+
 export type RunRef = { readonly runId: string } | { readonly workflowId: string };
 
 export interface MailRequest {
@@ -420,6 +445,8 @@ export interface SweepStore {
 export interface ClientStore {
   /** In order of the requests. Each is decided by itself; all are committed together. */
   startRuns(requests: readonly StartRequest[]): Promise<readonly StartOutcome[]>;
+  /** All of the run or nothing. An open one is due at once. */
+  importRun(request: ImportRequest): Promise<ImportOutcome>;
   /** In order of the requests; order within one run is kept. */
   sendMail(requests: readonly MailRequest[]): Promise<readonly MailOutcome[]>;
   /** Closes an open run now, owned or not. */

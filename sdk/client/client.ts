@@ -3,6 +3,7 @@
 import { type AttributeChanges, decodeAttributes, encodeAttributes, mergeAttributes } from "../protocol/attributes.ts";
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError, invariant } from "../protocol/errors.ts";
+import type { HistoryFile } from "../protocol/history-file.ts";
 import { decodeMemoChanges, encodeMemo, mergeMemo } from "../protocol/memo.ts";
 import { assertShortText, MAX_DETAILS_BYTES, MAX_SUMMARY_BYTES } from "../protocol/notes.ts";
 import type { Payload } from "../protocol/payload.ts";
@@ -232,6 +233,21 @@ export class WorkflowClient {
   async prune({ closedFor, workflow, isDryRun = false }: PruneOptions): Promise<PrunedRuns> {
     const closedForMs = toMs(closedFor, "prune({ closedFor })");
     return this.#door.prune({ closedForMs, workflow: workflow ?? null, isDryRun });
+  }
+
+  /**
+   * Brings a run into this database from the file that `run.export()` gave: whole, in one transaction. A closed run is there
+   * to be read; an open one goes on here, from where it was, with the mail that it had not taken. The file must have been
+   * made by somebody you trust: what is in it is executed as the run's past.
+   *
+   * An open run that is imported must not go on where it came from, or both do what is left of it: terminate it there.
+   *
+   * Throws ARGUMENT_INVALID for what is no whole history; RUN_ALREADY_STARTED when there is a run with its run id, or an open
+   * one with its workflow id and it is open too; STORE_UNAVAILABLE.
+   */
+  async importRun(file: HistoryFile): Promise<RunHandle<unknown>> {
+    const { workflowId, runId } = await this.#door.importRun(file);
+    return new RunHandle<unknown>(this.#door, workflowId, runId);
   }
 
   /**

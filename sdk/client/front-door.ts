@@ -185,6 +185,7 @@ export interface FrontDoor {
   /** The largest groups first. */
   count(call: CountCall): Promise<readonly CountedGroup[]>;
   exportRun(to: RunReference): Promise<HistoryFile>;
+  importRun(file: HistoryFile): Promise<{ readonly runId: string; readonly workflowId: string }>;
   prune(call: PruneCall): Promise<PrunedRuns>;
   history(to: RunReference): AsyncIterable<ShownEvent>;
   close(): Promise<void>;

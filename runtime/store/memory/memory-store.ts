@@ -11,6 +11,7 @@ import type {
   ClaimRequest,
   CountRequest,
   ExpiredRequest,
+  ImportRequest,
   ListRequest,
   MailRequest,
   ParkOutcome,
@@ -23,6 +24,7 @@ import type {
   UpdateLook,
 } from "../store.ts";
 import { appendTurns, resolveTurn } from "./appending.ts";
+import { importRun } from "./importing.ts";
 import { countRuns, listRuns } from "./listing.ts";
 import { sendMail } from "./mail.ts";
 import { blockRun, claimBlocked, claimRuns, parkRun, releaseRun, rescueRun } from "./owning.ts";
@@ -204,6 +206,10 @@ export class MemoryStore implements Store {
 
   async startRuns(requests: readonly StartRequest[]) {
     return requests.map((request) => startRun(this.#runs, this.#startRequests, request, this.#clock.now()));
+  }
+
+  async importRun(request: ImportRequest) {
+    return importRun(this.#runs, request, this.#clock.now());
   }
 
   async sendMail(requests: readonly MailRequest[]) {

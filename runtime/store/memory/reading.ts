@@ -33,7 +33,11 @@ export function detailOf(run: StoredRun, now: number): RunDetail {
 }
 
 export function mailAfter(run: StoredRun | undefined, after: number, limit: number): readonly MailItem[] {
-  return run?.mailbox.slice(after, after + limit) ?? [];
+  return run?.mailbox.slice(after).filter(isThere).slice(0, limit) ?? [];
+}
+
+function isThere(item: MailItem | null): item is MailItem {
+  return item !== null;
 }
 
 export function eventsOfType(
@@ -64,8 +68,8 @@ export function outcomesOf(
 }
 
 export function updateTraceOf(run: StoredRun | undefined, { mailId, after }: UpdateLook): UpdateTrace {
-  const item = run?.mailbox.find((each) => each.mailId === mailId && each.kind === "update");
-  if (run === undefined || item === undefined) {
+  const item = run?.mailbox.find((each) => each?.mailId === mailId && each.kind === "update");
+  if (run === undefined || item == null) {
     return {
       mail: null,
       refusal: null,

@@ -28,7 +28,7 @@ export interface KeptHeartbeat {
 
 export interface StoredRun {
   /** Place in the order of starting. */
-  readonly ordinal: number;
+  ordinal: number;
   readonly runId: string;
   readonly workflowId: string;
   readonly workflow: string;
@@ -39,8 +39,11 @@ export interface StoredRun {
   readonly history: StoredEvent[];
   /** The tag each event was written under, in the order of the history. */
   readonly tags: string[];
-  /** Item n is at n - 1. Kept after the close: a repeated item must still be known as one. */
-  readonly mailbox: MailItem[];
+  /**
+   * Item n is at n - 1. Kept after the close: a repeated item must still be known as one. Null: an update that was refused
+   * before the run came here from elsewhere.
+   */
+  readonly mailbox: (MailItem | null)[];
   readonly mailIds: Set<string>;
   /** Why updates were not taken, by their place in the mailbox. */
   readonly refusals: Map<number, UpdateRefusal>;
