@@ -1,28 +1,32 @@
 // What callers import as "everstep/client".
 
 import { WorkflowClient } from "../sdk/client/client.ts";
+import { checkedInterceptors, type Interceptor } from "../sdk/client/interceptors.ts";
 import { type ConnectionOptions, openParts, type Parts } from "./runtime.ts";
 import { Service } from "./service/service.ts";
 
 export interface ClientOptions extends ConnectionOptions {
   /** How long a call is repeated while the database is away, in ms. Default 15,000. */
   readonly insistForMs?: number;
+  /** Stand around the calls of this client, the first outermost. Default: none. */
+  readonly interceptors?: readonly Interceptor[];
 }
 
 /**
  * Starts, signals, queries and watches runs. Connects when first used; `close` ends it.
  *
- * Throws CONFIGURATION_INVALID when no database is named.
+ * Throws CONFIGURATION_INVALID when no database is named, and for interceptors that are none.
  */
 export class Client extends WorkflowClient {
   readonly #parts: Parts;
   readonly #service: Service;
 
   constructor(options: ClientOptions = {}) {
+    const interceptors = checkedInterceptors(options.interceptors);
     const parts = openParts(options);
     const { insistForMs } = options;
     const service = new Service({ ...parts, ...(insistForMs === undefined ? {} : { insistForMs }) });
-    super(service);
+    super(service, interceptors);
     this.#parts = parts;
     this.#service = service;
   }

@@ -1,6 +1,8 @@
 // The one place that builds real parts, and that ends them in the right order.
 
 import { EverstepError } from "../sdk/protocol/errors.ts";
+import { CodecStore } from "./codecs/codec-store.ts";
+import type { PayloadCodec } from "./codecs/payload-codec.ts";
 import { EitherLeases } from "./lease/either.ts";
 import { DEFAULT_LEASE_TTL_MS, type Leases } from "./lease/leases.ts";
 import { PostgresLeases } from "./lease/postgres/postgres-leases.ts";
@@ -29,6 +31,11 @@ export interface ConnectionOptions {
    * parameters, and no LISTEN (hints then need Redis, else polling finds the work). Default false.
    */
   readonly isPooled?: boolean;
+  /**
+   * What payloads go through on their way into the database, in order, and back on their way out: the same for every
+   * worker and client. Codecs come from "everstep/codecs". Default none.
+   */
+  readonly codecs?: readonly PayloadCodec[];
   /** Where log lines go. Default: JSON lines to standard output. */
   readonly log?: Log;
   /** Level of the default log. Default "info", or the environment variable EVERSTEP_LOG_LEVEL. */
@@ -57,7 +64,8 @@ export function openParts(options: ConnectionOptions = {}): Parts {
   const keyPrefix = options.redisKeyPrefix ?? "everstep";
   const world = systemWorld({ log: options.log ?? systemLog({ level: options.logLevel ?? levelFromEnvironment() }) });
   const isDirect = options.isPooled !== true;
-  const store = openPostgresStore(
+  const { codecs = [] } = options;
+  const kept = openPostgresStore(
     {
       url,
       preparedStatements: isDirect,
@@ -66,6 +74,7 @@ export function openParts(options: ConnectionOptions = {}): Parts {
     },
     world,
   );
+  const store = codecs.length === 0 ? kept : new CodecStore(kept, codecs, world);
   const hasRedis = redis !== undefined && redis !== "";
   const wakeups = hasRedis
     ? shareWakeups(`${redis} ${keyPrefix}`, () => new RedisWakeups({ url: redis, keyPrefix, world }))

@@ -1,12 +1,15 @@
 // A worker as a process has it: real parts, signals of the operating system, the guards, the watchdog.
 
+import { checkedInterceptors, type Interceptor } from "../sdk/client/interceptors.ts";
 import { EverstepError } from "../sdk/protocol/errors.ts";
 import type { AnyWorkflow } from "../sdk/workflow/workflow.ts";
 import { requireNodeRelease } from "./node-release.ts";
+import { WorkflowHooks } from "./replay/workflow-hooks.ts";
 import { type ConnectionOptions, openParts, type Parts } from "./runtime.ts";
 import { catchUnhandledErrors } from "./unhandled-errors.ts";
 import { checkedWorkflows } from "./worker/checked-workflows.ts";
 import { installGuards } from "./worker/guards/install.ts";
+import { interceptedBodies } from "./worker/intercepted-steps.ts";
 import { type WorkerSettings, workerSettings } from "./worker/settings.ts";
 import { startWatchdog, type WatchdogLimits, watchdogLimits } from "./worker/watchdog.ts";
 import { WorkerLoop, type WorkerStats } from "./worker/worker-loop.ts";
@@ -20,6 +23,8 @@ export interface WorkerOptions extends ConnectionOptions, Partial<WorkerSettings
    * `{ reportAfterMs: 5_000, endAfterMs: 15_000 }`.
    */
   readonly watchdog?: WatchdogLimits | false;
+  /** Stand around the code of runs and the functions of steps, the first outermost. Default: none. */
+  readonly interceptors?: readonly Interceptor[];
 }
 
 /**
@@ -40,12 +45,23 @@ export class Worker {
     requireNodeRelease(process.versions.node);
     const workflows = checkedWorkflows(options.workflows);
     this.#settings = workerSettings(settingsIn(options));
+    const interceptors = checkedInterceptors(options.interceptors);
     const watchdog = options.watchdog === false ? undefined : watchdogLimits(options.watchdog);
     this.#parts = openParts(options);
     this.#watchdog = watchdog;
     const { store, wakeups, world, locals } = this.#parts;
     const leases = this.#parts.openLeases(this.#settings.leaseTtlMs);
-    this.#loop = new WorkerLoop({ workflows, store, leases, wakeups, world, settings: this.#settings, locals });
+    this.#loop = new WorkerLoop({
+      workflows,
+      store,
+      leases,
+      wakeups,
+      world,
+      settings: this.#settings,
+      locals,
+      hooks: WorkflowHooks.of(interceptors.map(({ workflow }) => workflow)),
+      bodyOf: interceptedBodies(interceptors.map(({ step }) => step)),
+    });
   }
 
   /** What this worker is doing, in numbers. */
@@ -139,6 +155,19 @@ export class Worker {
 const EXIT_INTERRUPTED = 130;
 
 function settingsIn(options: WorkerOptions): Partial<WorkerSettings> {
-  const { workflows, watchdog, database, redis, redisKeyPrefix, pools, isPooled, log, logLevel, ...settings } = options;
+  const {
+    workflows,
+    watchdog,
+    interceptors,
+    database,
+    redis,
+    redisKeyPrefix,
+    pools,
+    isPooled,
+    codecs,
+    log,
+    logLevel,
+    ...settings
+  } = options;
   return settings;
 }

@@ -1,5 +1,18 @@
 // What authors of workflows import as "everstep".
 
+export type {
+  ClientInterceptor,
+  EndingClientCall,
+  Interceptor,
+  QueryClientCall,
+  RunCall,
+  SignalClientCall,
+  StartChanges,
+  StartClientCall,
+  StartedRun,
+  UpdateClientCall,
+  UpdateResultClientCall,
+} from "./client/interceptors.ts";
 export type { AttributeFilters, AttributeTest } from "./protocol/attribute-filter.ts";
 export type { AttributeChanges, AttributeType, AttributeValue, AttributeValues } from "./protocol/attributes.ts";
 export type { Duration } from "./protocol/duration.ts";
@@ -15,6 +28,7 @@ export {
   TerminatedFailure,
   TimeoutFailure,
 } from "./protocol/failures.ts";
+export type { RunHeaders } from "./protocol/headers.ts";
 export type { NoteLevel } from "./protocol/notes.ts";
 export type { RetryOptions } from "./protocol/retry-policy.ts";
 export type { StandardSchema } from "./protocol/standard-schema.ts";
@@ -33,6 +47,15 @@ export type { Tolerance } from "./workflow/completion-policy.ts";
 export { type ConditionOptions, condition } from "./workflow/condition.ts";
 export { allHandlersFinished, type HandlerOptions } from "./workflow/handlers.ts";
 export { type WorkflowInfo, workflowInfo } from "./workflow/info.ts";
+export type {
+  HandlerCall,
+  SignalHandlerCall,
+  StepAttemptCall,
+  StepInterceptor,
+  UpdateHandlerCall,
+  WorkflowExecution,
+  WorkflowInterceptor,
+} from "./workflow/interceptors.ts";
 export { log, type WorkflowLog } from "./workflow/log.ts";
 export { type BatchOptions, map, type TolerantBatchOptions } from "./workflow/map.ts";
 export { upsertMemo } from "./workflow/memo.ts";

@@ -13,9 +13,17 @@ const child = fileURLToPath(new URL("./child.ts", import.meta.url));
 const tsx = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 
 export async function runChild(contestant: Contestant, assignment: Omit<Assignment, "module">): Promise<Outcome> {
+  const { module } = contestant;
   const started = spawn(
     contestant.node,
-    ["--expose-gc", "--import", tsx, child, JSON.stringify({ ...assignment, module: contestant.module })],
+    [
+      ...(contestant.nodeOptions ?? []),
+      "--expose-gc",
+      "--import",
+      tsx,
+      child,
+      JSON.stringify({ ...assignment, module }),
+    ],
     // What engines print is no part of the report. Its own group: whatever server it started ends with it.
     { stdio: ["ignore", 2, 2, "ipc"], detached: true },
   );

@@ -5,11 +5,12 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { embedded } from "../embed.ts";
 import { migrate } from "../store/postgres/migrate.ts";
 import { Worker } from "../worker.ts";
+import { addCodecsOption, type CodecsOption, importCodecs } from "./codecs-option.ts";
 import { requireDatabase, withoutPassword } from "./database-option.ts";
 import { formatFacts } from "./table.ts";
 import { importWorkflows } from "./workflow-files.ts";
 
-interface DevOptions {
+interface DevOptions extends CodecsOption {
   /** True when the option has no value. */
   readonly database?: string | true;
   readonly dataDir?: string;
@@ -23,28 +24,29 @@ interface DevDatabase {
 }
 
 export function devCommand(): Command {
-  return new Command("dev")
+  const command = new Command("dev")
     .description("a database and a worker for the workflows that files export, in one process")
     .argument("<files...>", "modules that export workflows")
     .option("--database [url]", "use this Postgres, or the one in DATABASE_URL, instead of the embedded one")
     .option("--data-dir <folder>", "where the embedded Postgres keeps its data (default: .everstep/postgres)")
     .addOption(
       new Option("--port <number>", "the embedded Postgres's port (default: a free one, kept)").argParser(parsePort),
-    )
-    .action(async (files: readonly string[], options: DevOptions) => {
-      const workflows = await importWorkflows(files);
-      const database = await openDatabase(options);
-      try {
-        // An embedded database is this project's alone, so a Redis in the environment is not its business.
-        const redis = database.isEmbedded ? { redis: "" } : {};
-        const worker = new Worker({ workflows, database: database.url, ...redis });
-        const names = workflows.map(({ name }) => name);
-        console.log(introduce(database, names));
-        await worker.run();
-      } finally {
-        await database.stop();
-      }
-    });
+    );
+  return addCodecsOption(command).action(async (files: readonly string[], options: DevOptions) => {
+    const workflows = await importWorkflows(files);
+    const codecs = await importCodecs(options);
+    const database = await openDatabase(options);
+    try {
+      // An embedded database is this project's alone, so a Redis in the environment is not its business.
+      const redis = database.isEmbedded ? { redis: "" } : {};
+      const worker = new Worker({ workflows, database: database.url, codecs, ...redis });
+      const names = workflows.map(({ name }) => name);
+      console.log(introduce(database, names));
+      await worker.run();
+    } finally {
+      await database.stop();
+    }
+  });
 }
 
 async function openDatabase({ database, dataDir, port }: DevOptions): Promise<DevDatabase> {

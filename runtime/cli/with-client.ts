@@ -3,9 +3,10 @@
 
 import { type Command, Option } from "commander";
 import { Client } from "../client.ts";
+import { addCodecsOption, type CodecsOption, importCodecs } from "./codecs-option.ts";
 import { type DatabaseOption, databaseOption, requireDatabase } from "./database-option.ts";
 
-export interface ClientOptions extends DatabaseOption {
+export interface ClientOptions extends DatabaseOption, CodecsOption {
   readonly json?: boolean;
 }
 
@@ -14,7 +15,7 @@ export interface RunOptions extends ClientOptions {
 }
 
 export function addClientOptions(command: Command): Command {
-  return command.addOption(databaseOption()).option("--json", "print JSON instead of text");
+  return addCodecsOption(command.addOption(databaseOption())).option("--json", "print JSON instead of text");
 }
 
 /** For commands on one run: `<id>` is the workflow id, `--run` names one of the runs that had it. */
@@ -26,7 +27,8 @@ export function addRunOptions(command: Command): Command {
 
 export async function withClient<T>(options: ClientOptions, body: (client: Client) => Promise<T>): Promise<T> {
   // Standard output is for the answer, and what goes wrong is thrown.
-  const client = new Client({ database: requireDatabase(options), logLevel: "silent" });
+  const database = requireDatabase(options);
+  const client = new Client({ database, codecs: await importCodecs(options), logLevel: "silent" });
   try {
     return await body(client);
   } finally {

@@ -10,7 +10,7 @@ import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 export async function importWorkflows(files: readonly string[]): Promise<AnyWorkflow[]> {
   const found = new Set<AnyWorkflow>();
   for (const file of files) {
-    const workflows = Object.values(await importFile(file)).filter(isWorkflow);
+    const workflows = Object.values(await importModule(file)).filter(isWorkflow);
     if (workflows.length === 0) {
       throw invalid(
         file,
@@ -22,7 +22,8 @@ export async function importWorkflows(files: readonly string[]): Promise<AnyWork
   return [...found];
 }
 
-async function importFile(file: string): Promise<Record<string, unknown>> {
+/** Throws CONFIGURATION_INVALID when the file is not there, or this Node cannot read it. */
+export async function importModule(file: string): Promise<Record<string, unknown>> {
   const path = resolve(file);
   if (!existsSync(path)) throw invalid(file, `There is no file ${path}.`);
   try {

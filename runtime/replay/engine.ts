@@ -18,6 +18,7 @@ import type {
 } from "../../sdk/protocol/event.ts";
 import type { Failure } from "../../sdk/protocol/failure.ts";
 import { CanceledFailure, fromStepFailed, isCanceled, toFailure } from "../../sdk/protocol/failures.ts";
+import { NO_HEADERS, type RunHeaders } from "../../sdk/protocol/headers.ts";
 import type { NoteLevel } from "../../sdk/protocol/notes.ts";
 import { decodePayload, encodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { type SeededRandom, seededRandom } from "../../sdk/protocol/random.ts";
@@ -47,6 +48,7 @@ import { ENTRY_KINDS, type Entry, isSameEntry, RunData } from "./run-data.ts";
 import { mutedLog, type RunFacts, runInfo } from "./run-info.ts";
 import { SignalBox } from "./signal-box.ts";
 import { type AskedUpdate, type EndedUpdate, Updates } from "./updates.ts";
+import type { CalledHandler, HandlerKind, WorkflowHooks } from "./workflow-hooks.ts";
 
 export interface EngineOptions {
   readonly workflow: AnyWorkflow;
@@ -54,6 +56,8 @@ export interface EngineOptions {
   readonly log: WorkflowLog;
   /** Remembers where in the code each command was asked for. Costs a stack trace per command: for diagnosis. */
   readonly recordsCallSites?: boolean;
+  /** Interceptors around the code. Default: none. */
+  readonly hooks?: WorkflowHooks | undefined;
 }
 
 export type Outcome =
@@ -80,6 +84,7 @@ export class RunEngine implements RunContext {
   #changes: Change[] = [];
   #random: SeededRandom = seededRandom("");
   #input: Payload = null;
+  #headers = NO_HEADERS;
   #now = 0;
   #delivered = 0;
   #phase: "fresh" | "started" | "ended" = "fresh";
@@ -113,6 +118,11 @@ export class RunEngine implements RunContext {
 
   get data(): RunData {
     return this.#data;
+  }
+
+  /** What the run was started with. */
+  get headers(): RunHeaders {
+    return this.#headers;
   }
 
   get isReplaying(): boolean {
@@ -162,6 +172,7 @@ export class RunEngine implements RunContext {
     this.#phase = "started";
     this.#isInTurn = true;
     const ambient: Ambient = { kind: "workflow", run: this, scope: this.#rootScope };
+    const { hooks } = this.#options;
     const { main } = this.#options.workflow;
     let input: unknown;
     try {
@@ -171,8 +182,10 @@ export class RunEngine implements RunContext {
     }
     runWithAmbient(ambient, () => {
       try {
-        Promise.resolve(main(input as never)).then(
-          (result) => this.#end(() => this.#completed(result)),
+        const result =
+          hooks === undefined ? main(input as never) : hooks.execute(this.info, () => main(input as never));
+        Promise.resolve(result).then(
+          (value) => this.#end(() => this.#completed(value)),
           (error) => this.#end(() => this.#threw(error)),
         );
       } catch (error) {
@@ -249,7 +262,9 @@ export class RunEngine implements RunContext {
 
   /** Answers from the state as it is, or throws QUERY_UNKNOWN, QUERY_FAILED. */
   query(name: string, input: Payload): Payload {
-    return this.#queries.answer(name, input, (handler) => this.#lookingOnly(name, handler));
+    return this.#queries.answer(name, input, (handler) =>
+      this.#lookingOnly(name, () => this.#around("Query", { name }, handler)),
+    );
   }
 
   /** Whether the run, as it is now, takes an update. Null: it does. Leaves no trace in the run. */
@@ -344,7 +359,8 @@ export class RunEngine implements RunContext {
     this.#signals.handle(name, (message) => {
       this.#inContext(() => {
         try {
-          const done = handler.run(message);
+          const { signalId } = message;
+          const done = this.#around("Signal", { name, signalId }, () => handler.run(message));
           if (!(done instanceof Promise)) return;
           const leave = this.#underWay.enter({ kind: "signal", name, id: message.signalId }, handler.onUnfinished);
           done.then(leave, (error) => {
@@ -424,6 +440,7 @@ export class RunEngine implements RunContext {
         this.#input = event.input;
         this.#now = event.at;
         this.#data.start(event);
+        if (event.headers !== undefined) this.#headers = event.headers;
         return false;
       case "TimerStarted":
         this.#noteTimerStarted(event);
@@ -507,7 +524,11 @@ export class RunEngine implements RunContext {
 
   #accept(event: UpdateAccepted & HistoryEvent): boolean {
     if (this.#phase === "ended") this.#asked.diverge(event, "the code has ended by then");
-    const start = this.#updates.accept(event, (update) => this.#updateEnded(update));
+    const { name, updateId } = event;
+    const start = this.#updates.accept(event, {
+      execute: (handler) => this.#around("Update", { name, updateId }, handler),
+      ended: (update) => this.#updateEnded(update),
+    });
     if (start === undefined) this.#asked.diverge(event, "the code has no handler for it by then");
     return this.#turn(event.at, () => this.#inContext(start));
   }
@@ -639,6 +660,11 @@ export class RunEngine implements RunContext {
     } finally {
       this.#isReadOnly = before;
     }
+  }
+
+  #around<T>(kind: HandlerKind, called: CalledHandler, body: () => T): T {
+    const { hooks } = this.#options;
+    return hooks === undefined ? body() : hooks.handle(kind, { info: this.info, ...called }, body);
   }
 
   #inContext<T>(body: () => T): T {

@@ -1,5 +1,6 @@
 // A run's view of itself, and its log.
 
+import type { RunHeaders } from "../../sdk/protocol/headers.ts";
 import type { WorkflowInfo } from "../../sdk/workflow/info.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
 
@@ -16,6 +17,7 @@ export interface Progress {
   readonly deliveredEvents: number;
   readonly isReplaying: boolean;
   readonly data: Pick<WorkflowInfo, "attributes" | "memo">;
+  readonly headers: RunHeaders;
 }
 
 export function runInfo(workflow: string, run: RunFacts, progress: Progress): WorkflowInfo {
@@ -36,6 +38,9 @@ export function runInfo(workflow: string, run: RunFacts, progress: Progress): Wo
     },
     get memo() {
       return progress.data.memo;
+    },
+    get headers() {
+      return progress.headers;
     },
     get historyLength() {
       return progress.deliveredEvents;

@@ -23,6 +23,12 @@ export interface EndedUpdate {
   readonly failure: Failure | null;
 }
 
+export interface Acceptance {
+  /** Calls the handler. */
+  execute(handler: () => unknown): unknown;
+  ended(update: EndedUpdate): void;
+}
+
 export class Updates {
   readonly #workflowId: string;
   readonly #underWay: HandlersUnderWay;
@@ -70,7 +76,7 @@ export class Updates {
   }
 
   /** What starts the handler, to be called as the run's own code; undefined when there is no handler. */
-  accept(event: UpdateAccepted, ended: (update: EndedUpdate) => void): (() => void) | undefined {
+  accept(event: UpdateAccepted, { execute, ended }: Acceptance): (() => void) | undefined {
     const handler = this.#handlers.get(event.name);
     if (handler === undefined) return undefined;
     const input = this.#read(event);
@@ -92,7 +98,7 @@ export class Updates {
     };
     return () => {
       try {
-        Promise.resolve(handler.run(input)).then(returned, threw);
+        Promise.resolve(execute(() => handler.run(input))).then(returned, threw);
       } catch (error) {
         threw(error);
       }

@@ -9,6 +9,8 @@ import {
   type HistoryFile,
   type UntakenMail,
 } from "../../sdk/protocol/history-file.ts";
+import { refuseUnreadable } from "../../sdk/protocol/payload-encoded.ts";
+import { refuseUnreadableEvent } from "../../sdk/protocol/readable-event.ts";
 import type { RunDetail, Store } from "../store/store.ts";
 
 const EVENTS_PER_PAGE = 500;
@@ -16,15 +18,17 @@ const MAIL_PER_PAGE = 500;
 
 type ExportStore = Pick<Store, "readHistory" | "readMail" | "readUpdates">;
 
+/** Payloads are in plain form. Rejects with PAYLOAD_UNREADABLE where one of them cannot be read. */
 export async function exportRun(store: ExportStore, run: RunDetail): Promise<HistoryFile> {
   const { runId, workflow, workflowId, queue, startedAt, closedAt, deadlineAt } = run;
   const events: StoredEvent[] = [];
   for (;;) {
     const page = await store.readHistory(runId, events.length, EVENTS_PER_PAGE);
+    for (const record of page) refuseHalfRead(record, workflowId);
     events.push(...page);
     if (page.length < EVENTS_PER_PAGE) break;
   }
-  const mail = closedAt === null ? await untakenMail(store, runId, takenMailIn(events)) : [];
+  const mail = closedAt === null ? await untakenMail(store, run, takenMailIn(events)) : [];
   return {
     format: HISTORY_FORMAT,
     version: HISTORY_VERSION,
@@ -40,11 +44,14 @@ export async function exportRun(store: ExportStore, run: RunDetail): Promise<His
   };
 }
 
-const TAKES_MAIL: readonly number[] = [
-  EVENT_CODES.SignalReceived,
-  EVENT_CODES.CancelRequested,
-  EVENT_CODES.UpdateAccepted,
-];
+function refuseHalfRead(record: StoredEvent, workflowId: string): void {
+  refuseUnreadable(record.payload, `Event ${record.seq} of run ${workflowId}`);
+  const event = fromRecord(record);
+  if (event !== undefined) refuseUnreadableEvent(event, workflowId);
+}
+
+const { SignalReceived, CancelRequested, UpdateAccepted } = EVENT_CODES;
+const TAKES_MAIL: readonly number[] = [SignalReceived, CancelRequested, UpdateAccepted];
 
 function takenMailIn(events: readonly StoredEvent[]): number {
   let taken = 0;
@@ -55,10 +62,15 @@ function takenMailIn(events: readonly StoredEvent[]): number {
   return taken;
 }
 
-async function untakenMail(store: ExportStore, runId: string, taken: number): Promise<UntakenMail[]> {
+async function untakenMail(
+  store: ExportStore,
+  { runId, workflowId }: RunDetail,
+  taken: number,
+): Promise<UntakenMail[]> {
   const found: UntakenMail[] = [];
   for (let after = taken; ; ) {
     const page = await store.readMail([{ runId, after }], MAIL_PER_PAGE);
+    for (const { mail, payload } of page) refuseUnreadable(payload, `Mail ${mail} of run ${workflowId}`);
     found.push(...page.map(({ mail, kind, mailId, name, payload }) => ({ mail, kind, mailId, name, payload })));
     if (page.length < MAIL_PER_PAGE) break;
     after = page.at(-1)?.mail ?? after;

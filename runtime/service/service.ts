@@ -23,30 +23,34 @@ import type {
 } from "../../sdk/client/front-door.ts";
 import { attributeValueOf } from "../../sdk/protocol/attributes.ts";
 import { EverstepError, invariant } from "../../sdk/protocol/errors.ts";
-import { EVENT_CODES } from "../../sdk/protocol/event.ts";
+import { EVENT_CODES, type RunStarted } from "../../sdk/protocol/event.ts";
 import { fromRecord, type StoredEvent, toRecord } from "../../sdk/protocol/event-record.ts";
+import { checkedHeaders } from "../../sdk/protocol/headers.ts";
 import type { HistoryFile } from "../../sdk/protocol/history-file.ts";
 import { assertName, assertWorkflowId } from "../../sdk/protocol/names.ts";
 import { decodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { PENDING_QUERY, type PendingWork } from "../../sdk/protocol/pending-work.ts";
 import { DEFAULT_QUEUE, isClosed, type PatchedRun, type RunPatch, type RunSummary } from "../../sdk/protocol/run.ts";
 import { CANCEL_MAIL_ID, signalMailId, updateIdOf, updateMailId } from "../store/mail-id.ts";
-import type {
-  CountRequest,
-  ImportOutcome,
-  ImportRequest,
-  MailOutcome,
-  MailRequest,
-  RunDetail,
-  StartOutcome,
-  StartRequest,
-  Store,
+import {
+  type CountRequest,
+  codecsOf,
+  type ImportOutcome,
+  type ImportRequest,
+  type MailOutcome,
+  type MailRequest,
+  type RunDetail,
+  type StartOutcome,
+  type StartRequest,
+  type Store,
+  type StoreCodecs,
 } from "../store/store.ts";
 import type { Topic, Wakeups } from "../wake/wakeups.ts";
 import type { World } from "../world/world.ts";
 import { Batcher } from "./batcher.ts";
 import { exportRun } from "./history-export.ts";
 import { importRequest } from "./history-import.ts";
+import { InOrder } from "./in-order.ts";
 import { type Insistence, insist } from "./insist.ts";
 import { listRequest, MAX_LIST, positionOf, runFilter, shownData, shownSummary } from "./lists.ts";
 import { LocalWorkers } from "./local-workers.ts";
@@ -77,6 +81,7 @@ const STARTS_PER_BATCH = 1_000;
 
 export class Service implements FrontDoor {
   readonly #store: Store;
+  readonly #codecs: StoreCodecs | undefined;
   readonly #wakeups: Wakeups;
   readonly #world: World;
   readonly #insistence: Insistence;
@@ -84,31 +89,53 @@ export class Service implements FrontDoor {
   readonly #closing = new AbortController();
   readonly #starts: Batcher<StartRequest, StartOutcome>;
   readonly #mail: Batcher<MailRequest, MailOutcome>;
+  /** Whether runs are there, asked for many callers at once. */
+  readonly #existence: Batcher<string, boolean>;
   readonly #outcomes: OutcomeWaiter;
   readonly #locals: LocalWorkers;
+  readonly #encodedMail = new InOrder();
   readonly #updates: UpdateWaiter;
 
   constructor(options: ServiceOptions) {
     const { store, wakeups, world, insistForMs = 15_000, pollMs = 1_000, locals = new LocalWorkers() } = options;
     this.#store = store;
+    this.#codecs = codecsOf(store);
     this.#wakeups = wakeups;
     this.#world = world;
     this.#pollMs = pollMs;
     this.#locals = locals;
     this.#insistence = { world, forMs: insistForMs, signal: this.#closing.signal };
     const { clock } = world;
+    // With codecs, each start, item of mail and outcome is coded by itself: none waits for the codecs of another.
+    const kept = this.#codecs?.kept ?? store;
     this.#starts = new Batcher({
       clock,
       most: STARTS_PER_BATCH,
-      send: (requests) => insist(this.#insistence, () => store.startRuns(requests)),
+      send: (requests) => insist(this.#insistence, () => kept.startRuns(requests)),
     });
     this.#mail = new Batcher({
       clock,
       most: STARTS_PER_BATCH,
-      send: (requests) => insist(this.#insistence, () => store.sendMail(requests)),
+      send: (requests) => insist(this.#insistence, () => kept.sendMail(requests)),
     });
-    this.#outcomes = new OutcomeWaiter({ store, wakeups, world, pollMs, locals });
-    this.#updates = new UpdateWaiter({ store, wakeups, world, pollMs, signal: this.#closing.signal });
+    this.#existence = new Batcher({
+      clock,
+      most: STARTS_PER_BATCH,
+      send: async (runIds) => {
+        const missing = new Set(await insist(this.#insistence, () => store.missingRuns(runIds)));
+        return runIds.map((runId) => !missing.has(runId));
+      },
+    });
+    // Workers here tell of outcomes, and are told of mail, in plain form: with codecs both go by way of the store.
+    const told = this.#codecs === undefined ? locals : new LocalWorkers();
+    this.#outcomes = new OutcomeWaiter({ store: kept, wakeups, world, pollMs, locals: told });
+    this.#updates = new UpdateWaiter({
+      store: kept,
+      codecs: this.#codecs,
+      wakeups,
+      pollMs,
+      insistence: this.#insistence,
+    });
   }
 
   async start(call: StartCall): Promise<StartReply> {
@@ -175,8 +202,11 @@ export class Service implements FrontDoor {
 
   async outcome(to: RunReference, timeoutMs: number | null): Promise<ClosedRun> {
     const runId = "runId" in to ? to.runId : (await this.#find(to)).runId;
-    const stored = await this.#await(to, runId, timeoutMs);
-    return closedRunOf(stored);
+    const { status, event } = await this.#await(to, runId, timeoutMs);
+    const codecs = this.#codecs;
+    if (codecs === undefined) return closedRunOf({ status, event });
+    const decoded = await insist(this.#insistence, () => codecs.decodeEvent(runId, event));
+    return closedRunOf({ status, event: decoded });
   }
 
   async describe(to: RunReference): Promise<RunDescription> {
@@ -283,22 +313,26 @@ export class Service implements FrontDoor {
     // Chosen before the first try: a repeated start is recognised by it.
     const runId = ulid(clock.now(), () => chance.float());
     const seed = chance.uuid();
-    const { attributes = null, memo = null, summary, details } = call;
-    const said = { ...(summary === undefined ? {} : { summary }), ...(details === undefined ? {} : { details }) };
+    const { attributes = null, memo = null, summary, details, workflow, input } = call;
+    // Here, where every way of starting a run comes by: interceptors may have changed them.
+    const headers = checkedHeaders(call.headers, "start({ headers })");
+    const started: RunStarted = {
+      type: "RunStarted",
+      workflow,
+      input,
+      seed,
+      attributes,
+      memo,
+      ...(summary === undefined ? {} : { summary }),
+      ...(details === undefined ? {} : { details }),
+      ...(headers === undefined ? {} : { headers }),
+    };
     return {
       runId,
       workflowId: call.workflowId ?? runId,
-      workflow: call.workflow,
+      workflow,
       queue: call.queue ?? DEFAULT_QUEUE,
-      started: toRecord({
-        type: "RunStarted",
-        workflow: call.workflow,
-        input: call.input,
-        seed,
-        attributes,
-        memo,
-        ...said,
-      }),
+      started: toRecord(started),
       carriesData: attributes !== null || memo !== null || summary !== undefined || details !== undefined,
       requestId: call.requestId,
       onConflict: call.onConflict,
@@ -310,8 +344,14 @@ export class Service implements FrontDoor {
     };
   }
 
+  #startOne(call: StartRequest): Promise<StartOutcome> {
+    const codecs = this.#codecs;
+    if (codecs === undefined) return this.#startEncoded(call);
+    return insist(this.#insistence, () => codecs.encodeStart(call)).then((request) => this.#startEncoded(request));
+  }
+
   /** Claimed by a worker of this process in the same statement, where one would execute the run at once. */
-  async #startOne(request: StartRequest): Promise<StartOutcome> {
+  async #startEncoded(request: StartRequest): Promise<StartOutcome> {
     const offer = request.delayMs === 0 ? this.#locals.offer(request.workflow, request.queue) : undefined;
     if (offer === undefined) return this.#starts.ask(request);
     const claiming: StartRequest = { ...request, claim: offer.claim };
@@ -322,6 +362,14 @@ export class Service implements FrontDoor {
     } finally {
       this.#locals.settle(offer, claiming, outcome);
     }
+  }
+
+  /** Mail to one run is sent in the order of the calls, whichever is encoded first. */
+  async #askMail(request: MailRequest): Promise<MailOutcome> {
+    const codecs = this.#codecs;
+    if (codecs === undefined) return this.#mail.ask(request);
+    const encoding = insist(this.#insistence, () => codecs.encodeMail(request));
+    return this.#mail.ask(await this.#encodedMail.after(nameOf(request.to), encoding));
   }
 
   #mailOf({ signal, update }: StartCall): StartRequest["mail"] {
@@ -351,7 +399,7 @@ export class Service implements FrontDoor {
   }
 
   async #send(request: MailRequest): Promise<MailOutcome> {
-    const sent = await this.#mail.ask(request);
+    const sent = await this.#askMail(request);
     const { outcome, mail, runId, queue, ownerId } = sent;
     const name = nameOf(request.to);
     if (outcome === "notFound") throw notFound(name);
@@ -362,7 +410,9 @@ export class Service implements FrontDoor {
       );
     if (runId === null) return sent;
     const { to: _to, ...item } = request;
-    if (ownerId !== null && mail !== null && this.#locals.deliver(ownerId, { ...item, runId, mail })) return sent;
+    const isPlain = this.#codecs === undefined;
+    if (isPlain && ownerId !== null && mail !== null && this.#locals.deliver(ownerId, { ...item, runId, mail }))
+      return sent;
     if (ownerId !== null) this.#wakeups.publish([`worker/${ownerId}`]);
     else if (queue !== null) this.#wakeups.publish([`queue/${queue}`]);
     return sent;
@@ -401,7 +451,7 @@ export class Service implements FrontDoor {
   async #await(to: RunReference, runId: string, timeoutMs: number | null): Promise<StoredOutcome> {
     // Started just now it is there; later it may have been deleted, and nobody would ever tell of its end.
     const isFresh = "runId" in to && to.isStarted === true && this.#world.clock.now() - decodeTime(runId) < FRESH_MS;
-    if ("runId" in to && !isFresh) await this.#find(to);
+    if ("runId" in to && !isFresh && !(await this.#existence.ask(runId))) throw notFound(runId);
     const { clock } = this.#world;
     return new Promise((resolve, reject) => {
       let cancelTimer = () => {};

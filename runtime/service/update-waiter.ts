@@ -2,23 +2,28 @@
 // looked for with one statement.
 
 import type { SentUpdate, UpdateOutcome, UpdateStage } from "../../sdk/client/front-door.ts";
-import { EverstepError, isEverstepError } from "../../sdk/protocol/errors.ts";
-import { fromRecord } from "../../sdk/protocol/event-record.ts";
+import { EverstepError, invariant, isEverstepError } from "../../sdk/protocol/errors.ts";
+import { EVENT_CODES } from "../../sdk/protocol/event.ts";
+import { fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts";
 import { fromFailure } from "../../sdk/protocol/failures.ts";
+import { refuseUnreadable } from "../../sdk/protocol/payload-encoded.ts";
+import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 import { updateMailId } from "../store/mail-id.ts";
-import type { ClientStore, UpdateLook, UpdateTrace } from "../store/store.ts";
+import type { ClientStore, StoreCodecs, UpdateLook, UpdateTrace } from "../store/store.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
 import { Alarm } from "../world/pause.ts";
-import type { World } from "../world/world.ts";
 import { Batcher } from "./batcher.ts";
+import { type Insistence, insist } from "./insist.ts";
 
 export interface UpdateWaiterOptions {
+  /** Takes and gives payloads in the form in which they are kept. */
   readonly store: ClientStore;
+  /** What they go through; each answer is decoded by itself, so that none waits for the codecs of another. */
+  readonly codecs: StoreCodecs | undefined;
   readonly wakeups: Wakeups;
-  readonly world: World;
   readonly pollMs: number;
-  /** Aborted when nobody waits any more. */
-  readonly signal: AbortSignal;
+  /** For codecs that fail. Its signal is aborted when nobody waits any more. */
+  readonly insistence: Insistence;
 }
 
 export interface AwaitedUpdate extends SentUpdate {
@@ -35,14 +40,16 @@ export class UpdateWaiter {
 
   constructor(options: UpdateWaiterOptions) {
     this.#options = options;
-    const { store, world } = options;
+    const { store } = options;
+    const { world } = options.insistence;
     const send = (looks: readonly UpdateLook[]) => store.readUpdates(looks);
     this.#looks = new Batcher({ clock: world.clock, most: MAX_LOOKS_AT_ONCE, send });
   }
 
   /** Null: the update is accepted, and nobody waits for more. */
   async wait(update: AwaitedUpdate, stage: UpdateStage, timeoutMs: number | null): Promise<UpdateOutcome | null> {
-    const { wakeups, world, pollMs, signal } = this.#options;
+    const { wakeups, pollMs } = this.#options;
+    const { world, signal } = this.#options.insistence;
     const deadline = timeoutMs === null ? Number.POSITIVE_INFINITY : world.clock.monotonic() + timeoutMs;
     const alarm = new Alarm(world.clock);
     const unsubscribe = wakeups.subscribe(`run/${update.runId}`, () => alarm.wake());
@@ -54,11 +61,11 @@ export class UpdateWaiter {
         if (trace !== null) {
           after = trace.seen;
           for (const record of trace.events) {
-            const event = fromRecord(record);
-            if (event?.type === "UpdateCompleted") return { result: event.result, failure: event.failure };
-            isAccepted ||= event?.type === "UpdateAccepted";
+            if (record.type === EVENT_CODES.UpdateCompleted) return await this.#outcomeOf(update.runId, record);
+            isAccepted ||= record.type === EVENT_CODES.UpdateAccepted;
           }
           if (isAccepted && stage === "accepted") return null;
+          if (trace.refusal !== null) throw await this.#refused(update, trace.mail ?? 0, trace.refusal);
           refuseToWait(update, trace, isAccepted);
         }
         const leftMs = deadline - world.clock.monotonic();
@@ -77,23 +84,40 @@ export class UpdateWaiter {
       return await this.#looks.ask(look);
     } catch (error) {
       if (!isEverstepError(error) || !error.retryable) throw error;
-      this.#options.world.log.debug({ error: String(error) }, "cannot look for updates, looking again later");
+      this.#options.insistence.world.log.debug(
+        { error: String(error) },
+        "cannot look for updates, looking again later",
+      );
       return null;
     }
+  }
+
+  async #outcomeOf(runId: string, record: StoredEvent): Promise<UpdateOutcome> {
+    const { codecs, insistence } = this.#options;
+    const decoded = codecs === undefined ? record : await insist(insistence, () => codecs.decodeEvent(runId, record));
+    const event = fromRecord(decoded);
+    invariant(event?.type === "UpdateCompleted", "an update's outcome is what completed it", { runId });
+    return { result: event.result, failure: event.failure };
+  }
+
+  async #refused(update: AwaitedUpdate, mail: number, stored: UpdateRefusal): Promise<EverstepError> {
+    const { codecs, insistence } = this.#options;
+    const { name, updateId, run, runId } = update;
+    const { code, message, failure } =
+      codecs === undefined ? stored : await insist(insistence, () => codecs.decodeRefusal(runId, mail, stored));
+    refuseUnreadable(message, `Why update "${name}" (${updateId}) of run ${run} was rejected`);
+    const cause = failure === null ? undefined : fromFailure(failure);
+    return new EverstepError(code, message, { details: { run, update: name, updateId }, cause });
   }
 }
 
 /** Throws when there is nothing more to come. */
-function refuseToWait(update: AwaitedUpdate, { mail, refusal, closed }: UpdateTrace, isAccepted: boolean): void {
+function refuseToWait(update: AwaitedUpdate, { mail, closed }: UpdateTrace, isAccepted: boolean): void {
   const { name, updateId, run } = update;
   const details = { run, update: name, updateId };
   if (mail === null) {
     const message = `Run ${run} was sent no update with the id ${updateId}. Check the id, and which run of that workflow id it was sent to.`;
     throw new EverstepError("UPDATE_NOT_FOUND", message, { details });
-  }
-  if (refusal !== null) {
-    const cause = refusal.failure === null ? undefined : fromFailure(refusal.failure);
-    throw new EverstepError(refusal.code, refusal.message, { details, cause });
   }
   if (closed === null) return;
   if (isAccepted) {

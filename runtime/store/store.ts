@@ -474,12 +474,35 @@ export interface ClientStore {
   ): Promise<ReadonlyMap<string, { readonly status: ClosedStatus; readonly event: StoredEvent }>>;
   /** In order of the looks. */
   readUpdates(looks: readonly UpdateLook[]): Promise<readonly UpdateTrace[]>;
+  /** Those of the ids that name no run here. */
+  missingRuns(runIds: readonly string[]): Promise<readonly string[]>;
   askQuery(request: QueryRequest): Promise<void>;
   /** The answer, once there is one; taking it removes the question. */
   takeAnswer(queryId: string): Promise<QueryAnswer | null>;
 }
 
+/**
+ * What a store offers beside its calls when its payloads go through codecs, which may be slow, or fail for some runs and
+ * not for others: then each is coded by itself, and none waits for another.
+ */
+export interface StoreCodecs {
+  /** The same store without codecs: takes and gives payloads in the form in which they are kept. */
+  readonly kept: Store;
+  /** Rejects with PAYLOAD_UNREADABLE, or with CODEC_FAILED when trying again may help. */
+  decodeHistory(history: LoadedHistory): Promise<LoadedHistory>;
+  /** Rejects like `decodeHistory`. */
+  decodeEvent(runId: string, event: StoredEvent): Promise<StoredEvent>;
+  /** Why the update at a position of the run's mailbox was not taken. Rejects like `decodeHistory`. */
+  decodeRefusal(runId: string, mail: number, refusal: UpdateRefusal): Promise<UpdateRefusal>;
+  /** For `kept.startRuns`. Rejects with CODEC_FAILED, PAYLOAD_TOO_LARGE. */
+  encodeStart(request: StartRequest): Promise<StartRequest>;
+  /** For `kept.sendMail`. Rejects like `encodeStart`. */
+  encodeMail(request: MailRequest): Promise<MailRequest>;
+}
+
 export interface Store extends WorkerStore, SweepStore, ClientStore {
+  /** Present when payloads are encoded on their way into this store and decoded on their way out. */
+  readonly codecs?: StoreCodecs;
   /** Rejects with SCHEMA_MISSING, SCHEMA_BEHIND, SCHEMA_AHEAD, STORE_REFUSED or STORE_UNAVAILABLE. */
   checkReady(): Promise<void>;
   close(): Promise<void>;
@@ -489,3 +512,8 @@ export interface Store extends WorkerStore, SweepStore, ClientStore {
 export const SUSPECT_FROM_CRASHES = 2;
 /** A run claimed more often than this without progress is set aside. */
 export const QUARANTINE_AFTER_CRASHES = 5;
+
+/** The codecs before a store. A wrapped store may answer to any name: it is asked whether it has this one. */
+export function codecsOf(store: Store): StoreCodecs | undefined {
+  return "codecs" in store ? store.codecs : undefined;
+}

@@ -54,7 +54,7 @@ export async function* checkHistories(
  * Replays the open runs of the given workflows, and the newest closed ones if asked to, against the code at hand. Reads
  * only; no worker is needed, and none is disturbed. Runs that go on meanwhile are checked as far as they have come.
  *
- * Throws STORE_UNAVAILABLE. What does not fit is not thrown but told.
+ * Throws STORE_UNAVAILABLE, CODEC_FAILED. What does not fit is not thrown but told.
  */
 export async function* checkRuns(
   client: WorkflowClient,

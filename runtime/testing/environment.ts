@@ -2,10 +2,12 @@
 // works in. What a test sees here is what the shipped runtime does: nothing of it is imitated but the database.
 
 import type { WorkflowClient } from "../../sdk/client/client.ts";
+import { checkedInterceptors, type Interceptor } from "../../sdk/client/interceptors.ts";
 import { type Duration, toMs } from "../../sdk/protocol/duration.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { DEFAULT_QUEUE } from "../../sdk/protocol/run.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
+import type { PayloadCodec } from "../codecs/payload-codec.ts";
 import { requireNodeRelease } from "../node-release.ts";
 import type { MemoryTransaction } from "../store/memory/memory-store.ts";
 import { checkedWorkflows } from "../worker/checked-workflows.ts";
@@ -20,6 +22,8 @@ export interface TestEnvironmentOptions {
   readonly workflows: readonly AnyWorkflow[];
   /** What time it is at first: a `Date`, or ms since the epoch. Default: the real time. */
   readonly startAt?: Date | number;
+  /** What payloads go through on their way into the store and back, as for workers and clients. Default none. */
+  readonly codecs?: readonly PayloadCodec[];
   /** Where log lines go. Default: nowhere. */
   readonly log?: Log;
   /** Queues whose runs are executed. Default `["default"]`. */
@@ -36,6 +40,8 @@ export interface TestEnvironmentOptions {
   readonly onlyMockedSteps?: boolean;
   /** What goes wrong between the worker and what it depends on, by a seed. Default: nothing. */
   readonly faults?: Faults;
+  /** Stand around the client's calls, the code of runs and the bodies of steps, mocked or not. Default: none. */
+  readonly interceptors?: readonly Interceptor[];
 }
 
 export interface AdvanceOptions {
@@ -104,7 +110,9 @@ export async function openLaboratory(
     log: options.log ?? SILENT,
     queues: options.queues ?? [DEFAULT_QUEUE],
     transaction: options.transaction,
+    codecs: options.codecs ?? [],
     onlyMockedSteps: options.onlyMockedSteps ?? false,
+    interceptors: checkedInterceptors(options.interceptors),
   };
   const faulty = options.faults === undefined ? {} : faultyConditions(options.faults);
   return Laboratory.open(laboratory, { ...faulty, ...conditions });

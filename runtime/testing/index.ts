@@ -16,7 +16,7 @@ export { type InterleavingOptions, interleavings } from "./interleavings.ts";
 export { collectHistory, type HistorySource, type RecordedHistory } from "./recorded-history.ts";
 export { type PrefixOptions, replayEveryPrefix } from "./replay-every-prefix.ts";
 export { type ReplayFolderOptions, replayFolder } from "./replay-folder.ts";
-export { replayHistory } from "./replay-history.ts";
+export { type ReplayOptions, replayHistory } from "./replay-history.ts";
 export type { SeedReport } from "./seeded-executions.ts";
 export type { MockStep, MockStepOptions, StepCall, StepMock } from "./step-mocks.ts";
 export { type FaultOptions, underFaults } from "./under-faults.ts";

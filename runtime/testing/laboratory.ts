@@ -3,9 +3,13 @@
 // conditions; nothing else differs between a plain environment and one under experiment.
 
 import { WorkflowClient } from "../../sdk/client/client.ts";
+import type { Interceptor } from "../../sdk/client/interceptors.ts";
 import type { StepBody, StepContext } from "../../sdk/workflow/step.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
+import { CodecStore } from "../codecs/codec-store.ts";
+import type { PayloadCodec } from "../codecs/payload-codec.ts";
 import { MemoryLeaseKeeper } from "../lease/memory/memory-leases.ts";
+import { WorkflowHooks } from "../replay/workflow-hooks.ts";
 import { Service } from "../service/service.ts";
 import type { MemoryTransaction } from "../store/memory/memory-store.ts";
 import { type Store, SUSPECT_FROM_CRASHES } from "../store/store.ts";
@@ -13,10 +17,11 @@ import { catchUnhandledErrors } from "../unhandled-errors.ts";
 import { MemoryWakeBus } from "../wake/memory/memory-wakeups.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
 import { installGuards } from "../worker/guards/install.ts";
+import { aroundSteps } from "../worker/intercepted-steps.ts";
 import { type WorkerSettings, workerSettings } from "../worker/settings.ts";
 import type { BodyOf } from "../worker/step-runner.ts";
 import { WorkerLoop } from "../worker/worker-loop.ts";
-import { systemChance } from "../world/system.ts";
+import { systemChance, systemClock } from "../world/system.ts";
 import type { Chance, Log, World } from "../world/world.ts";
 import { AnnouncingStore } from "./announcing-store.ts";
 import { RememberedTopics } from "./remembered-topics.ts";
@@ -57,7 +62,9 @@ export interface LaboratoryOptions {
   readonly log: Log;
   readonly queues: readonly string[];
   readonly transaction: (() => MemoryTransaction) | undefined;
+  readonly codecs: readonly PayloadCodec[];
   readonly onlyMockedSteps: boolean;
+  readonly interceptors: readonly Interceptor[];
 }
 
 export class Laboratory {
@@ -65,6 +72,7 @@ export class Laboratory {
   readonly clock: VirtualClock;
   readonly time: TimeSkipper;
   readonly mocks: StepMocks;
+  /** Payloads are in it as they are kept. */
   readonly store: Store;
   readonly #options: LaboratoryOptions;
   readonly #conditions: Conditions;
@@ -104,10 +112,15 @@ export class Laboratory {
     });
     this.store = store;
     this.#keeper = new MemoryLeaseKeeper({ clock, settings: { ttlMs: this.#settings.leaseTtlMs } });
-    this.#service = new Service({ store, wakeups: this.#wakeups("client", this.#topics), world, pollMs: NEVER_MS });
+    this.#service = new Service({
+      store: this.#behindCodecs(store, world, (execute) => execute()),
+      wakeups: this.#wakeups("client", this.#topics),
+      world,
+      pollMs: NEVER_MS,
+    });
     this.time = new TimeSkipper({ clock, steps: () => this.#underWay });
     const door = new TestDoor(this.#service, store, this.time);
-    this.client = new WorkflowClient(door);
+    this.client = new WorkflowClient(door, options.interceptors);
     installGuards();
     this.#letErrorsPass = catchUnhandledErrors();
     this.#life = this.#nextLife();
@@ -234,10 +247,28 @@ export class Laboratory {
   }
 
   #workerOf(life: WorkerLife): WorkerLoop {
-    const { store, leases, wakeups, world } = life;
-    const { workflows } = this.#options;
+    const { leases, wakeups, world } = life;
+    const store = this.#behindCodecs(life.store, world, (execute) => life.answer(execute));
+    const { workflows, interceptors } = this.#options;
     const bodyOf = this.#bodyOf(life);
-    return new WorkerLoop({ workflows, store, leases, wakeups, world, settings: this.#settings, bodyOf });
+    const hooks = WorkflowHooks.of(interceptors.map((each) => each.workflow));
+    return new WorkerLoop({ workflows, store, leases, wakeups, world, settings: this.#settings, bodyOf, hooks });
+  }
+
+  /** Codecs work in real time: none of the skipped kind passes meanwhile. They are called, and answer, through `call`. */
+  #behindCodecs(store: Store, world: World, call: <T>(execute: () => Promise<T>) => Promise<T>): Store {
+    const { codecs } = this.#options;
+    if (codecs.length === 0) return store;
+    const coding = <T>(execute: () => T | Promise<T>) => call(() => this.time.hold(async () => execute()));
+    const held = codecs.map(
+      (codec): PayloadCodec => ({
+        name: codec.name,
+        encode: (bytes, place) => coding(() => codec.encode(bytes, place)),
+        decode: (bytes, place) => coding(() => codec.decode(bytes, place)),
+        requires: (place) => codec.requires?.(place) === true,
+      }),
+    );
+    return new CodecStore(store, held, { ...world, clock: systemClock });
   }
 
   async #takeOver(deadId: string): Promise<void> {
@@ -264,8 +295,11 @@ export class Laboratory {
   #bodyOf(life: WorkerLife): BodyOf {
     const worker = this.#workers;
     const { aroundBody } = this.#conditions;
-    return ({ runId }, pending) => {
-      const body = this.mocks.bodyOf(pending);
+    // Within what is counted: time stands while an interceptor is at work.
+    const intercepted = aroundSteps(this.#options.interceptors.map(({ step }) => step));
+    return ({ runId, workflow }, pending) => {
+      const own = this.mocks.bodyOf(pending);
+      const body = intercepted?.({ workflow, name: pending.ask.name }, own) ?? own;
       if (aroundBody === undefined) return wrapped(body, (execute) => this.#counted(worker, execute));
       const { ask, command, failedAttempts } = pending;
       const limits = [ask.timeoutMs, ask.totalTimeoutMs, ask.heartbeatTimeoutMs].filter((limit) => limit !== null);

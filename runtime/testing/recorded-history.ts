@@ -6,6 +6,7 @@ import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { EVENT_CODES, type HistoryEvent } from "../../sdk/protocol/event.ts";
 import { fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts";
 import { HISTORY_FORMAT, HISTORY_VERSION } from "../../sdk/protocol/history-file.ts";
+import { refuseUnreadableEvent } from "../../sdk/protocol/readable-event.ts";
 import { DEFAULT_QUEUE } from "../../sdk/protocol/run.ts";
 import type { RunFacts } from "../replay/run-info.ts";
 
@@ -27,12 +28,15 @@ export type HistorySource = string | readonly object[] | (Partial<RunFacts> & { 
 /**
  * Reads the whole history of a run, to be kept as JSON and replayed against later code.
  *
- * Throws RUN_NOT_FOUND, STORE_UNAVAILABLE.
+ * Throws RUN_NOT_FOUND, STORE_UNAVAILABLE, CODEC_FAILED, and PAYLOAD_UNREADABLE where codecs of the client are missing.
  */
 export async function collectHistory(run: RunHandle): Promise<RecordedHistory> {
   const { workflow, workflowId, runId, queue, startedAt, deadlineAt } = await run.describe();
   const events: ShownEvent[] = [];
-  for await (const event of run.history()) events.push(event);
+  for await (const event of run.history()) {
+    refuseUnreadableEvent(event, workflowId);
+    events.push(event);
+  }
   return { workflow, workflowId, runId, queue, startedAt, deadlineAt, events };
 }
 

@@ -5,11 +5,11 @@ import { AssertionError } from "node:assert";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 import type { Outcome, RunEngine } from "../replay/engine.ts";
 import { type HistorySource, readHistory } from "./recorded-history.ts";
-import { replayingOf } from "./replay-history.ts";
+import { type ReplayOptions, replayingOf } from "./replay-history.ts";
 import { isSame } from "./run-shape.ts";
 import { sampled } from "./sampling.ts";
 
-export interface PrefixOptions {
+export interface PrefixOptions extends ReplayOptions {
   /** Prefixes at the most; of more so many are drawn. Default 1,000. */
   readonly maxPrefixes?: number;
   /** What they are drawn by. Default 1. */
@@ -26,10 +26,10 @@ export interface PrefixOptions {
 export async function replayEveryPrefix(
   workflow: AnyWorkflow,
   history: HistorySource,
-  { maxPrefixes = 1_000, seed = 1 }: PrefixOptions = {},
+  { maxPrefixes = 1_000, seed = 1, interceptors }: PrefixOptions = {},
 ): Promise<void> {
   const { events } = readHistory(history);
-  const replaying = replayingOf(workflow, history);
+  const replaying = replayingOf(workflow, history, interceptors);
   try {
     // What is there before the first line is delivered before it: until then nobody begins.
     const beginsAfter = (length: number) => {

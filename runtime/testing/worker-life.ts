@@ -43,7 +43,7 @@ export class WorkerLife {
     const { world, store, leases, wakeups } = options;
     this.world = { clock: this.#clock(world.clock), chance: world.chance, log: this.#log(world.log) };
     this.store = this.#calls(store, (name, values, execute) => this.#send(name as keyof Store, values, execute));
-    this.leases = this.#calls(leases, (_name, _values, execute) => this.#answer(execute));
+    this.leases = this.#calls(leases, (_name, _values, execute) => this.answer(execute));
     this.wakeups = {
       publish: (topics) => {
         if (!this.#isOver) wakeups.publish(topics);
@@ -128,11 +128,12 @@ export class WorkerLife {
 
   #send(name: keyof Store, values: readonly unknown[], execute: () => Promise<unknown>): Promise<unknown> {
     const call: StoreCall = { name, values, kill: () => this.kill() };
-    return this.#answer(() => this.#options.traffic(call, execute));
+    return this.answer(() => this.#options.traffic(call, execute));
   }
 
-  #answer(execute: () => Promise<unknown>): Promise<unknown> {
-    return new Promise((resolve, reject) => {
+  /** What the worker is told of it: nothing, once it is killed. */
+  answer<T>(execute: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
       if (this.#isOver) return;
       execute().then(
         (value) => this.#ifAlive(() => resolve(value)),

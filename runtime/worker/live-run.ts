@@ -13,6 +13,8 @@ import {
 } from "../../sdk/protocol/event.ts";
 import { type EventRecord, fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts";
 import { CanceledFailure, TerminatedFailure, toFailure } from "../../sdk/protocol/failures.ts";
+import type { Payload } from "../../sdk/protocol/payload.ts";
+import { whyUnreadable } from "../../sdk/protocol/payload-encoded.ts";
 import type { BlockedReason, ClosedStatus } from "../../sdk/protocol/run.ts";
 import type { Outcome, RunEngine } from "../replay/engine.ts";
 import type { PendingCommand, PendingStep, PendingTimer } from "../replay/pending.ts";
@@ -68,6 +70,8 @@ export class LiveRun implements Committing {
   readonly #exclusive: (() => void)[] = [];
   #events = 0;
   #takenMail: number;
+  #isOpen = false;
+  #isMailAnnounced = false;
   #isTurnSent = false;
   #isBusyWithCode = true;
   #isLive = false;
@@ -145,8 +149,9 @@ export class LiveRun implements Committing {
 
   /** Replays the loaded history and goes on from there. */
   open(history: LoadedHistory): void {
-    const events = this.#read(history.events);
+    const events = this.#read(history);
     if (events === undefined) return;
+    this.#isOpen = true;
     this.#events = events.length;
     this.#restored = history.heartbeats;
     // Nobody's code has seen this run: what ours does with it is new from the first line.
@@ -154,26 +159,39 @@ export class LiveRun implements Committing {
     const isUntouched = events.every(
       (event) => event.type === "RunStarted" || (event.type === "SignalReceived" && event.isEarly),
     );
-    const hasMail = this.facts.newestMail > this.facts.takenMail;
+    const hasMail = this.facts.newestMail > this.facts.takenMail || this.#isMailAnnounced;
     // Signals that are there before the first line are delivered before it: the main function waits for them.
     if (isUntouched && hasMail) this.#mail.holdFirstLine();
     this.#host.feed(this, events, !this.#mail.isEarly);
     if (hasMail) this.wantMail();
   }
 
-  #read(stored: readonly StoredEvent[]): HistoryEvent[] | undefined {
+  #read({ events: stored, heartbeats }: LoadedHistory): HistoryEvent[] | undefined {
     const events: HistoryEvent[] = [];
+    for (const { details } of heartbeats) if (this.#isBlockedBy(details, "a heartbeat")) return undefined;
     for (const record of stored) {
+      if (this.#isBlockedBy(record.payload, `event ${record.seq}`)) return undefined;
       const event = fromRecord(record);
       if (event === undefined) {
         const message = `Run ${this.facts.workflowId} has an event of a type (${record.type}, seq ${record.seq}) that this release does not know. Deploy the release that wrote it, or a newer one.`;
         this.#host.block(this, { kind: "divergence", message });
         return undefined;
       }
+      if (event.type === "StepAttemptFailed" && this.#isBlockedBy(event.heartbeat, `event ${event.seq}`))
+        return undefined;
       this.#grow(sizeOf(record));
       events.push(event);
     }
     return events;
+  }
+
+  /** A payload that is no value here blocks the run, wherever it is: nothing may be built on it, and none written of it. */
+  #isBlockedBy(payload: Payload, where: string): boolean {
+    const why = whyUnreadable(payload);
+    if (why === undefined) return false;
+    const message = `Run ${this.facts.workflowId}, ${where}: ${why}`;
+    this.#host.block(this, { kind: "unreadablePayload", message });
+    return true;
   }
 
   // ---------------------------------------------------------------- after each quiet moment of the code
@@ -337,6 +355,11 @@ export class LiveRun implements Committing {
   /** There may be mail beyond what this run has seen. */
   wantMail(): void {
     if (!this.#isOurs) return;
+    // What comes before the history is read is looked for then: it may belong before the first line.
+    if (!this.#isOpen) {
+      this.#isMailAnnounced = true;
+      return;
+    }
     if (!this.#mail.announce()) return;
     this.#host.becameBusy(this);
     this.#host.fetchMail(this);
@@ -345,7 +368,8 @@ export class LiveRun implements Committing {
   /** Mail that is stored, for a run that is executed where it was sent. What it does not follow on is read as ever. */
   receive(item: MailItem): void {
     const isNext = item.mail === this.#mail.known + 1;
-    if (this.#mail.isReading || this.#isHandingOver || !isNext) return this.wantMail();
+    if (!this.#isOpen || this.#mail.isReading || this.#isHandingOver || !isNext) return this.wantMail();
+    if (this.#isBlockedBy(item.payload, `mail ${item.mail}`)) return;
     this.#takeIn([item]);
   }
 
@@ -356,6 +380,7 @@ export class LiveRun implements Committing {
   /** Mail was read; true when it should be read again because more was announced meanwhile, or the page was full. */
   mailArrived(items: readonly MailItem[], requestsSeen: number, wasFullPage: boolean): boolean {
     if (this.#isHandingOver) return this.#leaveMail();
+    for (const { mail, payload } of items) if (this.#isBlockedBy(payload, `mail ${mail}`)) return false;
     const wasEarly = this.#mail.isEarly;
     this.#takeIn(items);
     // What is read after the first page that is not full, or after an update, came later. The commit of the early signals
@@ -458,7 +483,7 @@ export class LiveRun implements Committing {
   }
 
   rejected(error: Error): void {
-    const message = `Run ${this.facts.workflowId}: Postgres rejected what it had to append (${error.message}).`;
+    const message = `Run ${this.facts.workflowId}: what it had to append was rejected (${error.message}).`;
     this.#host.block(this, { kind: "unreadablePayload", message });
   }
 

@@ -1,5 +1,6 @@
 // Brings mail from the store to the live runs it is for. Woken by hints; a regular look is the net below them.
 
+import { isEverstepError } from "../../sdk/protocol/errors.ts";
 import type { MailItem, WorkerStore } from "../store/store.ts";
 import { Backoff } from "../world/backoff.ts";
 import { Alarm, pause } from "../world/pause.ts";
@@ -49,7 +50,12 @@ export class MailCarrier {
     this.#waiting.add(run);
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    this.#options.world.clock.afterDrain(() => void this.#read());
+    this.#options.world.clock.afterDrain(() => {
+      this.#isScheduled = false;
+      const waiting = [...this.#waiting];
+      this.#waiting = new Set();
+      void this.#read(waiting);
+    });
   }
 
   async #look(): Promise<void> {
@@ -66,12 +72,10 @@ export class MailCarrier {
     }
   }
 
-  async #read(): Promise<void> {
-    this.#isScheduled = false;
+  async #read(waiting: readonly LiveRun[]): Promise<void> {
     const { store, world } = this.#options;
     const backoff = new Backoff(world.chance, { firstMs: 20, maxMs: 1_000 });
-    let runs = [...this.#waiting];
-    this.#waiting = new Set();
+    let runs = waiting;
     while (runs.length > 0 && !this.#stopping.signal.aborted) {
       const asked = runs.filter(({ isOurs }) => isOurs).map((run) => ({ run, requests: run.mail.requests }));
       if (asked.length === 0) return;
@@ -79,7 +83,12 @@ export class MailCarrier {
         const boxes = asked.map(({ run }) => ({ runId: run.runId, after: run.mail.known }));
         const items = await store.readMail(boxes, MAX_MAIL_PER_RUN);
         runs = hand(asked, items);
-      } catch {
+      } catch (error) {
+        // The mail of one run cannot be decoded now: the others need not wait for it.
+        if (isEverstepError(error, "CODEC_FAILED") && asked.length > 1) {
+          for (const { run } of asked) void this.#read([run]);
+          return;
+        }
         await pause(world.clock, backoff.next(), this.#stopping.signal);
       }
     }

@@ -27,6 +27,8 @@ export class Parker {
   readonly #quietSince = new Map<LiveRun, number>();
   #cancelTimer: CancelTimer | undefined;
   #isParking = false;
+  /** The last round took as many as one may: there are more. */
+  #isBehind = false;
   #isStopped = false;
 
   constructor(options: ParkerOptions) {
@@ -52,7 +54,7 @@ export class Parker {
   #schedule(): void {
     if (this.#isStopped || this.#cancelTimer !== undefined || this.#quietSince.size === 0) return;
     const { world, lingerMs, isCrowded } = this.#options;
-    const waitMs = isCrowded() ? 1 : Math.max(1, lingerMs / 4);
+    const waitMs = this.#isBehind || isCrowded() ? 1 : Math.max(1, lingerMs / 4);
     this.#cancelTimer = world.clock.setTimer(waitMs, () => {
       this.#cancelTimer = undefined;
       void this.#park().finally(() => this.#schedule());
@@ -64,6 +66,7 @@ export class Parker {
     this.#isParking = true;
     try {
       const runs = this.#due();
+      this.#isBehind = runs.length >= MAX_RUNS_PER_PARK;
       if (runs.length === 0) return;
       // From here until the store has answered, the runs must stay as they are: mail waits, timers are asked again.
       const frozen = runs.filter((run) => run.freeze());

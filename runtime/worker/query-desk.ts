@@ -5,11 +5,12 @@ import { EverstepError, isEverstepError } from "../../sdk/protocol/errors.ts";
 import type { HistoryEvent } from "../../sdk/protocol/event.ts";
 import { fromRecord } from "../../sdk/protocol/event-record.ts";
 import { encodePayload } from "../../sdk/protocol/payload.ts";
+import { refuseUnreadable } from "../../sdk/protocol/payload-encoded.ts";
 import { PENDING_QUERY } from "../../sdk/protocol/pending-work.ts";
 import type { RunEngine } from "../replay/engine.ts";
 import type { RunFacts } from "../replay/run-info.ts";
 import type { TurnLoop } from "../replay/turn-loop.ts";
-import type { QueryAnswer, RunDetail, Store, TakenQuery } from "../store/store.ts";
+import { codecsOf, type QueryAnswer, type RunDetail, type Store, type TakenQuery } from "../store/store.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
 import { Backoff } from "../world/backoff.ts";
 import { Alarm, pause } from "../world/pause.ts";
@@ -31,6 +32,7 @@ export interface QueryDeskOptions {
 }
 
 const MAX_QUERIES_AT_ONCE = 20;
+const PATIENCE_MS = 250;
 
 export class QueryDesk {
   readonly #options: QueryDeskOptions;
@@ -64,13 +66,25 @@ export class QueryDesk {
       try {
         const taken = await store.takeQueries(workerId(), queues, MAX_QUERIES_AT_ONCE);
         backoff.reset();
-        if (taken.length > 0) await this.#answerAll(taken);
+        if (taken.length > 0) await this.#answerTaken(taken);
         else await this.#alarm.wait(pollMs * (0.75 + world.chance.float() / 2), signal);
       } catch (error) {
         world.log.debug({ error: String(error) }, "cannot answer queries, trying again");
         await pause(world.clock, backoff.next(), signal);
       }
     }
+  }
+
+  /** With codecs, a run whose history takes long to decode does not keep the others from their answers. */
+  async #answerTaken(taken: readonly TakenQuery[]): Promise<void> {
+    const { store, world } = this.#options;
+    if (codecsOf(store) === undefined) return this.#answerAll(taken);
+    const answering = taken.map((query) =>
+      this.#answerAll([query]).catch((error: unknown) => {
+        world.log.debug({ error: String(error) }, "cannot answer a query, it is asked again");
+      }),
+    );
+    await Promise.race([Promise.all(answering), pause(world.clock, PATIENCE_MS, this.#stopping.signal)]);
   }
 
   async #answerAll(taken: readonly TakenQuery[]): Promise<void> {
@@ -86,7 +100,13 @@ export class QueryDesk {
   async #answer(query: TakenQuery): Promise<QueryAnswer | undefined> {
     const live = this.#options.findRun(query.runId);
     if (live?.isReadable === true) return ask(live.engine, query);
-    return this.#answerFromHistory(query);
+    try {
+      return await this.#answerFromHistory(query);
+    } catch (error) {
+      // The store is asked again. A history that cannot be decoded is this question's affair alone.
+      if (!isEverstepError(error, "PAYLOAD_UNREADABLE") && !isEverstepError(error, "CODEC_FAILED")) throw error;
+      return { ok: false, code: "QUERY_FAILED", message: error.message };
+    }
   }
 
   async #answerFromHistory(query: TakenQuery): Promise<QueryAnswer | undefined> {
@@ -101,6 +121,7 @@ export class QueryDesk {
       const message = `No worker that was asked has workflow "${run.workflow}" of run ${run.workflowId}. Start one that has it.`;
       return { ok: false, code: "WORKFLOW_UNKNOWN", message };
     }
+    for (const { payload } of history.events) refuseUnreadable(payload, `history of run ${run.workflowId}`);
     const events = history.events.map(fromRecord);
     const known = events.filter((event): event is HistoryEvent => event !== undefined);
     if (known.length !== events.length) {

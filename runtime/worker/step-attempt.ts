@@ -3,6 +3,7 @@
 
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { fromFailure, TimeoutFailure } from "../../sdk/protocol/failures.ts";
+import type { RunHeaders } from "../../sdk/protocol/headers.ts";
 import { decodePayload, encodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { runWithAmbient, type StepAmbient } from "../../sdk/workflow/ambient.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
@@ -19,6 +20,7 @@ export interface AttemptOptions {
   /** What is executed for the step. */
   readonly body: StepBody;
   readonly run: { readonly runId: string; readonly workflowId: string };
+  readonly headers: RunHeaders;
   readonly clock: Clock;
   /** Read when the step asks for it. */
   readonly log: WorkflowLog;
@@ -212,6 +214,10 @@ class AttemptContext implements StepContext {
   get lastHeartbeat(): unknown {
     const { heartbeat, ask } = this.#options.pending;
     return decodePayload(heartbeat, `heartbeat of step "${ask.name}"`);
+  }
+
+  get headers(): RunHeaders {
+    return this.#options.headers;
   }
 
   get log(): WorkflowLog {

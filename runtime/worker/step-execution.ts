@@ -3,6 +3,7 @@
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
 import type { Event, StepAttemptFailed } from "../../sdk/protocol/event.ts";
 import { CanceledFailure, toFailure } from "../../sdk/protocol/failures.ts";
+import type { RunHeaders } from "../../sdk/protocol/headers.ts";
 import { encodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { nextRetry } from "../../sdk/protocol/retry-policy.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
@@ -49,6 +50,10 @@ export class RunningStep implements StepExecution, AttemptOptions {
 
   get run(): LiveRun["facts"] {
     return this.#run.facts;
+  }
+
+  get headers(): RunHeaders {
+    return this.#run.engine.headers;
   }
 
   get clock(): Clock {

@@ -6,8 +6,7 @@ import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
 import type { StepBody, StepTransaction } from "../../sdk/workflow/step.ts";
 import type { PendingStep } from "../replay/pending.ts";
-import type { RunFacts } from "../replay/run-info.ts";
-import type { AppendTurn, Transaction, WorkerStore } from "../store/store.ts";
+import type { AppendTurn, ClaimedRun, Transaction, WorkerStore } from "../store/store.ts";
 import { pause } from "../world/pause.ts";
 import type { Log, World } from "../world/world.ts";
 import type { HeartbeatKeeper } from "./heartbeat-keeper.ts";
@@ -19,7 +18,9 @@ import { RunningStep, type StepExecution } from "./step-execution.ts";
 import type { StoreClock } from "./store-clock.ts";
 
 /** What is executed for an attempt of a step. */
-export type BodyOf = (run: RunFacts, pending: PendingStep) => StepBody;
+export type BodyOf = (run: BodyOwner, pending: PendingStep) => StepBody;
+
+export type BodyOwner = Pick<ClaimedRun, "runId" | "workflow">;
 
 export interface StepRunnerOptions {
   readonly store: WorkerStore;
@@ -57,7 +58,7 @@ export class StepRunner {
     this.storeClock = options.storeClock;
   }
 
-  bodyOf(run: RunFacts, pending: PendingStep): StepBody {
+  bodyOf(run: BodyOwner, pending: PendingStep): StepBody {
     return this.#options.bodyOf?.(run, pending) ?? pending.ask.body;
   }
 
@@ -133,6 +134,11 @@ export class StepRunner {
         if (hasEntered) run.leaveExclusive();
         step.report(endOf(error));
         return;
+      }
+      // Rolled back before the commit, because the result could not be encoded: the step is made again, here or elsewhere.
+      if (isEverstepError(error, "CODEC_FAILED")) {
+        await pause(this.world.clock, BEGIN_AGAIN_AFTER_MS * (0.5 + this.world.chance.float()));
+        return run.giveBack("the result of a transaction could not be encoded");
       }
       // The answer to COMMIT was lost. Giving the run back waits for the row lock the transaction may still hold, so
       // whoever claims the run next loads a history that has the event for good, or will never have it.

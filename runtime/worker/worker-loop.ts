@@ -9,6 +9,7 @@ import type { Leases } from "../lease/leases.ts";
 import { RunEngine } from "../replay/engine.ts";
 import type { RunFacts } from "../replay/run-info.ts";
 import { TurnLoop } from "../replay/turn-loop.ts";
+import type { WorkflowHooks } from "../replay/workflow-hooks.ts";
 import { createDeadlineCloser } from "../scheduler/deadline-closer.ts";
 import { createPruner } from "../scheduler/pruner.ts";
 import { createRescuer } from "../scheduler/rescuer.ts";
@@ -18,6 +19,7 @@ import type { LocalWorker, LocalWorkers } from "../service/local-workers.ts";
 import {
   type Claim,
   type ClaimedRun,
+  codecsOf,
   type LoadedHistory,
   type MailItem,
   type RetentionRule,
@@ -32,6 +34,7 @@ import { Claimer } from "./claimer.ts";
 import { Committer } from "./committer.ts";
 import { diagnose } from "./diagnosis.ts";
 import { HeartbeatKeeper } from "./heartbeat-keeper.ts";
+import { HistoryOpener } from "./history-opener.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { LiveRun, type RunHost } from "./live-run.ts";
 import { MailCarrier } from "./mail-carrier.ts";
@@ -53,7 +56,9 @@ export interface WorkerParts {
   /** Where clients of this process find this worker. Default: nowhere. */
   readonly locals?: LocalWorkers;
   /** What is executed for a step. Default: its own body. */
-  readonly bodyOf?: BodyOf;
+  readonly bodyOf?: BodyOf | undefined;
+  /** Interceptors around the code of runs. Default: none. */
+  readonly hooks?: WorkflowHooks | undefined;
 }
 
 export interface WorkerStats {
@@ -86,6 +91,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
   readonly #heartbeats: HeartbeatKeeper;
   readonly #keeper: LeaseKeeper;
   readonly #claimer: Claimer;
+  readonly #opener: HistoryOpener | undefined;
   readonly #mail: MailCarrier;
   readonly #parker: Parker;
   readonly #queries: QueryDesk;
@@ -136,8 +142,11 @@ export class WorkerLoop implements RunHost, LocalWorker {
       onLapse: () => this.#dropAll(),
       onTrust: (id) => this.#trusted(id),
     });
+    const codecs = codecsOf(store);
+    this.#opener = codecs === undefined ? undefined : new HistoryOpener({ codecs, world, block: this.#blockUnread });
     this.#claimer = new Claimer({
-      store,
+      // Histories are decoded run by run, once they are here: see `HistoryOpener`.
+      store: codecs?.kept ?? store,
       world,
       storeClock,
       queues: settings.queues,
@@ -145,7 +154,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
       pollMs: settings.pollMs,
       workerId,
       isTrusted,
-      room: () => Math.min(this.#room(), this.#roomForClaims()),
+      room: () => Math.min(this.#roomBesideStarts(), this.#roomForClaims()),
       hasSuspect: () => this.#suspects.size > 0,
       accept: (run, history) => this.#accept(run, history),
     });
@@ -261,6 +270,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     await Promise.all([this.#claimer.stop(), this.#queries.stop(), ...this.#sweeps.map((sweep) => sweep.stop())]);
     this.#parker.stop();
+    this.#opener?.stop();
     for (const run of [...this.#runs.values()]) {
       run.handOver();
       if (run.canBeReleased) this.giveBack(run, "this worker stops");
@@ -285,6 +295,12 @@ export class WorkerLoop implements RunHost, LocalWorker {
 
   #room(): number {
     return this.#phase === "running" && !this.#isFull() ? this.#parts.settings.maxLiveRuns - this.#runs.size : 0;
+  }
+
+  /** Room that claims leave: what is started here goes on here, also while thousands fall due. */
+  #roomBesideStarts(): number {
+    const { locals, settings } = this.#parts;
+    return this.#room() - (locals === undefined ? 0 : Math.floor(settings.maxLiveRuns * KEPT_FOR_STARTS));
   }
 
   /**
@@ -325,14 +341,22 @@ export class WorkerLoop implements RunHost, LocalWorker {
     this.#runs.get(facts.runId)?.lost();
     this.#runs.set(facts.runId, run);
     if (facts.crashCount > SUSPECT_FROM_CRASHES) this.#suspects.add(run);
-    run.open(history);
+    if (this.#opener === undefined) run.open(history);
+    else void this.#opener.open(run, history);
   }
+
+  // This process may find what blocked the run gone, without any change of its code: it tries again.
+  readonly #blockUnread = (run: LiveRun, reason: BlockedReason, mayPass: boolean): void => {
+    this.block(run, reason);
+    if (mayPass) this.#tried.delete(run.runId);
+  };
 
   #engine(name: string, run: RunFacts, recordsCallSites: boolean): RunEngine | undefined {
     const workflow = this.#workflows.get(name);
     if (workflow === undefined) return undefined;
     const ids = { workflowId: run.workflowId, runId: run.runId, workflow: name };
-    return new RunEngine({ workflow, run, log: boundLog(this.#parts.world.log, () => ids), recordsCallSites });
+    const { world, hooks } = this.#parts;
+    return new RunEngine({ workflow, run, log: boundLog(world.log, () => ids), recordsCallSites, hooks });
   }
 
   #trusted(workerId: string): void {
@@ -495,14 +519,14 @@ export class WorkerLoop implements RunHost, LocalWorker {
 
   #remove(run: LiveRun, why: string): void {
     if (!run.isOurs) return;
-    const wasFull = this.#isFull();
+    const hadRoom = this.#roomBesideStarts() > 0;
     run.drop(() => new EverstepError("LEASE_LOST", `Run ${run.facts.workflowId} is no longer executed here: ${why}.`));
     this.#liveBytes -= run.bytes;
     this.#turns.drop(run.engine);
     this.#parker.busy(run);
     this.#suspects.delete(run);
     if (this.#runs.get(run.runId) === run) this.#runs.delete(run.runId);
-    if (wasFull) this.#claimer.wake();
+    if (!hadRoom) this.#claimer.wake();
     if (this.#runs.size === 0) this.#onEmpty?.();
   }
 
@@ -522,6 +546,8 @@ export class WorkerLoop implements RunHost, LocalWorker {
 const LEFTOVERS_EVERY_MS = 60_000;
 const ABORT_GRACE_MS = 1_000;
 const RELEASE_GRACE_MS = 5_000;
+/** Of the room for runs, the part that is for starts of this process alone. */
+const KEPT_FOR_STARTS = 0.1;
 /** Claims whose runs may be busy at once. */
 const CLAIMS_AHEAD = 2;
 /** From this part of a bound on, quiet runs leave without lingering. */

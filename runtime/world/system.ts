@@ -61,3 +61,8 @@ export const systemChance: Chance = {
   },
   uuid: () => drawUuid(),
 };
+
+/** Unpredictable bytes: for nonces. */
+export function drawBytes(count: number): Uint8Array {
+  return fillRandom(new Uint8Array(count));
+}

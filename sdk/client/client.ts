@@ -3,6 +3,7 @@
 import { type AttributeChanges, decodeAttributes, encodeAttributes, mergeAttributes } from "../protocol/attributes.ts";
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError, invariant } from "../protocol/errors.ts";
+import type { RunHeaders } from "../protocol/headers.ts";
 import type { HistoryFile } from "../protocol/history-file.ts";
 import { decodeMemoChanges, encodeMemo, mergeMemo } from "../protocol/memo.ts";
 import { assertShortText, MAX_DETAILS_BYTES, MAX_SUMMARY_BYTES } from "../protocol/notes.ts";
@@ -12,6 +13,8 @@ import type { SignalDefinition } from "../workflow/signal.ts";
 import type { UpdateDefinition } from "../workflow/update.ts";
 import type { Workflow } from "../workflow/workflow.ts";
 import type { CountedGroup, FrontDoor, PrunedRuns, StartCall } from "./front-door.ts";
+import { interceptedDoor } from "./intercepted-door.ts";
+import type { Interceptor } from "./interceptors.ts";
 import { filterCall, orderCall, type RunFilter, type RunOrder } from "./run-filter.ts";
 import { encodeChecked, RunHandle, signalCall, updateCall } from "./run-handle.ts";
 import { UpdateHandle } from "./update-handle.ts";
@@ -39,6 +42,11 @@ interface StartSettings {
   readonly summary?: string | undefined;
   /** The same at length, in Markdown, for people who look at the run: at most 20,000 bytes. */
   readonly details?: string | undefined;
+  /**
+   * What the run carries along for its code, its steps and interceptors: strings by name, at most 16 and 8 KiB in all, the
+   * same for ever. A call that uses an open run instead of starting one changes nothing about that run's. Default: none.
+   */
+  readonly headers?: RunHeaders | undefined;
 }
 
 /** `input` is required unless the workflow takes none. */
@@ -98,8 +106,8 @@ export interface PatchPage {
 export class WorkflowClient {
   readonly #door: FrontDoor;
 
-  constructor(door: FrontDoor) {
-    this.#door = door;
+  constructor(door: FrontDoor, interceptors: readonly Interceptor[] = []) {
+    this.#door = interceptedDoor(door, interceptors);
   }
 
   /**
@@ -287,6 +295,7 @@ function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: St
     memo: options.memo === undefined ? null : startMemo(options.memo),
     summary,
     details,
+    headers: options.headers,
   };
 }
 

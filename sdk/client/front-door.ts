@@ -5,6 +5,7 @@ import type { AttributeCondition } from "../protocol/attribute-filter.ts";
 import type { AttributeValue } from "../protocol/attributes.ts";
 import type { Event } from "../protocol/event.ts";
 import type { Failure } from "../protocol/failure.ts";
+import type { RunHeaders } from "../protocol/headers.ts";
 import type { HistoryFile } from "../protocol/history-file.ts";
 import type { RunNote } from "../protocol/notes.ts";
 import type { Payload } from "../protocol/payload.ts";
@@ -67,6 +68,8 @@ export interface StartCall {
   readonly memo?: Payload;
   readonly summary?: string | undefined;
   readonly details?: string | undefined;
+  /** As the caller gave them. */
+  readonly headers?: RunHeaders | undefined;
 }
 
 export interface StartReply {

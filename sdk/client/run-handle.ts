@@ -195,7 +195,7 @@ export class RunHandle<Result = unknown> {
    * The whole history as plain data, in a form that any later release reads: to be kept as JSON, and given to
    * `replayHistory`. Of an open run it is what there is by now, with the mail that the run had not taken.
    *
-   * Throws RUN_NOT_FOUND, STORE_UNAVAILABLE.
+   * Throws RUN_NOT_FOUND, STORE_UNAVAILABLE, CODEC_FAILED, and PAYLOAD_UNREADABLE where codecs of the client are missing.
    */
   export(): Promise<HistoryFile> {
     return this.#door.exportRun(this.#reference);

@@ -34,7 +34,7 @@ export function everstepCall(code: SourceCode, call: Node): CallName | undefined
   if (imported?.module === "everstep" && imported.name === "*") return property;
   if (imported?.module === "everstep" && imported.name === "log") return "log";
   const maker = makerOf(code, object);
-  if (maker === "defineSignal") return property;
+  if (maker === "defineSignal" || maker === "defineUpdate") return property;
   return maker === "defineQuery" && property === "handle" ? "handle query" : undefined;
 }
 
@@ -67,6 +67,7 @@ export function codeGivenTo(
     case "step":
     case "transaction":
     case "defineStep":
+    case "poll":
       return { kind: "step", value: second };
     case "condition":
     case "handle query":

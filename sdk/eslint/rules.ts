@@ -2,7 +2,7 @@
 
 import { everstepCall, foreignName } from "./calls.ts";
 import { type Rule, ruleOver } from "./rule.ts";
-import { isNode, type Node, propertyOf, unwrap } from "./syntax.ts";
+import { isNode, isPropertyName, type Node, propertyOf, unwrap } from "./syntax.ts";
 
 const inWorkflow = (kind: string) => kind !== "step";
 
@@ -58,7 +58,12 @@ export const noIo: Rule = ruleOver("Workflow code touches the outside world in s
   return `${spoken(name)} is called again at each replay of this workflow. Wrap it: await step("…", () => ${spoken(name)}(…)).`;
 });
 
-const PROMISED = new Set(["step", "transaction", "sleep", "sleepUntil", "condition", "nonCancellable", "receive"]);
+/** What combines branches, and gives a promise for all of it. */
+const COMBINING = ["withTimeout", "race", "waitForAny", "map", "parallel", "poll", "saga"];
+const PROMISED = new Set([
+  ...["step", "transaction", "sleep", "sleepUntil", "condition", "nonCancellable", "receive"],
+  ...COMBINING,
+]);
 
 export const noFloating: Rule = ruleOver("What workflow code asks for is awaited", (node, kind, code) => {
   if (kind !== "workflow" || node.type !== "ExpressionStatement") return undefined;
@@ -84,7 +89,8 @@ function promiseLeftAlone(value: unknown): Node | undefined {
 
 const COMMANDS = new Set([
   ...["step", "transaction", "sleep", "sleepUntil", "condition", "nonCancellable", "receive", "handle", "handle query"],
-  ...["defined step", "patched", "deprecatePatch"],
+  ...["defined step", "patched", "deprecatePatch", "upsertAttributes", "upsertMemo", "cancelScope"],
+  ...COMBINING,
 ]);
 
 export const noNestedCommands: Rule = ruleOver(
@@ -113,10 +119,7 @@ export const noDynamicImport: Rule = ruleOver("Workflow code loads no modules", 
 function isOutermost(node: Node): boolean {
   if (node.type === "MemberExpression") return true;
   if (node.type !== "Identifier") return false;
-  const parent = node.parent;
-  if (!isNode(parent)) return true;
-  const isName = parent.property === node || parent.key === node;
-  return !(isName && parent.computed !== true && parent.shorthand !== true);
+  return !isPropertyName(node);
 }
 
 function own(table: Readonly<Record<string, string>>, key: string): string | undefined {

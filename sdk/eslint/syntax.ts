@@ -58,6 +58,13 @@ export function nameOf(node: unknown): string | undefined {
   return isNode(node) && typeof node.name === "string" ? node.name : undefined;
 }
 
+/** The `b` of `a.b` and of `{ b: 1 }`: no use of whatever else has that name. */
+export function isPropertyName(node: Node): boolean {
+  const { parent } = node;
+  if (!isNode(parent) || (parent.property !== node && parent.key !== node)) return false;
+  return parent.computed !== true && parent.shorthand !== true;
+}
+
 /** What TypeScript wraps around an expression: `x!`, `x as T`, `x satisfies T`, `f<T>`, and `a?.b`. */
 export function unwrap(value: unknown): unknown {
   let inner = value;

@@ -2,7 +2,7 @@
 // is written inside of them, and the functions of the same file that they name.
 
 import { type CodeKind, codeGivenTo } from "./calls.ts";
-import { childrenOf, functionOf, isFunction, isNode, type Node, type SourceCode } from "./syntax.ts";
+import { childrenOf, functionOf, isFunction, isNode, isPropertyName, type Node, type SourceCode } from "./syntax.ts";
 
 export type Visitor = (node: Node, kind: CodeKind) => void;
 
@@ -26,7 +26,7 @@ export function visitWorkflowCode(code: SourceCode, program: Node, visit: Visito
     if (given.has(node) || isType(node)) return;
     visit(node, kind);
     // A function of this file that is named here is called here, or by whom it is given to.
-    if (node.type === "Identifier" || isFunction(node)) return enter(node, kind);
+    if (node.type === "Identifier" || isFunction(node)) return isPropertyName(node) ? undefined : enter(node, kind);
     for (const child of childrenOf(node)) walk(child, kind);
   };
 

@@ -37,6 +37,7 @@ export const ERRORS = {
   STORE_UNAVAILABLE: { retryable: true, summary: "Postgres cannot be reached or did not answer" },
   STORE_REFUSED: { retryable: false, summary: "Postgres refused the connection's credentials or database" },
   STORE_REJECTED: { retryable: false, summary: "Postgres rejected a statement's content" },
+  CODEC_FAILED: { retryable: true, summary: "a payload codec failed, or did not answer" },
   SCHEMA_MISSING: { retryable: false, summary: "the database has no Everstep schema" },
   SCHEMA_BEHIND: { retryable: false, summary: "the database's schema is older than this release" },
   SCHEMA_AHEAD: { retryable: false, summary: "the database's schema is newer than this release" },

@@ -11,8 +11,10 @@ import {
   type UnreadSignal,
 } from "./event.ts";
 import type { Failure } from "./failure.ts";
+import type { RunHeaders } from "./headers.ts";
 import type { NoteLevel } from "./notes.ts";
 import type { Payload } from "./payload.ts";
+import { whyUnreadable } from "./payload-encoded.ts";
 
 export interface EventRecord {
   readonly type: number;
@@ -37,6 +39,7 @@ interface StartedData {
   readonly memo?: Payload;
   readonly summary?: string;
   readonly details?: string;
+  readonly headers?: RunHeaders;
 }
 
 interface Attempted {
@@ -162,13 +165,14 @@ export function toRecord(event: Event): EventRecord {
   }
 }
 
-function startedData({ seed, attributes = null, memo = null, summary, details }: RunStarted): string {
+function startedData({ seed, attributes = null, memo = null, summary, details, headers }: RunStarted): string {
   const data: StartedData = {
     seed,
     ...(attributes === null ? {} : { attributes }),
     ...(memo === null ? {} : { memo }),
     ...(summary === undefined ? {} : { summary }),
     ...(details === undefined ? {} : { details }),
+    ...(headers === undefined ? {} : { headers }),
   };
   return JSON.stringify(data);
 }
@@ -182,7 +186,12 @@ function dataOf<T>(record: EventRecord): Partial<T> {
   return record.data === null ? {} : (JSON.parse(record.data) as Partial<T>);
 }
 
+/** The type of what stands for a failure that could not be read. No thrown error's name has a colon. */
+export const UNREADABLE_FAILURE = "everstep:unreadable";
+
 function failureOf(record: EventRecord): Failure {
+  const why = whyUnreadable(record.payload);
+  if (why !== undefined) return { kind: "application", type: UNREADABLE_FAILURE, message: why, retryable: false };
   return JSON.parse(record.payload ?? "null") as Failure;
 }
 

@@ -2,6 +2,7 @@
 // log order. A shipped type keeps its number and its meaning for ever: old histories must replay.
 
 import type { Failure } from "./failure.ts";
+import type { RunHeaders } from "./headers.ts";
 import type { NoteLevel } from "./notes.ts";
 import type { Payload } from "./payload.ts";
 
@@ -23,6 +24,8 @@ export interface RunStarted {
   /** For people, as it was started with; absent for none. */
   readonly summary?: string;
   readonly details?: string;
+  /** Absent for none. */
+  readonly headers?: RunHeaders;
 }
 
 export interface StepCompleted extends Answer {

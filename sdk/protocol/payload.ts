@@ -4,6 +4,7 @@
 
 import { EverstepError } from "./errors.ts";
 import { hashHex } from "./hash.ts";
+import { refuseUnreadable } from "./payload-encoded.ts";
 import { MARKER, readRich, withoutStacks, writeRich } from "./payload-rich.ts";
 import { type SnapshotLimits, takeSnapshot, tooLarge } from "./payload-snapshot.ts";
 
@@ -58,6 +59,7 @@ export function encodePayload(value: unknown, what: string, limits?: Partial<Pay
  */
 export function decodePayload(payload: Payload, what: string): unknown {
   if (payload === null) return undefined;
+  refuseUnreadable(payload, what);
   try {
     const parsed: unknown = JSON.parse(payload);
     return hasMarker(parsed) ? readRich(parsed) : parsed;

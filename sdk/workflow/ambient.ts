@@ -35,6 +35,11 @@ export function runWithAmbient<T>(ambient: Ambient, body: () => T): T {
   return storage.run(ambient, body);
 }
 
+/** For code that belongs to no run, whoever happens to call it. */
+export function runOutsideRuns<T>(body: () => T): T {
+  return storage.exit(body);
+}
+
 /** The run that the caller belongs to; throws OUTSIDE_WORKFLOW, naming what was called. */
 export function requireRun(caller: string): { run: RunContext; scope: CancelScope } {
   const ambient = storage.getStore();

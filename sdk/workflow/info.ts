@@ -1,6 +1,7 @@
 // What a run may know about itself.
 
 import type { AttributeValue } from "../protocol/attributes.ts";
+import type { RunHeaders } from "../protocol/headers.ts";
 import { requireRun } from "./ambient.ts";
 
 export interface WorkflowInfo {
@@ -18,6 +19,11 @@ export interface WorkflowInfo {
   /** Attributes and memo as the code has them by now: those of the start, and every upsert since. */
   readonly attributes: Readonly<Record<string, AttributeValue>>;
   readonly memo: Readonly<Record<string, unknown>>;
+  /**
+   * What the run was started with, interceptors' additions included; empty for none. From the history: the same at every
+   * replay.
+   */
+  readonly headers: RunHeaders;
   /** Events delivered so far: grows as the run goes on, the same at replay. */
   readonly historyLength: number;
   /** True while the run is only being brought back to where it was. For logs and metrics; never decide by it. */

@@ -2,6 +2,7 @@
 
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError } from "../protocol/errors.ts";
+import type { RunHeaders } from "../protocol/headers.ts";
 import { assertName } from "../protocol/names.ts";
 import { encodePayload, hashPayload } from "../protocol/payload.ts";
 import { normalizeRetry, type RetryOptions, type RetryPolicy } from "../protocol/retry-policy.ts";
@@ -26,6 +27,8 @@ export interface StepContext {
   heartbeat(details?: unknown): void;
   /** The details of the last heartbeat of an earlier attempt; undefined when there was none. */
   readonly lastHeartbeat: unknown;
+  /** What the run was started with: see `workflowInfo().headers`. */
+  readonly headers: RunHeaders;
   readonly log: WorkflowLog;
 }
 

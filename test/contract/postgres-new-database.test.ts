@@ -122,6 +122,7 @@ async function everyCall(): Promise<void> {
   await store.importRun(here);
   await store.importRun({ ...here, runId: newRunId(), tag: randomUUID() });
   await store.readEventsOfType([first.runId], 36, 10);
+  await store.missingRuns([first.runId]);
   const queryId = randomUUID();
   await store.askQuery({ queryId, runId: first.runId, queue, name: "status", input: null });
   await store.takeQueries(workerId, [queue], 10);

@@ -121,6 +121,33 @@ test("transfer: the money moves once although its worker is killed between debit
   expect(code).toBe(0);
 });
 
+test("traced: the attempts of a run's steps belong to the request that started it", async () => {
+  expect(await example("traced")).toEqual({
+    lines: [
+      "label of parcel 7, handed over",
+      "1 trace:",
+      "  POST /parcels",
+      '  start delivery, in "POST /parcels"',
+      '  step label, in "start delivery", attempt 1',
+      '  step hand over, in "start delivery", attempt 1, Error: the van is not there yet',
+      '  step hand over, in "start delivery", attempt 2',
+    ],
+    stderr: "",
+    code: 0,
+  });
+});
+
+test("encryption: a run goes on under a new key, and no word of it is readable in the database", async () => {
+  const { lines, stderr, code } = await example("encryption");
+  expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
+  const envelope = expect.stringMatching(/^\{"\$everstep":"encoded","by":\["aes-256-gcm"\]/);
+  expect(lines).toEqual([
+    "result: Ann Ash, born in 1980: a cold",
+    ...[envelope, envelope, envelope, envelope],
+    "no word is readable",
+  ]);
+});
+
 test("changed: who is past the change goes the old way, all others the new one", async () => {
   const { lines, stderr, code } = await example("changed");
   expect({ stderr, code }).toEqual({ stderr: "", code: 0 });

@@ -16,6 +16,7 @@ import { GOLDEN_FOLDER, type GoldenFile } from "./golden-file.ts";
 import {
   add,
   approve,
+  carried,
   changed,
   data,
   endless,
@@ -92,6 +93,8 @@ const options = { attributes: data({ customer: "c1" }), memo: { note: "first", k
 await keep("data", told.name, await client.start(told, options));
 const about = { summary: "said to people", details: "at **length**" };
 await keep("notes", noted.name, await client.start(noted, about));
+const headers = { traceparent: "00-1-2-01", tenant: "Zoë" };
+await keep("headers", carried.name, await client.start(carried, { headers }));
 
 for (const close of closing.reverse()) await close();
 clearInterval(hold);

@@ -128,4 +128,9 @@ export const noted = workflow("noted", async () => {
   say("error", "the last one\n\u0000");
 });
 
-export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told, noted];
+export const carried = workflow("carried", async () => {
+  const inStep = await step("look", ({ headers }) => headers);
+  return [inStep, workflowInfo().headers];
+});
+
+export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told, noted, carried];

@@ -58,6 +58,7 @@ export function remoteStore(server: Store, route: Route): Store {
     readEventsOfType: via("readEventsOfType"),
     importRun: via("importRun"),
     readOutcomes: via("readOutcomes"),
+    missingRuns: via("missingRuns"),
     readUpdates: via("readUpdates"),
     askQuery: via("askQuery"),
     takeAnswer: via("takeAnswer"),

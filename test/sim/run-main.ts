@@ -3,7 +3,6 @@
 
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { onTestFinished } from "vitest";
 
 export interface Ended {
   readonly code: number;
@@ -12,14 +11,18 @@ export interface Ended {
 
 const MAIN = fileURLToPath(new URL("main.ts", import.meta.url));
 
-export function runMain(...options: string[]): Promise<Ended> {
+/** `signal` is the test's own: a simulation whose test ran out of time ends with it, and slows down no other. */
+export function runMain(signal: AbortSignal, ...options: string[]): Promise<Ended> {
   const node = ["--conditions=everstep-source", "--import", "tsx", MAIN, ...options];
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, node, { maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
-      const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
-      resolve({ code, output: stdout + stderr });
-    });
-    // A test that ran out of time leaves nothing behind that would slow down the others.
-    onTestFinished(() => void child.kill("SIGKILL"));
+    execFile(
+      process.execPath,
+      node,
+      { maxBuffer: 64 * 1024 * 1024, signal, killSignal: "SIGKILL" },
+      (error, stdout, stderr) => {
+        const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
+        resolve({ code, output: stdout + stderr });
+      },
+    );
   });
 }

@@ -197,6 +197,7 @@ export class Witness {
       readEventsOfType: (runIds, type, limit) => store.readEventsOfType(runIds, type, limit),
       importRun: (request) => store.importRun(request),
       readOutcomes: (runIds) => store.readOutcomes(runIds),
+      missingRuns: (runIds) => store.missingRuns(runIds),
       askQuery: (request) => store.askQuery(request),
       takeAnswer: (queryId) => store.takeAnswer(queryId),
     };

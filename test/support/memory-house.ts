@@ -1,6 +1,8 @@
 // Everything between a client and a worker, in this process: the store, leases and wake-ups in memory, the real worker
 // loop. Knows nothing of tests, so that scripts can use it; `local-worker.ts` is the same for a test.
 
+import { CodecStore } from "../../runtime/codecs/codec-store.ts";
+import type { PayloadCodec } from "../../runtime/codecs/payload-codec.ts";
 import { MemoryLeaseKeeper } from "../../runtime/lease/memory/memory-leases.ts";
 import { Service } from "../../runtime/service/service.ts";
 import { MemoryStore } from "../../runtime/store/memory/memory-store.ts";
@@ -24,6 +26,8 @@ export interface HouseOptions {
   readonly leaseTtlMs?: number;
   /** Stands between the workers and the store. */
   readonly wrapStore?: (store: MemoryStore) => Store;
+  /** What the payloads of the client, and of workers that are not given their own, go through. */
+  readonly codecs?: readonly PayloadCodec[];
 }
 
 export interface House {
@@ -32,12 +36,18 @@ export interface House {
   readonly client: WorkflowClient;
   readonly world: World;
   readonly log: RecordedLog;
-  startWorker(workflows: readonly AnyWorkflow[], settings?: Partial<WorkerSettings>): Promise<WorkerLoop>;
+  startWorker(
+    workflows: readonly AnyWorkflow[],
+    settings?: Partial<WorkerSettings>,
+    codecs?: readonly PayloadCodec[],
+  ): Promise<WorkerLoop>;
+  /** Another client, with codecs of its own. */
+  openClient(codecs: readonly PayloadCodec[], insistForMs?: number): WorkflowClient;
 }
 
 /** `atEnd` is given what closes each part. */
 export function buildHouse(
-  { clock = systemClock, leaseTtlMs = 6_000, wrapStore }: HouseOptions,
+  { clock = systemClock, leaseTtlMs = 6_000, wrapStore, codecs: shared = [] }: HouseOptions,
   atEnd: (close: () => Promise<void>) => void,
 ): House {
   const log = new RecordedLog();
@@ -45,18 +55,25 @@ export function buildHouse(
   const store = new MemoryStore({ clock });
   const keeper = new MemoryLeaseKeeper({ clock, settings: { ttlMs: leaseTtlMs } });
   const bus = new MemoryWakeBus();
-  const service = new Service({ store, wakeups: bus.open(world), world, pollMs: 50 });
-  atEnd(() => service.close());
+  const through = (codecs: readonly PayloadCodec[], kept: Store): Store =>
+    codecs.length === 0 ? kept : new CodecStore(kept, codecs, world);
+  const openClient = (codecs: readonly PayloadCodec[], insistForMs = 15_000) => {
+    const wakeups = bus.open(world);
+    const service = new Service({ store: through(codecs, store), wakeups, world, pollMs: 50, insistForMs });
+    atEnd(() => service.close());
+    return new WorkflowClient(service);
+  };
   return {
     store,
     keeper,
-    client: new WorkflowClient(service),
+    client: openClient(shared),
+    openClient,
     world,
     log,
-    async startWorker(workflows, settings) {
+    async startWorker(workflows, settings, codecs = shared) {
       const worker = new WorkerLoop({
         workflows,
-        store: wrapStore?.(store) ?? store,
+        store: through(codecs, wrapStore?.(store) ?? store),
         leases: keeper.open(),
         wakeups: bus.open(world),
         world,

@@ -21,6 +21,8 @@ export const ALLOWED_EDGES: Readonly<Record<string, readonly string[]>> = {
   sdk: [...SDK, "sdk/client"],
   "runtime/world": ["sdk/protocol"],
   "runtime/store": ["sdk/protocol", "runtime/world"],
+  // Codecs stand before a store, and belong to no run, whoever calls them.
+  "runtime/codecs": [...SDK, "runtime/world", "runtime/store"],
   "runtime/lease": ["sdk/protocol", "runtime/world", "runtime/store"],
   "runtime/wake": ["sdk/protocol", "runtime/world", "runtime/store"],
   "runtime/telemetry": ["sdk/protocol", "runtime/world"],
@@ -37,11 +39,12 @@ export const ALLOWED_EDGES: Readonly<Record<string, readonly string[]>> = {
     ...PORTS,
     ...RULES,
     ...LOOPS,
+    "runtime/codecs",
     "runtime/embedded",
     "runtime/http",
     "runtime/dashboard",
   ],
-  "runtime/testing": [...SDK, "sdk", "sdk/client", ...PORTS, ...RULES, ...LOOPS, "runtime"],
+  "runtime/testing": [...SDK, "sdk", "sdk/client", ...PORTS, ...RULES, ...LOOPS, "runtime", "runtime/codecs"],
   "runtime/http": [...SDK, "sdk/client", ...PORTS, ...RULES, "runtime/dashboard"],
   "runtime/dashboard": ["sdk/protocol"],
   "runtime/cli": [
@@ -52,6 +55,7 @@ export const ALLOWED_EDGES: Readonly<Record<string, readonly string[]>> = {
     ...RULES,
     ...LOOPS,
     "runtime",
+    "runtime/codecs",
     "runtime/embedded",
     // `everstep check` is the test kit's check of histories.
     "runtime/testing",

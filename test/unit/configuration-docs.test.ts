@@ -15,6 +15,7 @@ import {
 } from "../../sdk/protocol/attributes.ts";
 import { MAX_DURATION_MS } from "../../sdk/protocol/duration.ts";
 import { MAX_CAUSES, MAX_FAILURE_BYTES } from "../../sdk/protocol/failures.ts";
+import { MAX_HEADER_BYTES, MAX_HEADERS } from "../../sdk/protocol/headers.ts";
 import { MAX_NAME_LENGTH, MAX_WORKFLOW_ID_LENGTH } from "../../sdk/protocol/names.ts";
 import { PAYLOAD_LIMITS } from "../../sdk/protocol/payload.ts";
 import { readSourceTree } from "../support/source-tree.ts";
@@ -136,6 +137,7 @@ test("the limits are those of the code", () => {
   );
   expect(numbers("Failure in a history")).toEqual([`${MAX_FAILURE_BYTES / 1024}`]);
   expect(MAX_CAUSES).toBe(10);
+  expect(numbers("Headers of a run").slice(0, 2)).toEqual([MAX_HEADERS, MAX_HEADER_BYTES / 1024].map(String));
   expect(numbers("Attributes of a run")).toEqual(
     [MAX_DATA_KEYS, MAX_ATTRIBUTE_NAME_BYTES, MAX_ATTRIBUTE_BYTES, MAX_DATA_BYTES / 1024].map(String),
   );

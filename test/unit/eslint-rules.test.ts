@@ -120,6 +120,22 @@ describe("which code is workflow code", () => {
     expect(rulesOf(source)).toEqual(["no-io: fetch"]);
   });
 
+  test("a property that has a function's name is not that function", () => {
+    const source = `${IMPORTS}
+      async function send() { return fetch("a"); }
+      export const order = workflow("order", async (input) => { input.send(); return { send: 1 }; });`;
+    expect(rulesOf(source)).toEqual([]);
+  });
+
+  test("a poll asks as a step does, and is to be awaited like one", () => {
+    const source = `import { poll, race, workflow } from "everstep";
+      export const order = workflow("order", async () => {
+        await poll("arrived", () => fetch("a"), { every: "1m" });
+        race({ a: () => 1 });
+      });`;
+    expect(rulesOf(source)).toEqual(["no-floating: race({ a: () => 1 });"]);
+  });
+
   test("functions that call each other are looked at once", () => {
     const source = `${IMPORTS}
       async function ping(n) { return n === 0 ? fetch("a") : pong(n - 1); }

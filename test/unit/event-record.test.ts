@@ -20,7 +20,14 @@ const ended = { ...answer, attempt: count, inputHash: fc.option(text) };
 const unread = fc.array(fc.record({ name: text, signalId: text }));
 
 const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
-  RunStarted: { workflow: text, input: payload, seed: text, summary: text, details: text },
+  RunStarted: {
+    workflow: text,
+    input: payload,
+    seed: text,
+    summary: text,
+    details: text,
+    headers: fc.dictionary(text, text),
+  },
   StepCompleted: { ...ended, result: payload },
   StepFailed: { ...ended, failure },
   StepAttemptFailed: {

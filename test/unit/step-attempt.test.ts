@@ -34,6 +34,7 @@ function startAttempt(run: (context: StepContext) => unknown, limits: Limits = {
     pending,
     body: ask.body,
     run: { runId: "run-1", workflowId: "order-42" },
+    headers: {},
     clock,
     log,
     totalLeftMs,

@@ -249,6 +249,10 @@ export class MemoryStore implements Store {
     return outcomesOf(this.#runs, runIds);
   }
 
+  async missingRuns(runIds: readonly string[]) {
+    return runIds.filter((runId) => this.#runs.get(runId) === undefined);
+  }
+
   async readUpdates(looks: readonly UpdateLook[]) {
     return looks.map((look) => updateTraceOf(this.#runs.get(look.runId), look));
   }

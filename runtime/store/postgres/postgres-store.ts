@@ -14,7 +14,7 @@ import { putMail, readMail, runsWithMail } from "./mail.ts";
 import { checkSchema } from "./migrate.ts";
 import { deleteRuns, findExpired } from "./pruning.ts";
 import { answerQueries, askQuery, takeAnswer, takeQueries } from "./questions.ts";
-import { findRun, loadHistories, readEventsOfType, readHistory, readOutcomes } from "./reading.ts";
+import { findRun, loadHistories, missingRuns, readEventsOfType, readHistory, readOutcomes } from "./reading.ts";
 import { startRuns } from "./starting.ts";
 import { findBlocked, forgetLeftovers, ownerIds, rescueRuns } from "./sweeping.ts";
 import { readUpdates } from "./updates.ts";
@@ -61,6 +61,7 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     readEventsOfType: (runIds, type, limit) => readEventsOfType(client, runIds, type, limit),
     readOutcomes: (runIds) => readOutcomes(client, runIds),
     readUpdates: (looks) => readUpdates(client, looks),
+    missingRuns: (runIds) => missingRuns(client, runIds),
     askQuery: (request) => askQuery(client, request),
     takeAnswer: (queryId) => takeAnswer(client, queryId),
 

@@ -134,6 +134,19 @@ export async function readOutcomes(
   );
 }
 
+const MISSING: Statement = {
+  name: "everstep_missing_runs",
+  text: `
+    select asked.run_id from unnest($1::uuid[]) asked(run_id)
+    where not exists (select from everstep.run r where r.run_id = asked.run_id offset 0)`,
+};
+
+export async function missingRuns(pool: Pool, ids: readonly string[]): Promise<string[]> {
+  const known = ids.filter((id) => tryUuidOf(id) !== null);
+  const rows = known.length === 0 ? [] : await pool.query<OfRun>(MISSING, [runIds(known)]);
+  return [...ids.filter((id) => tryUuidOf(id) === null), ...rows.map(({ run_id }) => runIdOf(run_id))];
+}
+
 export const SUMMARY_COLUMNS = `
   r.run_id, r.workflow_id, r.workflow, r.queue, r.status, ${ms("r.started_at")} as started_at,
   ${ms("r.closed_at")} as closed_at, ${ms("r.deadline_at")} as deadline_at, o.blocked,

@@ -214,6 +214,10 @@ export function readingContract(stage: Stage): void {
         expect([event]).toEqual(await stage.store.readHistory(runId, 1, 10));
       }
       expect((await stage.store.readOutcomes([])).size).toBe(0);
+      const unknown = newRunId();
+      expect(await stage.store.missingRuns([...runIds, unknown, "no run id"])).toHaveLength(3);
+      expect(new Set(await stage.store.missingRuns([unknown, "no run id"]))).toEqual(new Set([unknown, "no run id"]));
+      expect(await stage.store.missingRuns([])).toEqual([]);
     });
   });
 }

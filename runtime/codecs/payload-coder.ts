@@ -1,0 +1,187 @@
+// Puts what a store takes and gives through the codecs: starts, mail, turns, histories. What is sent again is sent as it
+// was: each start, item of mail and turn is encoded once.
+
+import { isEverstepError } from "../../sdk/protocol/errors.ts";
+import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
+import type { Payload } from "../../sdk/protocol/payload.ts";
+import { isEncoded, readEncoded } from "../../sdk/protocol/payload-encoded.ts";
+import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
+import type {
+  AppendTurn,
+  ImportRequest,
+  KeptMail,
+  LoadedHistory,
+  MailItem,
+  MailRequest,
+  RefusedUpdate,
+  RunRef,
+  StartRequest,
+  Store,
+  StoreCodecs,
+  UpdateTrace,
+} from "../store/store.ts";
+import type { World } from "../world/world.ts";
+import { CodecChain } from "./codec-chain.ts";
+import { CodecTrouble } from "./codec-trouble.ts";
+import type { PayloadCodec, PayloadPlace } from "./payload-codec.ts";
+import { codeEvent, heartbeatPlace, mailPlace, refusalPlace } from "./payload-places.ts";
+
+/** Payloads of one history on their way through the codecs at once. */
+const AT_ONCE = 64;
+const MOST_WORKFLOW_IDS = 10_000;
+
+export class PayloadCoder implements StoreCodecs {
+  readonly kept: Store;
+  readonly #chain: CodecChain;
+  readonly #trouble: CodecTrouble;
+  readonly #turns = new WeakMap<AppendTurn, Promise<AppendTurn>>();
+  readonly #starts = new WeakMap<StartRequest, Promise<StartRequest>>();
+  readonly #imports = new WeakMap<ImportRequest, Promise<ImportRequest>>();
+  readonly #mail = new WeakMap<MailRequest, Promise<MailRequest>>();
+  readonly #workflowIds = new Map<string, string>();
+
+  constructor(kept: Store, codecs: readonly PayloadCodec[], world: World) {
+    this.kept = kept;
+    this.#chain = new CodecChain(codecs, world.clock);
+    this.#trouble = new CodecTrouble(world);
+  }
+
+  readonly encode = (payload: Payload, place: PayloadPlace): Promise<Payload> =>
+    this.#note(this.#chain.encode(payload, place));
+
+  readonly decode = (payload: Payload, place: PayloadPlace): Promise<Payload> =>
+    this.#note(this.#chain.decode(payload, place));
+
+  encodeStart(request: StartRequest): Promise<StartRequest> {
+    return once(this.#starts, request, async () => {
+      const { runId, workflowId, mail } = request;
+      const started = await codeEvent(runId, 1, request.started, this.encode);
+      if (mail === null) return { ...request, started };
+      // It may end up in the mailbox of another run of this workflow id.
+      const payload = await this.encode(mail.payload, mailPlace({ workflowId }, mail));
+      return { ...request, started, mail: { ...mail, payload } };
+    });
+  }
+
+  /** What was read elsewhere is plain, and bound to its place here as if it had been written here. */
+  encodeImport(request: ImportRequest): Promise<ImportRequest> {
+    return once(this.#imports, request, async () => {
+      const { runId, events, mail } = request;
+      const encodeItem = async (item: KeptMail): Promise<KeptMail> => {
+        if (item.kind === "cancel") return item;
+        return { ...item, payload: await this.encode(item.payload, mailPlace({ runId }, item)) };
+      };
+      return {
+        ...request,
+        events: await each(events, (event) => codeEvent(runId, event.seq, event, this.encode)),
+        mail: await each(mail, encodeItem),
+      };
+    });
+  }
+
+  encodeMail(request: MailRequest): Promise<MailRequest> {
+    if (request.kind === "cancel") return Promise.resolve(request);
+    return once(this.#mail, request, async () => {
+      const to: RunRef = "runId" in request.to ? { runId: request.to.runId } : { workflowId: request.to.workflowId };
+      return { ...request, payload: await this.encode(request.payload, mailPlace(to, request)) };
+    });
+  }
+
+  encodeTurn(turn: AppendTurn): Promise<AppendTurn> {
+    const { base, events, refusals } = turn;
+    const { runId } = turn.claim;
+    return once(this.#turns, turn, async () => ({
+      ...turn,
+      events: await each(events, (event, index) => codeEvent(runId, base + index + 1, event, this.encode)),
+      refusals: await each(refusals, (refused) => this.#encodeRefusal(runId, refused)),
+    }));
+  }
+
+  // What a validator threw is its code's word. The other reasons are ours, and name what is plain elsewhere, too.
+  async #encodeRefusal(runId: string, refused: RefusedUpdate): Promise<RefusedUpdate> {
+    const { code, message, failure } = refused.refusal;
+    if (code !== "UPDATE_REJECTED") return refused;
+    const text = JSON.stringify({ message, failure });
+    const encoded = await this.encode(text, refusalPlace(runId, refused.mail));
+    if (encoded === null || encoded === text) return refused;
+    return { mail: refused.mail, refusal: { code, message: encoded, failure: null } };
+  }
+
+  async decodeRefusal(runId: string, mail: number, refusal: UpdateRefusal): Promise<UpdateRefusal> {
+    const { code, message, failure } = refusal;
+    if (code !== "UPDATE_REJECTED") return refusal;
+    const stored = isEncoded(message) ? message : JSON.stringify({ message, failure });
+    const text = await this.decode(stored, refusalPlace(runId, mail));
+    if (text === stored) return refusal;
+    return { code, ...(JSON.parse(text ?? "{}") as Pick<UpdateRefusal, "message" | "failure">) };
+  }
+
+  async decodeTrace(runId: string, trace: UpdateTrace): Promise<UpdateTrace> {
+    const { mail, refusal, events } = trace;
+    return {
+      ...trace,
+      events: await each(events, (event) => this.decodeEvent(runId, event)),
+      refusal: mail === null || refusal === null ? refusal : await this.decodeRefusal(runId, mail, refusal),
+    };
+  }
+
+  async decodeHistory({ runId, events, heartbeats }: LoadedHistory): Promise<LoadedHistory> {
+    return {
+      runId,
+      events: await each(events, (event) => this.decodeEvent(runId, event)),
+      heartbeats: await each(heartbeats, async (beat) => {
+        const details = await this.decode(beat.details, heartbeatPlace(runId, beat.command, beat.attempt));
+        return { ...beat, details };
+      }),
+    };
+  }
+
+  decodeEvent(runId: string, event: StoredEvent): Promise<StoredEvent> {
+    return codeEvent(runId, event.seq, event, this.decode);
+  }
+
+  async decodeMail(item: MailItem): Promise<MailItem> {
+    if (item.kind === "cancel") return item;
+    const isByWorkflowId = item.payload !== null && readEncoded(item.payload)?.to === "workflow";
+    const to = isByWorkflowId ? { workflowId: await this.#workflowIdOf(item.runId) } : { runId: item.runId };
+    return { ...item, payload: await this.decode(item.payload, mailPlace(to, item)) };
+  }
+
+  async #workflowIdOf(runId: string): Promise<string> {
+    const known = this.#workflowIds.get(runId);
+    if (known !== undefined) return known;
+    const workflowId = (await this.kept.findRun({ runId }))?.workflowId ?? "";
+    if (this.#workflowIds.size >= MOST_WORKFLOW_IDS) this.#workflowIds.clear();
+    this.#workflowIds.set(runId, workflowId);
+    return workflowId;
+  }
+
+  async #note<T>(coding: Promise<T>): Promise<T> {
+    try {
+      return await coding;
+    } catch (error) {
+      if (isEverstepError(error, "CODEC_FAILED")) this.#trouble.failed(error.message);
+      throw error;
+    }
+  }
+}
+
+/** The same answer whenever it is asked for again; what failed is tried anew. */
+function once<T extends object>(made: WeakMap<T, Promise<T>>, request: T, make: () => Promise<T>): Promise<T> {
+  const before = made.get(request);
+  if (before !== undefined) return before;
+  const making = make();
+  made.set(request, making);
+  making.catch(() => made.delete(request));
+  return making;
+}
+
+/** In order, not all at once. */
+async function each<T, R>(items: readonly T[], code: (item: T, index: number) => Promise<R>): Promise<R[]> {
+  const coded: R[] = [];
+  for (let from = 0; from < items.length; from += AT_ONCE) {
+    const some = items.slice(from, from + AT_ONCE);
+    coded.push(...(await Promise.all(some.map((item, index) => code(item, from + index)))));
+  }
+  return coded;
+}

@@ -1,0 +1,96 @@
+// Where payloads are: which parts of events, mail and questions are payloads, and what each is bound to. What is bound
+// here is bound for ever: payloads that were stored are read by it.
+
+import { EVENT_CODES } from "../../sdk/protocol/event.ts";
+import type { EventRecord } from "../../sdk/protocol/event-record.ts";
+import type { Payload } from "../../sdk/protocol/payload.ts";
+import type { MailItem, RunRef } from "../store/store.ts";
+import type { PayloadPlace } from "./payload-codec.ts";
+
+const {
+  RunStarted,
+  StepCompleted,
+  StepFailed,
+  StepAttemptFailed,
+  SignalReceived,
+  UpdateAccepted,
+  UpdateCompleted,
+  RunCompleted,
+  RunFailed,
+  RunCanceled,
+} = EVENT_CODES;
+
+/**
+ * What the payload of an event is. Other events have none (timers, cancel requests, patches, ends from outside), or one that
+ * is kept beside the history as well, to find and sort runs by (attributes and memos), or is for people (notes).
+ */
+const KINDS: ReadonlyMap<number, PayloadPlace["what"]> = new Map([
+  [RunStarted, "input"],
+  [StepCompleted, "result"],
+  [StepFailed, "failure"],
+  [StepAttemptFailed, "failure"],
+  [SignalReceived, "signal"],
+  [UpdateAccepted, "updateInput"],
+  [UpdateCompleted, "updateResult"],
+  [RunCompleted, "result"],
+  [RunFailed, "failure"],
+  [RunCanceled, "failure"],
+]);
+
+type Code = (payload: Payload, place: PayloadPlace) => Promise<Payload>;
+
+/** The event with each of its payloads put through `code`; the very same when it has none. */
+export async function codeEvent<E extends EventRecord>(runId: string, seq: number, event: E, code: Code): Promise<E> {
+  const { type, command, name } = event;
+  const what = type === UpdateCompleted && isFailed(event) ? "failure" : KINDS.get(type);
+  if (what === undefined) return event;
+  const payload = await code(event.payload, place(what, { runId }, "event", seq, type, command, name));
+  if (type !== StepAttemptFailed || event.data === null) return { ...event, payload };
+  return { ...event, payload, data: await codeHeartbeatIn(runId, seq, event.data, code) };
+}
+
+// How an update ended is told by its data alone.
+function isFailed({ data }: EventRecord): boolean {
+  return data !== null && (JSON.parse(data) as { readonly isFailed?: boolean }).isFailed === true;
+}
+
+// The last heartbeat of a failed attempt is kept with it, among its data.
+async function codeHeartbeatIn(runId: string, seq: number, data: string, code: Code): Promise<string> {
+  const parts = JSON.parse(data) as { readonly heartbeat?: Payload };
+  if (typeof parts.heartbeat !== "string") return data;
+  const heartbeat = await code(parts.heartbeat, place("heartbeat", { runId }, "eventHeartbeat", seq));
+  return JSON.stringify({ ...parts, heartbeat });
+}
+
+/** `to`: as the sender named the run. */
+export function mailPlace(
+  to: RunRef,
+  { kind, mailId, name }: Pick<MailItem, "kind" | "mailId" | "name">,
+): PayloadPlace {
+  return place(kind === "update" ? "updateInput" : "signal", to, "mail", mailId, name);
+}
+
+/** Of what a validator threw: kept with the item of mail that it did not take. */
+export function refusalPlace(runId: string, mail: number): PayloadPlace {
+  return place("failure", { runId }, "refusal", mail);
+}
+
+export function heartbeatPlace(runId: string, command: number, attempt: number): PayloadPlace {
+  return place("heartbeat", { runId }, "heartbeat", command, attempt);
+}
+
+export function queryPlace({ runId, queryId, name }: { runId: string; queryId: string; name: string }): PayloadPlace {
+  return place("queryInput", { runId }, "query", queryId, name);
+}
+
+export function answerPlace(queryId: string): PayloadPlace {
+  return place("queryAnswer", null, "answer", queryId);
+}
+
+function place(
+  what: PayloadPlace["what"],
+  owner: PayloadPlace["owner"],
+  ...parts: readonly (string | number | null)[]
+): PayloadPlace {
+  return { what, owner, binding: JSON.stringify([what, owner, ...parts]) };
+}

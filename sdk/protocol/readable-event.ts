@@ -1,0 +1,28 @@
+// Whether an event is as it was written. For showing it, what cannot be read may stand as a note that says why; a copy that
+// is kept, or replayed, must not have such notes in the place of facts.
+
+import { EverstepError } from "./errors.ts";
+import type { Event, HistoryEvent } from "./event.ts";
+import { UNREADABLE_FAILURE } from "./event-record.ts";
+import type { Payload } from "./payload.ts";
+import { whyUnreadable } from "./payload-encoded.ts";
+
+/** Throws PAYLOAD_UNREADABLE for an event with a payload that this process cannot read. */
+export function refuseUnreadableEvent(event: HistoryEvent, workflowId: string): void {
+  const why = whyUnreadableEvent(event);
+  if (why === undefined) return;
+  const message = `Event ${event.seq} (${event.type}) of run ${workflowId} cannot be read: ${why}`;
+  throw new EverstepError("PAYLOAD_UNREADABLE", message, { details: { workflowId, seq: event.seq } });
+}
+
+function whyUnreadableEvent(event: Event): string | undefined {
+  const parts = event as { readonly [Part in (typeof PAYLOADS)[number]]?: Payload };
+  for (const part of PAYLOADS) {
+    const why = whyUnreadable(parts[part] ?? null);
+    if (why !== undefined) return why;
+  }
+  const failure = "failure" in event ? event.failure : null;
+  return failure?.type === UNREADABLE_FAILURE ? failure.message : undefined;
+}
+
+const PAYLOADS = ["input", "result", "payload", "heartbeat"] as const;
