@@ -29,6 +29,7 @@ export {
   TimeoutFailure,
 } from "./protocol/failures.ts";
 export type { RunHeaders } from "./protocol/headers.ts";
+export type { NoteLevel } from "./protocol/notes.ts";
 export type { RetryOptions } from "./protocol/retry-policy.ts";
 export type { StandardSchema } from "./protocol/standard-schema.ts";
 export {
@@ -59,6 +60,7 @@ export type {
 export { log, type WorkflowLog } from "./workflow/log.ts";
 export { type BatchOptions, map, type TolerantBatchOptions } from "./workflow/map.ts";
 export { upsertMemo } from "./workflow/memo.ts";
+export { note, setCurrentDetails } from "./workflow/note.ts";
 export { parallel } from "./workflow/parallel.ts";
 export { deprecatePatch, patched } from "./workflow/patch.ts";
 export { type Answer, type PollOptions, poll } from "./workflow/poll.ts";

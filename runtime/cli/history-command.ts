@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import type { ShownEvent } from "../../sdk/client/front-door.ts";
-import { formatTable, formatTime } from "./table.ts";
+import { formatLine, formatTable, formatTime } from "./table.ts";
 import { formatJson } from "./values.ts";
 import { addRunOptions, type RunOptions, withClient } from "./with-client.ts";
 
@@ -57,6 +57,8 @@ function tell(event: ShownEvent): string {
     case "AttributesUpserted":
     case "MemoUpserted":
       return event.changes ?? "nothing";
+    case "RunNoted":
+      return `${event.name}: ${formatLine(event.text)}`;
     case "CancelRequested":
     case "RunTerminated":
       return event.reason;

@@ -11,6 +11,7 @@ import { describeCommand } from "./describe-command.ts";
 import { devCommand } from "./dev-command.ts";
 import { exportCommand } from "./export-command.ts";
 import { historyCommand } from "./history-command.ts";
+import { importCommand } from "./import-command.ts";
 import { listCommand } from "./list-command.ts";
 import { cancelCommand, queryCommand, signalCommand, terminateCommand, updateCommand } from "./message-commands.ts";
 import { migrateCommand } from "./migrate-command.ts";
@@ -47,6 +48,7 @@ function everstepCommand(): Command {
     .addCommand(cancelCommand())
     .addCommand(terminateCommand())
     .addCommand(exportCommand())
+    .addCommand(importCommand())
     .addCommand(pruneCommand());
 }
 

@@ -13,6 +13,7 @@ import type {
   ClaimRequest,
   CountRequest,
   ExpiredRequest,
+  ImportRequest,
   ListRequest,
   MailItem,
   MailRequest,
@@ -196,6 +197,10 @@ export class CodecStore implements Store {
     return this.#kept.startRuns(await Promise.all(requests.map((request) => this.codecs.encodeStart(request))));
   }
 
+  async importRun(request: ImportRequest) {
+    return this.#kept.importRun(await this.codecs.encodeImport(request));
+  }
+
   async sendMail(requests: readonly MailRequest[]) {
     return this.#kept.sendMail(await Promise.all(requests.map((request) => this.codecs.encodeMail(request))));
   }
@@ -223,8 +228,8 @@ export class CodecStore implements Store {
   }
 
   /** As in `readHistory`. */
-  async readEventsOfType(runIds: readonly string[], type: number) {
-    const found = await this.#kept.readEventsOfType(runIds, type);
+  async readEventsOfType(runIds: readonly string[], type: number, limit?: number) {
+    const found = await this.#kept.readEventsOfType(runIds, type, limit);
     const decoding = [...found].map(async ([runId, events]) => {
       return [runId, await Promise.all(events.map((event) => this.#shown(runId, event)))] as const;
     });

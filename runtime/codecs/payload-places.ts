@@ -24,7 +24,7 @@ const {
 
 /**
  * What the payload of an event is. Other events have none (timers, cancel requests, patches, ends from outside), or one that
- * is kept beside the history as well, to find and sort runs by (attributes and memos).
+ * is kept beside the history as well, to find and sort runs by (attributes and memos), or is for people (notes).
  */
 const KINDS: ReadonlyMap<number, PayloadPlace["what"]> = new Map([
   [RunStarted, "input"],

@@ -21,6 +21,7 @@ import type {
 import type { Failure } from "../../sdk/protocol/failure.ts";
 import { CanceledFailure, fromStepFailed, isCanceled, toFailure } from "../../sdk/protocol/failures.ts";
 import { NO_HEADERS, type RunHeaders } from "../../sdk/protocol/headers.ts";
+import type { NoteLevel } from "../../sdk/protocol/notes.ts";
 import { decodePayload, encodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { type SeededRandom, seededRandom } from "../../sdk/protocol/random.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
@@ -45,7 +46,7 @@ import { HandlersUnderWay } from "./handlers-under-way.ts";
 import { Patches } from "./patches.ts";
 import { type Change, type CommandKind, type PendingCommand, PendingStep, PendingTimer } from "./pending.ts";
 import { Queries } from "./queries.ts";
-import { ENTRY_KINDS, type Entry, RunData } from "./run-data.ts";
+import { ENTRY_KINDS, type Entry, isSameEntry, RunData } from "./run-data.ts";
 import { mutedLog, type RunFacts, runInfo } from "./run-info.ts";
 import { SignalBox } from "./signal-box.ts";
 import { type AskedUpdate, type EndedUpdate, Updates } from "./updates.ts";
@@ -391,6 +392,17 @@ export class RunEngine implements RunContext {
     this.#enter({ type, command: this.#asked.add(ENTRY_KINDS[type], kind), name: kind, changes });
   }
 
+  note(level: NoteLevel, text: string): void {
+    this.#refuseToAsk("note()");
+    if (this.#phase === "ended") return;
+    this.#enter({ type: "RunNoted", command: this.#asked.add(ENTRY_KINDS.RunNoted, level), name: level, text });
+  }
+
+  setCurrentDetails(markdown: string): void {
+    this.refuseInReadOnly("setCurrentDetails()");
+    if (this.#phase !== "ended") this.#data.currentDetails = markdown === "" ? null : markdown;
+  }
+
   get allHandlersFinished(): boolean {
     return this.#underWay.areNone;
   }
@@ -486,6 +498,7 @@ export class RunEngine implements RunContext {
       }
       case "AttributesUpserted":
       case "MemoUpserted":
+      case "RunNoted":
         this.#compareEntry(event);
         return false;
       case "RunCompleted":
@@ -561,9 +574,9 @@ export class RunEngine implements RunContext {
   /** The code has gone on since: it is only compared. */
   #compareEntry(event: Entry & HistoryEvent): void {
     this.#asked.compare(event, ENTRY_KINDS[event.type]);
-    const entry = this.#data.recorded(event);
-    if (entry?.changes === event.changes) return;
-    const asked = `the code asked for ${ENTRY_KINDS[event.type]} with other values as command ${event.command}`;
+    if (isSameEntry(this.#data.recorded(event), event)) return;
+    const other = event.type === "RunNoted" ? "another text" : "other values";
+    const asked = `the code asked for ${ENTRY_KINDS[event.type]} with ${other} as command ${event.command}`;
     this.#asked.diverge(event, asked, event.command);
   }
 

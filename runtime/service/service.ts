@@ -37,6 +37,8 @@ import { CANCEL_MAIL_ID, signalMailId, updateIdOf, updateMailId } from "../store
 import {
   type CountRequest,
   codecsOf,
+  type ImportOutcome,
+  type ImportRequest,
   type MailKind,
   type MailOutcome,
   type MailRequest,
@@ -50,10 +52,12 @@ import type { Topic, Wakeups } from "../wake/wakeups.ts";
 import type { World } from "../world/world.ts";
 import { Batcher } from "./batcher.ts";
 import { exportRun } from "./history-export.ts";
+import { importRequest } from "./history-import.ts";
 import { InOrder } from "./in-order.ts";
 import { type Insistence, insist } from "./insist.ts";
 import { listRequest, MAX_LIST, positionOf, runFilter, shownData, shownSummary } from "./lists.ts";
 import { LocalWorkers } from "./local-workers.ts";
+import { readDetails, readNotes } from "./notes.ts";
 import { OutcomeWaiter, type StoredOutcome } from "./outcome-waiter.ts";
 import { type Pruned, pruneRuns } from "./pruning.ts";
 import { askQuery } from "./question.ts";
@@ -226,8 +230,12 @@ export class Service implements FrontDoor {
     const hasCrashed = run.ownerId === null && run.crashCount > 0;
     const isSilent = isClosed(run.status) || run.status === "blocked" || hasCrashed || isYetToBegin(run);
     const pending = isSilent ? null : await this.#pendingOf(run);
+    const [notes, staticDetails] = await insist(this.#insistence, () =>
+      Promise.all([readNotes(this.#store, run), readDetails(this.#store, run)]),
+    );
     const { epoch: _epoch, now: _now, data, ...facts } = run;
-    return { ...facts, ...shownData(data, run.workflowId), pending, summary: summarize(run, pending) };
+    const shown = shownData(data, run.workflowId);
+    return { ...facts, ...shown, staticDetails, notes, pending, summary: summarize(run, pending) };
   }
 
   async list(call: ListCall): Promise<{ runs: readonly RunSummary[]; next: string | null }> {
@@ -252,6 +260,16 @@ export class Service implements FrontDoor {
   async exportRun(to: RunReference): Promise<HistoryFile> {
     const run = await this.#find(to);
     return insist(this.#insistence, () => exportRun(this.#store, run));
+  }
+
+  async importRun(file: HistoryFile): Promise<{ runId: string; workflowId: string }> {
+    // Chosen before the first try: a repeated import is recognised by it.
+    const request = importRequest(file, this.#world.chance.uuid());
+    const { runId, workflowId, queue, closed } = request;
+    const outcome = await insist(this.#insistence, () => this.#store.importRun(request));
+    if (outcome !== "imported") throw notImported(request, outcome);
+    if (closed === null) this.#wakeups.publish([`queue/${queue}`]);
+    return { runId, workflowId };
   }
 
   async prune({ workflow, closedForMs, isDryRun }: PruneCall): Promise<PrunedRuns> {
@@ -310,7 +328,7 @@ export class Service implements FrontDoor {
     // Chosen before the first try: a repeated start is recognised by it.
     const runId = ulid(clock.now(), () => chance.float());
     const seed = chance.uuid();
-    const { attributes = null, memo = null, workflow, input } = call;
+    const { attributes = null, memo = null, summary, details, workflow, input } = call;
     // Here, where every way of starting a run comes by: interceptors may have changed them.
     const headers = checkedHeaders(call.headers, "start({ headers })");
     const started: RunStarted = {
@@ -320,6 +338,8 @@ export class Service implements FrontDoor {
       seed,
       attributes,
       memo,
+      ...(summary === undefined ? {} : { summary }),
+      ...(details === undefined ? {} : { details }),
       ...(headers === undefined ? {} : { headers }),
     };
     return {
@@ -328,7 +348,7 @@ export class Service implements FrontDoor {
       workflow,
       queue: call.queue ?? DEFAULT_QUEUE,
       started: toRecord(started),
-      carriesData: attributes !== null || memo !== null,
+      carriesData: attributes !== null || memo !== null || summary !== undefined || details !== undefined,
       requestId: call.requestId,
       onConflict: call.onConflict,
       onReuse: call.onReuse,
@@ -498,6 +518,14 @@ function patchOf(stored: StoredEvent): RunPatch {
   const event = fromRecord(stored);
   invariant(event?.type === "PatchMarked", "the store reads events of the type it was asked for", { ...stored });
   return { id: event.name, isDeprecated: event.isDeprecated };
+}
+
+function notImported({ runId, workflowId }: ImportRequest, outcome: Exclude<ImportOutcome, "imported">): EverstepError {
+  const why =
+    outcome === "runExists"
+      ? `Run ${runId} (${workflowId}) is in this database already. Nothing was imported.`
+      : `Run ${workflowId} is open in this database, and so is the one to be imported. Nothing was imported; end the one that is here, or leave it.`;
+  return new EverstepError("RUN_ALREADY_STARTED", why, { details: { workflowId, runId } });
 }
 
 function nameOf(to: RunReference): string {

@@ -3,7 +3,7 @@
 
 import type { BlockedReason } from "../../sdk/protocol/run.ts";
 import { MemoryStore, type MemoryStoreOptions } from "../store/memory/memory-store.ts";
-import type { ClaimRequest, ParkRequest, StartRequest, Store } from "../store/store.ts";
+import type { ClaimRequest, ImportRequest, ParkRequest, StartRequest, Store } from "../store/store.ts";
 import type { Clock } from "../world/world.ts";
 
 export interface Announcements {
@@ -57,6 +57,15 @@ export class AnnouncingStore extends MemoryStore {
     const replaced = (await Promise.all(before)).flatMap((run) => run?.runId ?? []);
     if (replaced.length > 0) this.#announce.closedFromOutside(replaced);
     return outcomes;
+  }
+
+  override async importRun(request: ImportRequest) {
+    const outcome = await super.importRun(request);
+    const { deadlineAt } = request;
+    if (outcome === "imported" && deadlineAt !== null) {
+      this.#clock.setTimer(Math.max(0, deadlineAt - this.#clock.now()), () => void this.#closeOverdue());
+    }
+    return outcome;
   }
 
   override async terminateRun(runId: string, reason: string) {

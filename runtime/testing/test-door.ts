@@ -17,6 +17,7 @@ import type {
   UpdateStage,
 } from "../../sdk/client/front-door.ts";
 import { type ErrorCode, EverstepError } from "../../sdk/protocol/errors.ts";
+import type { HistoryFile } from "../../sdk/protocol/history-file.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { BlockedKind, BlockedReason } from "../../sdk/protocol/run.ts";
 import type { Store } from "../store/store.ts";
@@ -128,6 +129,10 @@ export class TestDoor implements FrontDoor {
 
   exportRun(to: RunReference) {
     return this.#time.hold(() => this.#door.exportRun(to));
+  }
+
+  importRun(file: HistoryFile) {
+    return this.#time.hold(() => this.#door.importRun(file));
   }
 
   prune(call: PruneCall) {

@@ -32,5 +32,6 @@ export function describePending(engine: RunEngine): PendingWork {
     handlers,
     conditions,
     unreadSignals: engine.unreadSignals().map(({ name }) => name),
+    currentDetails: engine.data.currentDetails,
   };
 }

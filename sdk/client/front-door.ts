@@ -7,6 +7,7 @@ import type { Event } from "../protocol/event.ts";
 import type { Failure } from "../protocol/failure.ts";
 import type { RunHeaders } from "../protocol/headers.ts";
 import type { HistoryFile } from "../protocol/history-file.ts";
+import type { RunNote } from "../protocol/notes.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { PendingWork } from "../protocol/pending-work.ts";
 import type { BlockedReason, ClosedStatus, PatchedRun, RunStatus, RunSummary } from "../protocol/run.ts";
@@ -71,6 +72,8 @@ export interface StartCall {
   /** In stored form; null or absent for none. */
   readonly attributes?: Payload;
   readonly memo?: Payload;
+  readonly summary?: string | undefined;
+  readonly details?: string | undefined;
   /** As the caller gave them. */
   readonly headers?: RunHeaders | undefined;
 }
@@ -105,6 +108,10 @@ export interface RunDescription extends RunSummary {
   readonly unreadMail: number;
   /** Steps, timers and waits. Null when the run is closed, or no worker answered in time. */
   readonly pending: PendingWork | null;
+  /** What its starter said of it, in Markdown: `start({ details })`; null for nothing. */
+  readonly staticDetails: string | null;
+  /** What the code said last by `note()`, oldest first: ten at the most. */
+  readonly notes: readonly RunNote[];
   /** One sentence: what the run is doing, or why it is not moving. */
   readonly summary: string;
 }
@@ -189,6 +196,7 @@ export interface FrontDoor {
   /** The largest groups first. */
   count(call: CountCall): Promise<readonly CountedGroup[]>;
   exportRun(to: RunReference): Promise<HistoryFile>;
+  importRun(file: HistoryFile): Promise<{ readonly runId: string; readonly workflowId: string }>;
   prune(call: PruneCall): Promise<PrunedRuns>;
   history(to: RunReference): AsyncIterable<ShownEvent>;
   close(): Promise<void>;

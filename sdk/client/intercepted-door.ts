@@ -82,6 +82,7 @@ export function interceptedDoor(door: FrontDoor, interceptors: readonly Intercep
     listPatches: (call) => door.listPatches(call),
     count: (call) => door.count(call),
     exportRun: (to) => door.exportRun(to),
+    importRun: (file) => door.importRun(file),
     prune: (call) => door.prune(call),
     history: (to) => door.history(to),
     close: () => door.close(),

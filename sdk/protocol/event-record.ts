@@ -14,6 +14,7 @@ import {
 } from "./event.ts";
 import type { Failure } from "./failure.ts";
 import type { RunHeaders } from "./headers.ts";
+import type { NoteLevel } from "./notes.ts";
 import type { Payload } from "./payload.ts";
 import { whyUnreadable } from "./payload-encoded.ts";
 
@@ -38,6 +39,8 @@ interface StartedData {
   readonly seed: string;
   readonly attributes?: Payload;
   readonly memo?: Payload;
+  readonly summary?: string;
+  readonly details?: string;
   readonly headers?: RunHeaders;
 }
 
@@ -184,6 +187,8 @@ export function toRecord(event: Event): EventRecord {
     case "AttributesUpserted":
     case "MemoUpserted":
       return { type, command: event.command, name: event.name, payload: event.changes, data: null };
+    case "RunNoted":
+      return { type, command: event.command, name: event.name, payload: JSON.stringify(event.text), data: null };
     case "RunCompleted":
       return { type, command: null, name: null, payload: event.result, data: unreadData(event.unread) };
     case "RunFailed":
@@ -202,11 +207,13 @@ export function toRecord(event: Event): EventRecord {
   }
 }
 
-function startedData({ seed, attributes = null, memo = null, headers }: RunStarted): string {
+function startedData({ seed, attributes = null, memo = null, summary, details, headers }: RunStarted): string {
   const data: StartedData = {
     seed,
     ...(attributes === null ? {} : { attributes }),
     ...(memo === null ? {} : { memo }),
+    ...(summary === undefined ? {} : { summary }),
+    ...(details === undefined ? {} : { details }),
     ...(headers === undefined ? {} : { headers }),
   };
   return JSON.stringify(data);
@@ -311,6 +318,8 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
     case "AttributesUpserted":
     case "MemoUpserted":
       return { type, seq, at, command, name, changes: record.payload };
+    case "RunNoted":
+      return { type, seq, at, command, name: name as NoteLevel, text: JSON.parse(record.payload ?? '""') as string };
     case "RunCompleted":
       return { type, seq, at, result: record.payload, unread: dataOf<{ unread: UnreadSignal[] }>(record).unread ?? [] };
     case "RunFailed":

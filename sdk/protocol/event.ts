@@ -3,6 +3,7 @@
 
 import type { Failure } from "./failure.ts";
 import type { RunHeaders } from "./headers.ts";
+import type { NoteLevel } from "./notes.ts";
 import type { Payload } from "./payload.ts";
 
 /** What answers a command carries the command's number and repeats its name, so that replay can compare both. */
@@ -20,6 +21,9 @@ export interface RunStarted {
   /** What the run was started with, as `AttributesUpserted` and `MemoUpserted` say it; absent for nothing. */
   readonly attributes?: Payload;
   readonly memo?: Payload;
+  /** For people, as it was started with; absent for none. */
+  readonly summary?: string;
+  readonly details?: string;
   /** Absent for none. */
   readonly headers?: RunHeaders;
 }
@@ -161,6 +165,13 @@ export interface MemoUpserted extends Answer {
   readonly changes: Payload;
 }
 
+/** The code said something to people. Nothing hangs on it. */
+export interface RunNoted extends Answer {
+  readonly type: "RunNoted";
+  readonly name: NoteLevel;
+  readonly text: string;
+}
+
 /** A signal that was in the mailbox or delivered, yet received by nobody when its run closed. */
 export interface UnreadSignal {
   readonly name: string;
@@ -211,6 +222,7 @@ export type Event =
   | PatchMarked
   | AttributesUpserted
   | MemoUpserted
+  | RunNoted
   | RunCompleted
   | RunFailed
   | RunCanceled
@@ -251,6 +263,7 @@ export const EVENT_CODES = {
   AttributesUpserted: 19,
   MemoUpserted: 20,
   StepReported: 21,
+  RunNoted: 36,
 } as const satisfies Record<EventType, number>;
 
 /** The types, as they are stored, of all that is said of steps. */

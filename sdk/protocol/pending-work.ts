@@ -42,6 +42,8 @@ export interface PendingWork {
   readonly conditions: number;
   /** Delivered signals that nobody has received. */
   readonly unreadSignals: readonly string[];
+  /** What `setCurrentDetails` said last, in Markdown; null for nothing. */
+  readonly currentDetails: string | null;
 }
 
 /** The query that any run answers with its `PendingWork`. Names that begin with this prefix are reserved. */

@@ -9,6 +9,7 @@ import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.t
 import type { ClaimedRun, Store } from "../../runtime/store/store.ts";
 import { createDatabase } from "../support/databases.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
+import { importRequest } from "./store/importing.ts";
 import { closingTurn, mailRequest, newId, newRunId, startRequest, turnOf } from "./store/stage.ts";
 
 interface Plan {
@@ -117,6 +118,11 @@ async function everyCall(): Promise<void> {
   await store.readHistory(first.runId, 0, 10);
   await store.readOutcomes([first.runId]);
   await store.readStepEvents(first.runId, { name: "approve" });
+  await store.importRun(importRequest());
+  const here = importRequest({ workflowId });
+  await store.importRun(here);
+  await store.importRun({ ...here, runId: newRunId(), tag: randomUUID() });
+  await store.readEventsOfType([first.runId], 36, 10);
   await store.missingRuns([first.runId]);
   const queryId = randomUUID();
   await store.askQuery({ queryId, runId: first.runId, queue, name: "status", input: null });

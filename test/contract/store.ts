@@ -7,6 +7,7 @@ import { attributesContract } from "./store/attributes.ts";
 import { claimingContract } from "./store/claiming.ts";
 import { endingContract } from "./store/ending.ts";
 import { heartbeatsContract } from "./store/heartbeats.ts";
+import { importingContract } from "./store/importing.ts";
 import { keepingContract } from "./store/keeping.ts";
 import { mailContract } from "./store/mail.ts";
 import { parkingContract } from "./store/parking.ts";
@@ -38,6 +39,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     endingContract(stage);
     readingContract(stage);
     pruningContract(stage);
+    importingContract(stage);
     attributesContract(stage);
     heartbeatsContract(stage);
     queriesContract(stage);

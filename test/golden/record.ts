@@ -24,6 +24,7 @@ import {
   GOLDEN_WORKFLOWS,
   handedOff,
   note,
+  noted,
   order,
   stopped,
   tally,
@@ -91,6 +92,8 @@ for (const n of [1, -1, 13, 2]) await updated.update(add, n).catch(() => {});
 await keep("updated", tally.name, updated);
 const options = { attributes: data({ customer: "c1" }), memo: { note: "first", kept: [1] } };
 await keep("data", told.name, await client.start(told, options));
+const about = { summary: "said to people", details: "at **length**" };
+await keep("notes", noted.name, await client.start(noted, about));
 const headers = { traceparent: "00-1-2-01", tenant: "Zoë" };
 await keep("headers", carried.name, await client.start(carried, { headers }));
 

@@ -12,6 +12,8 @@ import {
   nonCancellable,
   PermanentError,
   patched,
+  note as say,
+  setCurrentDetails,
   sleep,
   step,
   upsertAttributes,
@@ -131,9 +133,17 @@ export const handedOff = workflow("handedOff", async () => {
   return [first, second];
 });
 
+export const noted = workflow("noted", async () => {
+  say("begun");
+  setCurrentDetails("pricing");
+  await step("price", () => 13);
+  say("warn", "dear");
+  say("error", "the last one\n\u0000");
+});
+
 export const carried = workflow("carried", async () => {
   const inStep = await step("look", ({ headers }) => headers);
   return [inStep, workflowInfo().headers];
 });
 
-export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told, carried, handedOff];
+export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told, noted, carried, handedOff];

@@ -8,11 +8,12 @@ import { cancellation } from "./scenarios/cancellation.ts";
 import { concurrency } from "./scenarios/concurrency.ts";
 import { deferred } from "./scenarios/deferred.ts";
 import { headers } from "./scenarios/headers.ts";
+import { notes } from "./scenarios/notes.ts";
 import { signals } from "./scenarios/signals.ts";
 import { steps } from "./scenarios/steps.ts";
 import { timers } from "./scenarios/timers.ts";
 
-const TABLE = { steps, timers, signals, cancellation, concurrency, deferred, headers };
+const TABLE = { steps, timers, signals, cancellation, concurrency, deferred, headers, notes };
 
 describe.each(Object.entries(TABLE))("%s", (_part, scenarios) => {
   test.each(scenarios.map((each) => [each.name, each] as const))("%s", async (_name, each) => {

@@ -56,6 +56,7 @@ export function remoteStore(server: Store, route: Route): Store {
     countRuns: via("countRuns"),
     readHistory: via("readHistory"),
     readEventsOfType: via("readEventsOfType"),
+    importRun: via("importRun"),
     readOutcomes: via("readOutcomes"),
     missingRuns: via("missingRuns"),
     readUpdates: via("readUpdates"),

@@ -22,7 +22,14 @@ const unread = fc.array(fc.record({ name: text, signalId: text }));
 const reported = { mail: count, reportId: text };
 
 const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
-  RunStarted: { workflow: text, input: payload, seed: text, headers: fc.dictionary(text, text) },
+  RunStarted: {
+    workflow: text,
+    input: payload,
+    seed: text,
+    summary: text,
+    details: text,
+    headers: fc.dictionary(text, text),
+  },
   StepCompleted: { ...ended, ...reported, result: payload },
   StepFailed: { ...ended, ...reported, failure },
   StepAttemptFailed: {
@@ -51,6 +58,7 @@ const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
   PatchMarked: { name: text, since: count, isDeprecated: fc.boolean() },
   AttributesUpserted: { ...answer, changes: payload },
   MemoUpserted: { ...answer, changes: payload },
+  RunNoted: { ...answer, text },
   RunCompleted: { result: payload, unread },
   RunFailed: { failure, unread },
   RunCanceled: { failure, unread },

@@ -28,6 +28,7 @@ test("every type of event keeps the number it was shipped with", () => {
     AttributesUpserted: 19,
     MemoUpserted: 20,
     StepReported: 21,
+    RunNoted: 36,
   });
 });
 
@@ -171,6 +172,10 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
       report: "ignored",
       details: null,
     },
+  ],
+  [
+    { type: 36, command: 6, name: "warn", payload: '"late"', data: null },
+    { type: "RunNoted", command: 6, name: "warn", text: "late" },
   ],
 ];
 

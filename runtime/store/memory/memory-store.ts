@@ -11,6 +11,7 @@ import type {
   ClaimRequest,
   CountRequest,
   ExpiredRequest,
+  ImportRequest,
   ListRequest,
   MailRequest,
   ParkOutcome,
@@ -24,6 +25,7 @@ import type {
   UpdateLook,
 } from "../store.ts";
 import { appendTurns, resolveTurn } from "./appending.ts";
+import { importRun } from "./importing.ts";
 import { countRuns, listRuns } from "./listing.ts";
 import { sendMail } from "./mail.ts";
 import { blockRun, claimBlocked, claimRuns, parkRun, releaseRun, rescueRun } from "./owning.ts";
@@ -207,6 +209,10 @@ export class MemoryStore implements Store {
     return requests.map((request) => startRun(this.#runs, this.#startRequests, request, this.#clock.now()));
   }
 
+  async importRun(request: ImportRequest) {
+    return importRun(this.#runs, request, this.#clock.now());
+  }
+
   async sendMail(requests: readonly MailRequest[]) {
     return requests.map((request) => sendMail(this.#runs, request, this.#clock.now()));
   }
@@ -236,8 +242,8 @@ export class MemoryStore implements Store {
     return this.#runs.get(runId)?.history.slice(afterSeq, afterSeq + limit) ?? [];
   }
 
-  async readEventsOfType(runIds: readonly string[], type: number) {
-    return eventsOfType(this.#runs, runIds, type);
+  async readEventsOfType(runIds: readonly string[], type: number, limit?: number) {
+    return eventsOfType(this.#runs, runIds, type, limit);
   }
 
   async readOutcomes(runIds: readonly string[]) {

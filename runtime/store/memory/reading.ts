@@ -33,18 +33,23 @@ export function detailOf(run: StoredRun, now: number): RunDetail {
 }
 
 export function mailAfter(run: StoredRun | undefined, after: number, limit: number): readonly MailItem[] {
-  return run?.mailbox.slice(after, after + limit) ?? [];
+  return run?.mailbox.slice(after).filter(isThere).slice(0, limit) ?? [];
+}
+
+function isThere(item: MailItem | null): item is MailItem {
+  return item !== null;
 }
 
 export function eventsOfType(
   table: RunTable,
   runIds: readonly string[],
   type: number,
+  limit = Number.POSITIVE_INFINITY,
 ): Map<string, readonly StoredEvent[]> {
   const found = new Map<string, readonly StoredEvent[]>();
   for (const runId of runIds) {
     const events = table.get(runId)?.history.filter((event) => event.type === type) ?? [];
-    if (events.length > 0) found.set(runId, events);
+    if (events.length > 0) found.set(runId, events.slice(-limit));
   }
   return found;
 }
@@ -69,8 +74,8 @@ export function outcomesOf(
 }
 
 export function updateTraceOf(run: StoredRun | undefined, { mailId, after }: UpdateLook): UpdateTrace {
-  const item = run?.mailbox.find((each) => each.mailId === mailId && each.kind === "update");
-  if (run === undefined || item === undefined) {
+  const item = run?.mailbox.find((each) => each?.mailId === mailId && each.kind === "update");
+  if (run === undefined || item == null) {
     return {
       mail: null,
       refusal: null,

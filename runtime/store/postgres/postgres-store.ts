@@ -8,6 +8,7 @@ import { blockRuns, claimBlocked, claimRuns, claimsOf, parkRuns, releaseRuns, sa
 import { closeOverdue, terminateRun } from "./closing.ts";
 import { Connections, type PostgresOptions } from "./connection.ts";
 import { countRuns } from "./counting.ts";
+import { importRun } from "./importing.ts";
 import { listRuns } from "./listing.ts";
 import { putMail, readMail, runsWithMail } from "./mail.ts";
 import { checkSchema } from "./migrate.ts";
@@ -58,13 +59,14 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     forgetLeftovers: () => forgetLeftovers(control),
 
     startRuns: (requests) => startRuns(client, requests),
+    importRun: (request) => importRun(client, request),
     sendMail: (requests) => putMail(client, requests),
     terminateRun: (runId, reason) => terminateRun(client, runId, reason),
     findRun: (ref) => findRun(client, ref),
     listRuns: (request) => listRuns(client, request),
     countRuns: (request) => countRuns(client, request),
     readHistory: (runId, afterSeq, limit) => readHistory(client, runId, afterSeq, limit),
-    readEventsOfType: (runIds, type) => readEventsOfType(client, runIds, type),
+    readEventsOfType: (runIds, type, limit) => readEventsOfType(client, runIds, type, limit),
     readOutcomes: (runIds) => readOutcomes(client, runIds),
     readUpdates: (looks) => readUpdates(client, looks),
     readStepEvents: (runId, step) => readStepEvents(client, runId, step),

@@ -98,7 +98,7 @@ export const READ_EVENTS_OF_TYPE: Statement = {
   text: `
     select r.run_id, ${EVENT_COLUMNS}
     from unnest($1::uuid[]) with ordinality r(run_id, place) cross join lateral (
-      select * from everstep.event where run_id = r.run_id and type = $2 order by seq) e
+      select * from everstep.event where run_id = r.run_id and type = $2 order by seq desc limit $3) e
     order by r.place, e.seq`,
 };
 
@@ -106,10 +106,11 @@ export async function readEventsOfType(
   pool: Pool,
   ids: readonly string[],
   type: number,
+  limit?: number,
 ): Promise<Map<string, StoredEvent[]>> {
   const known = ids.filter((id) => tryUuidOf(id) !== null);
   if (known.length === 0) return new Map();
-  const rows = await pool.query<EventRow & OfRun>(READ_EVENTS_OF_TYPE, [runIds(known), type]);
+  const rows = await pool.query<EventRow & OfRun>(READ_EVENTS_OF_TYPE, [runIds(known), type, limit ?? null]);
   return new Map([...byRun(rows)].map(([runId, events]) => [runId, events.map(storedEventOf)]));
 }
 
