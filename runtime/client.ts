@@ -59,6 +59,7 @@ export {
   type SendUpdateOptions,
   type SignalOptions,
 } from "../sdk/client/run-handle.ts";
+export type { StepReportOptions } from "../sdk/client/step-reports.ts";
 export { UpdateHandle, type UpdateWaitOptions } from "../sdk/client/update-handle.ts";
 export type { AttributeFilters, AttributeTest } from "../sdk/protocol/attribute-filter.ts";
 export type { AttributeChanges, AttributeValue } from "../sdk/protocol/attributes.ts";

@@ -30,6 +30,7 @@ export {
   TimeoutFailure,
 } from "./protocol/failures.ts";
 export type { RunHeaders } from "./protocol/headers.ts";
+export type { NoteLevel } from "./protocol/notes.ts";
 export type { RetryOptions } from "./protocol/retry-policy.ts";
 export type { StandardSchema } from "./protocol/standard-schema.ts";
 export {
@@ -53,6 +54,7 @@ export {
   type ContinueOptions,
   continueAsNew,
 } from "./workflow/continue-as-new.ts";
+export type { Deferred } from "./workflow/deferred.ts";
 export { type ExternalRun, externalRun } from "./workflow/external.ts";
 export { allHandlersFinished, type HandlerOptions } from "./workflow/handlers.ts";
 export { type WorkflowInfo, workflowInfo } from "./workflow/info.ts";
@@ -68,6 +70,7 @@ export type {
 export { log, type WorkflowLog } from "./workflow/log.ts";
 export { type BatchOptions, map, type TolerantBatchOptions } from "./workflow/map.ts";
 export { upsertMemo } from "./workflow/memo.ts";
+export { note, setCurrentDetails } from "./workflow/note.ts";
 export { parallel } from "./workflow/parallel.ts";
 export { deprecatePatch, patched } from "./workflow/patch.ts";
 export { type Answer, type PollOptions, poll } from "./workflow/poll.ts";

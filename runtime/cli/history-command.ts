@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import type { ShownEvent } from "../../sdk/client/front-door.ts";
-import { formatTable, formatTime } from "./table.ts";
+import { formatLine, formatTable, formatTime } from "./table.ts";
 import { formatJson } from "./values.ts";
 import { addRunOptions, type RunOptions, withClient } from "./with-client.ts";
 
@@ -34,6 +34,12 @@ function tell(event: ShownEvent): string {
       const { name, attempt, failure, delayMs } = event;
       return `${name}, attempt ${attempt}, again in ${delayMs} ms: ${failure.type}: ${failure.message}`;
     }
+    case "StepDeferred":
+      return `${event.name}, attempt ${event.attempt}, to be completed from outside`;
+    case "StepReported": {
+      const { name, attempt, report, details } = event;
+      return report === "ignored" ? `${name}, attempt ${attempt}: came too late` : `${name}: ${details ?? "heartbeat"}`;
+    }
     case "TimerStarted":
       return `${event.name}, ${"afterMs" in event.due ? `after ${event.due.afterMs} ms` : `at ${formatTime(event.due.atMs)}`}`;
     case "TimerFired":
@@ -51,6 +57,8 @@ function tell(event: ShownEvent): string {
     case "AttributesUpserted":
     case "MemoUpserted":
       return event.changes ?? "nothing";
+    case "RunNoted":
+      return `${event.name}: ${formatLine(event.text)}`;
     case "CancelRequested":
     case "RunTerminated":
       return event.reason;

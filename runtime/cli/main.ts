@@ -11,6 +11,7 @@ import { describeCommand } from "./describe-command.ts";
 import { devCommand } from "./dev-command.ts";
 import { exportCommand } from "./export-command.ts";
 import { historyCommand } from "./history-command.ts";
+import { importCommand } from "./import-command.ts";
 import { listCommand } from "./list-command.ts";
 import { cancelCommand, queryCommand, signalCommand, terminateCommand, updateCommand } from "./message-commands.ts";
 import { migrateCommand } from "./migrate-command.ts";
@@ -18,6 +19,7 @@ import { patchesCommand } from "./patches-command.ts";
 import { pruneCommand } from "./prune-command.ts";
 import { resultCommand } from "./result-command.ts";
 import { startCommand } from "./start-command.ts";
+import { completeStepCommand, failStepCommand } from "./step-commands.ts";
 import { workerCommand } from "./worker-command.ts";
 
 function everstepCommand(): Command {
@@ -40,10 +42,13 @@ function everstepCommand(): Command {
     .addCommand(resultCommand())
     .addCommand(signalCommand())
     .addCommand(updateCommand())
+    .addCommand(completeStepCommand())
+    .addCommand(failStepCommand())
     .addCommand(queryCommand())
     .addCommand(cancelCommand())
     .addCommand(terminateCommand())
     .addCommand(exportCommand())
+    .addCommand(importCommand())
     .addCommand(pruneCommand());
 }
 

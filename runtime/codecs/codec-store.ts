@@ -13,6 +13,7 @@ import type {
   ClaimRequest,
   CountRequest,
   ExpiredRequest,
+  ImportRequest,
   ListRequest,
   MailItem,
   MailRequest,
@@ -21,6 +22,7 @@ import type {
   QueryRequest,
   RunRef,
   StartRequest,
+  StepRef,
   Store,
   TakenQuery,
   Transaction,
@@ -208,6 +210,10 @@ export class CodecStore implements Store {
     return this.#kept.startRuns(await Promise.all(requests.map((request) => this.codecs.encodeStart(request))));
   }
 
+  async importRun(request: ImportRequest) {
+    return this.#kept.importRun(await this.codecs.encodeImport(request));
+  }
+
   async sendMail(requests: readonly MailRequest[]) {
     return this.#kept.sendMail(await Promise.all(requests.map((request) => this.codecs.encodeMail(request))));
   }
@@ -235,8 +241,8 @@ export class CodecStore implements Store {
   }
 
   /** As in `readHistory`. */
-  async readEventsOfType(runIds: readonly string[], type: number) {
-    const found = await this.#kept.readEventsOfType(runIds, type);
+  async readEventsOfType(runIds: readonly string[], type: number, limit?: number) {
+    const found = await this.#kept.readEventsOfType(runIds, type, limit);
     const decoding = [...found].map(async ([runId, events]) => {
       return [runId, await Promise.all(events.map((event) => this.#shown(runId, event)))] as const;
     });
@@ -255,6 +261,12 @@ export class CodecStore implements Store {
   async readUpdates(looks: readonly UpdateLook[]) {
     const traces = await this.#kept.readUpdates(looks);
     return Promise.all(traces.map((trace) => this.codecs.decodeTrace(trace.runId, trace)));
+  }
+
+  /** As in `readHistory`. */
+  async readStepEvents(runId: string, step: StepRef) {
+    const events = await this.#kept.readStepEvents(runId, step);
+    return Promise.all(events.map((event) => this.#shown(runId, event)));
   }
 
   missingRuns(runIds: readonly string[]) {

@@ -9,6 +9,8 @@ import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 import type { Answer, Errand } from "../store/errands.ts";
 import type {
   AppendTurn,
+  ImportRequest,
+  KeptMail,
   LoadedHistory,
   MailItem,
   MailRequest,
@@ -36,6 +38,7 @@ export class PayloadCoder implements StoreCodecs {
   readonly #trouble: CodecTrouble;
   readonly #turns = new WeakMap<AppendTurn, Promise<AppendTurn>>();
   readonly #starts = new WeakMap<StartRequest, Promise<StartRequest>>();
+  readonly #imports = new WeakMap<ImportRequest, Promise<ImportRequest>>();
   readonly #mail = new WeakMap<MailRequest, Promise<MailRequest>>();
   readonly #workflowIds = new Map<string, string>();
 
@@ -60,6 +63,22 @@ export class PayloadCoder implements StoreCodecs {
       // It may end up in the mailbox of another run of this workflow id.
       const payload = await this.encode(mail.payload, mailPlace({ workflowId }, mail));
       return { ...request, started, mail: { ...mail, payload } };
+    });
+  }
+
+  /** What was read elsewhere is plain, and bound to its place here as if it had been written here. */
+  encodeImport(request: ImportRequest): Promise<ImportRequest> {
+    return once(this.#imports, request, async () => {
+      const { runId, events, mail } = request;
+      const encodeItem = async (item: KeptMail): Promise<KeptMail> => {
+        if (item.kind === "cancel") return item;
+        return { ...item, payload: await this.encode(item.payload, mailPlace({ runId }, item)) };
+      };
+      return {
+        ...request,
+        events: await each(events, (event) => codeEvent(runId, event.seq, event, this.encode)),
+        mail: await each(mail, encodeItem),
+      };
     });
   }
 

@@ -12,6 +12,8 @@ const {
   StepCompleted,
   StepFailed,
   StepAttemptFailed,
+  StepDeferred,
+  StepReported,
   SignalReceived,
   UpdateAccepted,
   UpdateCompleted,
@@ -24,13 +26,16 @@ const {
 
 /**
  * What the payload of an event is. Other events have none (timers, cancel requests, patches, ends from outside), one in our own
- * words (why a child was not started, or mail not sent), or one that is kept beside the history as well, to find and sort runs by (attributes and memos).
+ * words (why a child was not started, or mail not sent), or one that is kept beside the history as well, to find and sort runs
+ * by (attributes and memos), or is for people (notes).
  */
 const KINDS: ReadonlyMap<number, PayloadPlace["what"]> = new Map([
   [RunStarted, "input"],
   [StepCompleted, "result"],
   [StepFailed, "failure"],
   [StepAttemptFailed, "failure"],
+  [StepDeferred, "heartbeat"],
+  [StepReported, "heartbeat"],
   [SignalReceived, "signal"],
   [UpdateAccepted, "updateInput"],
   [UpdateCompleted, "updateResult"],
@@ -73,7 +78,8 @@ export function mailPlace(
   to: Exclude<PayloadPlace["owner"], null>,
   { kind, mailId, name }: Pick<MailItem, "kind" | "mailId" | "name">,
 ): PayloadPlace {
-  return place(kind === "update" ? "updateInput" : "signal", to, "mail", mailId, name);
+  const what = kind === "update" ? "updateInput" : kind === "stepReport" ? "stepReport" : "signal";
+  return place(what, to, "mail", mailId, name);
 }
 
 /** Of what a validator threw: kept with the item of mail that it did not take. */

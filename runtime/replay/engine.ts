@@ -15,6 +15,8 @@ import type {
   RunFailed,
   SignalReceived,
   StepAttemptFailed,
+  StepDeferred,
+  StepReported,
   TimerStarted,
   UnreadSignal,
   UpdateAccepted,
@@ -22,6 +24,7 @@ import type {
 import type { Failure } from "../../sdk/protocol/failure.ts";
 import { CanceledFailure, fromStepFailed, isCanceled, toFailure } from "../../sdk/protocol/failures.ts";
 import { NO_HEADERS, type RunHeaders } from "../../sdk/protocol/headers.ts";
+import type { NoteLevel } from "../../sdk/protocol/notes.ts";
 import { decodePayload, encodePayload, hashPayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { type SeededRandom, seededRandom } from "../../sdk/protocol/random.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
@@ -51,7 +54,7 @@ import { Kin } from "./kin.ts";
 import { Patches } from "./patches.ts";
 import { type Change, type CommandKind, type PendingCommand, PendingStep, PendingTimer } from "./pending.ts";
 import { Queries } from "./queries.ts";
-import { ENTRY_KINDS, type Entry, RunData } from "./run-data.ts";
+import { ENTRY_KINDS, type Entry, isSameEntry, RunData } from "./run-data.ts";
 import { mutedLog, type RunFacts, runInfo } from "./run-info.ts";
 import { SignalBox } from "./signal-box.ts";
 import { type AskedUpdate, type EndedUpdate, Updates } from "./updates.ts";
@@ -311,7 +314,9 @@ export class RunEngine implements RunContext {
   /** Heartbeat details that were kept outside the history. */
   restoreHeartbeat(command: number, attempt: number, details: Payload): void {
     const pending = this.#pending.get(command);
-    if (pending?.kind === "RunStep" && attempt > pending.failedAttempts) pending.heartbeat = details;
+    // What history says of an attempt that has handed off is the latest there is.
+    if (pending?.kind !== "RunStep" || attempt <= pending.failedAttempts || pending.deferral !== null) return;
+    pending.heartbeat = details;
   }
 
   /** Answers from the state as it is, or throws QUERY_UNKNOWN, QUERY_FAILED. */
@@ -459,6 +464,17 @@ export class RunEngine implements RunContext {
     this.#enter({ type, command: this.#asked.add(ENTRY_KINDS[type], kind), name: kind, changes });
   }
 
+  note(level: NoteLevel, text: string): void {
+    this.#refuseToAsk("note()");
+    if (this.#phase === "ended") return;
+    this.#enter({ type: "RunNoted", command: this.#asked.add(ENTRY_KINDS.RunNoted, level), name: level, text });
+  }
+
+  setCurrentDetails(markdown: string): void {
+    this.refuseInReadOnly("setCurrentDetails()");
+    if (this.#phase !== "ended") this.#data.currentDetails = markdown === "" ? null : markdown;
+  }
+
   get allHandlersFinished(): boolean {
     return this.#underWay.areNone;
   }
@@ -510,6 +526,12 @@ export class RunEngine implements RunContext {
       case "StepAttemptFailed":
         this.#noteAttemptFailed(event);
         return false;
+      case "StepDeferred":
+        this.#noteDeferred(event);
+        return false;
+      case "StepReported":
+        this.#noteReported(event);
+        return false;
       case "StepCompleted": {
         const pending = this.#answered(event, "RunStep", event.inputHash);
         if (pending === undefined) return false;
@@ -551,6 +573,7 @@ export class RunEngine implements RunContext {
       }
       case "AttributesUpserted":
       case "MemoUpserted":
+      case "RunNoted":
         this.#compareEntry(event);
         return false;
       case "RunCompleted":
@@ -635,9 +658,9 @@ export class RunEngine implements RunContext {
   /** The code has gone on since: it is only compared. */
   #compareEntry(event: Entry & HistoryEvent): void {
     this.#asked.compare(event, ENTRY_KINDS[event.type]);
-    const entry = this.#data.recorded(event);
-    if (entry?.changes === event.changes) return;
-    const asked = `the code asked for ${ENTRY_KINDS[event.type]} with other values as command ${event.command}`;
+    if (isSameEntry(this.#data.recorded(event), event)) return;
+    const other = event.type === "RunNoted" ? "another text" : "other values";
+    const asked = `the code asked for ${ENTRY_KINDS[event.type]} with ${other} as command ${event.command}`;
     this.#asked.diverge(event, asked, event.command);
   }
 
@@ -678,6 +701,26 @@ export class RunEngine implements RunContext {
     pending.nextAttemptAt = event.at + event.delayMs;
     pending.firstAttemptAt = event.firstAttemptAt;
     pending.heartbeat = event.heartbeat;
+    pending.deferral = null;
+  }
+
+  #noteDeferred(event: StepDeferred & HistoryEvent): void {
+    const pending = this.#compared(event, "RunStep", event.inputHash);
+    if (pending?.kind !== "RunStep") return;
+    const { attempt, verifier, startedAt, firstAttemptAt, at } = event;
+    invariant(attempt === pending.failedAttempts + 1, "an attempt is handed off after the failed ones", { attempt });
+    pending.deferral = { attempt, verifier, startedAt, firstAttemptAt, aliveAt: at };
+    pending.firstAttemptAt = firstAttemptAt;
+    pending.heartbeat = event.heartbeat;
+  }
+
+  #noteReported(event: StepReported & HistoryEvent): void {
+    // What was ignored may be about anything.
+    if (event.report === "ignored") return;
+    const pending = this.#compared(event, "RunStep");
+    if (pending?.kind !== "RunStep" || pending.deferral === null) return;
+    pending.deferral = { ...pending.deferral, aliveAt: event.at };
+    pending.heartbeat = event.details;
   }
 
   // ---------------------------------------------------------------- inside

@@ -11,6 +11,16 @@ import type { Entry, EntryKind } from "./run-data.ts";
 /** What the engine does about a command that its scope cancels. */
 type OnCancel<Command> = (command: Command, failure: CanceledFailure) => void;
 
+/** What an attempt that waits to be completed from outside is known by, and since when it has been silent. */
+export interface Deferral {
+  readonly attempt: number;
+  readonly verifier: string;
+  readonly startedAt: number;
+  readonly firstAttemptAt: number;
+  /** The hand-off, or the last heartbeat since. */
+  readonly aliveAt: number;
+}
+
 /** A step with what its earlier attempts left behind: the engine notes failed attempts as history tells them. */
 export class PendingStep implements Cancellable {
   readonly kind = "RunStep";
@@ -24,6 +34,8 @@ export class PendingStep implements Cancellable {
   nextAttemptAt: number | null = null;
   firstAttemptAt: number | null = null;
   heartbeat: Payload = null;
+  /** Null unless the attempt after the failed ones waits to be completed from outside. */
+  deferral: Deferral | null = null;
   /** The step was canceled while it is under way: it ends as soon as its body does. */
   cancelRequested: CanceledFailure | null = null;
   readonly #scope: CancelScope;

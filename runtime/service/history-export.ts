@@ -16,8 +16,10 @@ import type { RunDetail, Store } from "../store/store.ts";
 const EVENTS_PER_PAGE = 500;
 const MAIL_PER_PAGE = 500;
 
+type ExportStore = Pick<Store, "readHistory" | "readMail" | "readUpdates">;
+
 /** Payloads are in plain form. Rejects with PAYLOAD_UNREADABLE where one of them cannot be read. */
-export async function exportRun(store: Pick<Store, "readHistory" | "readMail">, run: RunDetail): Promise<HistoryFile> {
+export async function exportRun(store: ExportStore, run: RunDetail): Promise<HistoryFile> {
   const { runId, workflow, workflowId, queue, startedAt, closedAt, deadlineAt } = run;
   const events: StoredEvent[] = [];
   for (;;) {
@@ -69,7 +71,7 @@ function takenMailIn(events: readonly StoredEvent[]): number {
 }
 
 async function untakenMail(
-  store: Pick<Store, "readMail">,
+  store: ExportStore,
   { runId, workflowId }: RunDetail,
   taken: number,
 ): Promise<UntakenMail[]> {
@@ -78,7 +80,12 @@ async function untakenMail(
     const page = await store.readMail([{ runId, after }], MAIL_PER_PAGE);
     for (const { mail, payload } of page) refuseUnreadable(payload, `Mail ${mail} of run ${workflowId}`);
     found.push(...page.map(({ mail, kind, mailId, name, payload }) => ({ mail, kind, mailId, name, payload })));
-    if (page.length < MAIL_PER_PAGE) return found;
+    if (page.length < MAIL_PER_PAGE) break;
     after = page.at(-1)?.mail ?? after;
   }
+  // No event tells that an update was refused: it is out of the mailbox all the same, and was answered.
+  const updates = found.filter(({ kind }) => kind === "update");
+  const traces = await store.readUpdates(updates.map(({ mailId }) => ({ runId, mailId, after: 0 })));
+  const refused = new Set(updates.filter((_, index) => traces[index]?.refusal != null));
+  return found.filter((item) => !refused.has(item));
 }

@@ -17,6 +17,8 @@ import type {
   SignalCall,
   StartCall,
   StartReply,
+  StepReference,
+  StepReportCall,
   UpdateCall,
   UpdateOutcome,
   UpdateStage,
@@ -35,6 +37,9 @@ import { CANCEL_MAIL_ID, signalMailId, updateIdOf, updateMailId } from "../store
 import {
   type CountRequest,
   codecsOf,
+  type ImportOutcome,
+  type ImportRequest,
+  type MailKind,
   type MailOutcome,
   type MailRequest,
   type RunDetail,
@@ -49,13 +54,16 @@ import type { World } from "../world/world.ts";
 import { Batcher } from "./batcher.ts";
 import { doErrands } from "./errands.ts";
 import { exportRun } from "./history-export.ts";
+import { importRequest } from "./history-import.ts";
 import { InOrder } from "./in-order.ts";
 import { type Insistence, insist } from "./insist.ts";
 import { listRequest, MAX_LIST, positionOf, runFilter, shownData, shownSummary } from "./lists.ts";
 import { LocalWorkers } from "./local-workers.ts";
+import { readDetails, readNotes } from "./notes.ts";
 import { OutcomeWaiter, type StoredOutcome } from "./outcome-waiter.ts";
 import { type Pruned, pruneRuns } from "./pruning.ts";
 import { askQuery } from "./question.ts";
+import { StepReports } from "./step-reports.ts";
 import { isYetToBegin, summarize } from "./summary.ts";
 import { UpdateWaiter } from "./update-waiter.ts";
 
@@ -93,6 +101,7 @@ export class Service implements FrontDoor {
   readonly #locals: LocalWorkers;
   readonly #encodedMail = new InOrder();
   readonly #updates: UpdateWaiter;
+  readonly #reports: StepReports;
 
   constructor(options: ServiceOptions) {
     const { store, wakeups, world, insistForMs = 15_000, pollMs = 1_000, locals = new LocalWorkers() } = options;
@@ -134,6 +143,12 @@ export class Service implements FrontDoor {
       pollMs,
       insistence: this.#insistence,
     });
+    this.#reports = new StepReports({
+      store: kept,
+      insistence: this.#insistence,
+      find: (to) => this.#find(to),
+      send: (request) => this.#send(request),
+    });
   }
 
   async start(call: StartCall): Promise<StartReply> {
@@ -172,6 +187,10 @@ export class Service implements FrontDoor {
     const { to } = update;
     const runId = "chainOf" in to ? to.chainOf : (await this.#find(to)).runId;
     return this.#updates.wait({ ...update, runId, run: nameOf(to) }, stage, timeoutMs);
+  }
+
+  reportStep(step: StepReference, report: StepReportCall): Promise<void> {
+    return this.#reports.report(step, report);
   }
 
   async cancel(to: RunReference, reason: string): Promise<void> {
@@ -222,8 +241,12 @@ export class Service implements FrontDoor {
     const hasCrashed = run.ownerId === null && run.crashCount > 0;
     const isSilent = isClosed(run.status) || run.status === "blocked" || hasCrashed || isYetToBegin(run);
     const pending = isSilent ? null : await this.#pendingOf(run);
+    const [notes, staticDetails] = await insist(this.#insistence, () =>
+      Promise.all([readNotes(this.#store, run), readDetails(this.#store, run)]),
+    );
     const { epoch: _epoch, now: _now, data, ...facts } = run;
-    return { ...facts, ...shownData(data, run.workflowId), pending, summary: summarize(run, pending) };
+    const shown = shownData(data, run.workflowId);
+    return { ...facts, ...shown, staticDetails, notes, pending, summary: summarize(run, pending) };
   }
 
   async list(call: ListCall): Promise<{ runs: readonly RunSummary[]; next: string | null }> {
@@ -248,6 +271,16 @@ export class Service implements FrontDoor {
   async exportRun(to: RunReference): Promise<HistoryFile> {
     const run = await this.#find(to);
     return insist(this.#insistence, () => exportRun(this.#store, run));
+  }
+
+  async importRun(file: HistoryFile): Promise<{ runId: string; workflowId: string }> {
+    // Chosen before the first try: a repeated import is recognised by it.
+    const request = importRequest(file, this.#world.chance.uuid());
+    const { runId, workflowId, queue, closed } = request;
+    const outcome = await insist(this.#insistence, () => this.#store.importRun(request));
+    if (outcome !== "imported") throw notImported(request, outcome);
+    if (closed === null) this.#wakeups.publish([`queue/${queue}`]);
+    return { runId, workflowId };
   }
 
   async prune({ workflow, closedForMs, isDryRun }: PruneCall): Promise<PrunedRuns> {
@@ -314,7 +347,7 @@ export class Service implements FrontDoor {
     // Chosen before the first try: a repeated start is recognised by it.
     const runId = newRunId(this.#world);
     const seed = chance.uuid();
-    const { attributes = null, memo = null, workflow, input } = call;
+    const { attributes = null, memo = null, summary, details, workflow, input } = call;
     // Here, where every way of starting a run comes by: interceptors may have changed them.
     const headers = checkedHeaders(call.headers, "start({ headers })");
     const started: RunStarted = {
@@ -324,6 +357,8 @@ export class Service implements FrontDoor {
       seed,
       attributes,
       memo,
+      ...(summary === undefined ? {} : { summary }),
+      ...(details === undefined ? {} : { details }),
       ...(headers === undefined ? {} : { headers }),
     };
     return {
@@ -332,7 +367,7 @@ export class Service implements FrontDoor {
       workflow,
       queue: call.queue ?? DEFAULT_QUEUE,
       started: toRecord(started),
-      carriesData: attributes !== null || memo !== null,
+      carriesData: attributes !== null || memo !== null || summary !== undefined || details !== undefined,
       requestId: call.requestId,
       onConflict: call.onConflict,
       onReuse: call.onReuse,
@@ -403,11 +438,7 @@ export class Service implements FrontDoor {
     const { outcome, mail, runId, queue, ownerId } = sent;
     const name = nameOf(request.to);
     if (outcome === "notFound") throw notFound(name);
-    if (outcome === "closed")
-      throw closedError(
-        name,
-        `It takes no ${request.kind === "cancel" ? "cancel requests" : `${request.kind}s`} any more.`,
-      );
+    if (outcome === "closed") throw closedError(name, `It takes no ${MAIL_WORDS[request.kind]} any more.`);
     if (runId === null) return sent;
     const { to: _to, ...item } = request;
     const isPlain = this.#codecs === undefined;
@@ -485,6 +516,14 @@ export class Service implements FrontDoor {
   }
 }
 
+const MAIL_WORDS: Readonly<Record<MailKind, string>> = {
+  signal: "signals",
+  update: "updates",
+  cancel: "cancel requests",
+  stepReport: "reports on its steps",
+  answer: "answers",
+};
+
 function replyTo(request: StartRequest, { outcome, runId, status }: StartOutcome): StartReply {
   const { workflowId, mail } = request;
   if (outcome !== "refused") {
@@ -515,6 +554,14 @@ function patchOf(stored: StoredEvent): RunPatch {
   const event = fromRecord(stored);
   invariant(event?.type === "PatchMarked", "the store reads events of the type it was asked for", { ...stored });
   return { id: event.name, isDeprecated: event.isDeprecated };
+}
+
+function notImported({ runId, workflowId }: ImportRequest, outcome: Exclude<ImportOutcome, "imported">): EverstepError {
+  const why =
+    outcome === "runExists"
+      ? `Run ${runId} (${workflowId}) is in this database already. Nothing was imported.`
+      : `Run ${workflowId} is open in this database, and so is the one to be imported. Nothing was imported; end the one that is here, or leave it.`;
+  return new EverstepError("RUN_ALREADY_STARTED", why, { details: { workflowId, runId } });
 }
 
 function nameOf(to: RunReference): string {

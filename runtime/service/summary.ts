@@ -31,8 +31,9 @@ function waitOf(pending: PendingWork, now: number): string {
       step.nextAttemptAt !== null && step.nextAttemptAt > now
         ? `, attempt ${step.attempt} in ${seconds(step.nextAttemptAt - now)}`
         : "";
+    const outside = step.isDeferred ? ` to be completed from outside` : "";
     const last = step.lastError === null ? "" : ` (last error: ${step.lastError})`;
-    parts.push(`step "${step.name}"${retry}${last}`);
+    parts.push(`step "${step.name}"${outside}${retry}${last}`);
   }
   for (const timer of pending.timers) {
     parts.push(

@@ -13,7 +13,7 @@ import type { Failure } from "../../sdk/protocol/failure.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { ClosedStatus } from "../../sdk/protocol/run.ts";
 import { CANCEL_MAIL_ID } from "./mail-id.ts";
-import type { MailOutcome, MailRequest, RunRef, StartOutcome, StartRequest } from "./store.ts";
+import type { MailKind, MailOutcome, MailRequest, RunRef, StartOutcome, StartRequest } from "./store.ts";
 
 /** A command of a run, to be answered by mail. */
 export interface Asker {
@@ -76,8 +76,9 @@ export function eventOfAnswer(
   return { type, command, name, mail, ...howItEnded(end) };
 }
 
-/** Mail that a run has asked for itself: it means nothing to the run that continues it. */
 export const ANSWER_KIND = "answer";
+/** Mail about commands of one run: it means nothing to the run that continues it. */
+export const KINDS_OF_ONE_RUN: readonly MailKind[] = [ANSWER_KIND, "stepReport"];
 
 export function answerErrand(asker: Asker, answer: Answer): Errand & { readonly do: "mail" } {
   return { do: "mail", to: { runId: asker.runId }, mail: answerMail(asker, answer), asker: null };

@@ -143,7 +143,7 @@ export interface ResolvedTurn {
 }
 
 /** `answer`: what has become of something that the run asked of another one. */
-export type MailKind = "signal" | "cancel" | "update" | "answer";
+export type MailKind = "signal" | "cancel" | "update" | "stepReport" | "answer";
 
 export interface MailItem {
   readonly runId: string;
@@ -152,7 +152,7 @@ export interface MailItem {
   readonly kind: MailKind;
   /** The sender's id: a second item with the same id is not accepted. */
   readonly mailId: string;
-  /** The signal's or update's name; the reason of a cancel; for an answer, the name of the command. */
+  /** The signal's, update's or step's name; the reason of a cancel; for an answer, the name of the command. */
   readonly name: string;
   readonly payload: Payload;
 }
@@ -181,7 +181,7 @@ export interface StartRequest {
   readonly queue: string;
   /** The RunStarted record, event 1. */
   readonly started: EventRecord;
-  /** `started` has attributes or a memo, to be kept beside the history too. Default false. */
+  /** `started` has attributes, a memo, a summary or details, to be kept beside the history too. Default false. */
   readonly carriesData?: boolean;
   /** Repeating a start with the same id answers with the same run, whatever became of it. Null: none. */
   readonly requestId: string | null;
@@ -208,6 +208,31 @@ export interface StartOutcome {
   readonly claimed: { readonly at: number; readonly deadlineAt: number | null } | null;
 }
 
+/** Mail as it lies in its mailbox. */
+export type KeptMail = Omit<MailItem, "runId">;
+
+/** A run that was started elsewhere, whole. */
+export interface ImportRequest {
+  readonly runId: string;
+  readonly workflowId: string;
+  readonly workflow: string;
+  readonly queue: string;
+  readonly startedAt: number;
+  readonly deadlineAt: number | null;
+  /** As its last event says; null: it is open, and goes on here. */
+  readonly closed: { readonly status: ClosedStatus; readonly at: number } | null;
+  /** From the first, without gaps, at the times that they had. */
+  readonly events: readonly StoredEvent[];
+  /** Taken and untaken, by their places, which may have gaps among the taken ones. */
+  readonly mail: readonly KeptMail[];
+  readonly takenMail: number;
+  /** Random per import and kept over its retries: a repeated one is known by it. */
+  readonly tag: string;
+}
+
+/** `runExists`: another run has the run id. `workflowIdOpen`: an open run has the workflow id, and this one is open too. */
+export type ImportOutcome = "imported" | "runExists" | "workflowIdOpen";
+
 /** One run; the open run of a workflow id, else the latest; the latest of the chain that a run belongs to. */
 export type RunRef = { readonly runId: string } | { readonly workflowId: string } | { readonly chainOf: string };
 
@@ -230,6 +255,9 @@ export interface MailOutcome {
   /** Of accepted mail: how many events the run had by then. What becomes of the mail is told by later ones. */
   readonly events: number;
 }
+
+/** One step by its command's number, or all of a name. */
+export type StepRef = { readonly command: number } | { readonly name: string };
 
 /** What has become of an update: looked for by its mail id, in the chain of a run. */
 export interface UpdateLook {
@@ -254,8 +282,8 @@ export interface UpdateTrace {
   readonly closed: ClosedStatus | null;
 }
 
-/** As lists tell of it; attributes and memo in stored form. */
-export interface StoredSummary extends Omit<RunSummary, "attributes" | "memo"> {
+/** As lists tell of it; attributes, memo and summary in stored form. */
+export interface StoredSummary extends Omit<RunSummary, "attributes" | "memo" | "staticSummary"> {
   readonly data: KeptData;
 }
 
@@ -476,6 +504,8 @@ export interface SweepStore {
 export interface ClientStore {
   /** In order of the requests. Each is decided by itself; all are committed together. */
   startRuns(requests: readonly StartRequest[]): Promise<readonly StartOutcome[]>;
+  /** All of the run or nothing. An open one is due at once. */
+  importRun(request: ImportRequest): Promise<ImportOutcome>;
   /** In order of the requests; order within one run is kept. */
   sendMail(requests: readonly MailRequest[]): Promise<readonly MailOutcome[]>;
   /** Closes an open run now, owned or not. */
@@ -488,16 +518,22 @@ export interface ClientStore {
   /** Events after `afterSeq`, in order, at most `limit`. */
   readHistory(runId: string, afterSeq: number, limit: number): Promise<readonly StoredEvent[]>;
   /**
-   * The events of one type, by its code, of these runs, in order; runs that have none are absent. Goes through the whole
-   * histories: for some runs, not for all there are.
+   * The events of one type, by its code, of these runs, in order; of each run the last `limit`, or all. Runs that have none
+   * are absent. Goes through the whole histories: for some runs, not for all there are.
    */
-  readEventsOfType(runIds: readonly string[], type: number): Promise<ReadonlyMap<string, readonly StoredEvent[]>>;
+  readEventsOfType(
+    runIds: readonly string[],
+    type: number,
+    limit?: number,
+  ): Promise<ReadonlyMap<string, readonly StoredEvent[]>>;
   /** The closing event of each run that is closed; open ones are absent. */
   readOutcomes(
     runIds: readonly string[],
   ): Promise<ReadonlyMap<string, { readonly status: ClosedStatus; readonly event: StoredEvent }>>;
   /** In order of the looks. */
   readUpdates(looks: readonly UpdateLook[]): Promise<readonly UpdateTrace[]>;
+  /** The events of the run's steps by this number or of this name, in order. Goes through the whole history. */
+  readStepEvents(runId: string, step: StepRef): Promise<readonly StoredEvent[]>;
   /** Those of the ids that name no run here. */
   missingRuns(runIds: readonly string[]): Promise<readonly string[]>;
   askQuery(request: QueryRequest): Promise<void>;

@@ -3,7 +3,7 @@
 
 import type { BlockedReason } from "../../sdk/protocol/run.ts";
 import { MemoryStore, type MemoryStoreOptions } from "../store/memory/memory-store.ts";
-import type { AppendTurn, ClaimRequest, ParkRequest, StartRequest, Store } from "../store/store.ts";
+import type { AppendTurn, ClaimRequest, ImportRequest, ParkRequest, StartRequest, Store } from "../store/store.ts";
 import type { Clock } from "../world/world.ts";
 
 export interface Announcements {
@@ -75,6 +75,15 @@ export class AnnouncingStore extends MemoryStore {
     for (const timeoutMs of this.#toStart.splice(0)) this.#closeAfter(timeoutMs);
     if (answer.closedIds.length > 0) this.#announce.closedFromOutside(answer.closedIds);
     return answer;
+  }
+
+  override async importRun(request: ImportRequest) {
+    const outcome = await super.importRun(request);
+    const { deadlineAt } = request;
+    if (outcome === "imported" && deadlineAt !== null) {
+      this.#clock.setTimer(Math.max(0, deadlineAt - this.#clock.now()), () => void this.#closeOverdue());
+    }
+    return outcome;
   }
 
   override async terminateRun(runId: string, reason: string) {

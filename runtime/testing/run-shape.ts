@@ -6,8 +6,8 @@ import type { ShownEvent } from "../../sdk/client/front-door.ts";
 
 export type Shape = Readonly<Record<string, unknown>>;
 
-/** Says when, not what, or names a run that got its id by chance. The seed is the run's own from its start on. */
-const MOMENTS = ["at", "seq", "seed", "firstAttemptAt", "delayMs"];
+/** Says when, not what, is drawn anew for each run or attempt, or names a run that got its id by chance. */
+const MOMENTS = ["at", "seq", "seed", "firstAttemptAt", "startedAt", "delayMs", "verifier"];
 const RUN_IDS = ["nextRunId", "childRunId", "childWorkflowId", "continues", "parent"];
 const PASSING = new Set([...MOMENTS, ...RUN_IDS]);
 

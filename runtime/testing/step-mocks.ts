@@ -3,6 +3,7 @@
 
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { assertName } from "../../sdk/protocol/names.ts";
+import type { Deferred } from "../../sdk/workflow/deferred.ts";
 import type { StepBody, StepContext, StepDefinition } from "../../sdk/workflow/step.ts";
 import type { PendingStep } from "../replay/pending.ts";
 
@@ -31,11 +32,13 @@ export interface StepMock<Input = unknown> {
   restore(): void;
 }
 
+type Mocked<Result> = Result | Deferred<Result>;
+
 export interface MockStep {
   /** A step made by `defineStep`. `run` has its types. */
   <Input, Result>(
     step: StepDefinition<Input, Result>,
-    run: (input: Input, context: StepContext) => NoInfer<Result> | Promise<NoInfer<Result>>,
+    run: (input: Input, context: StepContext) => Mocked<NoInfer<Result>> | Promise<Mocked<NoInfer<Result>>>,
     options?: MockStepOptions,
   ): StepMock<Input>;
   /** Any step or transaction of this name. */

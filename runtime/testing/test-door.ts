@@ -11,10 +11,13 @@ import type {
   ShownEvent,
   SignalCall,
   StartCall,
+  StepReference,
+  StepReportCall,
   UpdateCall,
   UpdateStage,
 } from "../../sdk/client/front-door.ts";
 import { type ErrorCode, EverstepError } from "../../sdk/protocol/errors.ts";
+import type { HistoryFile } from "../../sdk/protocol/history-file.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { BlockedKind, BlockedReason } from "../../sdk/protocol/run.ts";
 import type { Store } from "../store/store.ts";
@@ -102,6 +105,11 @@ export class TestDoor implements FrontDoor {
     return this.#time.during(() => this.#door.describe(to));
   }
 
+  // A token that is used before its body has handed off is waited with.
+  reportStep(step: StepReference, report: StepReportCall) {
+    return this.#time.during(() => this.#door.reportStep(step, report));
+  }
+
   cancel(to: RunReference, reason: string) {
     return this.#time.hold(() => this.#door.cancel(to, reason));
   }
@@ -124,6 +132,10 @@ export class TestDoor implements FrontDoor {
 
   exportRun(to: RunReference) {
     return this.#time.hold(() => this.#door.exportRun(to));
+  }
+
+  importRun(file: HistoryFile) {
+    return this.#time.hold(() => this.#door.importRun(file));
   }
 
   prune(call: PruneCall) {

@@ -1,15 +1,18 @@
 // One claimed run in this process: its engine, what its steps and timers are doing, and what it has to append. Decides,
 // after each quiet moment of the code, what happens next. It learns of nothing but through committed events.
 
-import { invariant } from "../../sdk/protocol/errors.ts";
+import { invariant, isEverstepError } from "../../sdk/protocol/errors.ts";
 import {
   type Event,
   type HistoryEvent,
   placedAt,
   type StepAttemptFailed,
   type StepCompleted,
+  type StepDeferred,
   type StepFailed,
+  type StepReported,
   type TimerFired,
+  type TimerStarted,
 } from "../../sdk/protocol/event.ts";
 import { type EventRecord, fromRecord, type StoredEvent, toRecord } from "../../sdk/protocol/event-record.ts";
 import { CanceledFailure, TerminatedFailure, toFailure } from "../../sdk/protocol/failures.ts";
@@ -20,10 +23,21 @@ import type { BlockedReason, ClosedStatus } from "../../sdk/protocol/run.ts";
 import type { NextRun } from "../../sdk/workflow/continue-as-new.ts";
 import type { Outcome, RunEngine } from "../replay/engine.ts";
 import type { PendingChild, PendingCommand, PendingMessage, PendingStep, PendingTimer } from "../replay/pending.ts";
+import { decodeReport, type StepReport } from "../store/step-report.ts";
 import type { Claim, ClaimedRun, LoadedHistory, MailItem, Successor } from "../store/store.ts";
+import type { Chance } from "../world/world.ts";
 import { blockedReasonOf } from "./blocked-reason.ts";
 import type { Committing } from "./committer.ts";
-import { Outbox, type Outgoing, type SentTurn, sizeOf, type UndecidedUpdate } from "./outbox.ts";
+import { heard, limitOf, type ReportMail, timedOut } from "./deferred-step.ts";
+import {
+  type Decision,
+  Outbox,
+  type Outgoing,
+  type SentTurn,
+  sizeOf,
+  type UndecidedMail,
+  type UndecidedUpdate,
+} from "./outbox.ts";
 import { requestOf } from "./requests.ts";
 import { RunMail } from "./run-mail.ts";
 import { RunTimers, type TimerHost } from "./run-timers.ts";
@@ -35,6 +49,9 @@ export interface RunHost extends TimerHost {
   /** Later in the order of ids than `after`. */
   newRunId(after?: string): string;
   newSeed(): string;
+  readonly chance: Chance;
+  /** By the store's clock, never ahead of it. */
+  storeNow(): number;
   /** The run has something to append. */
   submit(run: LiveRun): void;
   /** Delivers to the engine; `onQuiet` once the code is quiet. */
@@ -278,6 +295,7 @@ export class LiveRun implements Committing {
       return this.#push(stepFailed(pending, cancelRequested));
     }
     if (underWay !== undefined) return;
+    if (pending.deferral !== null) return this.#awaitReport(pending);
     if (nextAttemptAt === null || this.#host.msUntil(nextAttemptAt) === 0) return this.#execute(pending);
     this.#timers.set(command, nextAttemptAt, () => this.#execute(pending));
   }
@@ -292,6 +310,21 @@ export class LiveRun implements Committing {
     const execution = this.#host.execute(this, pending);
     this.#steps.set(pending.command, execution);
     execution.start();
+  }
+
+  /** Its body is not run again: what ends the attempt is mail, or the first of its limits. */
+  #awaitReport(pending: PendingStep): void {
+    const { command } = pending;
+    this.#timers.cancel(command);
+    const limit = limitOf(pending);
+    if (limit === null) return;
+    this.#timers.set(command, limit.atMs, () => {
+      this.#push(timedOut(pending, limit.failure(), this.#now()), limit.atMs);
+    });
+  }
+
+  #now(): { readonly now: number; readonly chance: Chance } {
+    return { now: this.#host.storeNow(), chance: this.#host.chance };
   }
 
   #startTimer(pending: PendingTimer): void {
@@ -316,7 +349,10 @@ export class LiveRun implements Committing {
     this.#toArm = [];
     for (const command of commands) {
       const pending = this.engine.pendingCommand(command);
-      if (pending === undefined || this.#timers.has(command)) continue;
+      if (pending === undefined) continue;
+      const isDeferred = pending.kind === "RunStep" && pending.deferral !== null;
+      // A heartbeat moves the limit of an attempt that waits.
+      if (this.#timers.has(command) && !isDeferred) continue;
       if (pending.kind === "RunStep") this.#takeUp(pending);
       else if (pending.kind === "StartTimer" && pending.fireAt !== null) this.#awaitTimer(pending, pending.fireAt);
     }
@@ -424,8 +460,8 @@ export class LiveRun implements Committing {
     }
   }
 
-  /** An update waits for all that came before it, and what comes after waits for it: it is decided on in `takeTurn`. */
-  #pushUndecided(undecided: UndecidedUpdate): void {
+  /** It waits for all that came before it, and what comes after waits for it: it is decided on in `takeTurn`. */
+  #pushUndecided(undecided: UndecidedMail): void {
     this.#host.becameBusy(this);
     this.#withdrawClose();
     this.#outbox.pushUndecided(undecided);
@@ -448,25 +484,57 @@ export class LiveRun implements Committing {
 
   takeTurn(): SentTurn | undefined {
     if (!this.#isOurs || this.#isFrozen || this.#isTurnSent || this.#outbox.size === 0) return undefined;
-    this.#decideUpdates();
+    this.#decideMail();
+    if (!this.#isOurs) return undefined;
     if (!this.#outbox.canBeTaken) return undefined;
     this.#isTurnSent = true;
     return this.#outbox.take(this.claim, this.head, this.#host.newTag(), MAX_EVENTS_PER_TURN);
   }
 
   /**
-   * Decides on the updates that are next. Here and nowhere else: nothing can come between the state that a validator sees
-   * and the turn that says what it decided, so an update is handled in just the state it was accepted in.
+   * Decides on the updates and reports that are next. Here and nowhere else: nothing can come between the state that is
+   * looked at and the turn that says what was decided, so an update is handled in just the state it was accepted in, and a
+   * report ends the attempt it is for or none.
    */
-  #decideUpdates(): void {
+  #decideMail(): void {
     if (this.#isBusyWithCode || !this.#isLive) return;
     for (let next = this.#outbox.nextUndecided(); next !== undefined; next = this.#outbox.nextUndecided()) {
-      invariant(!this.#isContinuing, "an update is not decided on by a run that continues", { runId: this.runId });
-      invariant(this.engine.deliveredEvents === this.#events, "an update is decided on by all of the history", {
+      invariant(!this.#isContinuing, "mail is not decided on by a run that continues", { runId: this.runId });
+      invariant(this.engine.deliveredEvents === this.#events, "mail is decided on by all of the history", {
         runId: this.runId,
       });
-      this.#outbox.decide(next, this.engine.judgeUpdate(next));
+      const decision = "report" in next ? this.#decideReport(next) : this.#decideUpdate(next);
+      if (decision === undefined) return;
+      this.#outbox.decide(next, decision);
     }
+  }
+
+  #decideUpdate(update: UndecidedUpdate): Decision {
+    const refusal = this.engine.judgeUpdate(update);
+    if (refusal !== null) return { refusal };
+    const { updateId, name, mail, input } = update;
+    return { event: { type: "UpdateAccepted", name, updateId, mail, input } };
+  }
+
+  /** Undefined: it cannot be read, and the run is blocked until it can. */
+  #decideReport(mail: ReportMail): Decision | undefined {
+    let report: StepReport;
+    try {
+      report = decodeReport(mail.report);
+    } catch (error) {
+      if (!isEverstepError(error)) throw error;
+      this.#host.block(this, blockedReasonOf(error));
+      return undefined;
+    }
+    const { command } = report;
+    const event = heard(mail, report, this.engine.pendingCommand(command), this.#now());
+    if (isDecision(event)) {
+      // Whatever else was about to end the attempt comes after this.
+      this.#outbox.forget(command);
+      this.#timers.cancel(command);
+      this.#decided.add(command);
+    }
+    return { event };
   }
 
   committed(sent: SentTurn, at: number): void {
@@ -487,7 +555,7 @@ export class LiveRun implements Committing {
     let hasAnswers = turn.refusals.length > 0;
     for (const event of events) {
       delivered.push(placedAt(event, ++this.#events, at));
-      if (event.type === "TimerStarted" || event.type === "StepAttemptFailed") this.#toArm.push(event.command);
+      if (isToArm(event)) this.#toArm.push(event.command);
       if (event.type === "UpdateAccepted" || event.type === "UpdateCompleted") hasAnswers = true;
       if (isDecision(event)) this.#decided.delete(event.command);
       if (event.type === "PatchMarked") this.#openMarks--;
@@ -668,12 +736,31 @@ function stepFailed(pending: PendingStep, error: Error): Event {
     command: pending.command,
     name: pending.ask.name,
     failure: toFailure(error),
-    attempt: Math.max(1, pending.failedAttempts),
+    attempt: pending.deferral?.attempt ?? Math.max(1, pending.failedAttempts),
     inputHash: pending.ask.inputHash,
   };
 }
 
-function isDecision(event: Event): event is StepCompleted | StepFailed | StepAttemptFailed | TimerFired {
-  const { type } = event;
-  return type === "StepCompleted" || type === "StepFailed" || type === "StepAttemptFailed" || type === "TimerFired";
+/** After it there is something to wait for, or another time to wait until. */
+function isToArm(event: Event): event is TimerStarted | StepAttemptFailed | StepDeferred | StepReported {
+  return ARMING.has(event.type) && !(event.type === "StepReported" && event.report === "ignored");
 }
+
+const ARMING: ReadonlySet<Event["type"]> = new Set([
+  "TimerStarted",
+  "StepAttemptFailed",
+  "StepDeferred",
+  "StepReported",
+]);
+
+function isDecision(event: Event): event is StepCompleted | StepFailed | StepAttemptFailed | StepDeferred | TimerFired {
+  return DECISIONS.has(event.type);
+}
+
+const DECISIONS: ReadonlySet<Event["type"]> = new Set([
+  "StepCompleted",
+  "StepFailed",
+  "StepAttemptFailed",
+  "StepDeferred",
+  "TimerFired",
+]);

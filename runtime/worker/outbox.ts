@@ -1,13 +1,14 @@
 // What a run has to append, in order, until it is committed.
 
 import { invariant } from "../../sdk/protocol/errors.ts";
-import type { Event } from "../../sdk/protocol/event.ts";
+import type { Event, StepReported } from "../../sdk/protocol/event.ts";
 import { type EventRecord, toRecord } from "../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { ClosedStatus } from "../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 import type { Errand } from "../store/errands.ts";
 import type { AppendTurn, Claim, RefusedUpdate, Successor, TurnEffects } from "../store/store.ts";
+import type { ReportMail } from "./deferred-step.ts";
 
 export interface Outgoing {
   readonly event: Event;
@@ -30,7 +31,13 @@ export interface UndecidedUpdate {
   readonly input: Payload;
 }
 
-type Entry = Outgoing | { readonly undecided: UndecidedUpdate } | { readonly refused: RefusedUpdate };
+/** Mail that becomes an event, or none, only when all that comes before it has been seen. */
+export type UndecidedMail = UndecidedUpdate | ReportMail;
+
+/** What was decided: an event, or why an update is refused. */
+export type Decision = { readonly event: Event } | { readonly refusal: UpdateRefusal };
+
+type Entry = Outgoing | { readonly undecided: UndecidedMail } | { readonly refused: RefusedUpdate };
 
 /** A turn on its way, with the events it is made of. Frozen: it is sent again as it is, or not at all. */
 export interface SentTurn {
@@ -58,35 +65,31 @@ export class Outbox {
   }
 
   /** Nothing that comes after it is taken before it is decided. */
-  pushUndecided(undecided: UndecidedUpdate): void {
+  pushUndecided(undecided: UndecidedMail): void {
     this.#undecided++;
     this.#waiting.push({ undecided });
   }
 
-  /** The update to decide on now: nothing that is still to come before it will be seen by the code. */
-  nextUndecided(): UndecidedUpdate | undefined {
+  /** The mail to decide on now: nothing that is still to come before it can make a difference. */
+  nextUndecided(): UndecidedMail | undefined {
     if (this.#undecided === 0) return undefined;
     for (const entry of this.#waiting) {
       if ("undecided" in entry) return entry.undecided;
-      if ("event" in entry && wakesCode(entry.event)) return undefined;
+      if ("event" in entry && changesRun(entry.event)) return undefined;
     }
     return undefined;
   }
 
-  /** The run takes the update, or does not and says why. */
-  decide(undecided: UndecidedUpdate, refusal: UpdateRefusal | null): void {
-    const { updateId, name, mail, input } = undecided;
-    const decided: Entry =
-      refusal === null
-        ? { event: { type: "UpdateAccepted", name, updateId, mail, input } }
-        : { refused: { mail, refusal } };
+  decide(undecided: UndecidedMail, decision: Decision): void {
+    const { mail } = undecided;
+    const decided: Entry = "event" in decision ? decision : { refused: { mail, refusal: decision.refusal } };
     this.#undecided--;
     this.#waiting = this.#waiting.map((entry) =>
       "undecided" in entry && entry.undecided === undecided ? decided : entry,
     );
   }
 
-  /** Leaves updates that are not decided on, and all mail behind them, to the mailbox they are in. True when there were. */
+  /** Leaves mail that is not decided on, and all mail behind it, to the mailbox it is in. True when there was. */
   leaveUndecided(): boolean {
     if (this.#undecided === 0) return false;
     const first = this.#waiting.findIndex((entry) => "undecided" in entry);
@@ -98,12 +101,16 @@ export class Outbox {
   }
 
   /**
-   * Forgets what was to be said about a command that the code took back. What came by mail is kept: the mailbox is read
+   * Forgets what was to be said about a command that was answered or taken back. That mail came is kept: the mailbox is read
    * once, and its order is part of the history.
    */
   forget(command: number): void {
-    const isForgotten = (event: Event) => "command" in event && event.command === command && !("mail" in event);
-    this.#waiting = this.#waiting.filter((entry) => !("event" in entry && isForgotten(entry.event)));
+    this.#waiting = this.#waiting.flatMap((entry) => {
+      if (!("event" in entry && "command" in entry.event && entry.event.command === command)) return [entry];
+      const ignored = ignoredReport(entry.event);
+      if (ignored !== undefined) return [{ event: ignored }];
+      return "mail" in entry.event && entry.event.mail !== undefined ? [entry] : [];
+    });
   }
 
   /** Takes back an end that is not on its way yet, because something comes before it. True when there was one. */
@@ -129,14 +136,14 @@ export class Outbox {
     let bytes = 0;
     for (const entry of taken) {
       if (close !== null) invariant(false, "nothing follows the end of a run", { runId: claim.runId });
-      if ("undecided" in entry) invariant(false, "an update is decided on before it is sent", { runId: claim.runId });
+      if ("undecided" in entry) invariant(false, "mail is decided on before it is sent", { runId: claim.runId });
       if ("refused" in entry) {
         refusals.push(entry.refused);
         takenMail = Math.max(takenMail, entry.refused.mail);
         continue;
       }
       const { event, notBefore: due } = entry;
-      if ("mail" in event) takenMail = Math.max(takenMail, event.mail);
+      if ("mail" in event && event.mail !== undefined) takenMail = Math.max(takenMail, event.mail);
       if (due !== undefined) notBefore = Math.max(notBefore ?? due, due);
       close = entry.close ?? null;
       const record = toRecord(event);
@@ -159,7 +166,7 @@ export class Outbox {
     return { turn, events, bytes };
   }
 
-  /** What comes before the first update that is not decided on. */
+  /** What comes before the first mail that is not decided on. */
   #cut(most: number): Entry[] {
     const stop = this.#undecided === 0 ? -1 : this.#waiting.findIndex((entry) => "undecided" in entry);
     const end = stop < 0 ? most : Math.min(most, stop);
@@ -179,9 +186,16 @@ function effectsOf(taken: readonly Entry[]): TurnEffects | null {
   return { errands, successor: last?.successor ?? null };
 }
 
-/** What the code learns of: all other events are said by the run, or noted for it. */
-function wakesCode({ type }: Event): boolean {
-  return type !== "UpdateCompleted" && type !== "TimerStarted" && type !== "StepAttemptFailed";
+/** What is left of an event that mail led to; undefined when none did. */
+function ignoredReport(event: Event): StepReported | undefined {
+  if (!("reportId" in event) || event.mail === undefined || event.reportId === undefined) return undefined;
+  const { command, name, attempt, mail, reportId } = event;
+  return { type: "StepReported", command, name, attempt, mail, reportId, report: "ignored", details: null };
+}
+
+/** What the code learns of, or what changes what a step waits for: all other events are said by the run, or noted for it. */
+function changesRun({ type }: Event): boolean {
+  return type !== "UpdateCompleted" && type !== "TimerStarted";
 }
 
 // What a row weighs besides its texts, roughly: good enough to bound a batch and the memory of a run.

@@ -43,6 +43,7 @@ export function describePending(engine: RunEngine): PendingWork {
     handlers,
     conditions,
     unreadSignals: engine.unreadSignals().map(({ name }) => name),
+    currentDetails: engine.data.currentDetails,
   };
 }
 
@@ -53,6 +54,7 @@ function stepWork({
   lastFailure,
   nextAttemptAt,
   cancelRequested,
+  deferral,
 }: PendingStep): PendingStepWork {
   return {
     kind: "step",
@@ -60,7 +62,8 @@ function stepWork({
     name: ask.name,
     attempt: failedAttempts + 1,
     lastError: lastFailure?.message ?? null,
-    nextAttemptAt,
+    nextAttemptAt: deferral === null ? nextAttemptAt : null,
     isCancelRequested: cancelRequested !== null,
+    isDeferred: deferral !== null,
   };
 }

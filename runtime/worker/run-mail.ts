@@ -1,16 +1,18 @@
 // What a live run knows of its mailbox: how far it has read, whether it is reading, and whether what it reads comes before
 // its first line.
 
-import type { Event, UpdateAccepted } from "../../sdk/protocol/event.ts";
+import type { Event, StepReported, UpdateAccepted } from "../../sdk/protocol/event.ts";
 import { type Answer, eventOfAnswer } from "../store/errands.ts";
 import { updateIdOf } from "../store/mail-id.ts";
+import { reportIdOf } from "../store/step-report.ts";
 import type { MailItem } from "../store/store.ts";
+import type { ReportMail } from "./deferred-step.ts";
 import type { UndecidedUpdate } from "./outbox.ts";
 
-/** Most mail is events as they are; on an update the run has to decide. */
+/** Most mail is events as they are; on an update or a report on a step the run has to decide. */
 export type ReadMail =
-  | { readonly event: Exclude<Extract<Event, { mail: number }>, UpdateAccepted> }
-  | { readonly undecided: UndecidedUpdate };
+  | { readonly event: Exclude<Extract<Event, { mail: number }>, UpdateAccepted | StepReported> }
+  | { readonly undecided: UndecidedUpdate | ReportMail };
 
 export class RunMail {
   #known: number;
@@ -75,7 +77,7 @@ export class RunMail {
     this.#isReading = false;
   }
 
-  /** What is new among `items`, in order. The first update is for code that has begun: what comes after it, too. */
+  /** What is new among `items`, in order. What is decided on is for code that has begun: all that comes after it, too. */
   read(items: readonly MailItem[]): ReadMail[] {
     const news: ReadMail[] = [];
     for (const item of items) {
@@ -97,6 +99,9 @@ export class RunMail {
       case "update":
         this.#isEarly = false;
         return { undecided: { updateId: updateIdOf(mailId), name, mail, input: payload } };
+      case "stepReport":
+        this.#isEarly = false;
+        return { undecided: { mail, reportId: reportIdOf(mailId), name, report: payload } };
     }
   }
 }

@@ -6,12 +6,15 @@ import { fromFailure, TimeoutFailure } from "../../sdk/protocol/failures.ts";
 import type { RunHeaders } from "../../sdk/protocol/headers.ts";
 import { decodePayload, encodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { runWithAmbient, type StepAmbient } from "../../sdk/workflow/ambient.ts";
+import { type Deferred, HANDED_OFF } from "../../sdk/workflow/deferred.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
 import type { StepBody, StepContext, StepTransaction } from "../../sdk/workflow/step.ts";
 import type { PendingStep } from "../replay/pending.ts";
+import { stepToken } from "../service/step-token.ts";
 import type { CancelTimer, Clock } from "../world/world.ts";
 
 export type AttemptEnd =
+  /** The value is HANDED_OFF when the body has. */
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly error: unknown; readonly wasAborted: boolean };
 
@@ -26,6 +29,8 @@ export interface AttemptOptions {
   readonly log: WorkflowLog;
   /** What is left of the time over all attempts; null for no limit. */
   readonly totalLeftMs: number | null;
+  /** One that nobody can guess, for the attempt's token. */
+  newSecret(): string;
   onHeartbeat(details: Payload): void;
 }
 
@@ -38,6 +43,8 @@ export class StepAttempt implements StepAmbient {
   #controller: AbortController | undefined;
   #abortedBy: unknown;
   #isEnded = false;
+  #hasHandedOff = false;
+  #secret: string | undefined;
   #heartbeat: Payload;
   #cancelTimers: CancelTimer[] | undefined;
   #restartSilence: (() => void) | undefined;
@@ -68,6 +75,12 @@ export class StepAttempt implements StepAmbient {
     return this.#heartbeat;
   }
 
+  /** Of the attempt's token. Made when asked for: hardly a step has a use for it. */
+  get secret(): string {
+    this.#secret ??= this.#options.newSecret();
+    return this.#secret;
+  }
+
   /** Runs the author's function; resolves with how it ended, never rejects. */
   run(tx?: StepTransaction): Promise<AttemptEnd> {
     return new Promise((resolve) => this.start(resolve, tx));
@@ -85,7 +98,7 @@ export class StepAttempt implements StepAmbient {
       return queueMicrotask(() => this.#failed(error));
     }
     Promise.resolve(result).then(
-      (value) => this.#end({ ok: true, value }),
+      (value) => this.#returned(value),
       (error) => this.#failed(error),
     );
   }
@@ -93,6 +106,22 @@ export class StepAttempt implements StepAmbient {
   #call(tx: StepTransaction | undefined): unknown {
     const { body } = this.#options;
     return body.kind === "step" ? body.run(this.step) : body.run(requireTransaction(tx), this.step);
+  }
+
+  #returned(value: unknown): void {
+    if (!this.#hasHandedOff || value === HANDED_OFF) return this.#end({ ok: true, value });
+    const message = `step "${this.name}" called completeLater() and returned something else. Write \`return context.completeLater()\`.`;
+    this.#failed(new EverstepError("ARGUMENT_INVALID", message, { details: { step: this.name } }));
+  }
+
+  /** The body says that it hands off. */
+  handOff(): Deferred<never> {
+    if (this.#options.body.kind === "transaction") {
+      const message = `step "${this.name}" is a transaction, which commits with its result and cannot be completed later. Hand off in a step of its own.`;
+      throw new EverstepError("ARGUMENT_INVALID", message, { details: { step: this.name } });
+    }
+    this.#hasHandedOff = true;
+    return HANDED_OFF;
   }
 
   #end(end: AttemptEnd): void {
@@ -218,6 +247,21 @@ class AttemptContext implements StepContext {
 
   get headers(): RunHeaders {
     return this.#options.headers;
+  }
+
+  get token(): string {
+    const { run, pending } = this.#options;
+    return stepToken({
+      runId: run.runId,
+      command: pending.command,
+      attempt: this.attempt,
+      secret: this.#attempt.secret,
+    });
+  }
+
+  /** Bound, like `heartbeat`. */
+  get completeLater(): <Result>() => Deferred<Result> {
+    return () => this.#attempt.handOff();
   }
 
   get log(): WorkflowLog {

@@ -1,15 +1,16 @@
 // A step under way: waits for a place among the running steps, makes one attempt, and says what history shall say of it.
 
-import { isEverstepError } from "../../sdk/protocol/errors.ts";
-import type { Event, StepAttemptFailed } from "../../sdk/protocol/event.ts";
-import { CanceledFailure, toFailure } from "../../sdk/protocol/failures.ts";
+import type { Event } from "../../sdk/protocol/event.ts";
+import { CanceledFailure } from "../../sdk/protocol/failures.ts";
 import type { RunHeaders } from "../../sdk/protocol/headers.ts";
 import { encodePayload, type Payload } from "../../sdk/protocol/payload.ts";
-import { nextRetry } from "../../sdk/protocol/retry-policy.ts";
+import { HANDED_OFF } from "../../sdk/workflow/deferred.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
 import type { StepBody } from "../../sdk/workflow/step.ts";
 import type { PendingStep } from "../replay/pending.ts";
+import { secretFrom, verifierOf } from "../service/step-token.ts";
 import type { Clock } from "../world/world.ts";
+import { attemptFailed } from "./failed-attempt.ts";
 import type { LiveRun } from "./live-run.ts";
 import { type AttemptEnd, type AttemptOptions, StepAttempt } from "./step-attempt.ts";
 import type { StepRunner } from "./step-runner.ts";
@@ -32,6 +33,7 @@ export class RunningStep implements StepExecution, AttemptOptions {
   readonly #firstAttemptAt: number;
   readonly #attempt: StepAttempt;
   readonly #createdAt: number;
+  #startedAt: number;
   #isDiscarded = false;
 
   constructor(run: LiveRun, pending: PendingStep, runner: StepRunner) {
@@ -42,6 +44,7 @@ export class RunningStep implements StepExecution, AttemptOptions {
     const { storeClock, world } = runner;
     const now = storeClock.now();
     this.#createdAt = world.clock.monotonic();
+    this.#startedAt = now;
     this.#firstAttemptAt = pending.firstAttemptAt ?? now;
     const { totalTimeoutMs } = pending.ask;
     this.totalLeftMs = totalTimeoutMs === null ? null : Math.max(0, this.#firstAttemptAt + totalTimeoutMs - now);
@@ -64,6 +67,10 @@ export class RunningStep implements StepExecution, AttemptOptions {
     return this.#runner.logFor(this.#run, this.pending);
   }
 
+  newSecret(): string {
+    return secretFrom(this.#runner.world.chance.uuid());
+  }
+
   onHeartbeat(details: Payload): void {
     const ageMs = this.clock.monotonic() - this.#createdAt;
     this.#runner.keepHeartbeat(this.#run, this.pending.command, this.#attempt.attempt, details, ageMs);
@@ -77,6 +84,7 @@ export class RunningStep implements StepExecution, AttemptOptions {
   begin(): void {
     const { places } = this.#runner;
     if (this.#isDiscarded) return places.leave();
+    this.#startedAt = this.#runner.storeClock.now();
     if (this.body.kind === "transaction") return void this.#transact().finally(() => places.leave());
     this.#attempt.start((end) => {
       this.report(end);
@@ -112,7 +120,8 @@ export class RunningStep implements StepExecution, AttemptOptions {
 
   /** What history says of the attempt. */
   #eventOf(end: AttemptEnd): Event {
-    return end.ok ? this.completed(end.value) : this.#failed(end.error, end.wasAborted);
+    if (!end.ok) return this.#failed(end.error, end.wasAborted);
+    return end.value === HANDED_OFF ? this.#deferred() : this.completed(end.value);
   }
 
   /** The result, stored; or the failure of a result that cannot be. */
@@ -127,38 +136,38 @@ export class RunningStep implements StepExecution, AttemptOptions {
     }
   }
 
-  #failed(error: unknown, wasAborted: boolean): Event {
-    const { command, ask, cancelRequested } = this.pending;
-    const { attempt } = this.#attempt;
-    const { storeClock, world } = this.#runner;
-    const isCancel = wasAborted && cancelRequested !== null;
-    const failure = toFailure(isCancel ? canceledBy(cancelRequested, error) : error);
-    const base = { command, name: ask.name, failure, attempt };
-    const elapsedMs = storeClock.now() - this.#firstAttemptAt;
-    const verdict =
-      isCancel || (isEverstepError(error) && !error.retryable)
-        ? { stop: "not retryable" }
-        : nextRetry({
-            policy: ask.retry,
-            attempt,
-            failure,
-            error,
-            random: () => world.chance.float(),
-            elapsedMs,
-            totalTimeoutMs: ask.totalTimeoutMs,
-          });
-    if ("stop" in verdict) return { type: "StepFailed", ...base, inputHash: ask.inputHash };
-    this.#runner.noteRetry(this.#run, base, verdict.delayMs);
-    const { heartbeat } = this.#attempt;
-    const firstAttemptAt = Math.round(this.#firstAttemptAt);
-    const failed: StepAttemptFailed = {
-      type: "StepAttemptFailed",
-      ...base,
-      delayMs: verdict.delayMs,
-      firstAttemptAt,
+  #deferred(): Event {
+    const { command, ask } = this.pending;
+    const { attempt, secret, heartbeat } = this.#attempt;
+    return {
+      type: "StepDeferred",
+      command,
+      name: ask.name,
+      attempt,
+      verifier: verifierOf(secret),
+      startedAt: Math.round(this.#startedAt),
+      firstAttemptAt: Math.round(this.#firstAttemptAt),
       heartbeat,
+      inputHash: ask.inputHash,
     };
-    return failed;
+  }
+
+  #failed(error: unknown, wasAborted: boolean): Event {
+    const { cancelRequested } = this.pending;
+    const isCancel = wasAborted && cancelRequested !== null;
+    const { attempt, heartbeat } = this.#attempt;
+    const event = attemptFailed({
+      pending: this.pending,
+      attempt,
+      error: isCancel ? canceledBy(cancelRequested, error) : error,
+      isFinal: isCancel,
+      now: this.#runner.storeClock.now(),
+      firstAttemptAt: this.#firstAttemptAt,
+      heartbeat,
+      chance: this.#runner.world.chance,
+    });
+    if (event.type === "StepAttemptFailed") this.#runner.noteRetry(this.#run, event);
+    return event;
   }
 }
 

@@ -1,6 +1,7 @@
 // Executes steps for all live runs of a worker: places, heartbeats, logs, and the transactions of transaction steps.
 
 import { EverstepError, isEverstepError } from "../../sdk/protocol/errors.ts";
+import type { StepAttemptFailed } from "../../sdk/protocol/event.ts";
 import type { Failure } from "../../sdk/protocol/failure.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
@@ -75,14 +76,8 @@ export class StepRunner {
     return this.#options.heartbeats.flush();
   }
 
-  noteRetry(run: LiveRun, attempt: { name: string; attempt: number; failure: Failure }, delayMs: number): void {
-    const fields = {
-      ...idsOf(run),
-      step: attempt.name,
-      attempt: attempt.attempt,
-      delayMs: Math.round(delayMs),
-      error: attempt.failure.message,
-    };
+  noteRetry(run: LiveRun, { name, attempt, failure, delayMs }: StepAttemptFailed): void {
+    const fields = { ...idsOf(run), step: name, attempt, delayMs: Math.round(delayMs), error: failure.message };
     this.world.log.warn(fields, "step attempt failed, will be tried again");
   }
 

@@ -32,7 +32,7 @@ import {
 import type { Wakeups } from "../wake/wakeups.ts";
 import { pause } from "../world/pause.ts";
 import { newRunId } from "../world/run-id.ts";
-import type { World } from "../world/world.ts";
+import type { Chance, World } from "../world/world.ts";
 import { Claimer } from "./claimer.ts";
 import { Committer } from "./committer.ts";
 import { diagnose } from "./diagnosis.ts";
@@ -435,6 +435,14 @@ export class WorkerLoop implements RunHost, LocalWorker {
   }
 
   // ---------------------------------------------------------------- what live runs ask for
+
+  get chance(): Chance {
+    return this.#parts.world.chance;
+  }
+
+  storeNow(): number {
+    return this.#storeClock.now();
+  }
 
   newTag(): string {
     return this.#parts.world.chance.uuid();

@@ -5,6 +5,8 @@ import { encodeChecked } from "../protocol/checked-payload.ts";
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError, invariant } from "../protocol/errors.ts";
 import type { RunHeaders } from "../protocol/headers.ts";
+import type { HistoryFile } from "../protocol/history-file.ts";
+import { assertShortText, MAX_DETAILS_BYTES, MAX_SUMMARY_BYTES } from "../protocol/notes.ts";
 import { OPEN_STATUSES, type PatchedRun, type RunSummary } from "../protocol/run.ts";
 import { startData } from "../protocol/start-data.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
@@ -15,6 +17,7 @@ import { interceptedDoor } from "./intercepted-door.ts";
 import type { Interceptor } from "./interceptors.ts";
 import { filterCall, orderCall, type RunFilter, type RunOrder } from "./run-filter.ts";
 import { RunHandle, signalCall, updateCall } from "./run-handle.ts";
+import { completion, failing, heartbeat, type StepReportOptions } from "./step-reports.ts";
 import { UpdateHandle } from "./update-handle.ts";
 
 interface StartSettings {
@@ -36,6 +39,10 @@ interface StartSettings {
   readonly attributes?: AttributeChanges | undefined;
   /** Values to be shown with the run, by key: at most 100 keys and 40 KiB. */
   readonly memo?: Readonly<Record<string, unknown>> | undefined;
+  /** What the run is about, for people who look at a list: at most 400 bytes. */
+  readonly summary?: string | undefined;
+  /** The same at length, in Markdown, for people who look at the run: at most 20,000 bytes. */
+  readonly details?: string | undefined;
   /**
    * What the run carries along for its code, its steps and interceptors: strings by name, at most 16 and 8 KiB in all, the
    * same for ever. A call that uses an open run instead of starting one changes nothing about that run's. Default: none.
@@ -187,6 +194,38 @@ export class WorkflowClient {
   }
 
   /**
+   * Completes the step that the token is of: its result is what the workflow goes on with. Resolves when that is stored, as
+   * with a signal; should the attempt end before its run comes to it, it is recorded as ignored. A token that is used before
+   * its body has returned is waited with for 5 seconds.
+   *
+   * Throws TOKEN_INVALID, STEP_NOT_WAITING, STEP_UNDER_WAY, RUN_NOT_FOUND, RUN_CLOSED, ARGUMENT_INVALID,
+   * PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
+   */
+  async completeStep(token: string, result?: unknown, options?: StepReportOptions): Promise<void> {
+    await this.#door.reportStep({ token }, completion(result, options));
+  }
+
+  /**
+   * Fails the attempt that the token is of, as if its body had thrown `error`: the step's retry policy says whether another
+   * attempt follows, with another token.
+   *
+   * Throws like `completeStep`.
+   */
+  async failStep(token: string, error: unknown, options?: StepReportOptions): Promise<void> {
+    await this.#door.reportStep({ token }, failing(error, options));
+  }
+
+  /**
+   * Says that whoever is to complete the step is at it: its `heartbeatTimeout` begins anew, and `details` (storable) are
+   * kept for the next attempt. Each is an event in the run's history: send one a minute rather than one a second.
+   *
+   * Throws like `completeStep`; STEP_NOT_WAITING also says that the work is not needed any more.
+   */
+  async heartbeatStep(token: string, details?: unknown): Promise<void> {
+    await this.#door.reportStep({ token }, heartbeat(details));
+  }
+
+  /**
    * A page of runs, newest first unless `orderBy` says otherwise. What it tells is as true as the histories: attributes
    * are kept in the same commit as the event that sets them.
    *
@@ -238,6 +277,21 @@ export class WorkflowClient {
   }
 
   /**
+   * Brings a run into this database from the file that `run.export()` gave: whole, in one transaction. A closed run is there
+   * to be read; an open one goes on here, from where it was, with the mail that it had not taken. The file must have been
+   * made by somebody you trust: what is in it is executed as the run's past.
+   *
+   * An open run that is imported must not go on where it came from, or both do what is left of it: terminate it there.
+   *
+   * Throws ARGUMENT_INVALID for what is no whole history; RUN_ALREADY_STARTED when there is a run with its run id, or an open
+   * one with its workflow id and it is open too; STORE_UNAVAILABLE.
+   */
+  async importRun(file: HistoryFile): Promise<RunHandle<unknown>> {
+    const { workflowId, runId } = await this.#door.importRun(file);
+    return new RunHandle<unknown>(this.#door, workflowId, runId);
+  }
+
+  /**
    * A page of runs with the patches they are marked with, newest first. Open runs unless `status` says otherwise: those
    * are the ones that a change of the code has to fit. Reads the histories of the page's runs.
    *
@@ -255,7 +309,9 @@ export class WorkflowClient {
 }
 
 function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: StartOptions<Input>): StartCall {
-  const { id, queue, timeout, delay, requestId, onConflict, onReuse, input } = options;
+  const { id, queue, timeout, delay, requestId, onConflict, onReuse, input, summary, details } = options;
+  if (summary !== undefined) assertShortText(summary, MAX_SUMMARY_BYTES, "start({ summary })");
+  if (details !== undefined) assertShortText(details, MAX_DETAILS_BYTES, "start({ details })");
   return {
     workflow: workflow.name,
     workflowId: id ?? null,
@@ -269,6 +325,8 @@ function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: St
     signal: null,
     update: null,
     ...startData(options, "start"),
+    summary,
+    details,
     headers: options.headers,
   };
 }

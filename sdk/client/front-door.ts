@@ -7,9 +7,11 @@ import type { Event } from "../protocol/event.ts";
 import type { Failure } from "../protocol/failure.ts";
 import type { RunHeaders } from "../protocol/headers.ts";
 import type { HistoryFile } from "../protocol/history-file.ts";
+import type { RunNote } from "../protocol/notes.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { PendingWork } from "../protocol/pending-work.ts";
 import type { BlockedReason, ClosedStatus, PatchedRun, RunStatus, RunSummary } from "../protocol/run.ts";
+import type { StepOutcome } from "../protocol/step-outcome.ts";
 
 /**
  * A run by its own id; by the caller's key: then the open run, else the latest; or the latest of the chain of runs, each
@@ -42,6 +44,11 @@ export interface SentUpdate {
   readonly after: number;
 }
 
+/** A step that waits to be completed from outside: by its token, or by its name where only one of that name waits. */
+export type StepReference = { readonly token: string } | { readonly to: RunReference; readonly step: string };
+
+export type StepReportCall = StepOutcome & { readonly reportId: string | null };
+
 /** How an update's handler ended. */
 export interface UpdateOutcome {
   readonly result: Payload;
@@ -67,6 +74,8 @@ export interface StartCall {
   /** In stored form; null or absent for none. */
   readonly attributes?: Payload;
   readonly memo?: Payload;
+  readonly summary?: string | undefined;
+  readonly details?: string | undefined;
   /** As the caller gave them. */
   readonly headers?: RunHeaders | undefined;
 }
@@ -105,6 +114,10 @@ export interface RunDescription extends RunSummary {
   readonly unreadMail: number;
   /** Steps, timers and waits. Null when the run is closed, or no worker answered in time. */
   readonly pending: PendingWork | null;
+  /** What its starter said of it, in Markdown: `start({ details })`; null for nothing. */
+  readonly staticDetails: string | null;
+  /** What the code said last by `note()`, oldest first: ten at the most. */
+  readonly notes: readonly RunNote[];
   /** One sentence: what the run is doing, or why it is not moving. */
   readonly summary: string;
 }
@@ -176,6 +189,8 @@ export interface FrontDoor {
   sendUpdate(to: RunReference, update: UpdateCall): Promise<SentUpdate>;
   /** Waits until the update has come that far. Null: it is accepted, and its handler is under way. */
   awaitUpdate(update: SentUpdate, stage: UpdateStage, timeoutMs: number | null): Promise<UpdateOutcome | null>;
+  /** Resolves when the report is stored, or was before. */
+  reportStep(step: StepReference, report: StepReportCall): Promise<void>;
   query(to: RunReference, name: string, input: Payload, timeoutMs: number): Promise<Payload>;
   cancel(to: RunReference, reason: string): Promise<void>;
   terminate(to: RunReference, reason: string): Promise<void>;
@@ -190,6 +205,7 @@ export interface FrontDoor {
   /** The largest groups first. */
   count(call: CountCall): Promise<readonly CountedGroup[]>;
   exportRun(to: RunReference): Promise<HistoryFile>;
+  importRun(file: HistoryFile): Promise<{ readonly runId: string; readonly workflowId: string }>;
   prune(call: PruneCall): Promise<PrunedRuns>;
   history(to: RunReference): AsyncIterable<ShownEvent>;
   close(): Promise<void>;

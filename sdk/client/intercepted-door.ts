@@ -73,6 +73,7 @@ export function interceptedDoor(door: FrontDoor, interceptors: readonly Intercep
     query(to, name, input, timeoutMs) {
       return through("query", { ...runCall(to), name }, () => door.query(to, name, input, timeoutMs));
     },
+    reportStep: (step, report) => door.reportStep(step, report),
     cancel: (to, reason) => through("cancel", { ...runCall(to), reason }, () => door.cancel(to, reason)),
     terminate: (to, reason) => through("terminate", { ...runCall(to), reason }, () => door.terminate(to, reason)),
     outcome: (to, timeoutMs, follows) => through("result", runCall(to), () => door.outcome(to, timeoutMs, follows)),
@@ -81,6 +82,7 @@ export function interceptedDoor(door: FrontDoor, interceptors: readonly Intercep
     listPatches: (call) => door.listPatches(call),
     count: (call) => door.count(call),
     exportRun: (to) => door.exportRun(to),
+    importRun: (file) => door.importRun(file),
     prune: (call) => door.prune(call),
     history: (to) => door.history(to),
     close: () => door.close(),

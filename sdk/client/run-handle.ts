@@ -8,6 +8,7 @@ import type { HistoryFile } from "../protocol/history-file.ts";
 import { decodePayload } from "../protocol/payload.ts";
 import type { QueryDefinition } from "../workflow/query.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
+import type { StepDefinition } from "../workflow/step.ts";
 import type { UpdateDefinition } from "../workflow/update.ts";
 import type {
   ClosedRun,
@@ -16,9 +17,11 @@ import type {
   RunReference,
   ShownEvent,
   SignalCall,
+  StepReference,
   UpdateCall,
 } from "./front-door.ts";
 import { RunFailedError } from "./run-failed-error.ts";
+import { completion, failing, heartbeat, type StepReportOptions } from "./step-reports.ts";
 import { UpdateHandle, type UpdateWaitOptions } from "./update-handle.ts";
 
 export interface SignalOptions {
@@ -50,6 +53,8 @@ export interface SendUpdateOptions extends UpdateWaitOptions {
    */
   readonly waitFor?: "stored" | "accepted" | "completed";
 }
+
+type AnyStep = string | { readonly stepName: string };
 
 type WithInput<Input, Rest extends unknown[]> = undefined extends Input
   ? [input?: Input, ...rest: Rest]
@@ -159,6 +164,44 @@ export class RunHandle<Result = unknown> {
     const stored = encodeChecked(query.schema, input, `input of query "${query.name}"`);
     const answer = await this.#door.query(this.#reference, query.name, stored, timeoutMs);
     return decodePayload(answer, `answer of query "${query.name}"`) as Answer;
+  }
+
+  /**
+   * Completes the step that waits for it, by its definition or its name, without its token: for whoever may act on the run.
+   * With a definition the result has its type.
+   *
+   * Throws STEP_NOT_WAITING, ARGUMENT_INVALID when several steps of the name wait, RUN_NOT_FOUND, RUN_CLOSED,
+   * PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
+   */
+  completeStep<Result>(
+    step: StepDefinition<never, Result>,
+    ...[result, options]: WithInput<NoInfer<Result>, [options?: StepReportOptions]>
+  ): Promise<void>;
+  completeStep(step: string, result?: unknown, options?: StepReportOptions): Promise<void>;
+  async completeStep(step: AnyStep, result?: unknown, options?: StepReportOptions): Promise<void> {
+    await this.#door.reportStep(this.#stepOf(step), completion(result, options));
+  }
+
+  /**
+   * Fails the attempt that waits, as if its body had thrown `error`; the retry policy says whether another follows.
+   *
+   * Throws like `completeStep`.
+   */
+  async failStep(step: AnyStep, error: unknown, options?: StepReportOptions): Promise<void> {
+    await this.#door.reportStep(this.#stepOf(step), failing(error, options));
+  }
+
+  /**
+   * Says that whoever is to complete the step is at it; see `heartbeatStep` of the client.
+   *
+   * Throws like `completeStep`.
+   */
+  async heartbeatStep(step: AnyStep, details?: unknown): Promise<void> {
+    await this.#door.reportStep(this.#stepOf(step), heartbeat(details));
+  }
+
+  #stepOf(step: AnyStep): StepReference {
+    return { to: this.#reference, step: typeof step === "string" ? step : step.stepName };
   }
 
   /**

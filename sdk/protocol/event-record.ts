@@ -9,10 +9,13 @@ import {
   type ExternalRequested,
   type HistoryEvent,
   type RunStarted,
+  type StepCompleted,
+  type StepFailed,
   type TimerDue,
   type UnreadSignal,
 } from "./event.ts";
 import type { Failure } from "./failure.ts";
+import type { NoteLevel } from "./notes.ts";
 import type { Payload } from "./payload.ts";
 import { whyUnreadable } from "./payload-encoded.ts";
 
@@ -33,18 +36,50 @@ export interface StoredEvent extends EventRecord {
 
 const TYPES = new Map<number, EventType>(Object.entries(EVENT_CODES).map(([type, code]) => [code, type as EventType]));
 
-type StartedData = Pick<RunStarted, "seed" | "attributes" | "memo" | "headers" | "continues" | "parent">;
+type StartedData = Pick<
+  RunStarted,
+  "seed" | "attributes" | "memo" | "summary" | "details" | "headers" | "continues" | "parent"
+>;
 
-interface Attempted {
+interface Reported {
+  readonly mail?: number;
+  readonly reportId?: string;
+}
+
+interface Attempted extends Reported {
   readonly attempt?: number;
   readonly inputHash?: string;
 }
 
-// Attempt 1 without input is by far the most common: it is stored as null.
-function attempted(attempt: number, inputHash: string | null): string | null {
-  if (attempt === 1 && inputHash === null) return null;
-  const data: Attempted = { ...(attempt === 1 ? {} : { attempt }), ...(inputHash === null ? {} : { inputHash }) };
+// Attempt 1 without input, ended by its body, is by far the most common: it is stored as null.
+function attempted(event: StepCompleted | StepFailed): string | null {
+  const { attempt, inputHash, mail } = event;
+  if (attempt === 1 && inputHash === null && mail === undefined) return null;
+  const data: Attempted = {
+    ...(attempt === 1 ? {} : { attempt }),
+    ...(inputHash === null ? {} : { inputHash }),
+    ...reported(event),
+  };
   return JSON.stringify(data);
+}
+
+function reported({ mail, reportId }: Reported): Reported {
+  return { ...(mail === undefined ? {} : { mail }), ...(reportId === undefined ? {} : { reportId }) };
+}
+
+interface FailedData extends Reported {
+  readonly attempt: number;
+  readonly delayMs: number;
+  readonly firstAttemptAt: number;
+  readonly heartbeat: Payload;
+}
+
+interface DeferredData {
+  readonly attempt: number;
+  readonly verifier: string;
+  readonly startedAt: number;
+  readonly firstAttemptAt: number;
+  readonly inputHash: string;
 }
 
 export function toRecord(event: Event): EventRecord {
@@ -64,7 +99,7 @@ export function toRecord(event: Event): EventRecord {
         command: event.command,
         name: event.name,
         payload: event.result,
-        data: attempted(event.attempt, event.inputHash),
+        data: attempted(event),
       };
     case "StepFailed":
       return {
@@ -72,7 +107,7 @@ export function toRecord(event: Event): EventRecord {
         command: event.command,
         name: event.name,
         payload: JSON.stringify(event.failure),
-        data: attempted(event.attempt, event.inputHash),
+        data: attempted(event),
       };
     case "StepAttemptFailed":
       return {
@@ -85,8 +120,19 @@ export function toRecord(event: Event): EventRecord {
           delayMs: event.delayMs,
           firstAttemptAt: event.firstAttemptAt,
           heartbeat: event.heartbeat,
+          ...reported(event),
         }),
       };
+    case "StepDeferred": {
+      const { command, name, heartbeat, attempt, verifier, startedAt, firstAttemptAt, inputHash } = event;
+      const data = { attempt, verifier, startedAt, firstAttemptAt, ...(inputHash === null ? {} : { inputHash }) };
+      return { type, command, name, payload: heartbeat, data: JSON.stringify(data) };
+    }
+    case "StepReported": {
+      const { command, name, details, attempt, mail, reportId, report } = event;
+      const data = { attempt, mail, reportId, ...(report === "ignored" ? { isIgnored: true } : {}) };
+      return { type, command, name, payload: details, data: JSON.stringify(data) };
+    }
     case "TimerStarted":
       return { type, command: event.command, name: event.name, payload: null, data: JSON.stringify(event.due) };
     case "TimerFired":
@@ -138,6 +184,8 @@ export function toRecord(event: Event): EventRecord {
     case "AttributesUpserted":
     case "MemoUpserted":
       return { type, command: event.command, name: event.name, payload: event.changes, data: null };
+    case "RunNoted":
+      return { type, command: event.command, name: event.name, payload: JSON.stringify(event.text), data: null };
     case "RunCompleted":
       return { type, command: null, name: null, payload: event.result, data: unreadData(event.unread) };
     case "RunFailed":
@@ -199,11 +247,14 @@ function mailData(mail: number): string {
   return JSON.stringify({ mail });
 }
 
-function startedData({ seed, attributes = null, memo = null, headers, continues, parent }: RunStarted): string {
+function startedData(event: RunStarted): string {
+  const { seed, attributes = null, memo = null, summary, details, headers, continues, parent } = event;
   const data: StartedData = {
     seed,
     ...(attributes === null ? {} : { attributes }),
     ...(memo === null ? {} : { memo }),
+    ...(summary === undefined ? {} : { summary }),
+    ...(details === undefined ? {} : { details }),
     ...(headers === undefined ? {} : { headers }),
     ...(continues && { continues }),
     ...(parent && { parent }),
@@ -248,17 +299,33 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
         ...dataOf<StartedData>(record),
       };
     case "StepCompleted": {
-      const { attempt = 1, inputHash = null } = dataOf<{ attempt: number; inputHash: string }>(record);
-      return { type, seq, at, command, name, result: record.payload, attempt, inputHash };
+      const data = dataOf<Attempted>(record);
+      const { attempt = 1, inputHash = null } = data;
+      if (data.mail === undefined) return { type, seq, at, command, name, result: record.payload, attempt, inputHash };
+      return { type, seq, at, command, name, result: record.payload, attempt, inputHash, ...reported(data) };
     }
     case "StepFailed": {
-      const { attempt = 1, inputHash = null } = dataOf<{ attempt: number; inputHash: string }>(record);
-      return { type, seq, at, command, name, failure: failureOf(record), attempt, inputHash };
+      const data = dataOf<Attempted>(record);
+      const { attempt = 1, inputHash = null } = data;
+      return { type, seq, at, command, name, failure: failureOf(record), attempt, inputHash, ...reported(data) };
     }
     case "StepAttemptFailed": {
-      const data = dataOf<{ attempt: number; delayMs: number; firstAttemptAt: number; heartbeat: Payload }>(record);
+      const data = dataOf<FailedData>(record);
       const { attempt = 1, delayMs = 0, firstAttemptAt = at, heartbeat = null } = data;
-      return { type, seq, at, command, name, failure: failureOf(record), attempt, delayMs, firstAttemptAt, heartbeat };
+      const failed = { attempt, delayMs, firstAttemptAt, heartbeat, ...reported(data) };
+      return { type, seq, at, command, name, failure: failureOf(record), ...failed };
+    }
+    case "StepDeferred": {
+      const data = dataOf<DeferredData>(record);
+      const { attempt = 1, verifier = "", startedAt = at, firstAttemptAt = at, inputHash = null } = data;
+      const heartbeat = record.payload;
+      return { type, seq, at, command, name, attempt, verifier, startedAt, firstAttemptAt, heartbeat, inputHash };
+    }
+    case "StepReported": {
+      const data = dataOf<{ attempt: number; mail: number; reportId: string; isIgnored: boolean }>(record);
+      const { attempt = 1, mail = 0, reportId = "", isIgnored = false } = data;
+      const report = isIgnored ? "ignored" : "heartbeat";
+      return { type, seq, at, command, name, attempt, mail, reportId, report, details: record.payload };
     }
     case "TimerStarted":
       return { type, seq, at, command, name, due: dataOf<TimerDue>(record) as TimerDue };
@@ -294,6 +361,8 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
     case "AttributesUpserted":
     case "MemoUpserted":
       return { type, seq, at, command, name, changes: record.payload };
+    case "RunNoted":
+      return { type, seq, at, command, name: name as NoteLevel, text: JSON.parse(record.payload ?? '""') as string };
     case "RunCompleted":
       return { type, seq, at, result: record.payload, unread: dataOf<{ unread: UnreadSignal[] }>(record).unread ?? [] };
     case "RunFailed":

@@ -3,6 +3,7 @@
 
 import type { Failure } from "./failure.ts";
 import type { RunHeaders } from "./headers.ts";
+import type { NoteLevel } from "./notes.ts";
 import type { Payload } from "./payload.ts";
 
 /** What answers a command carries the command's number and repeats its name, so that replay can compare both. */
@@ -20,6 +21,9 @@ export interface RunStarted {
   /** What the run was started with, as `AttributesUpserted` and `MemoUpserted` say it; absent for nothing. */
   readonly attributes?: Payload;
   readonly memo?: Payload;
+  /** For people, as it was started with; absent for none. */
+  readonly summary?: string;
+  readonly details?: string;
   /** Absent for none. */
   readonly headers?: RunHeaders;
   /** Of a run that goes on where another left off: which one, and the first of them all. */
@@ -40,7 +44,14 @@ export interface Continuation {
   readonly firstRunId: string;
 }
 
-export interface StepCompleted extends Answer {
+/** Of an attempt that was ended from outside: the mail that did it. Absent when its body ended it. */
+interface MaybeReported {
+  readonly mail?: number;
+  /** The sender's id: whoever sends again with it is told that it was heard. */
+  readonly reportId?: string;
+}
+
+export interface StepCompleted extends Answer, MaybeReported {
   readonly type: "StepCompleted";
   readonly result: Payload;
   readonly attempt: number;
@@ -48,7 +59,7 @@ export interface StepCompleted extends Answer {
   readonly inputHash: string | null;
 }
 
-export interface StepFailed extends Answer {
+export interface StepFailed extends Answer, MaybeReported {
   readonly type: "StepFailed";
   readonly failure: Failure;
   readonly attempt: number;
@@ -56,7 +67,7 @@ export interface StepFailed extends Answer {
 }
 
 /** An attempt that will be followed by another. Visible in the history; workflow code never sees it. */
-export interface StepAttemptFailed extends Answer {
+export interface StepAttemptFailed extends Answer, MaybeReported {
   readonly type: "StepAttemptFailed";
   readonly failure: Failure;
   readonly attempt: number;
@@ -66,6 +77,35 @@ export interface StepAttemptFailed extends Answer {
   readonly firstAttemptAt: number;
   /** The last heartbeat's details, for the next attempt. */
   readonly heartbeat: Payload;
+}
+
+/**
+ * An attempt's body has handed off: it is not run again for this attempt, which waits to be completed from outside.
+ * Workflow code never sees it.
+ */
+export interface StepDeferred extends Answer {
+  readonly type: "StepDeferred";
+  readonly attempt: number;
+  /** The hash of the secret in the attempt's token. The secret itself is kept nowhere. */
+  readonly verifier: string;
+  /** When the attempt's body began and when that of attempt 1 did, by the database's clock: time limits count from there. */
+  readonly startedAt: number;
+  readonly firstAttemptAt: number;
+  /** The last heartbeat's details. */
+  readonly heartbeat: Payload;
+  readonly inputHash: string | null;
+}
+
+/** Mail about a step that did not end an attempt. Workflow code never sees it. */
+export interface StepReported extends Answer {
+  readonly type: "StepReported";
+  readonly attempt: number;
+  readonly mail: number;
+  readonly reportId: string;
+  /** A sign of life of the attempt that waits; or one that came when that attempt did not wait any more. */
+  readonly report: "heartbeat" | "ignored";
+  /** A heartbeat's details. */
+  readonly details: Payload;
 }
 
 /** The timer's deadline: counted from this event's `at`, or absolute (both by the database's clock). */
@@ -139,6 +179,13 @@ export interface MemoUpserted extends Answer {
   readonly type: "MemoUpserted";
   /** Values by key, null for those taken away. */
   readonly changes: Payload;
+}
+
+/** The code said something to people. Nothing hangs on it. */
+export interface RunNoted extends Answer {
+  readonly type: "RunNoted";
+  readonly name: NoteLevel;
+  readonly text: string;
 }
 
 /** A signal that was in the mailbox or delivered, yet received by nobody when its run closed. */
@@ -237,6 +284,8 @@ export type Event =
   | StepCompleted
   | StepFailed
   | StepAttemptFailed
+  | StepDeferred
+  | StepReported
   | TimerStarted
   | TimerFired
   | SignalReceived
@@ -246,6 +295,7 @@ export type Event =
   | PatchMarked
   | AttributesUpserted
   | MemoUpserted
+  | RunNoted
   | RunCompleted
   | RunFailed
   | RunCanceled
@@ -267,7 +317,7 @@ export type HistoryEvent = Event & { readonly seq: number; readonly at: number }
 
 /** The event at its place. The common ones are spelled out: a copy by spreading takes several times as long. */
 export function placedAt(event: Event, seq: number, at: number): HistoryEvent {
-  if (event.type !== "StepCompleted") return { ...event, seq, at };
+  if (event.type !== "StepCompleted" || event.mail !== undefined) return { ...event, seq, at };
   const { type, command, name, result, attempt, inputHash } = event;
   return { type, seq, at, command, name, result, attempt, inputHash };
 }
@@ -290,8 +340,10 @@ export const EVENT_CODES = {
   PatchMarked: 14,
   UpdateAccepted: 16,
   UpdateCompleted: 17,
+  StepDeferred: 18,
   AttributesUpserted: 19,
   MemoUpserted: 20,
+  StepReported: 21,
   ChildStarted: 22,
   ChildStartFailed: 23,
   ChildEnded: 24,
@@ -300,7 +352,17 @@ export const EVENT_CODES = {
   ExternalDelivered: 27,
   ExternalFailed: 28,
   ExternalRequested: 29,
+  RunNoted: 36,
 } as const satisfies Record<EventType, number>;
+
+/** The types, as they are stored, of all that is said of steps. */
+export const STEP_CODES: readonly number[] = [
+  EVENT_CODES.StepCompleted,
+  EVENT_CODES.StepFailed,
+  EVENT_CODES.StepAttemptFailed,
+  EVENT_CODES.StepDeferred,
+  EVENT_CODES.StepReported,
+];
 
 export type ClosingEvent = RunCompleted | RunFailed | RunCanceled | RunTerminated | RunTimedOut | RunContinued;
 

@@ -10,6 +10,8 @@ export interface PendingStepWork {
   /** When the next attempt is due; null when one is under way or due at once. */
   readonly nextAttemptAt: number | null;
   readonly isCancelRequested: boolean;
+  /** The body has handed off: the attempt waits to be completed from outside. */
+  readonly isDeferred: boolean;
 }
 
 export interface PendingTimerWork {
@@ -54,6 +56,8 @@ export interface PendingWork {
   readonly conditions: number;
   /** Delivered signals that nobody has received. */
   readonly unreadSignals: readonly string[];
+  /** What `setCurrentDetails` said last, in Markdown; null for nothing. */
+  readonly currentDetails: string | null;
 }
 
 /** The query that any run answers with its `PendingWork`. Names that begin with this prefix are reserved. */

@@ -47,6 +47,8 @@ export interface RunSummary {
   /** What it can be found by. */
   readonly attributes: Readonly<Record<string, AttributeValue>>;
   readonly memo: Readonly<Record<string, unknown>>;
+  /** What its starter said of it, in a line: `start({ summary })`; null for nothing. */
+  readonly staticSummary: string | null;
 }
 
 /** A mark that `patched` or `deprecatePatch` left in a run's history. */

@@ -2,6 +2,7 @@
 
 import type { TimerDue } from "../protocol/event.ts";
 import type { CanceledFailure } from "../protocol/failures.ts";
+import type { NoteLevel } from "../protocol/notes.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { RetryPolicy } from "../protocol/retry-policy.ts";
 import type { CancelScope } from "./cancel-scope.ts";
@@ -129,6 +130,9 @@ export interface RunContext {
   readonly allHandlersFinished: boolean;
   /** Puts changes into the history, in the order of the calls, and makes them at once in `info`. Null: none. */
   upsert(kind: "attributes" | "memo", changes: Payload): void;
+  /** Puts a note into the history, in the order of the calls. */
+  note(level: NoteLevel, text: string): void;
+  setCurrentDetails(markdown: string): void;
   handleQuery(name: string, handler: (input: Payload) => unknown): void;
   /** Whether the run goes the new way of this patch; recorded where it gets there for the first time. */
   markPatch(id: string, isDeprecated: boolean): boolean;

@@ -7,6 +7,7 @@ import { assertName } from "../protocol/names.ts";
 import { encodePayload, hashPayload } from "../protocol/payload.ts";
 import { normalizeRetry, type RetryOptions, type RetryPolicy } from "../protocol/retry-policy.ts";
 import { requireRun } from "./ambient.ts";
+import type { Deferred } from "./deferred.ts";
 import type { WorkflowLog } from "./log.ts";
 import type { StepAsk } from "./run-context.ts";
 
@@ -27,6 +28,19 @@ export interface StepContext {
   heartbeat(details?: unknown): void;
   /** The details of the last heartbeat of an earlier attempt; undefined when there was none. */
   readonly lastHeartbeat: unknown;
+  /**
+   * By which this attempt is completed from outside once it has handed off: text that fits into a link, for whoever is to
+   * complete it. Another one on every attempt, and when the body runs again because its worker was lost.
+   */
+  readonly token: string;
+  /**
+   * `return context.completeLater()` hands off: the body is done, and the step has its result when somebody completes it,
+   * by its token (`client.completeStep`) or by its name (`run.completeStep`). Until then nothing of the run needs to be in
+   * memory; timeouts, retries and cancellation hold as ever. An attempt that calls it and returns something else fails.
+   *
+   * Throws ARGUMENT_INVALID in a transaction.
+   */
+  completeLater<Result>(): Deferred<Result>;
   /** What the run was started with: see `workflowInfo().headers`. */
   readonly headers: RunHeaders;
   readonly log: WorkflowLog;
@@ -35,7 +49,7 @@ export interface StepContext {
 export interface StepOptions {
   /** When and how often to try again. Default: exponential from 1 s, doubling, at most 100 s, with jitter, for ever. */
   readonly retry?: RetryOptions;
-  /** For one attempt. When it passes, the attempt's signal aborts and the attempt counts as failed. Default none. */
+  /** For one attempt, handed off or not. When it passes, the attempt's signal aborts and the attempt counts as failed. Default none. */
   readonly timeout?: Duration;
   /** For all attempts together, pauses included; never retried once passed. Default none. */
   readonly totalTimeout?: Duration;
@@ -76,7 +90,7 @@ export type StepBody =
  */
 export function step<Result>(
   name: string,
-  run: (context: StepContext) => Result | Promise<Result>,
+  run: (context: StepContext) => Result | Deferred<Result> | Promise<Result | Deferred<Result>>,
   options?: StepOptions,
 ): Promise<Result> {
   return ask(name, { kind: "step", run }, null, options) as Promise<Result>;
@@ -111,7 +125,7 @@ export interface StepDefinition<Input, Result> {
  */
 export function defineStep<Input, Result>(
   name: string,
-  run: (input: Input, context: StepContext) => Result | Promise<Result>,
+  run: (input: Input, context: StepContext) => Result | Deferred<Result> | Promise<Result | Deferred<Result>>,
   defaults: StepOptions = {},
 ): StepDefinition<Input, Result> {
   assertName(name, "defineStep(name)");

@@ -12,6 +12,7 @@ import { toRecord } from "../../sdk/protocol/event-record.ts";
 import { createDatabase } from "../support/databases.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
 import { continuingTurn } from "./store/continuing.ts";
+import { importRequest } from "./store/importing.ts";
 import { closingTurn, mailRequest, newId, newRunId, startRequest, turnOf } from "./store/stage.ts";
 
 interface Plan {
@@ -129,6 +130,12 @@ async function everyCall(): Promise<void> {
   const rules = [{ workflow: null, retentionMs: 1 }];
   await store.findExpired({ rules, after: null, limit: 10 });
   await store.deleteRuns([fourth.runId]);
+  await store.readStepEvents(first.runId, { name: "approve" });
+  await store.importRun(importRequest());
+  const here = importRequest({ workflowId });
+  await store.importRun(here);
+  await store.importRun({ ...here, runId: newRunId(), tag: randomUUID() });
+  await store.readEventsOfType([first.runId], 36, 10);
   await store.missingRuns([first.runId]);
   const queryId = randomUUID();
   await store.askQuery({ queryId, runId: first.runId, queue, name: "status", input: null });

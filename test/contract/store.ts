@@ -9,6 +9,7 @@ import { continuingContract } from "./store/continuing.ts";
 import { endingContract } from "./store/ending.ts";
 import { errandsContract } from "./store/errands.ts";
 import { heartbeatsContract } from "./store/heartbeats.ts";
+import { importingContract } from "./store/importing.ts";
 import { keepingContract } from "./store/keeping.ts";
 import { mailContract } from "./store/mail.ts";
 import { parkingContract } from "./store/parking.ts";
@@ -40,6 +41,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     endingContract(stage);
     readingContract(stage);
     pruningContract(stage);
+    importingContract(stage);
     attributesContract(stage);
     heartbeatsContract(stage);
     queriesContract(stage);

@@ -21,7 +21,15 @@ let worker: ReturnType<typeof startEverstep>;
 
 beforeAll(async () => {
   ({ url: database } = await createDatabase());
-  worker = startEverstep(["worker", example("hello"), example("approval"), example("basket"), "--database", database]);
+  worker = startEverstep([
+    "worker",
+    example("hello"),
+    example("approval"),
+    example("basket"),
+    example("sign-off"),
+    "--database",
+    database,
+  ]);
 });
 
 afterAll(async () => {
@@ -109,6 +117,29 @@ test("an update is answered, refused, or known by its id", async () => {
   expect(await say("history", "basket")).toMatch(/UpdateCompleted {2}addItem -> \[\{"name":"lamp","count":2\}\]/);
 });
 
+test("a step that waits is completed by name, and failed for good by another", async () => {
+  const contract = ["--input", '{"title":"Lease","signer":"Ann"}'];
+  for (const id of ["lease", "loan"]) await say("start", "sign-off", "--id", id, ...contract);
+  await eventually("both wait", async () => {
+    const said = await Promise.all(["lease", "loan"].map((id) => say("describe", id)));
+    return said.every((text) => /^ask to sign {2}1 +from outside {2}-$/m.test(text));
+  });
+  const step = ["lease", "ask to sign", "--report-id", "once"];
+  expect(await say("complete-step", ...step, "--result", '{"by":"Ann"}')).toBe(
+    "Step ask to sign of lease is to be completed.",
+  );
+  expect(await say("complete-step", ...step, "--json")).toBe(
+    '{"workflowId":"lease","step":"ask to sign","outcome":"completed"}',
+  );
+  expect(JSON.parse(await say("result", "lease"))).toEqual({ outcome: "signed", filed: "Lease, signed by Ann" });
+  await say("fail-step", "loan", "ask to sign", "--message", "too dear", "--final");
+  expect(JSON.parse(await say("result", "loan"))).toEqual({ outcome: "not signed", why: "too dear" });
+  expect(await refuse("complete-step", "--token", "none")).toMatch(/^TOKEN_INVALID: /);
+  expect(await refuse("fail-step", "lease")).toMatch(/^ARGUMENT_INVALID: Say which step is meant/);
+  expect(await refuse("complete-step", "lease", "ask to sign")).toMatch(/^RUN_CLOSED: /);
+  expect(await say("history", "lease")).toMatch(/StepDeferred {3}ask to sign, attempt 1, to be completed from outside/);
+});
+
 test("runs are canceled, terminated, and listed by how they ended", async () => {
   const input = '{"by":"Cleo","amount":5}';
   await say("start", "expense", "--id", "car", "--input", input);
@@ -169,6 +200,43 @@ test("runs are found, sorted and counted by their attributes", async () => {
   expect(JSON.parse(await say("count", "--where", "customer=x", "--by", "status", "--json"))).toEqual([
     { value: "running", count: 2 },
   ]);
+});
+
+test("a run goes to another database by its file, and goes on there", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "everstep-import-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const { url: other } = await createDatabase();
+  const input = ["--input", '{"by":"moved","amount":3}'];
+  await say("start", "expense", "--id", "moved", "--delay", "1h", ...input);
+  const file = await say("export", "--id", "moved", "--to", folder);
+  expect(await refuse("import", file)).toMatch(
+    /^RUN_ALREADY_STARTED: Run \w{26} \(moved\) is in this database already/,
+  );
+  await say("terminate", "moved");
+  expect(await say("import", file, "--database", other)).toMatch(/^Imported moved \(run \w{26}\) from .*\.json$/);
+  expect(await say("list", "--database", other)).toMatch(/^running {2}expense .* moved$/m);
+  expect(await refuse("import", join(folder, "none.json"))).toMatch(/^ARGUMENT_INVALID: .*no history file.*ENOENT/);
+  await say("terminate", "moved", "--database", other);
+  const closed = await say("export", "--id", "moved", "--to", folder, "--database", other);
+  const { url: third } = await createDatabase();
+  expect(JSON.parse(await say("import", closed, "--database", third, "--json"))).toMatchObject([
+    { workflowId: "moved" },
+  ]);
+  expect(await say("history", "moved", "--database", third)).toMatch(/RunTerminated/);
+});
+
+test("what is said of a run is shown in lists and with the run", async () => {
+  const about = ["--summary", "trip to \u001b[31mOslo", "--details", "- by train\n- by ship"];
+  await say("start", "expense", "--id", "told", "--input", '{"by":"told","amount":3}', "--delay", "1h", ...about);
+  const table = (await say("list", "--id", "told")).split("\n").map((line) => line.split(/ {2,}/));
+  expect(table.map((cells) => cells.slice(-2))).toEqual([
+    ["ID", "ABOUT"],
+    ["told", "trip to \ufffd[31mOslo"],
+  ]);
+  const described = await say("describe", "told");
+  expect(described).toMatch(/^about {5}trip to .*Oslo$/m);
+  expect(described).toMatch(/\n\nDETAILS\n- by train\n- by ship$/);
+  expect(await refuse("start", "expense", "--summary", "x".repeat(401))).toMatch(/^ARGUMENT_INVALID: .*1 to 400 bytes/);
 });
 
 test("histories are written as files that replay against the code", async () => {

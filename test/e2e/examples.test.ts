@@ -100,6 +100,20 @@ test("approval: the one decided on is paid, the other expires", async () => {
   expect(await example("approval")).toEqual({ lines: ["train: paid", "yacht: expired"], stderr: "", code: 0 });
 });
 
+test("sign-off: one is signed by its link, once, and the other declined", async () => {
+  expect(await example("sign-off")).toEqual({
+    lines: [
+      "Ann signs: Thank you.",
+      "lease: { outcome: 'signed', filed: 'Lease, signed by Ann' }",
+      "Ann signs again: STEP_NOT_WAITING",
+      "Bob declines: Thank you.",
+      "loan: { outcome: 'not signed', why: 'too dear' }",
+    ],
+    stderr: "",
+    code: 0,
+  });
+});
+
 test("subscription: one runs out, the other is canceled after its second charge", async () => {
   const { lines, code } = await example("subscription");
   expect(lines[0]).toBe("Ann: { ended: 'ran out', months: 3 } { months: 3, amount: 27 }");

@@ -24,7 +24,9 @@ import {
   failing,
   family,
   GOLDEN_WORKFLOWS,
+  handedOff,
   note,
+  noted,
   order,
   stopped,
   tally,
@@ -92,12 +94,31 @@ for (const n of [1, -1, 13, 2]) await updated.update(add, n).catch(() => {});
 await keep("updated", tally.name, updated);
 const options = { attributes: data({ customer: "c1" }), memo: { note: "first", kept: [1] } };
 await keep("data", told.name, await client.start(told, options));
+const about = { summary: "said to people", details: "at **length**" };
+await keep("notes", noted.name, await client.start(noted, about));
 const headers = { traceparent: "00-1-2-01", tenant: "Zoë" };
 await keep("headers", carried.name, await client.start(carried, { headers }));
 await keep("continued", countdown.name, await client.start(countdown, { input: 2 }));
 
 await client.start(endless, { id: "golden-told" });
 await keep("family", family.name, await client.start(family));
+
+const deferred = await client.start(handedOff);
+await reaches(deferred, "StepDeferred");
+await deferred.heartbeatStep("sign", { read: 1 });
+await deferred.failStep("sign", new TypeError("no pen"));
+await eventually("the next attempt waits", async () => {
+  return (await typesOf(deferred)).filter((type) => type === "StepDeferred").length === 2;
+});
+await Promise.all([deferred.completeStep("sign", "Ann"), deferred.completeStep("sign", "Bob")]);
+await reaches(deferred, "StepReported");
+await eventually("the stamp is waited for", async () => {
+  return (await typesOf(deferred)).filter((type) => type === "StepDeferred").length === 3;
+});
+await deferred.signal(approve, { by: "ann" });
+await deferred.completeStep("stamp", "stamped");
+await deferred.signal(approve, { by: "ann" });
+await keep("handed-off", handedOff.name, deferred);
 
 for (const close of closing.reverse()) await close();
 clearInterval(hold);

@@ -14,6 +14,8 @@ import {
   nonCancellable,
   PermanentError,
   patched,
+  note as say,
+  setCurrentDetails,
   sleep,
   startChild,
   step,
@@ -139,11 +141,44 @@ export const told = workflow("told", async () => {
   return [workflowInfo().attributes, workflowInfo().memo];
 });
 
+export const handedOff = workflow("handedOff", async () => {
+  const first = await step<string>("sign", ({ completeLater }) => completeLater(), {
+    retry: { initialInterval: 1, maxInterval: 1 },
+    heartbeatTimeout: "1h",
+  });
+  const second = await Promise.race([
+    step<string>("stamp", ({ completeLater }) => completeLater()),
+    approve.receive().then(() => "approved"),
+  ]);
+  await approve.receive();
+  return [first, second];
+});
+
+export const noted = workflow("noted", async () => {
+  say("begun");
+  setCurrentDetails("pricing");
+  await step("price", () => 13);
+  say("warn", "dear");
+  say("error", "the last one\n\u0000");
+});
+
 export const carried = workflow("carried", async () => {
   const inStep = await step("look", ({ headers }) => headers);
   return [inStep, workflowInfo().headers];
 });
 
 const KIN = [countdown, doubled, family];
+const WORDS = [told, noted];
 
-export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told, carried, ...KIN];
+export const GOLDEN_WORKFLOWS = [
+  order,
+  failing,
+  stopped,
+  endless,
+  tally,
+  changed,
+  ...WORDS,
+  carried,
+  handedOff,
+  ...KIN,
+];

@@ -6,13 +6,15 @@ import { describe, expect, test } from "vitest";
 import { endingOf, runIn, scenario, shapesOf } from "../support/three-modes.ts";
 import { cancellation } from "./scenarios/cancellation.ts";
 import { concurrency } from "./scenarios/concurrency.ts";
+import { deferred } from "./scenarios/deferred.ts";
 import { headers } from "./scenarios/headers.ts";
+import { notes } from "./scenarios/notes.ts";
 import { otherRuns } from "./scenarios/other-runs.ts";
 import { signals } from "./scenarios/signals.ts";
 import { steps } from "./scenarios/steps.ts";
 import { timers } from "./scenarios/timers.ts";
 
-const TABLE = { steps, timers, signals, cancellation, concurrency, headers, otherRuns };
+const TABLE = { steps, timers, signals, cancellation, concurrency, deferred, headers, notes, otherRuns };
 
 describe.each(Object.entries(TABLE))("%s", (_part, scenarios) => {
   test.each(scenarios.map((each) => [each.name, each] as const))("%s", async (_name, each) => {

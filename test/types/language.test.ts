@@ -101,6 +101,37 @@ async function steps() {
   await step("a", () => 1, { onCancel: "ignore" });
 }
 
+async function laterSteps(client: WorkflowClient) {
+  interface Receipt {
+    readonly no: number;
+  }
+  expectTypeOf(await step<Receipt>("a", (context) => context.completeLater())).toEqualTypeOf<Receipt>();
+  expectTypeOf(await step("a", (context) => context.completeLater<Receipt>())).toEqualTypeOf<Receipt>();
+  expectTypeOf(await step("a", (context) => context.completeLater())).toEqualTypeOf<unknown>();
+  const either = step<Receipt>("a", async ({ attempt, token, completeLater }) => {
+    expectTypeOf(token).toEqualTypeOf<string>();
+    return attempt > 1 ? { no: 1 } : completeLater();
+  });
+  expectTypeOf(await either).toEqualTypeOf<Receipt>();
+  // @ts-expect-error another result
+  step<Receipt>("a", (context) => context.completeLater<string>());
+  const sign = defineStep<Order, Receipt>("sign", (_, { completeLater }) => completeLater());
+  expectTypeOf(await sign({ id: "1", total: 2 })).toEqualTypeOf<Receipt>();
+
+  const run = client.getUntyped("order-42");
+  await run.completeStep(sign, { no: 1 });
+  await run.completeStep("sign", "anything", { reportId: "click" });
+  // @ts-expect-error the step's result is a receipt
+  await run.completeStep(sign, "paid");
+  // @ts-expect-error the step has a result
+  await run.completeStep(sign);
+  await run.failStep(sign, new Error("no"));
+  await run.heartbeatStep("sign");
+  await client.completeStep("token", { no: 1 });
+  // @ts-expect-error a token is text
+  await client.completeStep(sign, { no: 1 });
+}
+
 async function waits() {
   for (const fine of [5, "5ms", "30s", "5m", "1.5h", "2 days", "1 week"] satisfies Duration[]) await sleep(fine);
   // @ts-expect-error no such unit
@@ -279,5 +310,6 @@ async function continuing() {
 }
 
 test("the compiler has checked what is above", () => {
-  expect([definitions, steps, waits, updates, schemas, clients, changes, kin, continuing]).toHaveLength(9);
+  const checked = [definitions, steps, waits, updates, schemas, clients, changes, laterSteps, kin, continuing];
+  expect(checked).toHaveLength(10);
 });

@@ -131,7 +131,7 @@ test("the limits are those of the code", () => {
     [...(limits.get(what) ?? "").matchAll(/[\d,]*\d/g)].map(([n]) => n.replaceAll(",", ""));
   const { maxBytes, maxDepth, maxValues, maxRichValues } = PAYLOAD_LIMITS;
   expect(numbers("Name of a workflow, step, signal, update, query, queue")).toEqual([`${MAX_NAME_LENGTH}`]);
-  expect(numbers("Workflow id, signal id, update id, request id")).toEqual([`${MAX_WORKFLOW_ID_LENGTH}`]);
+  expect(numbers("Workflow id, signal id, update id, report id, request id")).toEqual([`${MAX_WORKFLOW_ID_LENGTH}`]);
   expect(numbers("Payload (input, result, signal, answer, heartbeat)").filter((n) => n !== "8")).toEqual(
     [maxBytes / 2 ** 20, maxDepth, maxValues, maxRichValues].map(String),
   );

@@ -19,10 +19,19 @@ const answer = { command: count, name: text };
 const ended = { ...answer, attempt: count, inputHash: fc.option(text) };
 const unread = fc.array(fc.record({ name: text, signalId: text }));
 
+const reported = { mail: count, reportId: text };
+
 const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
-  RunStarted: { workflow: text, input: payload, seed: text, headers: fc.dictionary(text, text) },
-  StepCompleted: { ...ended, result: payload },
-  StepFailed: { ...ended, failure },
+  RunStarted: {
+    workflow: text,
+    input: payload,
+    seed: text,
+    summary: text,
+    details: text,
+    headers: fc.dictionary(text, text),
+  },
+  StepCompleted: { ...ended, ...reported, result: payload },
+  StepFailed: { ...ended, ...reported, failure },
   StepAttemptFailed: {
     ...answer,
     failure,
@@ -30,6 +39,15 @@ const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
     delayMs: fc.nat(),
     firstAttemptAt: fc.nat(),
     heartbeat: payload,
+  },
+  StepDeferred: { ...ended, verifier: text, startedAt: fc.nat(), firstAttemptAt: fc.nat(), heartbeat: payload },
+  StepReported: {
+    ...answer,
+    attempt: count,
+    mail: count,
+    reportId: text,
+    report: fc.constantFrom("heartbeat", "ignored"),
+    details: payload,
   },
   TimerStarted: { ...answer, due: fc.oneof(fc.record({ afterMs: fc.nat() }), fc.record({ atMs: fc.integer() })) },
   TimerFired: answer,
@@ -40,6 +58,7 @@ const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
   PatchMarked: { name: text, since: count, isDeprecated: fc.boolean() },
   AttributesUpserted: { ...answer, changes: payload },
   MemoUpserted: { ...answer, changes: payload },
+  RunNoted: { ...answer, text },
   RunCompleted: { result: payload, unread },
   RunFailed: { failure, unread },
   RunCanceled: { failure, unread },

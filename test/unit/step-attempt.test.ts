@@ -38,6 +38,7 @@ function startAttempt(run: (context: StepContext) => unknown, limits: Limits = {
     clock,
     log,
     totalLeftMs,
+    newSecret: () => "secret",
     onHeartbeat: (details) => beats.push(details),
   });
   const ended: { end?: AttemptEnd } = {};

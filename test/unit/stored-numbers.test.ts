@@ -24,8 +24,10 @@ test("every type of event keeps the number it was shipped with", () => {
     PatchMarked: 14,
     UpdateAccepted: 16,
     UpdateCompleted: 17,
+    StepDeferred: 18,
     AttributesUpserted: 19,
     MemoUpserted: 20,
+    StepReported: 21,
     ChildStarted: 22,
     ChildStartFailed: 23,
     ChildEnded: 24,
@@ -34,6 +36,7 @@ test("every type of event keeps the number it was shipped with", () => {
     ExternalDelivered: 27,
     ExternalFailed: 28,
     ExternalRequested: 29,
+    RunNoted: 36,
   });
 });
 
@@ -133,6 +136,26 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
     { type: "UpdateCompleted", name: "addItem", updateId: "u", result: "1", failure: null },
   ],
   [
+    {
+      type: 18,
+      command: 2,
+      name: "approve",
+      payload: "7",
+      data: '{"attempt":2,"verifier":"hash","startedAt":9,"firstAttemptAt":5,"inputHash":"00ff"}',
+    },
+    {
+      type: "StepDeferred",
+      command: 2,
+      name: "approve",
+      attempt: 2,
+      verifier: "hash",
+      startedAt: 9,
+      firstAttemptAt: 5,
+      heartbeat: "7",
+      inputHash: "00ff",
+    },
+  ],
+  [
     { type: 19, command: 4, name: "attributes", payload: '{"customer":["keyword","c1"]}', data: null },
     { type: "AttributesUpserted", command: 4, name: "attributes", changes: '{"customer":["keyword","c1"]}' },
   ],
@@ -185,6 +208,29 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
     { type: 29, command: 5, name: "signal go", payload: null, data: '{"inputHash":"00ff"}' },
     { type: "ExternalRequested", command: 5, name: "signal go", inputHash: "00ff" },
   ],
+  [
+    {
+      type: 21,
+      command: 2,
+      name: "approve",
+      payload: null,
+      data: '{"attempt":2,"mail":4,"reportId":"r","isIgnored":true}',
+    },
+    {
+      type: "StepReported",
+      command: 2,
+      name: "approve",
+      attempt: 2,
+      mail: 4,
+      reportId: "r",
+      report: "ignored",
+      details: null,
+    },
+  ],
+  [
+    { type: 36, command: 6, name: "warn", payload: '"late"', data: null },
+    { type: "RunNoted", command: 6, name: "warn", text: "late" },
+  ],
 ];
 
 test.each(stored)(
@@ -195,6 +241,13 @@ test.each(stored)(
     expect(read && toRecord(read)).toEqual(record);
   },
 );
+
+test("a step that was ended from outside says by which mail", () => {
+  const record = { type: 2, command: 1, name: "approve", payload: "1", data: '{"mail":3,"reportId":"r"}' };
+  const read = fromRecord({ ...record, seq: 1, at: 0 });
+  expect(read).toMatchObject({ type: "StepCompleted", attempt: 1, mail: 3, reportId: "r" });
+  expect(read && toRecord(read)).toEqual(record);
+});
 
 test("the rows above are of every type there is", () => {
   expect(stored.map(([{ type }]) => type)).toEqual(Object.values(EVENT_CODES));

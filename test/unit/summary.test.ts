@@ -36,6 +36,7 @@ const nothing: PendingWork = {
   handlers: [],
   conditions: 0,
   unreadSignals: [],
+  currentDetails: null,
 };
 
 test("a closed run says how it ended", () => {
@@ -63,13 +64,17 @@ test("an open run says where it is", () => {
 });
 
 test("and what it waits for, with the last error and the next attempt of a step", () => {
-  const step = { kind: "step", command: 1, name: "charge", isCancelRequested: false } as const;
+  const step = { kind: "step", command: 1, name: "charge", isCancelRequested: false, isDeferred: false } as const;
   const retried = { ...step, attempt: 3, lastError: "card service is down", nextAttemptAt: NOW + 4_000 };
   const timer = { kind: "timer", command: 2, name: "receive approve", fireAt: NOW + 60_000 } as const;
   const pending: PendingWork = { ...nothing, steps: [retried], timers: [timer], signals: ["approve"], conditions: 2 };
   expect(summarize({ ...parked, ownerId: "worker" }, pending)).toBe(
     'Executed by a worker. Waits for step "charge", attempt 3 in 4.0 s (last error: card service is down), ' +
       'timer "receive approve" until 2026-01-01T00:01:00.000Z, signal "approve", 2 conditions.',
+  );
+  const deferred = { ...step, name: "approve", attempt: 1, lastError: null, nextAttemptAt: null, isDeferred: true };
+  expect(summarize(parked, { ...nothing, steps: [deferred] })).toBe(
+    'Parked: it waits for mail. Waits for step "approve" to be completed from outside.',
   );
   expect(summarize({ ...parked, ownerId: "worker" }, nothing)).toBe("Executed by a worker. Nothing is pending.");
 });

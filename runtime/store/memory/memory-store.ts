@@ -11,6 +11,7 @@ import type {
   ClaimRequest,
   CountRequest,
   ExpiredRequest,
+  ImportRequest,
   ListRequest,
   MailRequest,
   ParkOutcome,
@@ -18,18 +19,20 @@ import type {
   QueryRequest,
   RunRef,
   StartRequest,
+  StepRef,
   Store,
   Transaction,
   UpdateLook,
 } from "../store.ts";
 import { appendTurns, resolveTurn } from "./appending.ts";
 import { Errands } from "./errands.ts";
+import { importRun } from "./importing.ts";
 import { countRuns, listRuns } from "./listing.ts";
 import { sendMail } from "./mail.ts";
 import { blockRun, claimBlocked, claimRuns, parkRun, releaseRun, rescueRun } from "./owning.ts";
 import { deleteRuns, findExpired } from "./pruning.ts";
 import { Questions } from "./questions.ts";
-import { detailOf, eventsOfType, historyOf, mailAfter, outcomesOf, updateTraceOf } from "./reading.ts";
+import { detailOf, eventsOfType, historyOf, mailAfter, outcomesOf, stepEventsOf, updateTraceOf } from "./reading.ts";
 import { RunTable } from "./run-table.ts";
 import { closeFromOutside, startRun } from "./starting.ts";
 import { claimOf, isOwnedBy, type StoredRun } from "./stored-run.ts";
@@ -221,6 +224,10 @@ export class MemoryStore implements Store {
     return requests.map((request) => startRun(this.#runs, this.#startRequests, request, this.#clock.now()));
   }
 
+  async importRun(request: ImportRequest) {
+    return importRun(this.#runs, request, this.#clock.now());
+  }
+
   async sendMail(requests: readonly MailRequest[]) {
     return requests.map((request) => sendMail(this.#runs, request, this.#clock.now()));
   }
@@ -250,8 +257,8 @@ export class MemoryStore implements Store {
     return this.#runs.get(runId)?.history.slice(afterSeq, afterSeq + limit) ?? [];
   }
 
-  async readEventsOfType(runIds: readonly string[], type: number) {
-    return eventsOfType(this.#runs, runIds, type);
+  async readEventsOfType(runIds: readonly string[], type: number, limit?: number) {
+    return eventsOfType(this.#runs, runIds, type, limit);
   }
 
   async readOutcomes(runIds: readonly string[]) {
@@ -264,6 +271,10 @@ export class MemoryStore implements Store {
 
   async readUpdates(looks: readonly UpdateLook[]) {
     return looks.map((look) => updateTraceOf(this.#runs, look));
+  }
+
+  async readStepEvents(runId: string, step: StepRef) {
+    return stepEventsOf(this.#runs.get(runId), step);
   }
 
   async askQuery(request: QueryRequest): Promise<void> {

@@ -1,11 +1,11 @@
 // What a store tells about runs without changing them. Every array is a fresh one and every event in it is frozen, so
 // no reader can reach into the store.
 
-import { EVENT_CODES } from "../../../sdk/protocol/event.ts";
+import { EVENT_CODES, STEP_CODES } from "../../../sdk/protocol/event.ts";
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
 import { updateIdOf } from "../mail-id.ts";
-import type { LoadedHistory, MailItem, RunDetail, UpdateLook, UpdateTrace } from "../store.ts";
+import type { LoadedHistory, MailItem, RunDetail, StepRef, UpdateLook, UpdateTrace } from "../store.ts";
 import type { RunTable } from "./run-table.ts";
 import { type StoredRun, summaryOf } from "./stored-run.ts";
 
@@ -35,21 +35,32 @@ export function detailOf(run: StoredRun, now: number): RunDetail {
 export function mailAfter(run: StoredRun | undefined, after: number, limit: number): readonly MailItem[] {
   const mailbox = run?.mailbox ?? [];
   // Item n is at n - 1, until the run has continued as new and some have moved on.
-  const from = run?.closed === null ? after : mailbox.findIndex(({ mail }) => mail > after);
-  return from < 0 ? [] : mailbox.slice(from, from + limit);
+  const from = run?.closed === null ? after : mailbox.findIndex((item) => item !== null && item.mail > after);
+  return from < 0 ? [] : mailbox.slice(from).filter(isThere).slice(0, limit);
+}
+
+function isThere(item: MailItem | null): item is MailItem {
+  return item !== null;
 }
 
 export function eventsOfType(
   table: RunTable,
   runIds: readonly string[],
   type: number,
+  limit = Number.POSITIVE_INFINITY,
 ): Map<string, readonly StoredEvent[]> {
   const found = new Map<string, readonly StoredEvent[]>();
   for (const runId of runIds) {
     const events = table.get(runId)?.history.filter((event) => event.type === type) ?? [];
-    if (events.length > 0) found.set(runId, events);
+    if (events.length > 0) found.set(runId, events.slice(-limit));
   }
   return found;
+}
+
+export function stepEventsOf(run: StoredRun | undefined, step: StepRef): readonly StoredEvent[] {
+  const isOfStep = ({ command, name }: StoredEvent) =>
+    "command" in step ? command === step.command : name === step.name;
+  return run?.history.filter((event) => STEP_CODES.includes(event.type) && isOfStep(event)) ?? [];
 }
 
 export function outcomesOf(
@@ -67,10 +78,10 @@ export function outcomesOf(
 
 export function updateTraceOf(table: RunTable, { runId, mailId, after }: UpdateLook): UpdateTrace {
   const asked = table.get(runId);
-  const isMeant = (each: MailItem) => each.mailId === mailId && each.kind === "update";
+  const isMeant = (each: MailItem | null) => each?.mailId === mailId && each.kind === "update";
   const run = asked && (table.chainOf(asked).find(({ mailbox }) => mailbox.some(isMeant)) ?? asked);
   const item = run?.mailbox.find(isMeant);
-  if (run === undefined || item === undefined) {
+  if (run === undefined || item == null) {
     return {
       runId,
       mail: null,

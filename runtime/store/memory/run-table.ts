@@ -24,6 +24,7 @@ export class RunTable {
   #inOrder: StoredRun[] = [];
   #started = 0;
   readonly #byWorkflowId = new Map<string, StoredRun[]>();
+  readonly #openByWorkflowId = new Map<string, StoredRun>();
   readonly #byOwner = new Map<string, Set<StoredRun>>();
   readonly #blocked = new Map<string, Set<StoredRun>>();
   readonly #due = new Map<string, DueRuns>();
@@ -33,10 +34,12 @@ export class RunTable {
     return this.#runs.get(runId);
   }
 
-  /** By workflow id: the open run, else the latest. An open run is always the latest. */
+  /** By workflow id: the open run, else the latest. */
   find(ref: RunRef): StoredRun | undefined {
     if ("runId" in ref) return this.#runs.get(ref.runId);
-    if ("workflowId" in ref) return this.#byWorkflowId.get(ref.workflowId)?.at(-1);
+    if ("workflowId" in ref) {
+      return this.#openByWorkflowId.get(ref.workflowId) ?? this.#byWorkflowId.get(ref.workflowId)?.at(-1);
+    }
     const member = this.#runs.get(ref.chainOf);
     return member && this.chainOf(member).at(-1);
   }
@@ -79,18 +82,37 @@ export class RunTable {
   }
 
   insert(run: Omit<StoredRun, "ordinal">): StoredRun {
-    const { runId, workflowId } = run;
+    return this.#insertAt(this.#inOrder.length, run);
+  }
+
+  /** Among those that were started here, where its run id says. */
+  insertStartedElsewhere(run: Omit<StoredRun, "ordinal">): StoredRun {
+    const next = this.#inOrder.findIndex(({ runId }) => runId > run.runId);
+    return this.#insertAt(next === -1 ? this.#inOrder.length : next, run);
+  }
+
+  #insertAt(place: number, run: Omit<StoredRun, "ordinal">): StoredRun {
+    const { runId, workflowId, closed } = run;
     invariant(!this.#runs.has(runId), "a run id is given once", { runId });
-    const siblings = this.#byWorkflowId.get(workflowId) ?? [];
-    invariant(siblings.at(-1)?.head == null, "a workflow id has one open run", { runId, workflowId });
-    const stored: StoredRun = { ...run, ordinal: this.#started };
+    invariant((closed === null) === (run.head !== null), "a run is open or closed", { runId });
+    if (closed === null) {
+      invariant(!this.#openByWorkflowId.has(workflowId), "a workflow id has one open run", { runId, workflowId });
+    }
+    const stored: StoredRun = { ...run, ordinal: this.#inOrder[place]?.ordinal ?? this.#started };
+    // All of those behind move by one, so no order that is kept by ordinal changes.
+    for (const later of this.#inOrder.slice(place)) later.ordinal += 1;
     this.#started += 1;
     this.#runs.set(runId, stored);
-    this.#inOrder.push(stored);
-    siblings.push(stored);
+    this.#inOrder.splice(place, 0, stored);
+    const siblings = this.#byWorkflowId.get(workflowId) ?? [];
+    const older = siblings.findLastIndex(({ ordinal }) => ordinal < stored.ordinal);
+    siblings.splice(older + 1, 0, stored);
     this.#byWorkflowId.set(workflowId, siblings);
-    if (stored.deadlineAt !== null) this.#deadlines.add(stored);
-    this.#index(stored);
+    if (closed === null) {
+      this.#openByWorkflowId.set(workflowId, stored);
+      if (stored.deadlineAt !== null) this.#deadlines.add(stored);
+      this.#index(stored);
+    }
     return stored;
   }
 
@@ -141,6 +163,7 @@ export class RunTable {
     invariant(last !== undefined && isClosingCode(last.type), "a closing event ends a run", { runId: run.runId });
     this.#unindex(run);
     if (run.deadlineAt !== null) this.#deadlines.remove(run);
+    this.#openByWorkflowId.delete(run.workflowId);
     run.closed = Object.freeze({ status, at });
     run.head = null;
     this.onClose(run, { runId: run.runId, status, event: recordOf(last), seq: last.seq });

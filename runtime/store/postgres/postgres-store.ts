@@ -10,12 +10,21 @@ import { Connections, type PostgresOptions } from "./connection.ts";
 import { countRuns } from "./counting.ts";
 import { appendWithEffects } from "./effects.ts";
 import { runErrands } from "./errands.ts";
+import { importRun } from "./importing.ts";
 import { listRuns } from "./listing.ts";
 import { putMail, readMail, runsWithMail } from "./mail.ts";
 import { checkSchema } from "./migrate.ts";
 import { deleteRuns, findExpired } from "./pruning.ts";
 import { answerQueries, askQuery, takeAnswer, takeQueries } from "./questions.ts";
-import { findRun, loadHistories, missingRuns, readEventsOfType, readHistory, readOutcomes } from "./reading.ts";
+import {
+  findRun,
+  loadHistories,
+  missingRuns,
+  readEventsOfType,
+  readHistory,
+  readOutcomes,
+  readStepEvents,
+} from "./reading.ts";
 import { startRuns } from "./starting.ts";
 import { findBlocked, forgetLeftovers, ownerIds, rescueRuns } from "./sweeping.ts";
 import { readUpdates } from "./updates.ts";
@@ -54,15 +63,17 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     forgetLeftovers: () => forgetLeftovers(control),
 
     startRuns: (requests) => startRuns(client, requests),
+    importRun: (request) => importRun(client, request),
     sendMail: (requests) => putMail(client, requests),
     terminateRun: (runId, reason) => terminateRun(client, runId, reason),
     findRun: (ref) => findRun(client, ref),
     listRuns: (request) => listRuns(client, request),
     countRuns: (request) => countRuns(client, request),
     readHistory: (runId, afterSeq, limit) => readHistory(client, runId, afterSeq, limit),
-    readEventsOfType: (runIds, type) => readEventsOfType(client, runIds, type),
+    readEventsOfType: (runIds, type, limit) => readEventsOfType(client, runIds, type, limit),
     readOutcomes: (runIds) => readOutcomes(client, runIds),
     readUpdates: (looks) => readUpdates(client, looks),
+    readStepEvents: (runId, step) => readStepEvents(client, runId, step),
     missingRuns: (runIds) => missingRuns(client, runIds),
     askQuery: (request) => askQuery(client, request),
     takeAnswer: (queryId) => takeAnswer(client, queryId),

@@ -1,9 +1,10 @@
 // Histories and what is told about runs. Nothing here changes anything or waits for a lock.
 
+import { STEP_CODES } from "../../../sdk/protocol/event.ts";
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { BlockedReason, ClosedStatus } from "../../../sdk/protocol/run.ts";
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
-import type { LoadedHistory, RunDetail, RunRef, StoredSummary } from "../store.ts";
+import type { LoadedHistory, RunDetail, RunRef, StepRef, StoredSummary } from "../store.ts";
 import { finiteMs, ms, runIds } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
 import { latestOfChain } from "./mail.ts";
@@ -98,7 +99,7 @@ export const READ_EVENTS_OF_TYPE: Statement = {
   text: `
     select r.run_id, ${EVENT_COLUMNS}
     from unnest($1::uuid[]) with ordinality r(run_id, place) cross join lateral (
-      select * from everstep.event where run_id = r.run_id and type = $2 order by seq) e
+      select * from everstep.event where run_id = r.run_id and type = $2 order by seq desc limit $3) e
     order by r.place, e.seq`,
 };
 
@@ -106,11 +107,28 @@ export async function readEventsOfType(
   pool: Pool,
   ids: readonly string[],
   type: number,
+  limit?: number,
 ): Promise<Map<string, StoredEvent[]>> {
   const known = ids.filter((id) => tryUuidOf(id) !== null);
   if (known.length === 0) return new Map();
-  const rows = await pool.query<EventRow & OfRun>(READ_EVENTS_OF_TYPE, [runIds(known), type]);
+  const rows = await pool.query<EventRow & OfRun>(READ_EVENTS_OF_TYPE, [runIds(known), type, limit ?? null]);
   return new Map([...byRun(rows)].map(([runId, events]) => [runId, events.map(storedEventOf)]));
+}
+
+// By the primary key, like the events of a type.
+export const READ_STEP_EVENTS: Statement = {
+  name: "everstep_read_step_events",
+  text: `
+    select ${EVENT_COLUMNS} from everstep.event e
+    where e.run_id = $1 and e.type in (${STEP_CODES.join(", ")}) and (e.command = $2 or e.name = $3) order by e.seq`,
+};
+
+export async function readStepEvents(pool: Pool, runId: string, step: StepRef): Promise<StoredEvent[]> {
+  const uuid = tryUuidOf(runId);
+  if (uuid === null) return [];
+  const command = "command" in step ? step.command : null;
+  const name = "name" in step ? step.name : null;
+  return (await pool.query<EventRow>(READ_STEP_EVENTS, [uuid, command, name])).map(storedEventOf);
 }
 
 const READ_OUTCOMES: Statement = {

@@ -195,7 +195,38 @@ export function readingContract(stage: Stage): void {
         [2, "a"],
         [4, "b"],
       ]);
+      const last = await stage.store.readEventsOfType(runIds, code, 1);
+      expect(last.get(marked.runId)?.map(({ seq }) => seq)).toEqual([4]);
+      expect(last.get(closed.runId)).toEqual(found.get(closed.runId)?.slice(-1));
       expect((await stage.store.readEventsOfType([], code)).size).toBe(0);
+    });
+
+    test("the events of a step are read by its number or its name, in order, and no others", async () => {
+      const run = await stage.owned();
+      const deferred = (command: number, name: string) =>
+        ({
+          type: "StepDeferred",
+          command,
+          name,
+          attempt: 1,
+          verifier: "v",
+          startedAt: 1,
+          firstAttemptAt: 1,
+          heartbeat: null,
+          inputHash: null,
+        }) as const;
+      const timer = { type: "TimerStarted", command: 1, name: "ask", due: { afterMs: 1 } } as const;
+      const report = { type: "StepReported", attempt: 1, reportId: "r", report: "ignored", details: null } as const;
+      await stage.send(run.runId, { kind: "stepReport", mailId: "step:2.1:r" });
+      await stage.commit(turnOf(run, {}, deferred(2, "ask"), deferred(3, "ask"), timer, deferred(4, "tell")));
+      await stage.commit(turnOf(run, { base: 5, takenMail: 1 }, { ...report, command: 2, name: "ask", mail: 1 }));
+      const read = async (step: { command: number } | { name: string }, runId = run.runId) =>
+        (await stage.store.readStepEvents(runId, step)).map(({ seq }) => seq);
+      expect(await read({ command: 2 })).toEqual([2, 6]);
+      expect(await read({ name: "ask" })).toEqual([2, 3, 6]);
+      expect(await read({ name: "none" })).toEqual([]);
+      expect(await read({ command: 2 }, newRunId())).toEqual([]);
+      expect(await read({ command: 2 }, "no run id")).toEqual([]);
     });
 
     test("outcomes are those of closed runs, with the event that ended them", async () => {
