@@ -21,6 +21,7 @@ export type { Failure, FailureKind } from "./protocol/failure.ts";
 export {
   ApplicationFailure,
   CanceledFailure,
+  ChildFailure,
   isCanceled,
   PermanentError,
   RetryableError,
@@ -29,6 +30,7 @@ export {
   TimeoutFailure,
 } from "./protocol/failures.ts";
 export type { RunHeaders } from "./protocol/headers.ts";
+export type { NoteLevel } from "./protocol/notes.ts";
 export type { RetryOptions } from "./protocol/retry-policy.ts";
 export type { StandardSchema } from "./protocol/standard-schema.ts";
 export {
@@ -41,10 +43,19 @@ export {
 export type { ItemOutcome } from "./workflow/batch.ts";
 export { BatchFailure, type FailedItem } from "./workflow/batch-failure.ts";
 export { type CancellableScope, cancelScope, nonCancellable } from "./workflow/cancel.ts";
+export { type ChildOptions, type ChildRun, executeChild, startChild } from "./workflow/child.ts";
 export { CompensationFailure, type FailedCompensation } from "./workflow/compensation-failure.ts";
 export type { Tolerance } from "./workflow/completion-policy.ts";
 export { type ConditionOptions, condition } from "./workflow/condition.ts";
+export {
+  CONTINUE_SUGGESTED_BYTES,
+  CONTINUE_SUGGESTED_EVENTS,
+  ContinueAsNew,
+  type ContinueOptions,
+  continueAsNew,
+} from "./workflow/continue-as-new.ts";
 export type { Deferred } from "./workflow/deferred.ts";
+export { type ExternalRun, externalRun } from "./workflow/external.ts";
 export { allHandlersFinished, type HandlerOptions } from "./workflow/handlers.ts";
 export { type WorkflowInfo, workflowInfo } from "./workflow/info.ts";
 export type {
@@ -59,11 +70,13 @@ export type {
 export { log, type WorkflowLog } from "./workflow/log.ts";
 export { type BatchOptions, map, type TolerantBatchOptions } from "./workflow/map.ts";
 export { upsertMemo } from "./workflow/memo.ts";
+export { note, setCurrentDetails } from "./workflow/note.ts";
 export { parallel } from "./workflow/parallel.ts";
 export { deprecatePatch, patched } from "./workflow/patch.ts";
 export { type Answer, type PollOptions, poll } from "./workflow/poll.ts";
 export { defineQuery, type QueryDefinition } from "./workflow/query.ts";
 export { type Branches, type RaceResult, race } from "./workflow/race.ts";
+export type { ParentClosePolicy } from "./workflow/run-context.ts";
 export { type Compensations, type Saga, type SagaOptions, saga } from "./workflow/saga.ts";
 export { defineSignal, type ReceiveOptions, type SignalDefinition } from "./workflow/signal.ts";
 export { sleep, sleepUntil } from "./workflow/sleep.ts";

@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import type { RunDescription } from "../../sdk/client/front-door.ts";
-import { formatFacts, formatTable, formatTime } from "./table.ts";
+import { formatFacts, formatLine, formatTable, formatText, formatTime } from "./table.ts";
 import { formatJson } from "./values.ts";
 import { addRunOptions, type RunOptions, withClient } from "./with-client.ts";
 
@@ -20,6 +20,7 @@ function formatDescription(run: RunDescription): string {
     id: run.workflowId,
     run: run.runId,
     workflow: run.workflow,
+    about: run.staticSummary === null ? null : formatLine(run.staticSummary),
     queue: run.queue,
     status: run.status,
     started: formatTime(run.startedAt),
@@ -48,11 +49,15 @@ function formatDescription(run: RunDescription): string {
     isDeferred ? "from outside" : nextAttemptAt === null ? "now" : formatTime(nextAttemptAt),
     lastError ?? "-",
   ]);
+  const notes = run.notes.map(({ at, level, text }) => [formatTime(at), level, formatLine(text)]);
   const timers = (pending?.timers ?? []).map(({ name, fireAt }) => [name, formatTime(fireAt)]);
   return [
     run.summary,
     facts,
     ...(steps.length === 0 ? [] : [formatTable(["STEP", "ATTEMPT", "DUE", "LAST ERROR"], steps)]),
     ...(timers.length === 0 ? [] : [formatTable(["TIMER", "DUE"], timers)]),
+    ...(notes.length === 0 ? [] : [formatTable(["NOTED", "LEVEL", "TEXT"], notes)]),
+    ...(pending?.currentDetails == null ? [] : [`CURRENT DETAILS\n${formatText(pending.currentDetails)}`]),
+    ...(run.staticDetails === null ? [] : [`DETAILS\n${formatText(run.staticDetails)}`]),
   ].join("\n\n");
 }

@@ -2,7 +2,7 @@
 
 import { Command } from "commander";
 import type { ShownEvent } from "../../sdk/client/front-door.ts";
-import { formatTable, formatTime } from "./table.ts";
+import { formatLine, formatTable, formatTime } from "./table.ts";
 import { formatJson } from "./values.ts";
 import { addRunOptions, type RunOptions, withClient } from "./with-client.ts";
 
@@ -63,6 +63,8 @@ function tell(event: ShownEvent): string {
       return "";
     case "RunUnblocked":
       return `was blocked: ${event.kind}`;
+    case "RunNoted":
+      return `${event.name}: ${formatLine(event.text)}`;
     case "RunPaused":
     case "CancelRequested":
     case "RunTerminated":
@@ -74,6 +76,19 @@ function tell(event: ShownEvent): string {
       return `${event.failure.type}: ${event.failure.message}`;
     case "RunTimedOut":
       return `open longer than ${event.timeoutMs} ms`;
+    case "ChildRequested":
+      return `${event.name} as ${event.childWorkflowId}, run ${event.childRunId}`;
+    case "ChildStarted":
+    case "ExternalRequested":
+    case "ExternalDelivered":
+      return event.name;
+    case "ChildEnded":
+      return `${event.name} -> ${event.failure === null ? (event.result ?? "nothing") : event.failure.message}`;
+    case "ChildStartFailed":
+    case "ExternalFailed":
+      return `${event.name}: ${event.failure.message}`;
+    case "RunContinued":
+      return `as ${event.nextRunId}: ${event.workflow} ${event.input ?? ""}`;
   }
 }
 

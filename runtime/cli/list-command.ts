@@ -3,7 +3,7 @@
 import { Command, Option } from "commander";
 import { CLOSED_STATUSES, OPEN_STATUSES, type RunStatus } from "../../sdk/protocol/run.ts";
 import { parseCount } from "./count-option.ts";
-import { formatTable, formatTime } from "./table.ts";
+import { formatLine, formatTable, formatTime } from "./table.ts";
 import { formatJson } from "./values.ts";
 import { parseWhere, whereOption } from "./where-option.ts";
 import { addClientOptions, type ClientOptions, withClient } from "./with-client.ts";
@@ -47,6 +47,8 @@ export function listCommand(): Command {
       }),
     );
     if (json === true) return console.log(formatJson(page));
+    // A column more where there is something in it.
+    const isAbout = page.runs.some(({ staticSummary }) => staticSummary !== null);
     const rows = page.runs.map((run) => [
       run.status,
       run.workflow,
@@ -54,8 +56,10 @@ export function listCommand(): Command {
       formatTime(run.closedAt),
       run.runId,
       run.workflowId,
+      ...(isAbout ? [formatLine(run.staticSummary ?? "-")] : []),
     ]);
-    console.log(formatTable(["STATUS", "WORKFLOW", "STARTED", "CLOSED", "RUN", "ID"], rows));
+    const heading = ["STATUS", "WORKFLOW", "STARTED", "CLOSED", "RUN", "ID", ...(isAbout ? ["ABOUT"] : [])];
+    console.log(formatTable(heading, rows));
     if (page.next !== null) console.log(`There may be more: --after ${page.next}`);
   });
 }

@@ -13,6 +13,7 @@ import { devCommand } from "./dev-command.ts";
 import { exportCommand } from "./export-command.ts";
 import { forkCommand, resetCommand, retryCommand } from "./fork-commands.ts";
 import { historyCommand } from "./history-command.ts";
+import { importCommand } from "./import-command.ts";
 import { listCommand } from "./list-command.ts";
 import { cancelCommand, queryCommand, signalCommand, terminateCommand, updateCommand } from "./message-commands.ts";
 import { migrateCommand } from "./migrate-command.ts";
@@ -55,6 +56,7 @@ function everstepCommand(): Command {
     .addCommand(resetCommand())
     .addCommand(retryCommand())
     .addCommand(exportCommand())
+    .addCommand(importCommand())
     .addCommand(pruneCommand());
 }
 

@@ -14,6 +14,8 @@ interface StartOptions extends ClientOptions {
   readonly delay?: string;
   readonly attribute?: readonly string[];
   readonly memo?: string;
+  readonly summary?: string;
+  readonly details?: string;
   readonly onConflict: "fail" | "useExisting" | "terminateExisting";
 }
 
@@ -30,9 +32,11 @@ export function startCommand(): Command {
     .option("--delay <duration>", "how long before it may begin")
     .addOption(attributeOption())
     .option("--memo <json>", "an object to be shown with the run")
+    .option("--summary <text>", "what it is about, shown in lists; 400 bytes")
+    .option("--details <markdown>", "the same at length, shown with the run; 20,000 bytes")
     .addOption(new Option("--on-conflict <how>", "when an open run has the id").choices(CONFLICTS).default("fail"));
   return addClientOptions(command).action(async (name: string, options: StartOptions) => {
-    const { id, queue, onConflict } = options;
+    const { id, queue, onConflict, summary, details } = options;
     const input = parseValue(options.input, "--input");
     const timeout = parseDuration(options.timeout, "--timeout");
     const delay = parseDuration(options.delay, "--delay");
@@ -45,6 +49,8 @@ export function startCommand(): Command {
         input,
         onConflict,
         attributes,
+        summary,
+        details,
         ...(memo === undefined ? {} : { memo: memo as Record<string, unknown> }),
         ...(id === undefined ? {} : { id }),
         ...(queue === undefined ? {} : { queue }),

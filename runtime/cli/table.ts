@@ -21,6 +21,16 @@ export function formatFacts(facts: Readonly<Record<string, string | null | undef
   return told.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join("\n");
 }
 
+/** A text that a person chose, on one line and without what a terminal would take for a command. */
+export function formatLine(text: string): string {
+  return formatText(text.replaceAll(/\s+/g, " ").trim());
+}
+
+/** The same on its own lines. */
+export function formatText(text: string): string {
+  return text.replaceAll(/[^\P{Cc}\n\t]/gu, "�");
+}
+
 /** To the second, in UTC: the same text wherever it is read. */
 export function formatTime(atMs: number | null): string {
   return atMs === null ? "-" : `${new Date(atMs).toISOString().slice(0, 19).replace("T", " ")}Z`;

@@ -16,6 +16,7 @@ import type {
   ExpiredRequest,
   ForkOutcome,
   ForkRequest,
+  ImportRequest,
   ListRequest,
   MailItem,
   MailRequest,
@@ -67,14 +68,23 @@ export class CodecStore implements Store {
   }
 
   /** A turn that cannot be encoded now is not committed: its writer finds that it has not landed, and sends it again. */
-  async appendTurns(turns: readonly AppendTurn[]) {
-    if (turns.length === 0) return this.#kept.appendTurns(turns);
+  appendTurns(turns: readonly AppendTurn[]) {
+    return this.#append(turns, (encoded) => this.#kept.appendTurns(encoded));
+  }
+
+  /** As `appendTurns`. */
+  appendWithEffects(turns: readonly AppendTurn[]) {
+    return this.#append(turns, (encoded) => this.#kept.appendWithEffects(encoded));
+  }
+
+  async #append(turns: readonly AppendTurn[], append: Store["appendTurns"]) {
+    if (turns.length === 0) return append(turns);
     const encoding = await this.#within(turns.map((turn) => this.codecs.encodeTurn(turn)));
     const encoded = encoding.flatMap((each) => (each?.status === "fulfilled" ? [each.value] : []));
     const refused = encoding.find((each) => each?.status === "rejected" && !isTransient(each.reason));
     if (refused?.status === "rejected") throw rejected(refused.reason);
     if (encoded.length === 0) throw reasonOf(encoding[0]);
-    return this.#kept.appendTurns(encoded);
+    return append(encoded);
   }
 
   async appendInTransaction(work: (tx: Transaction) => Promise<AppendTurn>) {
@@ -181,6 +191,10 @@ export class CodecStore implements Store {
     return this.#kept.findBlocked(request);
   }
 
+  runErrands(limit: number) {
+    return this.#kept.runErrands(limit);
+  }
+
   findExpired(request: ExpiredRequest) {
     return this.#kept.findExpired(request);
   }
@@ -197,6 +211,10 @@ export class CodecStore implements Store {
 
   async startRuns(requests: readonly StartRequest[]) {
     return this.#kept.startRuns(await Promise.all(requests.map((request) => this.codecs.encodeStart(request))));
+  }
+
+  async importRun(request: ImportRequest) {
+    return this.#kept.importRun(await this.codecs.encodeImport(request));
   }
 
   async sendMail(requests: readonly MailRequest[]) {
@@ -236,8 +254,8 @@ export class CodecStore implements Store {
   }
 
   /** As in `readHistory`. */
-  async readEventsOfType(runIds: readonly string[], type: number) {
-    const found = await this.#kept.readEventsOfType(runIds, type);
+  async readEventsOfType(runIds: readonly string[], type: number, limit?: number) {
+    const found = await this.#kept.readEventsOfType(runIds, type, limit);
     const decoding = [...found].map(async ([runId, events]) => {
       return [runId, await Promise.all(events.map((event) => this.#shown(runId, event)))] as const;
     });
@@ -255,7 +273,7 @@ export class CodecStore implements Store {
   /** Rejects with PAYLOAD_UNREADABLE, CODEC_FAILED for any of them: who waits for many decodes what each of them gets. */
   async readUpdates(looks: readonly UpdateLook[]) {
     const traces = await this.#kept.readUpdates(looks);
-    return Promise.all(traces.map((trace, index) => this.codecs.decodeTrace(looks[index]?.runId ?? "", trace)));
+    return Promise.all(traces.map((trace) => this.codecs.decodeTrace(trace.runId, trace)));
   }
 
   /** As in `readHistory`. */

@@ -7,6 +7,7 @@ export interface PayloadPlace {
     | "result"
     | "failure"
     | "signal"
+    | "stepReport"
     | "updateInput"
     | "updateResult"
     | "heartbeat"

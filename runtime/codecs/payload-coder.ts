@@ -6,8 +6,11 @@ import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import { isEncoded, readEncoded } from "../../sdk/protocol/payload-encoded.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
+import type { Answer, Errand } from "../store/errands.ts";
 import type {
   AppendTurn,
+  ImportRequest,
+  KeptMail,
   LoadedHistory,
   MailItem,
   MailRequest,
@@ -16,6 +19,7 @@ import type {
   StartRequest,
   Store,
   StoreCodecs,
+  TurnEffects,
   UpdateTrace,
 } from "../store/store.ts";
 import type { World } from "../world/world.ts";
@@ -34,6 +38,7 @@ export class PayloadCoder implements StoreCodecs {
   readonly #trouble: CodecTrouble;
   readonly #turns = new WeakMap<AppendTurn, Promise<AppendTurn>>();
   readonly #starts = new WeakMap<StartRequest, Promise<StartRequest>>();
+  readonly #imports = new WeakMap<ImportRequest, Promise<ImportRequest>>();
   readonly #mail = new WeakMap<MailRequest, Promise<MailRequest>>();
   readonly #workflowIds = new Map<string, string>();
 
@@ -52,6 +57,7 @@ export class PayloadCoder implements StoreCodecs {
   encodeStart(request: StartRequest): Promise<StartRequest> {
     return once(this.#starts, request, async () => {
       const { runId, workflowId, mail } = request;
+      this.#remember(runId, workflowId);
       const started = await codeEvent(runId, 1, request.started, this.encode);
       if (mail === null) return { ...request, started };
       // It may end up in the mailbox of another run of this workflow id.
@@ -60,22 +66,64 @@ export class PayloadCoder implements StoreCodecs {
     });
   }
 
-  encodeMail(request: MailRequest): Promise<MailRequest> {
-    if (request.kind === "cancel") return Promise.resolve(request);
-    return once(this.#mail, request, async () => {
-      const to: RunRef = "runId" in request.to ? { runId: request.to.runId } : { workflowId: request.to.workflowId };
-      return { ...request, payload: await this.encode(request.payload, mailPlace(to, request)) };
+  /** What was read elsewhere is plain, and bound to its place here as if it had been written here. */
+  encodeImport(request: ImportRequest): Promise<ImportRequest> {
+    return once(this.#imports, request, async () => {
+      const { runId, events, mail } = request;
+      const encodeItem = async (item: KeptMail): Promise<KeptMail> => {
+        if (item.kind === "cancel") return item;
+        return { ...item, payload: await this.encode(item.payload, mailPlace({ runId }, item)) };
+      };
+      return {
+        ...request,
+        events: await each(events, (event) => codeEvent(runId, event.seq, event, this.encode)),
+        mail: await each(mail, encodeItem),
+      };
     });
   }
 
+  encodeMail(request: MailRequest): Promise<MailRequest> {
+    if (request.kind === "cancel") return Promise.resolve(request);
+    return once(this.#mail, request, async () => ({
+      ...request,
+      payload: await this.#encodeMail(request.to, request),
+    }));
+  }
+
+  // Bound to the workflow id, however the run is named: mail that a run has not taken is moved to the one that continues it.
+  async #encodeMail(to: RunRef, mail: Omit<MailRequest, "to">): Promise<Payload> {
+    if ("workflowId" in to) return this.encode(mail.payload, mailPlace(to, mail));
+    const runId = "runId" in to ? to.runId : to.chainOf;
+    const workflowId = await this.#workflowIdOf(runId);
+    return this.encode(mail.payload, mailPlace(workflowId === undefined ? { runId } : { workflowId }, mail));
+  }
+
   encodeTurn(turn: AppendTurn): Promise<AppendTurn> {
-    const { base, events, refusals } = turn;
+    const { base, events, refusals, effects } = turn;
     const { runId } = turn.claim;
     return once(this.#turns, turn, async () => ({
       ...turn,
       events: await each(events, (event, index) => codeEvent(runId, base + index + 1, event, this.encode)),
       refusals: await each(refusals, (refused) => this.#encodeRefusal(runId, refused)),
+      effects: effects === null ? null : await this.#encodeEffects(effects),
     }));
+  }
+
+  async #encodeEffects({ errands, successor }: TurnEffects): Promise<TurnEffects> {
+    return {
+      errands: await each(errands, (errand) => this.#encodeErrand(errand)),
+      successor: successor && (await this.#encodeFirst(successor)),
+    };
+  }
+
+  async #encodeErrand(errand: Errand): Promise<Errand> {
+    if (errand.do === "start") return { ...errand, child: await this.#encodeFirst(errand.child) };
+    if (errand.do === "terminate" || errand.mail.kind === "cancel") return errand;
+    return { ...errand, mail: { ...errand.mail, payload: await this.#encodeMail(errand.to, errand.mail) } };
+  }
+
+  async #encodeFirst<Run extends Pick<StartRequest, "runId" | "started">>(run: Run): Promise<Run> {
+    return { ...run, started: await codeEvent(run.runId, 1, run.started, this.encode) };
   }
 
   // What a validator threw is its code's word. The other reasons are ours, and name what is plain elsewhere, too.
@@ -123,18 +171,33 @@ export class PayloadCoder implements StoreCodecs {
 
   async decodeMail(item: MailItem): Promise<MailItem> {
     if (item.kind === "cancel") return item;
+    if (item.kind === "answer") return { ...item, payload: await this.#decodeAnswer(item.payload) };
     const isByWorkflowId = item.payload !== null && readEncoded(item.payload)?.to === "workflow";
-    const to = isByWorkflowId ? { workflowId: await this.#workflowIdOf(item.runId) } : { runId: item.runId };
+    const workflowId = isByWorkflowId ? ((await this.#workflowIdOf(item.runId)) ?? "") : "";
+    const to = isByWorkflowId ? { workflowId } : { runId: item.runId };
     return { ...item, payload: await this.decode(item.payload, mailPlace(to, item)) };
   }
 
-  async #workflowIdOf(runId: string): Promise<string> {
+  // A child's end is told by the event that closed it, with its payload as it was encoded there.
+  async #decodeAnswer(payload: Payload): Promise<Payload> {
+    const answer = JSON.parse(payload ?? "null") as Answer;
+    if (answer.type !== "ChildEnded" || answer.end.seq === null) return payload;
+    const { runId, seq, event } = answer.end;
+    const end = { ...answer.end, event: await codeEvent(runId, seq, event, this.decode) };
+    return JSON.stringify({ ...answer, end });
+  }
+
+  async #workflowIdOf(runId: string): Promise<string | undefined> {
     const known = this.#workflowIds.get(runId);
     if (known !== undefined) return known;
-    const workflowId = (await this.kept.findRun({ runId }))?.workflowId ?? "";
+    const workflowId = (await this.kept.findRun({ runId }))?.workflowId;
+    if (workflowId !== undefined) this.#remember(runId, workflowId);
+    return workflowId;
+  }
+
+  #remember(runId: string, workflowId: string): void {
     if (this.#workflowIds.size >= MOST_WORKFLOW_IDS) this.#workflowIds.clear();
     this.#workflowIds.set(runId, workflowId);
-    return workflowId;
   }
 
   async #note<T>(coding: Promise<T>): Promise<T> {

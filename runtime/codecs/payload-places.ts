@@ -4,7 +4,7 @@
 import { EVENT_CODES } from "../../sdk/protocol/event.ts";
 import type { EventRecord } from "../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
-import type { MailItem, RunRef } from "../store/store.ts";
+import type { MailItem } from "../store/store.ts";
 import type { PayloadPlace } from "./payload-codec.ts";
 
 const {
@@ -20,11 +20,14 @@ const {
   RunCompleted,
   RunFailed,
   RunCanceled,
+  RunContinued,
+  ChildEnded,
 } = EVENT_CODES;
 
 /**
- * What the payload of an event is. Other events have none (timers, cancel requests, patches, ends from outside), or one that
- * is kept beside the history as well, to find and sort runs by (attributes and memos).
+ * What the payload of an event is. Other events have none (timers, cancel requests, patches, ends from outside), one in our own
+ * words (why a child was not started, or mail not sent), or one that is kept beside the history as well, to find and sort runs
+ * by (attributes and memos), or is for people (notes).
  */
 const KINDS: ReadonlyMap<number, PayloadPlace["what"]> = new Map([
   [RunStarted, "input"],
@@ -39,6 +42,8 @@ const KINDS: ReadonlyMap<number, PayloadPlace["what"]> = new Map([
   [RunCompleted, "result"],
   [RunFailed, "failure"],
   [RunCanceled, "failure"],
+  [RunContinued, "input"],
+  [ChildEnded, "result"],
 ]);
 
 type Code = (payload: Payload, place: PayloadPlace) => Promise<Payload>;
@@ -46,16 +51,18 @@ type Code = (payload: Payload, place: PayloadPlace) => Promise<Payload>;
 /** The event with each of its payloads put through `code`; the very same when it has none. */
 export async function codeEvent<E extends EventRecord>(runId: string, seq: number, event: E, code: Code): Promise<E> {
   const { type, command, name } = event;
-  const what = type === UpdateCompleted && isFailed(event) ? "failure" : KINDS.get(type);
+  const what = isFailed(event) ? "failure" : KINDS.get(type);
   if (what === undefined) return event;
   const payload = await code(event.payload, place(what, { runId }, "event", seq, type, command, name));
   if (type !== StepAttemptFailed || event.data === null) return { ...event, payload };
   return { ...event, payload, data: await codeHeartbeatIn(runId, seq, event.data, code) };
 }
 
-// How an update ended is told by its data alone.
-function isFailed({ data }: EventRecord): boolean {
-  return data !== null && (JSON.parse(data) as { readonly isFailed?: boolean }).isFailed === true;
+// How an update or a child ended is told by the data alone.
+function isFailed({ type, data }: EventRecord): boolean {
+  if ((type !== UpdateCompleted && type !== ChildEnded) || data === null) return false;
+  const { isFailed = false, failed = false } = JSON.parse(data) as { isFailed?: boolean; failed?: boolean };
+  return isFailed || failed;
 }
 
 // The last heartbeat of a failed attempt is kept with it, among its data.
@@ -68,10 +75,11 @@ async function codeHeartbeatIn(runId: string, seq: number, data: string, code: C
 
 /** `to`: as the sender named the run. */
 export function mailPlace(
-  to: RunRef,
+  to: Exclude<PayloadPlace["owner"], null>,
   { kind, mailId, name }: Pick<MailItem, "kind" | "mailId" | "name">,
 ): PayloadPlace {
-  return place(kind === "update" ? "updateInput" : "signal", to, "mail", mailId, name);
+  const what = kind === "update" ? "updateInput" : kind === "stepReport" ? "stepReport" : "signal";
+  return place(what, to, "mail", mailId, name);
 }
 
 /** Of what a validator threw: kept with the item of mail that it did not take. */

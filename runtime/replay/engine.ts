@@ -5,10 +5,13 @@
 
 import { EverstepError, invariant } from "../../sdk/protocol/errors.ts";
 import type {
+  Continuation,
   HistoryEvent,
+  ParentRun,
   PatchMarked,
   RunCanceled,
   RunCompleted,
+  RunContinued,
   RunFailed,
   SignalReceived,
   StepAttemptFailed,
@@ -21,14 +24,19 @@ import type {
 import type { Failure } from "../../sdk/protocol/failure.ts";
 import { CanceledFailure, fromStepFailed, isCanceled, toFailure } from "../../sdk/protocol/failures.ts";
 import { NO_HEADERS, type RunHeaders } from "../../sdk/protocol/headers.ts";
-import { decodePayload, encodePayload, type Payload } from "../../sdk/protocol/payload.ts";
+import type { NoteLevel } from "../../sdk/protocol/notes.ts";
+import { decodePayload, encodePayload, hashPayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { type SeededRandom, seededRandom } from "../../sdk/protocol/random.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 import { type Ambient, runWithAmbient } from "../../sdk/workflow/ambient.ts";
 import { CancelScope } from "../../sdk/workflow/cancel-scope.ts";
+import { isContinueAsNew, type NextRun } from "../../sdk/workflow/continue-as-new.ts";
 import type { WorkflowInfo } from "../../sdk/workflow/info.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
 import type {
+  ChildAsk,
+  PendingChild as ChildHandle,
+  MessageAsk,
   PendingCondition,
   RunContext,
   SignalHandler,
@@ -42,10 +50,11 @@ import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 import { type AnsweringEvent, AskedCommands } from "./asked-commands.ts";
 import { Conditions } from "./conditions.ts";
 import { HandlersUnderWay } from "./handlers-under-way.ts";
+import { Kin } from "./kin.ts";
 import { Patches } from "./patches.ts";
 import { type Change, type CommandKind, type PendingCommand, PendingStep, PendingTimer } from "./pending.ts";
 import { Queries } from "./queries.ts";
-import { ENTRY_KINDS, type Entry, RunData } from "./run-data.ts";
+import { ENTRY_KINDS, type Entry, isSameEntry, RunData } from "./run-data.ts";
 import { mutedLog, type RunFacts, runInfo } from "./run-info.ts";
 import { SignalBox } from "./signal-box.ts";
 import { type AskedUpdate, type EndedUpdate, Updates } from "./updates.ts";
@@ -64,9 +73,15 @@ export interface EngineOptions {
 export type Outcome =
   | { readonly type: "completed"; readonly result: Payload }
   | { readonly type: "failed"; readonly failure: Failure }
-  | { readonly type: "canceled"; readonly failure: Failure };
+  | { readonly type: "canceled"; readonly failure: Failure }
+  | { readonly type: "continued"; readonly next: NextRun & { readonly workflow: string } };
 
-const ENDS = { RunCompleted: "completed", RunFailed: "failed", RunCanceled: "canceled" } as const;
+const ENDS = {
+  RunCompleted: "completed",
+  RunFailed: "failed",
+  RunCanceled: "canceled",
+  RunContinued: "continued",
+} as const;
 /** Nothing in these is for code to see. */
 const BEFORE_CODE: ReadonlySet<HistoryEvent["type"]> = new Set([
   "RunStarted",
@@ -97,6 +112,12 @@ export class RunEngine implements RunContext {
   #now = 0;
   #startedAt: number | undefined;
   #delivered = 0;
+  #deliveredBytes = 0;
+  #continues: Continuation | undefined;
+  #parent: ParentRun | undefined;
+  readonly #kin: Kin;
+  /** Where cancel requests are in the mailbox that came when the run was to go on as another already. */
+  readonly #lateCancels: number[] = [];
   #phase: "fresh" | "started" | "ended" = "fresh";
   #isInTurn = false;
   #isReadOnly = false;
@@ -110,6 +131,16 @@ export class RunEngine implements RunContext {
     this.#queries = new Queries(options.run);
     this.#updates = new Updates(options.run.workflowId, this.#underWay);
     this.#asked = new AskedCommands(options.run.workflowId, options.recordsCallSites === true);
+    this.#kin = new Kin(
+      {
+        runId: options.run.runId,
+        number: (kind, name) => this.#asked.add(kind, name),
+        compared: (event, kind, inputHash) => this.#compared(event, kind, inputHash),
+        turn: (at, wake) => this.#turn(at, wake),
+      },
+      this.#pending,
+      (change) => this.#changes.push(change),
+    );
   }
 
   // Made when asked for: most runs never look, and there are very many of them.
@@ -162,6 +193,25 @@ export class RunEngine implements RunContext {
 
   get deliveredEvents(): number {
     return this.#delivered;
+  }
+
+  get deliveredBytes(): number {
+    return this.#deliveredBytes;
+  }
+
+  /** The run's place in a chain; undefined in the first run. */
+  get continues(): Continuation | undefined {
+    return this.#continues;
+  }
+
+  /** The run that started this one as its child. */
+  get parent(): ParentRun | undefined {
+    return this.#parent;
+  }
+
+  /** The end of this run matters to another: its parent, or a child that it has started. */
+  get hasKin(): boolean {
+    return this.#parent !== undefined || this.#kin.hasChildren;
   }
 
   /** From here on, what the code does is new: lines are logged, patches are marked, commands are to be carried out. */
@@ -218,6 +268,7 @@ export class RunEngine implements RunContext {
         invariant(false, "events are delivered in order, without gaps", { runId: this.info.runId, seq, delivered });
       }
       this.#delivered = event.seq;
+      this.#deliveredBytes += payloadLength(event);
       return this.#apply(event);
     } catch (error) {
       this.#breakOff(error);
@@ -261,6 +312,11 @@ export class RunEngine implements RunContext {
   /** Signals that were delivered and that nobody took. */
   unreadSignals(): UnreadSignal[] {
     return this.#signals.unread();
+  }
+
+  /** Mail that is in the history and for the run that follows this one. */
+  mailToPassOn(): number[] {
+    return [...this.#signals.unreadMail(), ...this.#lateCancels].sort((a, b) => a - b);
   }
 
   /** What a quiet run waits for besides its commands. */
@@ -344,6 +400,23 @@ export class RunEngine implements RunContext {
     return { fired: pending.promise, withdraw: () => this.#withdrawTimer(pending) };
   }
 
+  askChild(ask: ChildAsk, scope: CancelScope): ChildHandle {
+    this.#refuseToAsk("startChild()");
+    if (this.#phase === "ended") return { workflowId: ask.workflowId ?? "", started: NEVER, ended: NEVER };
+    if (scope.canceledBy !== undefined) {
+      const rejected = Promise.reject(scope.canceledBy);
+      return { workflowId: ask.workflowId ?? "", started: rejected, ended: rejected };
+    }
+    return this.#kin.askChild(ask, scope);
+  }
+
+  askMessage(ask: MessageAsk, scope: CancelScope): Promise<void> {
+    this.#refuseToAsk(ask.name);
+    if (this.#phase === "ended") return NEVER;
+    if (scope.canceledBy !== undefined) return Promise.reject(scope.canceledBy);
+    return this.#kin.askMessage(ask, scope);
+  }
+
   waitUntil(predicate: () => boolean, scope: CancelScope): PendingCondition {
     this.#refuseToAsk("condition()");
     if (this.#phase === "ended") return { held: NEVER, isHeldNow: false, withdraw: noop };
@@ -404,6 +477,17 @@ export class RunEngine implements RunContext {
     this.#enter({ type, command: this.#asked.add(ENTRY_KINDS[type], kind), name: kind, changes });
   }
 
+  note(level: NoteLevel, text: string): void {
+    this.#refuseToAsk("note()");
+    if (this.#phase === "ended") return;
+    this.#enter({ type: "RunNoted", command: this.#asked.add(ENTRY_KINDS.RunNoted, level), name: level, text });
+  }
+
+  setCurrentDetails(markdown: string): void {
+    this.refuseInReadOnly("setCurrentDetails()");
+    if (this.#phase !== "ended") this.#data.currentDetails = markdown === "" ? null : markdown;
+  }
+
   get allHandlersFinished(): boolean {
     return this.#underWay.areNone;
   }
@@ -445,6 +529,8 @@ export class RunEngine implements RunContext {
         this.#input = event.input;
         this.#now = event.at;
         this.#startedAt = event.at;
+        this.#continues = event.continues;
+        this.#parent = event.parent;
         this.#data.start(event);
         if (event.headers !== undefined) this.#headers = event.headers;
         return false;
@@ -489,6 +575,7 @@ export class RunEngine implements RunContext {
         return false;
       }
       case "CancelRequested":
+        if (this.#outcome?.type === "continued") this.#lateCancels.push(event.mail);
         if (this.#isCancelRequested || this.#phase === "ended") return false;
         this.#isCancelRequested = true;
         return this.#turn(event.at, () => this.#rootScope.cancel(new CanceledFailure(event.reason)));
@@ -508,13 +595,23 @@ export class RunEngine implements RunContext {
       }
       case "AttributesUpserted":
       case "MemoUpserted":
+      case "RunNoted":
         this.#compareEntry(event);
         return false;
       case "RunCompleted":
       case "RunFailed":
       case "RunCanceled":
+      case "RunContinued":
         this.#compareEnd(event);
         return false;
+      case "ChildRequested":
+      case "ChildStarted":
+      case "ChildStartFailed":
+      case "ChildEnded":
+      case "ExternalRequested":
+      case "ExternalDelivered":
+      case "ExternalFailed":
+        return this.#kin.apply(event);
       case "RunTerminated":
       case "RunTimedOut":
         this.#phase = "ended";
@@ -573,8 +670,8 @@ export class RunEngine implements RunContext {
     this.#asked.compare(event, kind);
     const { command, name } = event;
     const pending = this.#pending.get(command);
-    if (pending?.kind === "RunStep" && inputHash !== undefined && inputHash !== pending.ask.inputHash) {
-      const asked = `the code asked for RunStep("${name}") with another input as command ${command}`;
+    if (pending !== undefined && "ask" in pending && inputHash !== undefined && inputHash !== pending.ask.inputHash) {
+      const asked = `the code asked for ${kind}("${name}") with another input as command ${command}`;
       this.#asked.diverge(event, asked, command);
     }
     return pending;
@@ -583,9 +680,9 @@ export class RunEngine implements RunContext {
   /** The code has gone on since: it is only compared. */
   #compareEntry(event: Entry & HistoryEvent): void {
     this.#asked.compare(event, ENTRY_KINDS[event.type]);
-    const entry = this.#data.recorded(event);
-    if (entry?.changes === event.changes) return;
-    const asked = `the code asked for ${ENTRY_KINDS[event.type]} with other values as command ${event.command}`;
+    if (isSameEntry(this.#data.recorded(event), event)) return;
+    const other = event.type === "RunNoted" ? "another text" : "other values";
+    const asked = `the code asked for ${ENTRY_KINDS[event.type]} with ${other} as command ${event.command}`;
     this.#asked.diverge(event, asked, event.command);
   }
 
@@ -595,7 +692,7 @@ export class RunEngine implements RunContext {
   }
 
   /** Failures are not compared: their stacks differ from release to release. */
-  #compareEnd(event: (RunCompleted | RunFailed | RunCanceled) & HistoryEvent): void {
+  #compareEnd(event: (RunCompleted | RunFailed | RunCanceled | RunContinued) & HistoryEvent): void {
     const outcome = this.#outcome;
     if (outcome === undefined) this.#asked.diverge(event, "the code has not ended by then");
     const entry = this.#data.firstEntry;
@@ -606,6 +703,11 @@ export class RunEngine implements RunContext {
     if (event.type === "RunCompleted" && outcome.type === "completed" && event.result !== outcome.result) {
       this.#asked.diverge(event, "the code returned another result");
     }
+    if (event.type !== "RunContinued" || outcome.type !== "continued") return;
+    const { workflow, input } = outcome.next;
+    if (event.workflow !== workflow) this.#asked.diverge(event, `the code continued as workflow "${workflow}"`);
+    if (hashPayload(event.input) !== hashPayload(input))
+      this.#asked.diverge(event, "the code continued with another input");
   }
 
   #noteTimerStarted(event: TimerStarted & HistoryEvent): void {
@@ -729,9 +831,13 @@ export class RunEngine implements RunContext {
     }
     this.#phase = "ended";
     this.#outcome = decide();
+    if (this.#outcome.type === "continued") this.#signals.close();
     this.#conditions.clear();
-    for (const pending of this.#pending.values()) this.#changes.push({ type: "withdrawn", pending });
-    this.#pending.clear();
+    for (const pending of this.#pending.values()) {
+      if (outlivesRun(pending)) continue;
+      this.#pending.delete(pending.command);
+      this.#changes.push({ type: "withdrawn", pending });
+    }
   }
 
   #completed(result: unknown): Outcome {
@@ -746,6 +852,12 @@ export class RunEngine implements RunContext {
   }
 
   #threw(error: unknown): Outcome {
+    if (isContinueAsNew(error)) {
+      return {
+        type: "continued",
+        next: { ...error.next, workflow: error.next.workflow ?? this.#options.workflow.name },
+      };
+    }
     const failure = toFailure(error);
     return this.#isCancelRequested && isCanceled(error) ? { type: "canceled", failure } : { type: "failed", failure };
   }
@@ -772,6 +884,34 @@ export class RunEngine implements RunContext {
         ? error
         : new EverstepError("INVARIANT_BROKEN", `Run ${this.info.workflowId}: ${messageOf(error)}`, { cause: error });
     this.#isInTurn = false;
+  }
+}
+
+/**
+ * What was asked for in the last turn, to be sent or started without this run, and has not been requested yet: that is done
+ * before the run closes, as if the code had waited for it.
+ */
+function outlivesRun(pending: PendingCommand): boolean {
+  if (pending.kind === "SendMessage") return !pending.isRequested;
+  return pending.kind === "StartChild" && pending.childRunId === null && pending.ask.parentClosePolicy === "abandon";
+}
+
+/** What of an event grows with what the user stores, in UTF-16 units. */
+function payloadLength(event: HistoryEvent): number {
+  switch (event.type) {
+    case "RunStarted":
+      return event.input?.length ?? 0;
+    case "StepCompleted":
+      return event.result?.length ?? 0;
+    case "SignalReceived":
+      return event.payload?.length ?? 0;
+    case "UpdateAccepted":
+      return event.input?.length ?? 0;
+    case "UpdateCompleted":
+    case "ChildEnded":
+      return event.result?.length ?? 0;
+    default:
+      return 0;
   }
 }
 

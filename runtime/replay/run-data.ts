@@ -1,6 +1,6 @@
-// What a run says of itself as it goes on: attributes and memo. An upsert waits for nothing, so it is made at once, numbered
-// like any command, and stays an entry to be recorded until history has it. History repeats it whole: the code that asks
-// for other values does not fit.
+// What a run says of itself as it goes on: attributes, memo and notes. An entry waits for nothing, so it is made at once,
+// numbered like any command, and stays to be recorded until history has it. History repeats it whole: code that says
+// something else does not fit. Current details are said to nobody but who asks now: they are the code's own state.
 
 import {
   type AttributeValue,
@@ -9,26 +9,38 @@ import {
   mergeAttributes,
   type StoredAttribute,
 } from "../../sdk/protocol/attributes.ts";
-import type { AttributesUpserted, MemoUpserted, RunStarted } from "../../sdk/protocol/event.ts";
+import type { AttributesUpserted, MemoUpserted, RunNoted, RunStarted } from "../../sdk/protocol/event.ts";
 import { decodeMemoChanges, memoValuesOf, mergeMemo, type StoredMemo } from "../../sdk/protocol/memo.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 
 /** What the code put into its history: the very event, but for its place. */
-export type Entry = AttributesUpserted | MemoUpserted;
-export type EntryKind = "UpsertAttributes" | "UpsertMemo";
+export type Entry = AttributesUpserted | MemoUpserted | RunNoted;
+export type EntryKind = "UpsertAttributes" | "UpsertMemo" | "Note";
 
 export const ENTRY_KINDS = {
   AttributesUpserted: "UpsertAttributes",
   MemoUpserted: "UpsertMemo",
+  RunNoted: "Note",
 } as const satisfies Record<Entry["type"], EntryKind>;
 
 const NONE = Object.freeze({});
+
+/** Whether two entries of one kind and name say the same. */
+export function isSameEntry(entry: Entry | undefined, recorded: Entry): boolean {
+  return entry !== undefined && contentOf(entry) === contentOf(recorded);
+}
+
+function contentOf(entry: Entry): Payload {
+  return entry.type === "RunNoted" ? entry.text : entry.changes;
+}
 
 export class RunData {
   // Most runs have none of it, and there are very many of them.
   #attributes: Readonly<Record<string, StoredAttribute>> = NONE;
   #memo: StoredMemo = NONE;
   #entries: Map<number, Entry> | undefined;
+  /** Markdown for people; null for none. */
+  currentDetails: string | null = null;
 
   start({ attributes = null, memo = null }: RunStarted): void {
     if (attributes !== null) this.change("attributes", attributes, "start({ attributes })");
@@ -61,6 +73,13 @@ export class RunData {
 
   get firstEntry(): Entry | undefined {
     return this.#entries?.values().next().value;
+  }
+
+  /** All of it, as the start of a run that goes on with it: null for none. */
+  get carried(): { readonly attributes: Payload; readonly memo: Payload } {
+    const attributes = Object.keys(this.#attributes).length === 0 ? null : JSON.stringify(this.#attributes);
+    const memo = Object.entries(this.#memo).map(([key, stored]) => `${JSON.stringify(key)}:${stored}`);
+    return { attributes, memo: memo.length === 0 ? null : `{${memo.join(",")}}` };
   }
 
   get attributes(): Readonly<Record<string, AttributeValue>> {

@@ -1,6 +1,8 @@
 // A run's view of itself, and its log.
 
+import type { Continuation, ParentRun } from "../../sdk/protocol/event.ts";
 import type { RunHeaders } from "../../sdk/protocol/headers.ts";
+import { CONTINUE_SUGGESTED_BYTES, CONTINUE_SUGGESTED_EVENTS } from "../../sdk/workflow/continue-as-new.ts";
 import type { WorkflowInfo } from "../../sdk/workflow/info.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
 
@@ -16,6 +18,9 @@ export interface RunFacts {
 export interface Progress {
   readonly startedAt: number;
   readonly deliveredEvents: number;
+  readonly deliveredBytes: number;
+  readonly continues: Continuation | undefined;
+  readonly parent: ParentRun | undefined;
   readonly isReplaying: boolean;
   readonly data: Pick<WorkflowInfo, "attributes" | "memo">;
   readonly headers: RunHeaders;
@@ -28,6 +33,15 @@ export function runInfo(workflow: string, run: RunFacts, progress: Progress): Wo
     workflowId,
     runId,
     queue,
+    get parent() {
+      return progress.parent;
+    },
+    get firstRunId() {
+      return progress.continues?.firstRunId ?? runId;
+    },
+    get continuedFromRunId() {
+      return progress.continues?.previousRunId;
+    },
     get startedAt() {
       return new Date(progress.startedAt);
     },
@@ -45,6 +59,10 @@ export function runInfo(workflow: string, run: RunFacts, progress: Progress): Wo
     },
     get historyLength() {
       return progress.deliveredEvents;
+    },
+    get continueAsNewSuggested() {
+      const { deliveredEvents, deliveredBytes } = progress;
+      return deliveredEvents >= CONTINUE_SUGGESTED_EVENTS || deliveredBytes >= CONTINUE_SUGGESTED_BYTES;
     },
     get isReplaying() {
       return progress.isReplaying;

@@ -10,7 +10,8 @@ export class SignalBox {
   readonly #handlers = new Map<string, Receiver>();
   readonly #waiting = new Map<string, Set<Receiver>>();
   // One list over all names keeps the order of arrival for what is reported as unread.
-  #buffered: { readonly name: string; readonly message: SignalMessage }[] = [];
+  #buffered: { readonly name: string; readonly mail: number; readonly message: SignalMessage }[] = [];
+  #isClosed = false;
 
   get hasReceivers(): boolean {
     return this.#handlers.size > 0 || this.#waiting.size > 0;
@@ -23,13 +24,13 @@ export class SignalBox {
 
   deliver(event: SignalReceived, value: unknown): void {
     const message: SignalMessage = { signalId: event.signalId, value };
+    if (this.#isClosed) return this.#keep(event, message);
     const handler = this.#handlers.get(event.name);
     if (handler !== undefined) return handler(message);
     const receivers = this.#waiting.get(event.name);
     const first = receivers?.values().next().value;
     if (first === undefined) {
-      this.#buffered.push({ name: event.name, message });
-      return;
+      return this.#keep(event, message);
     }
     this.#stopWaiting(event.name, first);
     first(message);
@@ -41,6 +42,7 @@ export class SignalBox {
 
   /** The oldest that has one of these names. */
   takeFirst(names: ReadonlySet<string>): { readonly name: string; readonly message: SignalMessage } | undefined {
+    if (this.#isClosed) return undefined;
     const index = this.#buffered.findIndex((kept) => names.has(kept.name));
     return index < 0 ? undefined : this.#buffered.splice(index, 1)[0];
   }
@@ -75,6 +77,20 @@ export class SignalBox {
 
   unread(): UnreadSignal[] {
     return this.#buffered.map(({ name, message }) => ({ name, signalId: message.signalId }));
+  }
+
+  /** Where the signals that nobody received are in the mailbox. */
+  unreadMail(): number[] {
+    return this.#buffered.map(({ mail }) => mail);
+  }
+
+  /** From here on signals stay here: the run goes on as another, and what nobody has taken is for that one. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  #keep(event: SignalReceived, message: SignalMessage): void {
+    this.#buffered.push({ name: event.name, mail: event.mail, message });
   }
 
   #stopWaiting(name: string, receive: Receiver): void {

@@ -8,6 +8,7 @@ import { type HistoryEvent, isClosing } from "../../sdk/protocol/event.ts";
 import { type EventRecord, fromRecord, type StoredEvent, toRecord } from "../../sdk/protocol/event-record.ts";
 import { changesIn, startedWith } from "../store/run-data.ts";
 import type { ForkRequest, RunDetail } from "../store/store.ts";
+import { askedOfOthers } from "./asked-of-others.ts";
 
 export interface NewFork {
   readonly runId: string;
@@ -25,6 +26,11 @@ export function planFork(
   const step = call.beforeStep === null ? null : endOfStep(source, events, call.beforeStep.name);
   const at = step === null ? (call.at ?? lastBeforeEnd(events)) : step.seq - 1;
   assertPlace(source, events, at);
+  const asked = askedOfOthers(events.slice(0, at));
+  if (asked !== undefined) {
+    const message = `Run ${source.workflowId} waits for another run ("${asked}") at event ${at}, and a fork would never hear of it. Fork it before that was asked, or after it was answered.`;
+    throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "at", runId: source.runId } });
+  }
   const edited = editOf(source, events[at - 1], call);
   const shared = [...stored.slice(0, at - 1), ...(edited === null ? stored.slice(at - 1, at) : [edited])];
   const [started, ...later] = shared as [EventRecord, ...EventRecord[]];

@@ -16,8 +16,10 @@ import type { RunDetail, Store } from "../store/store.ts";
 const EVENTS_PER_PAGE = 500;
 const MAIL_PER_PAGE = 500;
 
+type ExportStore = Pick<Store, "readHistory" | "readMail" | "readUpdates">;
+
 /** Payloads are in plain form. Rejects with PAYLOAD_UNREADABLE where one of them cannot be read. */
-export async function exportRun(store: Pick<Store, "readHistory" | "readMail">, run: RunDetail): Promise<HistoryFile> {
+export async function exportRun(store: ExportStore, run: RunDetail): Promise<HistoryFile> {
   const { runId, workflow, workflowId, queue, startedAt, closedAt, deadlineAt } = run;
   const events = await readEvents(store, runId);
   for (const record of events) refuseHalfRead(record, workflowId);
@@ -61,6 +63,11 @@ const TAKES_MAIL: readonly number[] = [
   EVENT_CODES.RunPaused,
   EVENT_CODES.RunResumed,
   EVENT_CODES.RunUnblocked,
+  EVENT_CODES.ChildStarted,
+  EVENT_CODES.ChildStartFailed,
+  EVENT_CODES.ChildEnded,
+  EVENT_CODES.ExternalDelivered,
+  EVENT_CODES.ExternalFailed,
 ];
 
 function takenMailIn(events: readonly StoredEvent[]): number {
@@ -73,7 +80,7 @@ function takenMailIn(events: readonly StoredEvent[]): number {
 }
 
 async function untakenMail(
-  store: Pick<Store, "readMail">,
+  store: ExportStore,
   { runId, workflowId }: RunDetail,
   taken: number,
 ): Promise<UntakenMail[]> {
@@ -82,7 +89,12 @@ async function untakenMail(
     const page = await store.readMail([{ runId, after }], MAIL_PER_PAGE);
     for (const { mail, payload } of page) refuseUnreadable(payload, `Mail ${mail} of run ${workflowId}`);
     found.push(...page.map(({ mail, kind, mailId, name, payload }) => ({ mail, kind, mailId, name, payload })));
-    if (page.length < MAIL_PER_PAGE) return found;
+    if (page.length < MAIL_PER_PAGE) break;
     after = page.at(-1)?.mail ?? after;
   }
+  // No event tells that an update was refused: it is out of the mailbox all the same, and was answered.
+  const updates = found.filter(({ kind }) => kind === "update");
+  const traces = await store.readUpdates(updates.map(({ mailId }) => ({ runId, mailId, after: 0 })));
+  const refused = new Set(updates.filter((_, index) => traces[index]?.refusal != null));
+  return found.filter((item) => !refused.has(item));
 }

@@ -61,7 +61,14 @@ export function shownSummary({ data, ...summary }: StoredSummary): RunSummary {
   return { ...summary, ...shownData(data, summary.workflowId) };
 }
 
-export function shownData({ attributes, memo }: KeptData, workflowId: string): Pick<RunSummary, "attributes" | "memo"> {
+export function shownData(
+  { attributes, memo, summary = "" }: KeptData,
+  workflowId: string,
+): Pick<RunSummary, "attributes" | "memo" | "staticSummary"> {
   const values = Object.entries(attributes).map(([name, stored]) => [name, attributeValueOf(stored)]);
-  return { attributes: Object.fromEntries(values), memo: memoValuesOf(memo, `memo of run ${workflowId}`) };
+  return {
+    attributes: Object.fromEntries(values),
+    memo: memoValuesOf(memo, `memo of run ${workflowId}`),
+    staticSummary: summary === "" ? null : summary,
+  };
 }

@@ -1,7 +1,7 @@
 // The front door's rules, in one place: what may be asked of runs, how a call survives a store that is away for a
 // moment, and who is woken by it.
 
-import { decodeTime, ulid } from "ulid";
+import { decodeTime } from "ulid";
 import type {
   ClosedRun,
   CountCall,
@@ -40,6 +40,8 @@ import {
   type ControlKind,
   type CountRequest,
   codecsOf,
+  type ImportOutcome,
+  type ImportRequest,
   type MailOutcome,
   type MailRequest,
   type RunDetail,
@@ -49,14 +51,18 @@ import {
   type StoreCodecs,
 } from "../store/store.ts";
 import type { Topic, Wakeups } from "../wake/wakeups.ts";
+import { newRunId } from "../world/run-id.ts";
 import type { World } from "../world/world.ts";
 import { Batcher } from "./batcher.ts";
+import { doErrands } from "./errands.ts";
 import { planFork } from "./forking.ts";
 import { exportRun, readEvents } from "./history-export.ts";
+import { importRequest } from "./history-import.ts";
 import { InOrder } from "./in-order.ts";
 import { type Insistence, insist } from "./insist.ts";
 import { listRequest, MAX_LIST, positionOf, runFilter, shownData, shownSummary } from "./lists.ts";
 import { LocalWorkers } from "./local-workers.ts";
+import { readDetails, readNotes } from "./notes.ts";
 import { OutcomeWaiter, type StoredOutcome } from "./outcome-waiter.ts";
 import { type Pruned, pruneRuns } from "./pruning.ts";
 import { askQuery } from "./question.ts";
@@ -178,18 +184,12 @@ export class Service implements FrontDoor {
   async sendUpdate(to: RunReference, { updateId, name, input }: UpdateCall): Promise<SentUpdate> {
     const id = this.#updateId({ updateId, name });
     const mail = await this.#send({ to, kind: "update", mailId: updateMailId(id), name, payload: input });
-    return {
-      to: mail.runId === null ? to : { runId: mail.runId, isStarted: true },
-      updateId: id,
-      name,
-      after: mail.events,
-    };
+    return { to: mail.runId === null ? to : { chainOf: mail.runId }, updateId: id, name, after: mail.events };
   }
 
   async awaitUpdate(update: SentUpdate, stage: UpdateStage, timeoutMs: number | null): Promise<UpdateOutcome | null> {
     const { to } = update;
-    const isKnown = "runId" in to && to.isStarted === true;
-    const runId = isKnown ? to.runId : (await this.#find(to)).runId;
+    const runId = "chainOf" in to ? to.chainOf : (await this.#find(to)).runId;
     return this.#updates.wait({ ...update, runId, run: nameOf(to) }, stage, timeoutMs);
   }
 
@@ -202,12 +202,17 @@ export class Service implements FrontDoor {
   }
 
   async terminate(to: RunReference, reason: string): Promise<void> {
-    const run = await this.#find(to);
-    const outcome = await insist(this.#insistence, () => this.#store.terminateRun(run.runId, reason));
-    if (outcome === "closed") throw closedError(run.workflowId, "It cannot be terminated any more.");
+    let run = await this.#find(to);
+    while ((await insist(this.#insistence, () => this.#store.terminateRun(run.runId, reason))) !== "terminated") {
+      // It may have continued as new since it was found.
+      const latest = await this.#find(to);
+      if (latest.runId === run.runId) throw closedError(run.workflowId, "It cannot be terminated any more.");
+      run = latest;
+    }
     const topics: Topic[] = [`run/${run.runId}`];
     if (run.ownerId !== null) topics.push(`worker/${run.ownerId}`);
     this.#wakeups.publish(topics);
+    this.#doErrands();
   }
 
   pause(to: RunReference, reason: string): Promise<void> {
@@ -223,12 +228,12 @@ export class Service implements FrontDoor {
   }
 
   async fork(to: RunReference, call: ForkCall): Promise<ForkedRun> {
-    const { clock, chance } = this.#world;
+    const { chance } = this.#world;
     if (call.workflowId !== null) assertWorkflowId(call.workflowId, "fork({ id })");
     const source = await this.#find(to);
     const events = await insist(this.#insistence, () => readEvents(this.#store, source.runId));
     // Chosen before the first try: a repeated fork is recognised by it.
-    const runId = ulid(clock.now(), () => chance.float());
+    const runId = newRunId(this.#world);
     const request = planFork(source, events, call, { runId, seed: chance.uuid() });
     const { workflowId } = request;
     const { outcome, runId: found } = await insist(this.#insistence, () => this.#store.forkRun(request));
@@ -249,13 +254,23 @@ export class Service implements FrontDoor {
     return this.#ask(run, name, input, timeoutMs);
   }
 
-  async outcome(to: RunReference, timeoutMs: number | null): Promise<ClosedRun> {
-    const runId = "runId" in to ? to.runId : (await this.#find(to)).runId;
-    const { status, event } = await this.#await(to, runId, timeoutMs);
+  async outcome(to: RunReference, timeoutMs: number | null, follows: boolean): Promise<ClosedRun> {
+    const startedAt = this.#world.clock.monotonic();
+    let runId = await this.#firstToAwait(to);
+    for (;;) {
+      const spentMs = this.#world.clock.monotonic() - startedAt;
+      const leftMs = timeoutMs === null ? null : Math.max(0, timeoutMs - spentMs);
+      const closed = closedRunOf(runId, await this.#readable(runId, await this.#await(to, runId, leftMs)));
+      if (closed.nextRunId === null || !follows) return closed;
+      runId = closed.nextRunId;
+      if (!this.#isFresh(runId) && !(await this.#existence.ask(runId))) throw notKept(nameOf(to), runId);
+    }
+  }
+
+  async #readable(runId: string, { status, event }: StoredOutcome): Promise<StoredOutcome> {
     const codecs = this.#codecs;
-    if (codecs === undefined) return closedRunOf({ status, event });
-    const decoded = await insist(this.#insistence, () => codecs.decodeEvent(runId, event));
-    return closedRunOf({ status, event: decoded });
+    if (codecs === undefined) return { status, event };
+    return { status, event: await insist(this.#insistence, () => codecs.decodeEvent(runId, event)) };
   }
 
   async describe(to: RunReference): Promise<RunDescription> {
@@ -264,8 +279,12 @@ export class Service implements FrontDoor {
     const hasCrashed = run.ownerId === null && run.crashCount > 0;
     const isSilent = isClosed(run.status) || run.status === "blocked" || hasCrashed || isYetToBegin(run);
     const pending = isSilent ? null : await this.#pendingOf(run);
+    const [notes, staticDetails] = await insist(this.#insistence, () =>
+      Promise.all([readNotes(this.#store, run), readDetails(this.#store, run)]),
+    );
     const { epoch: _epoch, now: _now, data, ...facts } = run;
-    return { ...facts, ...shownData(data, run.workflowId), pending, summary: summarize(run, pending) };
+    const shown = shownData(data, run.workflowId);
+    return { ...facts, ...shown, staticDetails, notes, pending, summary: summarize(run, pending) };
   }
 
   async list(call: ListCall): Promise<{ runs: readonly RunSummary[]; next: string | null }> {
@@ -290,6 +309,16 @@ export class Service implements FrontDoor {
   async exportRun(to: RunReference): Promise<HistoryFile> {
     const run = await this.#find(to);
     return insist(this.#insistence, () => exportRun(this.#store, run));
+  }
+
+  async importRun(file: HistoryFile): Promise<{ runId: string; workflowId: string }> {
+    // Chosen before the first try: a repeated import is recognised by it.
+    const request = importRequest(file, this.#world.chance.uuid());
+    const { runId, workflowId, queue, closed } = request;
+    const outcome = await insist(this.#insistence, () => this.#store.importRun(request));
+    if (outcome !== "imported") throw notImported(request, outcome);
+    if (closed === null) this.#wakeups.publish([`queue/${queue}`]);
+    return { runId, workflowId };
   }
 
   async prune({ workflow, closedForMs, isDryRun }: PruneCall): Promise<PrunedRuns> {
@@ -339,16 +368,24 @@ export class Service implements FrontDoor {
     this.#outcomes.close();
   }
 
+  /** What the end of a run has made due. When it fails here, a worker does it at its next regular look. */
+  #doErrands(): void {
+    const { log } = this.#world;
+    doErrands({ store: this.#store, wakeups: this.#wakeups, log }, this.#closing.signal).catch((error: unknown) => {
+      log.debug({ error: String(error) }, "errands are left to the workers");
+    });
+  }
+
   #startRequest(call: StartCall): StartRequest {
-    const { clock, chance } = this.#world;
+    const { chance } = this.#world;
     assertName(call.workflow, "workflow name");
     if (call.workflowId !== null) assertWorkflowId(call.workflowId, "start({ id })");
     if (call.requestId !== null) assertWorkflowId(call.requestId, "start({ requestId })");
     if (call.queue !== null) assertName(call.queue, "start({ queue })");
     // Chosen before the first try: a repeated start is recognised by it.
-    const runId = ulid(clock.now(), () => chance.float());
+    const runId = newRunId(this.#world);
     const seed = chance.uuid();
-    const { attributes = null, memo = null, workflow, input } = call;
+    const { attributes = null, memo = null, summary, details, workflow, input } = call;
     // Here, where every way of starting a run comes by: interceptors may have changed them.
     const headers = checkedHeaders(call.headers, "start({ headers })");
     const started: RunStarted = {
@@ -358,6 +395,8 @@ export class Service implements FrontDoor {
       seed,
       attributes,
       memo,
+      ...(summary === undefined ? {} : { summary }),
+      ...(details === undefined ? {} : { details }),
       ...(headers === undefined ? {} : { headers }),
     };
     return {
@@ -366,7 +405,7 @@ export class Service implements FrontDoor {
       workflow,
       queue: call.queue ?? DEFAULT_QUEUE,
       started: toRecord(started),
-      carriesData: attributes !== null || memo !== null,
+      carriesData: attributes !== null || memo !== null || summary !== undefined || details !== undefined,
       requestId: call.requestId,
       onConflict: call.onConflict,
       onReuse: call.onReuse,
@@ -429,6 +468,7 @@ export class Service implements FrontDoor {
       else if (request.mail !== null) topics.add(ownerId === null ? `queue/${request.queue}` : `worker/${ownerId}`);
     }
     this.#wakeups.publish([...topics]);
+    if (pairs.some(([{ onConflict }]) => onConflict === "terminateExisting")) this.#doErrands();
   }
 
   async #send(request: MailRequest): Promise<MailOutcome> {
@@ -456,6 +496,20 @@ export class Service implements FrontDoor {
     if (outcome === "notFound") throw notFound(nameOf(to));
     if (ownerId !== null) this.#wakeups.publish([`worker/${ownerId}`]);
     else if (queue !== null) this.#wakeups.publish([`queue/${queue}`]);
+  }
+
+  /** Nobody would ever tell of the end of a run that is not there: what was not started just now is looked for. */
+  async #firstToAwait(to: RunReference): Promise<string> {
+    if ("workflowId" in to) return (await this.#find(to)).runId;
+    const isKnown = "chainOf" in to && this.#isFresh(to.chainOf);
+    const runId = nameOf(to);
+    if (!isKnown && !(await this.#existence.ask(runId))) throw notFound(runId);
+    return runId;
+  }
+
+  /** Started so short a time ago that it cannot have been deleted. */
+  #isFresh(runId: string): boolean {
+    return this.#world.clock.now() - decodeTime(runId) < FRESH_MS;
   }
 
   async #find(to: RunReference): Promise<RunDetail> {
@@ -489,9 +543,6 @@ export class Service implements FrontDoor {
   }
 
   async #await(to: RunReference, runId: string, timeoutMs: number | null): Promise<StoredOutcome> {
-    // Started just now it is there; later it may have been deleted, and nobody would ever tell of its end.
-    const isFresh = "runId" in to && to.isStarted === true && this.#world.clock.now() - decodeTime(runId) < FRESH_MS;
-    if ("runId" in to && !isFresh && !(await this.#existence.ask(runId))) throw notFound(runId);
     const { clock } = this.#world;
     return new Promise((resolve, reject) => {
       let cancelTimer = () => {};
@@ -519,6 +570,7 @@ const MAIL_WORDS: Readonly<Record<MailRequest["kind"], string>> = {
   update: "updates",
   cancel: "cancel requests",
   stepReport: "reports on its steps",
+  answer: "answers",
 };
 
 function replyTo(request: StartRequest, { outcome, runId, status }: StartOutcome): StartReply {
@@ -526,7 +578,7 @@ function replyTo(request: StartRequest, { outcome, runId, status }: StartOutcome
   if (outcome !== "refused") {
     const update: SentUpdate | null =
       mail?.kind === "update"
-        ? { to: { runId, isStarted: true }, updateId: updateIdOf(mail.mailId), name: mail.name, after: 0 }
+        ? { to: { chainOf: runId }, updateId: updateIdOf(mail.mailId), name: mail.name, after: 0 }
         : null;
     return { runId, workflowId, isNew: outcome === "started", update };
   }
@@ -536,11 +588,15 @@ function replyTo(request: StartRequest, { outcome, runId, status }: StartOutcome
   throw new EverstepError("RUN_ALREADY_STARTED", why, { details: { workflowId, runId, status } });
 }
 
-function closedRunOf({ status, event: stored }: StoredOutcome): ClosedRun {
+function closedRunOf(runId: string, { status, event: stored }: StoredOutcome): ClosedRun {
   const event = fromRecord(stored);
-  if (event?.type === "RunCompleted") return { status, result: event.result, failure: null };
-  const failure = event?.type === "RunFailed" || event?.type === "RunCanceled" ? event.failure : null;
-  return { status, result: null, failure };
+  return {
+    runId,
+    status,
+    result: event?.type === "RunCompleted" ? event.result : null,
+    failure: event?.type === "RunFailed" || event?.type === "RunCanceled" ? event.failure : null,
+    nextRunId: event?.type === "RunContinued" ? event.nextRunId : null,
+  };
 }
 
 function patchOf(stored: StoredEvent): RunPatch {
@@ -549,13 +605,27 @@ function patchOf(stored: StoredEvent): RunPatch {
   return { id: event.name, isDeprecated: event.isDeprecated };
 }
 
+function notImported({ runId, workflowId }: ImportRequest, outcome: Exclude<ImportOutcome, "imported">): EverstepError {
+  const why =
+    outcome === "runExists"
+      ? `Run ${runId} (${workflowId}) is in this database already. Nothing was imported.`
+      : `Run ${workflowId} is open in this database, and so is the one to be imported. Nothing was imported; end the one that is here, or leave it.`;
+  return new EverstepError("RUN_ALREADY_STARTED", why, { details: { workflowId, runId } });
+}
+
 function nameOf(to: RunReference): string {
-  return "runId" in to ? to.runId : to.workflowId;
+  if ("runId" in to) return to.runId;
+  return "chainOf" in to ? to.chainOf : to.workflowId;
 }
 
 function notFound(name: string): EverstepError {
   const message = `There is no run ${name} in this database. Check the id, and that client and worker use the same database.`;
   return new EverstepError("RUN_NOT_FOUND", message, { details: { run: name } });
+}
+
+function notKept(name: string, runId: string): EverstepError {
+  const message = `Run ${name} continued as new, and what it continued as (run id ${runId}) has been deleted: its retention has passed.`;
+  return new EverstepError("RUN_NOT_FOUND", message, { details: { run: name, runId } });
 }
 
 function closedError(name: string, consequence: string): EverstepError {

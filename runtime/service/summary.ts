@@ -1,11 +1,11 @@
 // One sentence: what a run is doing, or why it is not moving.
 
 import type { PendingWork } from "../../sdk/protocol/pending-work.ts";
-import { isClosed } from "../../sdk/protocol/run.ts";
+import { isClosed, type RunStatus } from "../../sdk/protocol/run.ts";
 import type { RunDetail } from "../store/store.ts";
 
 export function summarize(run: RunDetail, pending: PendingWork | null): string {
-  if (isClosed(run.status)) return `The run is ${run.status === "timedOut" ? "closed: it timed out" : run.status}.`;
+  if (isClosed(run.status)) return `The run is ${ENDS[run.status] ?? run.status}.`;
   const { paused } = run;
   const pause = paused === null ? "" : `Paused since ${new Date(paused.at).toISOString()}: ${paused.reason}. `;
   if (run.blocked !== null) return `${pause}Blocked (${run.blocked.kind}): ${run.blocked.message}`;
@@ -45,6 +45,8 @@ function waitOf(pending: PendingWork, now: number): string {
         : `timer "${timer.name}" until ${new Date(timer.fireAt).toISOString()}`,
     );
   }
+  for (const child of pending.children) parts.push(`child run ${child.workflowId} ("${child.name}")`);
+  for (const message of pending.messages) parts.push(`its "${message}" to another run`);
   for (const signal of pending.signals) parts.push(`signal "${signal}"`);
   if (pending.conditions > 0) parts.push(pending.conditions === 1 ? "a condition" : `${pending.conditions} conditions`);
   for (const { kind, name } of pending.handlers) parts.push(`the handler of ${kind} "${name}"`);
@@ -52,6 +54,11 @@ function waitOf(pending: PendingWork, now: number): string {
   const shown = parts.slice(0, MOST_SHOWN).join(", ");
   return `Waits for ${shown}${parts.length > MOST_SHOWN ? ` and ${parts.length - MOST_SHOWN} more` : ""}.`;
 }
+
+const ENDS: Partial<Record<RunStatus, string>> = {
+  timedOut: "closed: it timed out",
+  continuedAsNew: "closed: it went on as a new run",
+};
 
 const MOST_SHOWN = 5;
 

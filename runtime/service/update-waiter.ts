@@ -52,20 +52,28 @@ export class UpdateWaiter {
     const { world, signal } = this.#options.insistence;
     const deadline = timeoutMs === null ? Number.POSITIVE_INFINITY : world.clock.monotonic() + timeoutMs;
     const alarm = new Alarm(world.clock);
-    const unsubscribe = wakeups.subscribe(`run/${update.runId}`, () => alarm.wake());
-    let { after } = update;
+    let { runId, after } = update;
+    let unsubscribe = wakeups.subscribe(`run/${runId}`, () => alarm.wake());
     let isAccepted = false;
     try {
       while (!signal.aborted) {
-        const trace = await this.#look({ runId: update.runId, mailId: updateMailId(update.updateId), after });
+        const trace = await this.#look({ runId, mailId: updateMailId(update.updateId), after });
+        if (trace !== null && trace.runId !== runId) {
+          // Its run continued as new before it came to the update. Whatever is told from here on is told of that run.
+          runId = trace.runId;
+          after = 0;
+          unsubscribe();
+          unsubscribe = wakeups.subscribe(`run/${runId}`, () => alarm.wake());
+          continue;
+        }
         if (trace !== null) {
           after = trace.seen;
           for (const record of trace.events) {
-            if (record.type === EVENT_CODES.UpdateCompleted) return await this.#outcomeOf(update.runId, record);
+            if (record.type === EVENT_CODES.UpdateCompleted) return await this.#outcomeOf(runId, record);
             isAccepted ||= record.type === EVENT_CODES.UpdateAccepted;
           }
           if (isAccepted && stage === "accepted") return null;
-          if (trace.refusal !== null) throw await this.#refused(update, trace.mail ?? 0, trace.refusal);
+          if (trace.refusal !== null) throw await this.#refused({ ...update, runId }, trace.mail ?? 0, trace.refusal);
           refuseToWait(update, trace, isAccepted);
         }
         const leftMs = deadline - world.clock.monotonic();

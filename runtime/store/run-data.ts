@@ -1,4 +1,4 @@
-// Attributes and memo as stores keep them beside the history, to be found by: rows of one shape, derived from the events of
+// Attributes, memo and summary as stores keep them beside the history, for lists: rows of one shape, derived from the events of
 // the very append that writes them. Here is the shape, and what events make of it; both stores agree on it by using it.
 //
 // A value is two columns that sort: `number` (bools are 0 and 1, times ms) and `text`. What is a text has infinity for its
@@ -10,17 +10,17 @@ import {
   decodeAttributes,
   type StoredAttribute,
 } from "../../sdk/protocol/attributes.ts";
-import { EVENT_CODES } from "../../sdk/protocol/event.ts";
+import { EVENT_CODES, type RunStarted } from "../../sdk/protocol/event.ts";
 import { type EventRecord, fromRecord } from "../../sdk/protocol/event-record.ts";
 import { decodeMemoChanges } from "../../sdk/protocol/memo.ts";
 
-export const DATA_KINDS = { attribute: 1, memo: 2 } as const;
+export const DATA_KINDS = { attribute: 1, memo: 2, summary: 3 } as const;
 export type DataKind = (typeof DATA_KINDS)[keyof typeof DATA_KINDS];
 
 export interface DataRow {
   /** Of a keyword in its list; 0 for everything else. */
   readonly place: number;
-  /** One of ATTRIBUTE_CODES; 0 for a value of a memo, whose stored form is the text. */
+  /** One of ATTRIBUTE_CODES; 0 for a value of a memo, whose stored form is the text, and for the summary, as JSON. */
   readonly type: number;
   readonly number: number;
   readonly text: string;
@@ -37,6 +37,8 @@ export interface DataChange {
 export interface KeptData {
   readonly attributes: Readonly<Record<string, StoredAttribute>>;
   readonly memo: Readonly<Record<string, string>>;
+  /** Absent when it was started with neither summary nor details; empty when with details only. */
+  readonly summary?: string;
 }
 
 export function hasChanges(events: readonly EventRecord[]): boolean {
@@ -60,9 +62,19 @@ export function startedWith(started: EventRecord): DataChange[] {
   const event = fromRecord({ ...started, seq: 1, at: 0 });
   if (event?.type !== "RunStarted") return [];
   const { attributes = null, memo = null } = event;
-  return [...changesOf(DATA_KINDS.attribute, attributes), ...changesOf(DATA_KINDS.memo, memo)].filter(
-    ({ rows }) => rows.length > 0,
-  );
+  const changes = [
+    ...changesOf(DATA_KINDS.attribute, attributes),
+    ...changesOf(DATA_KINDS.memo, memo),
+    ...summaryIn(event),
+  ];
+  return changes.filter(({ rows }) => rows.length > 0);
+}
+
+// Details are left to the history: lists do not show them. That there are any is seen by a row.
+function summaryIn({ summary, details }: RunStarted): DataChange[] {
+  if (summary === undefined && details === undefined) return [];
+  const text = JSON.stringify(summary ?? "");
+  return [{ kind: DATA_KINDS.summary, name: "summary", rows: [{ place: 0, type: 0, number: 0, text }] }];
 }
 
 function isUpsert(type: number): boolean {
@@ -109,14 +121,16 @@ export function countedValueOf(row: Omit<DataRow, "place">): StoredAttribute | n
 export function keptDataOf(rows: Iterable<Omit<DataRow, "place"> & { kind: number; name: string }>): KeptData {
   const attributes: Record<string, StoredAttribute> = {};
   const memo: Record<string, string> = {};
+  let summary: string | undefined;
   const byName = new Map<string, Omit<DataRow, "place">[]>();
   for (const row of rows) {
     if (row.kind === DATA_KINDS.memo) memo[row.name] = row.text;
+    else if (row.kind === DATA_KINDS.summary) summary = JSON.parse(row.text) as string;
     else byName.set(row.name, [...(byName.get(row.name) ?? []), row]);
   }
   for (const [name, values] of byName) {
     const attribute = attributeOf(values);
     if (attribute !== undefined) attributes[name] = attribute;
   }
-  return { attributes, memo };
+  return { attributes, memo, ...(summary === undefined ? {} : { summary }) };
 }

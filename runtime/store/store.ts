@@ -14,6 +14,7 @@ import type { EventRecord, StoredEvent } from "../../sdk/protocol/event-record.t
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { BlockedReason, ClosedStatus, RunStatus, RunSummary } from "../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
+import type { Errand } from "./errands.ts";
 import type { DataChange, KeptData } from "./run-data.ts";
 
 /** The right to write one run, until somebody else claims it. */
@@ -84,8 +85,35 @@ export interface AppendTurn {
   readonly takenMail: number;
   /** Refused while the store's clock is before this: no timer fires early. */
   readonly notBefore: number | null;
-  /** The last of `events` ends the run. Refused while there is mail beyond `takenMail`. */
+  /** The last of `events` ends the run. Refused while there is mail beyond `takenMail`, unless the run continues as new. */
   readonly close: ClosedStatus | null;
+  /** What happens to other runs in the same transaction. Null for most turns, which are appended by the fastest way. */
+  readonly effects: TurnEffects | null;
+}
+
+export interface TurnEffects {
+  /** To be done by `runErrands`, stored with the turn. */
+  readonly errands: readonly Errand[];
+  /** The run that goes on where this one ends; exactly when `close` is "continuedAsNew". */
+  readonly successor: Successor | null;
+}
+
+/**
+ * A run that is started in the transaction that closes the one before it, with the same workflow id. It belongs to the
+ * same chain, in which a mail id is accepted once. Mail that its predecessor has not taken becomes its own, in order.
+ */
+export interface Successor {
+  /** Later in the order of run ids than its predecessor. */
+  readonly runId: string;
+  readonly workflow: string;
+  readonly queue: string;
+  /** The RunStarted record, event 1. */
+  readonly started: EventRecord;
+  /** `started` has attributes or a memo, to be kept beside the history too. */
+  readonly carriesData: boolean;
+  readonly timeoutMs: number | null;
+  /** Positions of mail that its predecessor has taken and not used: passed on before what it has not taken. */
+  readonly passedOn: readonly number[];
 }
 
 export interface RefusedUpdate {
@@ -116,7 +144,8 @@ export interface ResolvedTurn {
 
 /** What is told to a run about its being carried on. Comes with a change of its head, and by `controlRun` alone. */
 export type ControlKind = "pause" | "resume" | "unblock";
-export type MailKind = "signal" | "cancel" | "update" | "stepReport" | ControlKind;
+/** `answer`: what has become of something that the run asked of another one. */
+export type MailKind = "signal" | "cancel" | "update" | "stepReport" | "answer" | ControlKind;
 
 export interface MailItem {
   readonly runId: string;
@@ -125,7 +154,10 @@ export interface MailItem {
   readonly kind: MailKind;
   /** The sender's id: a second item with the same id is not accepted. */
   readonly mailId: string;
-  /** The signal's, update's or step's name; the reason of a cancel or pause; why a run was blocked that no longer is. */
+  /**
+   * The signal's, update's or step's name; the reason of a cancel or pause; why a run was blocked that no longer is; for an
+   * answer, the name of the command.
+   */
   readonly name: string;
   readonly payload: Payload;
 }
@@ -154,7 +186,7 @@ export interface StartRequest {
   readonly queue: string;
   /** The RunStarted record, event 1. */
   readonly started: EventRecord;
-  /** `started` has attributes or a memo, to be kept beside the history too. Default false. */
+  /** `started` has attributes, a memo, a summary or details, to be kept beside the history too. Default false. */
   readonly carriesData?: boolean;
   /** Repeating a start with the same id answers with the same run, whatever became of it. Null: none. */
   readonly requestId: string | null;
@@ -181,10 +213,35 @@ export interface StartOutcome {
   readonly claimed: { readonly at: number; readonly deadlineAt: number | null } | null;
 }
 
-export type RunRef = { readonly runId: string } | { readonly workflowId: string };
+/** Mail as it lies in its mailbox. */
+export type KeptMail = Omit<MailItem, "runId">;
+
+/** A run that was started elsewhere, whole. */
+export interface ImportRequest {
+  readonly runId: string;
+  readonly workflowId: string;
+  readonly workflow: string;
+  readonly queue: string;
+  readonly startedAt: number;
+  readonly deadlineAt: number | null;
+  /** As its last event says; null: it is open, and goes on here. */
+  readonly closed: { readonly status: ClosedStatus; readonly at: number } | null;
+  /** From the first, without gaps, at the times that they had. */
+  readonly events: readonly StoredEvent[];
+  /** Taken and untaken, by their places, which may have gaps among the taken ones. */
+  readonly mail: readonly KeptMail[];
+  readonly takenMail: number;
+  /** Random per import and kept over its retries: a repeated one is known by it. */
+  readonly tag: string;
+}
+
+/** `runExists`: another run has the run id. `workflowIdOpen`: an open run has the workflow id, and this one is open too. */
+export type ImportOutcome = "imported" | "runExists" | "workflowIdOpen";
+
+/** One run; the open run of a workflow id, else the latest; the latest of the chain that a run belongs to. */
+export type RunRef = { readonly runId: string } | { readonly workflowId: string } | { readonly chainOf: string };
 
 export interface MailRequest {
-  /** By workflow id: the open run, else the latest. */
   readonly to: RunRef;
   readonly kind: Exclude<MailKind, ControlKind>;
   readonly mailId: string;
@@ -195,7 +252,7 @@ export interface MailRequest {
 export interface MailOutcome {
   /** Its position in the mailbox, when it was accepted by this call. */
   readonly mail: number | null;
-  /** `duplicate`: this mail id was accepted before (also by a run closed since). `closed`: not accepted. */
+  /** `duplicate`: this mail id was accepted before in this chain (also by a run closed since). `closed`: not accepted. */
   readonly outcome: "accepted" | "duplicate" | "closed" | "notFound";
   readonly runId: string | null;
   readonly queue: string | null;
@@ -250,16 +307,19 @@ export interface ForkOutcome {
 /** One step by its command's number, or all of a name. */
 export type StepRef = { readonly command: number } | { readonly name: string };
 
-/** What has become of an update: looked for by its mail id, among the events after `after`. */
+/** What has become of an update: looked for by its mail id, in the chain of a run. */
 export interface UpdateLook {
   readonly runId: string;
   readonly mailId: string;
+  /** Events of `runId` that do not tell of it. Of another run of the chain that has it, all are looked at. */
   readonly after: number;
 }
 
 /** Read in one snapshot. */
 export interface UpdateTrace {
-  /** Its place in the mailbox; null when the run got no such mail. */
+  /** The run of the chain that has it: mail that was not taken passes on. The one that was asked for when none has. */
+  readonly runId: string;
+  /** Its place in the mailbox; null when no run of the chain got such mail. */
   readonly mail: number | null;
   readonly refusal: UpdateRefusal | null;
   /** UpdateAccepted and UpdateCompleted, as far as they are there. */
@@ -270,8 +330,8 @@ export interface UpdateTrace {
   readonly closed: ClosedStatus | null;
 }
 
-/** As lists tell of it; attributes and memo in stored form. */
-export interface StoredSummary extends Omit<RunSummary, "attributes" | "memo"> {
+/** As lists tell of it; attributes, memo and summary in stored form. */
+export interface StoredSummary extends Omit<RunSummary, "attributes" | "memo" | "staticSummary"> {
   readonly data: KeptData;
 }
 
@@ -388,7 +448,10 @@ export interface WorkerStore {
   claimBlocked(workerId: string, claimId: string, runIds: readonly string[]): Promise<readonly ClaimedRun[]>;
   /** Whole histories, in order. */
   loadHistories(runIds: readonly string[]): Promise<readonly LoadedHistory[]>;
+  /** Turns without effects. */
   appendTurns(turns: readonly AppendTurn[]): Promise<AppendAnswer>;
+  /** Turns with effects: each one's events and effects are committed together, or neither is. */
+  appendWithEffects(turns: readonly AppendTurn[]): Promise<AppendAnswer>;
   resolveTurns(turns: readonly AppendTurn[]): Promise<readonly ResolvedTurn[]>;
   /** One small durable write: once it has answered, all that was read before it is as durable as a commit. */
   confirm(workerId: string): Promise<void>;
@@ -428,6 +491,19 @@ export interface WorkerStore {
   answerQueries(answers: readonly { readonly queryId: string; readonly answer: QueryAnswer }[]): Promise<void>;
 }
 
+export interface ErrandsAnswer {
+  /** Done by this call. */
+  readonly done: number;
+  /** Somebody else is doing errands at the moment: there may be more. */
+  readonly isBusy: boolean;
+  /** Errands that can never be done: set aside, with the reason. */
+  readonly rejected: readonly string[];
+  /** Whom to wake: queues with claimable runs, owners with mail, runs that were closed. */
+  readonly queues: readonly string[];
+  readonly ownerIds: readonly string[];
+  readonly closedIds: readonly string[];
+}
+
 /** Closed runs of the workflow, or of all for null, are kept this long after they closed. */
 export interface RetentionRule {
   readonly workflow: string | null;
@@ -458,9 +534,17 @@ export interface SweepStore {
   closeOverdue(limit: number): Promise<readonly string[]>;
   /** Blocked runs of these workflows and queues that are not paused, by run id, for `claimBlocked`. */
   findBlocked(request: BlockedRequest): Promise<readonly { readonly runId: string; readonly reason: BlockedReason }[]>;
-  /** Closed runs that no rule keeps, by run id. */
+  /**
+   * Does errands that committed turns and ended runs have left, the oldest first, at most about `limit`. Each is done and
+   * gone in one transaction. Those of one run are done in its order.
+   */
+  runErrands(limit: number): Promise<ErrandsAnswer>;
+  /** Closed runs that no rule keeps, by run id. The runs of a chain that has an open run are kept: see `deleteRuns`. */
   findExpired(request: ExpiredRequest): Promise<ExpiredPage>;
-  /** Deletes those of them that are closed, with all that is kept of them. Answers their ids. */
+  /**
+   * Deletes those of them that are closed, with all that is kept of them. Answers their ids. As long as a chain has an open
+   * run none of its runs is deleted: their mailboxes know which mail ids the chain has accepted.
+   */
   deleteRuns(runIds: readonly string[]): Promise<readonly string[]>;
   /** Drops questions nobody collected and heartbeats of closed runs. */
   forgetLeftovers(): Promise<void>;
@@ -469,6 +553,8 @@ export interface SweepStore {
 export interface ClientStore {
   /** In order of the requests. Each is decided by itself; all are committed together. */
   startRuns(requests: readonly StartRequest[]): Promise<readonly StartOutcome[]>;
+  /** All of the run or nothing. An open one is due at once. */
+  importRun(request: ImportRequest): Promise<ImportOutcome>;
   /** In order of the requests; order within one run is kept. */
   sendMail(requests: readonly MailRequest[]): Promise<readonly MailOutcome[]>;
   /**
@@ -481,7 +567,6 @@ export interface ClientStore {
   forkRun(request: ForkRequest): Promise<ForkOutcome>;
   /** Closes an open run now, owned or not. */
   terminateRun(runId: string, reason: string): Promise<"terminated" | "closed" | "notFound">;
-  /** By workflow id: the open run, else the latest. */
   findRun(ref: RunRef): Promise<RunDetail | null>;
   /** Newest first, unless said otherwise. */
   listRuns(request: ListRequest): Promise<readonly StoredSummary[]>;
@@ -490,10 +575,14 @@ export interface ClientStore {
   /** Events after `afterSeq`, in order, at most `limit`. */
   readHistory(runId: string, afterSeq: number, limit: number): Promise<readonly StoredEvent[]>;
   /**
-   * The events of one type, by its code, of these runs, in order; runs that have none are absent. Goes through the whole
-   * histories: for some runs, not for all there are.
+   * The events of one type, by its code, of these runs, in order; of each run the last `limit`, or all. Runs that have none
+   * are absent. Goes through the whole histories: for some runs, not for all there are.
    */
-  readEventsOfType(runIds: readonly string[], type: number): Promise<ReadonlyMap<string, readonly StoredEvent[]>>;
+  readEventsOfType(
+    runIds: readonly string[],
+    type: number,
+    limit?: number,
+  ): Promise<ReadonlyMap<string, readonly StoredEvent[]>>;
   /** The closing event of each run that is closed; open ones are absent. */
   readOutcomes(
     runIds: readonly string[],

@@ -3,7 +3,15 @@
 
 import type { BlockedReason } from "../../sdk/protocol/run.ts";
 import { MemoryStore, type MemoryStoreOptions } from "../store/memory/memory-store.ts";
-import type { ClaimRequest, ForkRequest, ParkRequest, StartRequest, Store } from "../store/store.ts";
+import type {
+  AppendTurn,
+  ClaimRequest,
+  ForkRequest,
+  ImportRequest,
+  ParkRequest,
+  StartRequest,
+  Store,
+} from "../store/store.ts";
 import type { Clock } from "../world/world.ts";
 
 export interface Announcements {
@@ -19,6 +27,8 @@ const RUNS_PER_CLOSE = 500;
 export class AnnouncingStore extends MemoryStore {
   readonly #clock: Clock;
   readonly #announce: Announcements;
+  /** Timeouts of children that are about to be started. */
+  readonly #toStart: (number | null)[] = [];
 
   constructor(options: MemoryStoreOptions & { readonly clock: Clock }, announce: Announcements) {
     super(options);
@@ -51,8 +61,7 @@ export class AnnouncingStore extends MemoryStore {
     const before = replaceable.map(({ workflowId }) => super.findRun({ workflowId }));
     const outcomes = await super.startRuns(requests);
     for (const [index, { timeoutMs }] of requests.entries()) {
-      if (timeoutMs === null || outcomes[index]?.outcome !== "started") continue;
-      this.#clock.setTimer(timeoutMs, () => void this.#closeOverdue());
+      if (outcomes[index]?.outcome === "started") this.#closeAfter(timeoutMs);
     }
     const replaced = (await Promise.all(before)).flatMap((run) => run?.runId ?? []);
     if (replaced.length > 0) this.#announce.closedFromOutside(replaced);
@@ -62,8 +71,33 @@ export class AnnouncingStore extends MemoryStore {
   override async forkRun(request: ForkRequest) {
     const outcome = await super.forkRun(request);
     if (request.terminates !== null) this.#announce.closedFromOutside([request.sourceId]);
-    const { timeoutMs } = request;
-    if (timeoutMs !== null) this.#clock.setTimer(timeoutMs, () => void this.#closeOverdue());
+    this.#closeAfter(request.timeoutMs);
+    return outcome;
+  }
+
+  override async appendWithEffects(turns: readonly AppendTurn[]) {
+    const answer = await super.appendWithEffects(turns);
+    const effects = turns.flatMap((turn) => (answer.committed.has(turn.claim.runId) ? (turn.effects ?? []) : []));
+    for (const { errands, successor } of effects) {
+      this.#closeAfter(successor?.timeoutMs ?? null);
+      for (const errand of errands) if (errand.do === "start") this.#toStart.push(errand.child.timeoutMs);
+    }
+    return answer;
+  }
+
+  override async runErrands(limit: number) {
+    const answer = await super.runErrands(limit);
+    for (const timeoutMs of this.#toStart.splice(0)) this.#closeAfter(timeoutMs);
+    if (answer.closedIds.length > 0) this.#announce.closedFromOutside(answer.closedIds);
+    return answer;
+  }
+
+  override async importRun(request: ImportRequest) {
+    const outcome = await super.importRun(request);
+    const { deadlineAt } = request;
+    if (outcome === "imported" && deadlineAt !== null) {
+      this.#clock.setTimer(Math.max(0, deadlineAt - this.#clock.now()), () => void this.#closeOverdue());
+    }
     return outcome;
   }
 
@@ -71,6 +105,10 @@ export class AnnouncingStore extends MemoryStore {
     const outcome = await super.terminateRun(runId, reason);
     if (outcome === "terminated") this.#announce.closedFromOutside([runId]);
     return outcome;
+  }
+
+  #closeAfter(timeoutMs: number | null): void {
+    if (timeoutMs !== null) this.#clock.setTimer(timeoutMs, () => void this.#closeOverdue());
   }
 
   async #closeOverdue(): Promise<void> {

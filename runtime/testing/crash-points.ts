@@ -86,6 +86,6 @@ export function crashingAlways(onCrash: () => void): Conditions {
   };
 }
 
-const COMMITTING = new Set<string>(["appendTurns", "appendInTransaction"]);
+const COMMITTING = new Set<string>(["appendTurns", "appendWithEffects", "appendInTransaction"]);
 /** A claim tells of what clients have written. */
 const WRITING = new Set<string>([...COMMITTING, "claimRuns", "claimBlocked"]);

@@ -103,9 +103,10 @@ export class Laboratory {
     const { transaction } = options;
     const store = new AnnouncingStore(transaction === undefined ? { clock } : { clock, transaction }, {
       parked: () => this.#topics.publish(this.#settings.queues.map((queue) => `queue/${queue}` as const)),
-      blocked: (runId, reason) => door.blocked(runId, reason),
+      blocked: (runId, reason) => void door.blocked(runId, reason),
       closedFromOutside: (runIds) => {
         this.#topics.publish(runIds.map((runId) => `run/${runId}` as const));
+        this.#worker.leftErrands();
         // Once the claims that are being made are made.
         clock.afterDrain(() => void this.#compareClaims());
       },
@@ -148,6 +149,7 @@ export class Laboratory {
   /** What a worker finds out by looking now and then, at once: runs that are due or lost, mail, answers, closed runs. */
   async look(): Promise<void> {
     if (this.#life.isOver) return;
+    this.#worker.leftErrands();
     await this.#compareClaims();
     this.#hintAll();
   }

@@ -4,6 +4,7 @@
 import { AssertionError } from "node:assert";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 import type { Outcome, RunEngine } from "../replay/engine.ts";
+import type { PendingCommand } from "../replay/pending.ts";
 import { type HistorySource, readHistory } from "./recorded-history.ts";
 import { type ReplayOptions, replayingOf } from "./replay-history.ts";
 import { isSame } from "./run-shape.ts";
@@ -66,14 +67,26 @@ interface State {
 
 function stateOf(engine: RunEngine): State {
   if (engine.broken !== undefined) throw engine.broken;
-  const pending = [...engine.pendingCommands()].map((command) =>
-    command.kind === "RunStep"
-      ? `step "${command.ask.name}" (command ${command.command}, ${command.failedAttempts} attempts failed)`
-      : `timer "${command.name}" (command ${command.command}, due ${command.fireAt ?? "later"})`,
-  );
+  const pending = [...engine.pendingCommands()].map(pendingWords);
   const { outcome } = engine;
   const ending = outcome === undefined || outcome.type === "completed" ? outcome : { type: outcome.type };
   return { pending, ending };
+}
+
+function pendingWords(pending: PendingCommand): string {
+  const { command } = pending;
+  switch (pending.kind) {
+    case "RunStep":
+      return `step "${pending.ask.name}" (command ${command}, ${pending.failedAttempts} attempts failed)`;
+    case "StartTimer":
+      return `timer "${pending.name}" (command ${command}, due ${pending.fireAt ?? "later"})`;
+    case "StartChild": {
+      const state = pending.isStarted ? "started" : pending.childRunId === null ? "not requested" : "requested";
+      return `child "${pending.name}" (command ${command}, ${state})`;
+    }
+    case "SendMessage":
+      return `mail "${pending.name}" (command ${command}, ${pending.isRequested ? "requested" : "not requested"})`;
+  }
 }
 
 function wordsOf(state: State | undefined): string {

@@ -6,15 +6,22 @@ import type { ShownEvent } from "../../sdk/client/front-door.ts";
 
 export type Shape = Readonly<Record<string, unknown>>;
 
-/** Says when, not what, or is drawn anew: the seed for each run, the verifier for each attempt's token. */
-const PASSING = new Set(["at", "seq", "seed", "firstAttemptAt", "startedAt", "delayMs", "verifier"]);
+/** Says when, not what, is drawn anew for each run or attempt, or names a run that got its id by chance. */
+const MOMENTS = ["at", "seq", "seed", "firstAttemptAt", "startedAt", "delayMs", "verifier"];
+const RUN_IDS = ["nextRunId", "childRunId", "childWorkflowId", "continues", "parent"];
+const PASSING = new Set([...MOMENTS, ...RUN_IDS]);
 
 export function shapeOf(event: ShownEvent): Shape {
   return Object.fromEntries(
     Object.entries(event)
-      .filter(([key, value]) => !PASSING.has(key) && value !== undefined)
+      .filter(([key, value]) => !isPassing(event, key) && value !== undefined)
       .map(([key, value]) => [key, key === "failure" ? withoutStack(value) : value]),
   );
+}
+
+/** The hash of mail covers whom it is for, which may be a child. */
+function isPassing({ type }: ShownEvent, key: string): boolean {
+  return PASSING.has(key) || (type === "ExternalRequested" && key === "inputHash");
 }
 
 function withoutStack(failure: unknown): unknown {

@@ -18,6 +18,7 @@ import type {
   UpdateStage,
 } from "../../sdk/client/front-door.ts";
 import { type ErrorCode, EverstepError } from "../../sdk/protocol/errors.ts";
+import type { HistoryFile } from "../../sdk/protocol/history-file.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { BlockedKind, BlockedReason } from "../../sdk/protocol/run.ts";
 import type { Store } from "../store/store.ts";
@@ -43,22 +44,25 @@ export class TestDoor implements FrontDoor {
     this.#time = time;
   }
 
-  /** Tells those who wait for the run. */
-  blocked(runId: string, reason: BlockedReason): void {
-    for (const reject of this.#waiting.get(runId) ?? []) reject(blockedError(runId, reason));
+  /** Tells those who wait for the run, or for one that it continues. */
+  async blocked(runId: string, reason: BlockedReason): Promise<void> {
+    const run = await this.#store.findRun({ runId });
+    if (run === null) return;
+    for (const reject of this.#waiting.get(run.workflowId) ?? []) reject(blockedError(runId, reason));
   }
 
-  outcome(to: RunReference, timeoutMs: number | null) {
-    return this.#unlessBlocked(to, () => this.#door.outcome(to, timeoutMs));
+  outcome(to: RunReference, timeoutMs: number | null, follows: boolean) {
+    return this.#unlessBlocked(to, () => this.#door.outcome(to, timeoutMs, follows));
   }
 
+  /** Whichever run of the workflow id is blocked meanwhile: it goes on where the one that was asked for continued as new. */
   #unlessBlocked<T>(to: RunReference, wait: () => Promise<T>): Promise<T> {
     return this.#time.during(async () => {
       const run = await this.#store.findRun(to);
       if (run === null) return wait();
       if (run.blocked !== null) throw blockedError(run.runId, run.blocked);
-      const waiting = this.#waiting.get(run.runId) ?? new Set();
-      this.#waiting.set(run.runId, waiting);
+      const waiting = this.#waiting.get(run.workflowId) ?? new Set();
+      this.#waiting.set(run.workflowId, waiting);
       let reject = (_error: Error): void => {};
       const blocked = new Promise<never>((_, rejectBlocked) => {
         reject = rejectBlocked;
@@ -68,7 +72,7 @@ export class TestDoor implements FrontDoor {
         return await Promise.race([wait(), blocked]);
       } finally {
         waiting.delete(reject);
-        if (waiting.size === 0) this.#waiting.delete(run.runId);
+        if (waiting.size === 0) this.#waiting.delete(run.workflowId);
       }
     });
   }
@@ -145,6 +149,10 @@ export class TestDoor implements FrontDoor {
 
   exportRun(to: RunReference) {
     return this.#time.hold(() => this.#door.exportRun(to));
+  }
+
+  importRun(file: HistoryFile) {
+    return this.#time.hold(() => this.#door.importRun(file));
   }
 
   prune(call: PruneCall) {

@@ -5,6 +5,7 @@
 // about the run; it is sent again as it was, or the run is given up.
 
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
+import type { ClosedStatus } from "../../sdk/protocol/run.ts";
 import type { ResolvedTurn, WorkerStore } from "../store/store.ts";
 import { Backoff } from "../world/backoff.ts";
 import { pause } from "../world/pause.ts";
@@ -131,7 +132,12 @@ export class Committer {
     this.#underWay += batch.length;
     this.#schedule();
     try {
-      await this.#append(batch);
+      // Turns with effects on other runs go by a way of their own: a batch has only such turns, or none of them.
+      const [plain, effective] = [
+        batch.filter((pair) => !hasEffects([pair])),
+        batch.filter((pair) => hasEffects([pair])),
+      ];
+      await Promise.all([plain, effective].filter(({ length }) => length > 0).map((part) => this.#append(part)));
     } finally {
       this.#active--;
       this.#underWay -= batch.length;
@@ -155,7 +161,8 @@ export class Committer {
   /** Sends turns; tells the committed runs. Answers those that were refused. */
   async #send(batch: readonly Pair[]): Promise<readonly Pair[]> {
     const { store, storeClock } = this.#options;
-    const { at, committed } = await store.appendTurns(batch.map(({ sent }) => sent.turn));
+    const turns = batch.map(({ sent }) => sent.turn);
+    const { at, committed } = await (hasEffects(batch) ? store.appendWithEffects(turns) : store.appendTurns(turns));
     storeClock.observe(at);
     this.counts.commits++;
     const refused: Pair[] = [];
@@ -193,7 +200,7 @@ export class Committer {
       const answer = byRun.get(pair.run.runId);
       if (answer?.landed === true) landed.push([pair, answer.at ?? answer.now]);
       else if (answer?.owned !== true || answer.events !== pair.sent.turn.base) pair.run.lost();
-      else if (pair.sent.turn.close !== null && answer.newestMail > pair.sent.turn.takenMail) {
+      else if (waitsForMail(pair.sent.turn.close) && answer.newestMail > pair.sent.turn.takenMail) {
         pair.run.mailBeforeClose();
       } else again.push(this.#noteClock(pair, answer));
     }
@@ -238,4 +245,13 @@ export class Committer {
   #pause(ms: number): Promise<void> {
     return pause(this.#options.world.clock, ms, this.#stopping.signal);
   }
+}
+
+/** A run that continues as new leaves its mail to the next one. */
+function waitsForMail(close: ClosedStatus | null): boolean {
+  return close !== null && close !== "continuedAsNew";
+}
+
+function hasEffects(batch: readonly Pair[]): boolean {
+  return batch.some(({ sent }) => sent.turn.effects !== null);
 }

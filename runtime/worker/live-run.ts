@@ -14,20 +14,31 @@ import {
   type TimerFired,
   type TimerStarted,
 } from "../../sdk/protocol/event.ts";
-import { type EventRecord, fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts";
+import { type EventRecord, fromRecord, type StoredEvent, toRecord } from "../../sdk/protocol/event-record.ts";
 import { CanceledFailure, TerminatedFailure, toFailure } from "../../sdk/protocol/failures.ts";
+import { NO_HEADERS } from "../../sdk/protocol/headers.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import { whyUnreadable } from "../../sdk/protocol/payload-encoded.ts";
 import type { BlockedReason, ClosedStatus } from "../../sdk/protocol/run.ts";
+import type { NextRun } from "../../sdk/workflow/continue-as-new.ts";
 import type { Outcome, RunEngine } from "../replay/engine.ts";
-import type { PendingCommand, PendingStep, PendingTimer } from "../replay/pending.ts";
+import type { PendingChild, PendingCommand, PendingMessage, PendingStep, PendingTimer } from "../replay/pending.ts";
 import { decodeReport, type StepReport } from "../store/step-report.ts";
-import type { Claim, ClaimedRun, LoadedHistory, MailItem } from "../store/store.ts";
+import type { Claim, ClaimedRun, LoadedHistory, MailItem, Successor } from "../store/store.ts";
 import type { Chance } from "../world/world.ts";
 import { blockedReasonOf } from "./blocked-reason.ts";
 import type { Committing } from "./committer.ts";
 import { heard, limitOf, type ReportMail, timedOut } from "./deferred-step.ts";
-import { type Decision, Outbox, type SentTurn, sizeOf, type UndecidedMail, type UndecidedUpdate } from "./outbox.ts";
+import {
+  type Decision,
+  Outbox,
+  type Outgoing,
+  type SentTurn,
+  sizeOf,
+  type UndecidedMail,
+  type UndecidedUpdate,
+} from "./outbox.ts";
+import { requestOf } from "./requests.ts";
 import { isResumedBy, pauseIn, RunMail } from "./run-mail.ts";
 import { RunTimers, type TimerHost } from "./run-timers.ts";
 import type { StepExecution } from "./step-execution.ts";
@@ -35,6 +46,9 @@ import type { StepExecution } from "./step-execution.ts";
 /** What a live run asks of the worker around it. */
 export interface RunHost extends TimerHost {
   newTag(): string;
+  /** Later in the order of ids than `after`. */
+  newRunId(after?: string): string;
+  newSeed(): string;
   readonly chance: Chance;
   /** By the store's clock, never ahead of it. */
   storeNow(): number;
@@ -48,12 +62,14 @@ export interface RunHost extends TimerHost {
   grew(bytes: number): void;
   becameQuiet(run: LiveRun): void;
   becameBusy(run: LiveRun): void;
+  /** Something is due to other runs by what was just committed. */
+  leftErrands(): void;
   /** A turn of the run is committed: whatever is wrong with it, it does not end its workers. */
   progressed(run: LiveRun): void;
   /** Senders of updates can learn what has become of theirs. */
   answered(run: LiveRun): void;
-  /** The run's last event is committed. */
-  closed(run: LiveRun, status: ClosedStatus, event: StoredEvent): void;
+  /** The run's last event is committed; `successor` goes on in its place. */
+  closed(run: LiveRun, status: ClosedStatus, event: StoredEvent, successor: Successor | null): void;
   /** Cannot go on: set aside with the reason. */
   block(run: LiveRun, reason: BlockedReason): void;
   /** Cannot be carried on here: forget it and make it claimable. */
@@ -239,6 +255,7 @@ export class LiveRun implements Committing {
     for (const entry of this.engine.data.entries) this.#push(entry);
     for (const pending of this.engine.pendingCommands()) {
       if (pending.kind === "RunStep") this.#takeUp(pending);
+      else if (pending.kind !== "StartTimer") this.#request(pending);
       else if (pending.fireAt === null) this.#startTimer(pending);
       else this.#awaitTimer(pending, pending.fireAt);
     }
@@ -263,8 +280,9 @@ export class LiveRun implements Committing {
   }
 
   #begin(pending: PendingCommand): void {
-    if (pending.kind === "StartTimer") this.#startTimer(pending);
-    else this.#takeUp(pending);
+    if (pending.kind === "RunStep") this.#takeUp(pending);
+    else if (pending.kind === "StartTimer") this.#startTimer(pending);
+    else this.#request(pending);
   }
 
   /** Starts a step's next attempt, now or when it is due; or ends it when the run was canceled. */
@@ -314,6 +332,13 @@ export class LiveRun implements Committing {
     this.#push({ type: "TimerStarted", command: pending.command, name: pending.name, due: pending.due });
   }
 
+  /** Asks another run for something; that it was asked for is in the history, and done after that. */
+  #request(pending: PendingChild | PendingMessage): void {
+    const isRequested = pending.kind === "StartChild" ? pending.childRunId !== null : pending.isRequested;
+    if (!isRequested)
+      this.#pushOutgoing(requestOf(pending, { ...this.facts, headers: this.engine.headers }, this.#host));
+  }
+
   #awaitTimer(pending: PendingTimer, fireAt: number): void {
     const fired: Event = { type: "TimerFired", command: pending.command, name: pending.name };
     this.#timers.set(pending.command, fireAt, () => this.#push(fired, fireAt));
@@ -333,7 +358,7 @@ export class LiveRun implements Committing {
       // A heartbeat moves the limit of an attempt that waits.
       if (this.#timers.has(command) && !isDeferred) continue;
       if (pending.kind === "RunStep") this.#takeUp(pending);
-      else if (pending.fireAt !== null) this.#awaitTimer(pending, pending.fireAt);
+      else if (pending.kind === "StartTimer" && pending.fireAt !== null) this.#awaitTimer(pending, pending.fireAt);
     }
   }
 
@@ -386,7 +411,7 @@ export class LiveRun implements Committing {
 
   /** There may be mail beyond what this run has seen. */
   wantMail(): void {
-    if (!this.#isOurs) return;
+    if (!this.#isOurs || this.#isContinuing) return;
     // What comes before the history is read is looked for then: it may belong before the first line.
     if (!this.#isOpen) {
       this.#isMailAnnounced = true;
@@ -399,6 +424,7 @@ export class LiveRun implements Committing {
 
   /** Mail that is stored, for a run that is executed where it was sent. What it does not follow on is read as ever. */
   receive(item: MailItem): void {
+    if (this.#isContinuing) return;
     const isNext = item.mail === this.#mail.known + 1;
     if (!this.#isOpen || this.#mail.isReading || this.#isHandingOver || !isNext) return this.wantMail();
     if (this.#isBlockedBy(item.payload, `mail ${item.mail}`)) return;
@@ -413,6 +439,11 @@ export class LiveRun implements Committing {
   mailArrived(items: readonly MailItem[], requestsSeen: number, wasFullPage: boolean): boolean {
     if (this.#isPausing && isResumedBy(items)) this.#carryOn();
     if (this.#isHandingOver) return this.#leaveMail();
+    if (this.#isContinuing) {
+      this.#mail.endReading();
+      this.#lookAround();
+      return false;
+    }
     for (const { mail, payload } of items) if (this.#isBlockedBy(payload, `mail ${mail}`)) return false;
     const wasEarly = this.#mail.isEarly;
     this.#takeIn(items);
@@ -448,6 +479,11 @@ export class LiveRun implements Committing {
     if (!this.#isBusyWithCode) this.#lookAround();
   }
 
+  /** The code has decided to go on as another run: the mail that this one has not taken is for that one. */
+  get #isContinuing(): boolean {
+    return this.engine.outcome?.type === "continued";
+  }
+
   #leaveMail(): false {
     this.#mail.leave();
     this.#mail.endReading();
@@ -474,6 +510,7 @@ export class LiveRun implements Committing {
   #decideMail(): void {
     if (this.#isBusyWithCode || !this.#isLive) return;
     for (let next = this.#outbox.nextUndecided(); next !== undefined; next = this.#outbox.nextUndecided()) {
+      invariant(!this.#isContinuing, "mail is not decided on by a run that continues", { runId: this.runId });
       invariant(this.engine.deliveredEvents === this.#events, "mail is decided on by all of the history", {
         runId: this.runId,
       });
@@ -516,10 +553,12 @@ export class LiveRun implements Committing {
     this.#takenMail = turn.takenMail;
     this.#grow(bytes);
     this.#host.progressed(this);
+    if (turn.effects !== null) this.#host.leftErrands();
     if (turn.close !== null) {
       this.#events += events.length;
       const last = turn.events.at(-1) as EventRecord;
-      return this.#host.closed(this, turn.close, { ...last, seq: this.#events, at });
+      const closing = { ...last, seq: this.#events, at };
+      return this.#host.closed(this, turn.close, closing, turn.effects?.successor ?? null);
     }
     const { runId } = this;
     if (turn.base !== this.#events) invariant(false, "turns are committed in order", { runId, base: turn.base });
@@ -578,10 +617,14 @@ export class LiveRun implements Committing {
   }
 
   #push(event: Event, notBefore?: number): void {
-    this.#host.becameBusy(this);
     if (isDecision(event)) this.#decided.add(event.command);
+    this.#pushOutgoing(notBefore === undefined ? { event } : { event, notBefore });
+  }
+
+  #pushOutgoing(outgoing: Outgoing): void {
+    this.#host.becameBusy(this);
     this.#withdrawClose();
-    this.#outbox.push(notBefore === undefined ? { event } : { event, notBefore });
+    this.#outbox.push(outgoing);
     if (!this.#isBusyWithCode) this.#lookAround();
   }
 
@@ -597,18 +640,53 @@ export class LiveRun implements Committing {
       runId: this.runId,
     });
     this.#isClosing = true;
+    if (outcome.type === "continued") return this.#outbox.push(this.#continuation(outcome.next));
     const unread = this.engine.unreadSignals();
     const event: Event =
       outcome.type === "completed"
         ? { type: "RunCompleted", result: outcome.result, unread }
         : { type: outcome.type === "failed" ? "RunFailed" : "RunCanceled", failure: outcome.failure, unread };
-    this.#outbox.push({ event, close: outcome.type });
+    this.#outbox.push({ event, close: outcome.type, hasKin: this.engine.hasKin });
+  }
+
+  #continuation({ workflow, input, queue, timeoutMs }: NextRun & { readonly workflow: string }): Outgoing {
+    const { facts, runId } = this;
+    const nextRunId = this.#host.newRunId(runId);
+    const ownTimeoutMs = facts.deadlineAt === null ? null : facts.deadlineAt - facts.startedAt;
+    const { parent, data, headers } = this.engine;
+    const { attributes, memo } = data.carried;
+    const continues = { previousRunId: runId, firstRunId: this.engine.continues?.firstRunId ?? runId };
+    return {
+      event: { type: "RunContinued", nextRunId, workflow, input },
+      close: "continuedAsNew",
+      successor: {
+        runId: nextRunId,
+        workflow,
+        queue: queue ?? facts.queue,
+        started: toRecord({
+          type: "RunStarted",
+          workflow,
+          input,
+          seed: this.#host.newSeed(),
+          attributes,
+          memo,
+          ...(headers !== NO_HEADERS && { headers }),
+          continues,
+          ...(parent && { parent }),
+        }),
+        carriesData: attributes !== null || memo !== null,
+        timeoutMs: timeoutMs === undefined ? ownTimeoutMs : timeoutMs,
+        passedOn: this.engine.mailToPassOn(),
+      },
+    };
   }
 
   /** Nothing happens by itself from here: say what there is to send, or that there is nothing. */
   #lookAround(): void {
     if (!this.#isOurs || this.#isFrozen || this.#isBusyWithCode) return;
     const { outcome } = this.engine;
+    // Updates are never decided on by code that goes on as another run: with all that came after them, they pass to it.
+    if (this.#isContinuing) this.#outbox.leaveUndecided();
     if (outcome !== undefined) this.#close(outcome);
     if (this.#outbox.size > 0 && !this.#isTurnSent) return this.#host.submit(this);
     if (this.isQuiet || this.canBeReleased) this.#host.becameQuiet(this);

@@ -6,7 +6,8 @@ import { type EventRecord, toRecord } from "../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { ClosedStatus } from "../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
-import type { AppendTurn, Claim, RefusedUpdate } from "../store/store.ts";
+import type { Errand } from "../store/errands.ts";
+import type { AppendTurn, Claim, RefusedUpdate, Successor, TurnEffects } from "../store/store.ts";
 import type { ReportMail } from "./deferred-step.ts";
 
 export interface Outgoing {
@@ -14,6 +15,12 @@ export interface Outgoing {
   /** For TimerFired: when the timer is due, by the store's clock. */
   readonly notBefore?: number;
   readonly close?: ClosedStatus;
+  /** For RunContinued: the run that follows, started with this event. */
+  readonly successor?: Successor;
+  /** What the event asks of another run. */
+  readonly errand?: Errand;
+  /** With `close`: other runs have to be told, or to be dealt with. */
+  readonly hasKin?: boolean;
 }
 
 /** An update at its place in the order, before anybody has decided whether the run takes it. */
@@ -87,6 +94,7 @@ export class Outbox {
    * first; null when there was none.
    */
   leaveUndecided(): number | null {
+    if (this.#undecided === 0) return null;
     const first = this.#waiting.findIndex((entry) => "undecided" in entry);
     const entry = this.#waiting[first];
     if (entry === undefined || !("undecided" in entry)) return null;
@@ -97,12 +105,16 @@ export class Outbox {
     return entry.undecided.mail;
   }
 
-  /** Forgets what was to be said about a command that was answered or taken back; of mail it keeps that it came. */
+  /**
+   * Forgets what was to be said about a command that was answered or taken back. That mail came is kept: the mailbox is read
+   * once, and its order is part of the history.
+   */
   forget(command: number): void {
     this.#waiting = this.#waiting.flatMap((entry) => {
       if (!("event" in entry && "command" in entry.event && entry.event.command === command)) return [entry];
       const ignored = ignoredReport(entry.event);
-      return ignored === undefined ? [] : [{ event: ignored }];
+      if (ignored !== undefined) return [{ event: ignored }];
+      return "mail" in entry.event && entry.event.mail !== undefined ? [entry] : [];
     });
   }
 
@@ -144,7 +156,18 @@ export class Outbox {
       events.push(event);
       records.push(record);
     }
-    const turn: AppendTurn = { claim, tag, base: head.events, events: records, refusals, takenMail, notBefore, close };
+    const effects = effectsOf(taken);
+    const turn: AppendTurn = {
+      claim,
+      tag,
+      base: head.events,
+      events: records,
+      refusals,
+      takenMail,
+      notBefore,
+      close,
+      effects,
+    };
     return { turn, events, bytes };
   }
 
@@ -159,6 +182,15 @@ export class Outbox {
   }
 }
 
+/** Null for what concerns no other run: that is appended by the fastest way. */
+function effectsOf(taken: readonly Entry[]): TurnEffects | null {
+  const outgoing = taken.filter((entry) => "event" in entry);
+  const errands = outgoing.flatMap(({ errand }) => errand ?? []);
+  const last = outgoing.at(-1);
+  if (errands.length === 0 && last?.successor === undefined && last?.hasKin !== true) return null;
+  return { errands, successor: last?.successor ?? null };
+}
+
 /** What is left of an event that mail led to; undefined when none did. */
 function ignoredReport(event: Event): StepReported | undefined {
   if (!("reportId" in event) || event.mail === undefined || event.reportId === undefined) return undefined;
@@ -166,7 +198,7 @@ function ignoredReport(event: Event): StepReported | undefined {
   return { type: "StepReported", command, name, attempt, mail, reportId, report: "ignored", details: null };
 }
 
-/** What the code learns of, or what changes what a step waits for: all other events are said by the run. */
+/** What the code learns of, or what changes what a step waits for: all other events are said by the run, or noted for it. */
 function changesRun({ type }: Event): boolean {
   return type !== "UpdateCompleted" && type !== "TimerStarted";
 }

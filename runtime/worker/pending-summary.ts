@@ -1,36 +1,69 @@
 // What a run waits for, as its engine knows it: the answer to the query that every run has.
 
-import type { PendingStepWork, PendingTimerWork, PendingWork } from "../../sdk/protocol/pending-work.ts";
+import type {
+  PendingChildWork,
+  PendingStepWork,
+  PendingTimerWork,
+  PendingWork,
+} from "../../sdk/protocol/pending-work.ts";
 import type { RunEngine } from "../replay/engine.ts";
+import type { PendingStep } from "../replay/pending.ts";
 
 export function describePending(engine: RunEngine): PendingWork {
   const steps: PendingStepWork[] = [];
   const timers: PendingTimerWork[] = [];
+  const children: PendingChildWork[] = [];
+  const messages: string[] = [];
   for (const pending of engine.pendingCommands()) {
     const { command } = pending;
-    if (pending.kind === "StartTimer") {
-      timers.push({ kind: "timer", command, name: pending.name, fireAt: pending.fireAt });
-      continue;
+    switch (pending.kind) {
+      case "RunStep":
+        steps.push(stepWork(pending));
+        break;
+      case "StartTimer":
+        timers.push({ kind: "timer", command, name: pending.name, fireAt: pending.fireAt });
+        break;
+      case "StartChild": {
+        const { name, workflowId, childRunId, isStarted } = pending;
+        children.push({ kind: "child", command, name, workflowId, runId: childRunId, isStarted });
+        break;
+      }
+      case "SendMessage":
+        messages.push(pending.name);
     }
-    steps.push({
-      kind: "step",
-      command,
-      name: pending.ask.name,
-      attempt: pending.failedAttempts + 1,
-      lastError: pending.lastFailure?.message ?? null,
-      nextAttemptAt: pending.deferral === null ? pending.nextAttemptAt : null,
-      isCancelRequested: pending.cancelRequested !== null,
-      isDeferred: pending.deferral !== null,
-    });
   }
   const { signals, conditions } = engine.waits;
   const handlers = engine.handlersUnderWay.all();
   return {
     steps,
+    children,
+    messages,
     timers,
     signals,
     handlers,
     conditions,
     unreadSignals: engine.unreadSignals().map(({ name }) => name),
+    currentDetails: engine.data.currentDetails,
+  };
+}
+
+function stepWork({
+  command,
+  ask,
+  failedAttempts,
+  lastFailure,
+  nextAttemptAt,
+  cancelRequested,
+  deferral,
+}: PendingStep): PendingStepWork {
+  return {
+    kind: "step",
+    command,
+    name: ask.name,
+    attempt: failedAttempts + 1,
+    lastError: lastFailure?.message ?? null,
+    nextAttemptAt: deferral === null ? nextAttemptAt : null,
+    isCancelRequested: cancelRequested !== null,
+    isDeferred: deferral !== null,
   };
 }

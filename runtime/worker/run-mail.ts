@@ -1,16 +1,17 @@
 // What a live run knows of its mailbox: how far it has read, whether it is reading, and whether what it reads comes before
 // its first line.
 
-import type { CancelRequested, RunPaused, RunResumed, RunUnblocked, SignalReceived } from "../../sdk/protocol/event.ts";
+import type { Event, StepReported, UpdateAccepted } from "../../sdk/protocol/event.ts";
+import { type Answer, eventOfAnswer } from "../store/errands.ts";
 import { updateIdOf } from "../store/mail-id.ts";
 import { reportIdOf } from "../store/step-report.ts";
-import type { MailItem, MailKind } from "../store/store.ts";
+import type { MailItem } from "../store/store.ts";
 import type { ReportMail } from "./deferred-step.ts";
 import type { UndecidedUpdate } from "./outbox.ts";
 
-/** All but updates and reports on steps are events as they are; on those the run has to decide. */
+/** Most mail is events as they are; on an update or a report on a step the run has to decide. */
 export type ReadMail =
-  | { readonly event: SignalReceived | CancelRequested | RunPaused | RunResumed | RunUnblocked }
+  | { readonly event: Exclude<Extract<Event, { mail: number }>, UpdateAccepted | StepReported> }
   | { readonly undecided: UndecidedUpdate | ReportMail };
 
 export class RunMail {
@@ -89,36 +90,35 @@ export class RunMail {
   /** What is new among `items`, in order. What is decided on is for code that has begun: all that comes after it, too. */
   read(items: readonly MailItem[]): ReadMail[] {
     const news: ReadMail[] = [];
-    for (const { mail, kind, name, mailId, payload } of items) {
-      if (mail <= this.#known) continue;
-      this.#known = mail;
-      if (kind === "update") {
-        this.#isEarly = false;
-        news.push({ undecided: { updateId: updateIdOf(mailId), name, mail, input: payload } });
-      } else if (kind === "stepReport") {
-        this.#isEarly = false;
-        news.push({ undecided: { mail, reportId: reportIdOf(mailId), name, report: payload } });
-      } else if (kind === "signal") {
-        const isEarly = this.#isEarly;
-        news.push({ event: { type: "SignalReceived", name, signalId: mailId, mail, payload, isEarly } });
-      } else {
-        news.push({ event: toldBy(kind, mail, name) });
-      }
+    for (const item of items) {
+      if (item.mail <= this.#known) continue;
+      this.#known = item.mail;
+      news.push(this.#newsOf(item));
     }
     return news;
   }
-}
 
-function toldBy(kind: Exclude<MailKind, "signal" | "update" | "stepReport">, mail: number, name: string) {
-  switch (kind) {
-    case "cancel":
-      return { type: "CancelRequested", mail, reason: name } as const;
-    case "pause":
-      return { type: "RunPaused", mail, reason: name } as const;
-    case "resume":
-      return { type: "RunResumed", mail } as const;
-    case "unblock":
-      return { type: "RunUnblocked", mail, kind: name } as const;
+  #newsOf({ mail, kind, name, mailId, payload }: MailItem): ReadMail {
+    switch (kind) {
+      case "cancel":
+        return { event: { type: "CancelRequested", mail, reason: name } };
+      case "pause":
+        return { event: { type: "RunPaused", mail, reason: name } };
+      case "resume":
+        return { event: { type: "RunResumed", mail } };
+      case "unblock":
+        return { event: { type: "RunUnblocked", mail, kind: name } };
+      case "signal":
+        return { event: { type: "SignalReceived", name, signalId: mailId, mail, payload, isEarly: this.#isEarly } };
+      case "answer":
+        return { event: eventOfAnswer(JSON.parse(payload ?? "{}") as Answer, mail) };
+      case "update":
+        this.#isEarly = false;
+        return { undecided: { updateId: updateIdOf(mailId), name, mail, input: payload } };
+      case "stepReport":
+        this.#isEarly = false;
+        return { undecided: { mail, reportId: reportIdOf(mailId), name, report: payload } };
+    }
   }
 }
 

@@ -11,6 +11,7 @@ import type { RunFacts } from "../replay/run-info.ts";
 import { TurnLoop } from "../replay/turn-loop.ts";
 import type { WorkflowHooks } from "../replay/workflow-hooks.ts";
 import { createDeadlineCloser } from "../scheduler/deadline-closer.ts";
+import { ErrandRunner } from "../scheduler/errand-runner.ts";
 import { createPruner } from "../scheduler/pruner.ts";
 import { createRescuer } from "../scheduler/rescuer.ts";
 import { Sweep } from "../scheduler/sweep.ts";
@@ -26,9 +27,11 @@ import {
   type StartClaim,
   type Store,
   SUSPECT_FROM_CRASHES,
+  type Successor,
 } from "../store/store.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
 import { pause } from "../world/pause.ts";
+import { newRunId } from "../world/run-id.ts";
 import type { Chance, World } from "../world/world.ts";
 import { Claimer } from "./claimer.ts";
 import { Committer } from "./committer.ts";
@@ -97,6 +100,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
   readonly #queries: QueryDesk;
   readonly #releaser: Releaser;
   readonly #starts: StartDesk;
+  readonly #errands: ErrandRunner;
   readonly #sweeps: readonly Sweep[];
   readonly #counts = { claimed: 0, parked: 0, closed: 0, lost: 0, blocked: 0 };
   readonly #unsubscribe: (() => void)[] = [];
@@ -195,6 +199,13 @@ export class WorkerLoop implements RunHost, LocalWorker {
       accept: (run, history) => this.#accept(run, history),
       release: (claim, queue) => this.#releaser.release(claim, queue),
     });
+    this.#errands = new ErrandRunner({
+      store,
+      wakeups,
+      world,
+      everyMs: settings.rescueEveryMs,
+      closed: (runIds) => this.#closedOutside(runIds),
+    });
     this.#sweeps = [
       createRescuer({ store, leases, wakeups, world, everyMs: settings.rescueEveryMs, isTrusted, workerId }),
       createDeadlineCloser({
@@ -202,7 +213,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
         wakeups,
         world,
         everyMs: settings.deadlineEveryMs,
-        closed: (runId) => this.#runs.get(runId)?.lost(),
+        closed: (runId) => this.#closedOutside([runId]),
       }),
       createUnblocker({
         store,
@@ -254,6 +265,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
     this.#claimer.start();
     this.#mail.start();
     this.#queries.start();
+    this.#errands.start();
     for (const sweep of this.#sweeps) sweep.start();
     const { locals } = this.#parts;
     if (locals !== undefined) this.#unsubscribe.push(locals.add(this));
@@ -286,7 +298,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
     this.#committer.stop();
     this.#heartbeats.stop();
     this.#unsubscribeMail();
-    await this.#mail.stop();
+    await Promise.all([this.#mail.stop(), this.#errands.stop()]);
     await this.#keeper.stop();
     this.#phase = "stopped";
   }
@@ -368,6 +380,12 @@ export class WorkerLoop implements RunHost, LocalWorker {
     this.#claimer.wake();
   }
 
+  #closedOutside(runIds: readonly string[]): void {
+    for (const runId of runIds) this.#runs.get(runId)?.lost();
+    // Their parents and children have to hear of it.
+    if (runIds.length > 0) this.#errands.wake();
+  }
+
   /**
    * What the store says is ours and we know nothing of (the answer to a claim was lost) goes back; what we execute and
    * the store says is not ours is let go.
@@ -430,6 +448,14 @@ export class WorkerLoop implements RunHost, LocalWorker {
     return this.#parts.world.chance.uuid();
   }
 
+  newRunId(after?: string): string {
+    return newRunId(this.#parts.world, after);
+  }
+
+  newSeed(): string {
+    return this.#parts.world.chance.uuid();
+  }
+
   msUntil(storeTime: number): number {
     return this.#storeClock.msUntil(storeTime);
   }
@@ -467,6 +493,10 @@ export class WorkerLoop implements RunHost, LocalWorker {
     this.#parker.busy(run);
   }
 
+  leftErrands(): void {
+    this.#errands.wake();
+  }
+
   progressed(run: LiveRun): void {
     if (this.#suspects.delete(run)) this.#claimer.wake();
   }
@@ -475,7 +505,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
     this.#parts.wakeups.publish([`run/${run.runId}`]);
   }
 
-  closed(run: LiveRun, status: ClosedStatus, event: StoredEvent): void {
+  closed(run: LiveRun, status: ClosedStatus, event: StoredEvent, successor: Successor | null): void {
     this.#counts.closed++;
     this.#parts.world.log.debug({ ...idsOf(run), status }, "run closed");
     const missed = status === "failed" ? [] : run.engine.handlersUnderWay.missed();
@@ -486,7 +516,8 @@ export class WorkerLoop implements RunHost, LocalWorker {
     }
     this.#remove(run, `it is ${status}`);
     this.#parts.locals?.closed(run.runId, { status, event });
-    this.#parts.wakeups.publish([`run/${run.runId}`]);
+    const next = successor === null ? [] : [`queue/${successor.queue}` as const];
+    this.#parts.wakeups.publish([`run/${run.runId}`, ...next]);
   }
 
   block(run: LiveRun, reason: BlockedReason): void {

@@ -1,12 +1,14 @@
 // Starts and watches runs. Typed by the workflow's own types; everything it does goes through the front door.
 
-import { type AttributeChanges, decodeAttributes, encodeAttributes, mergeAttributes } from "../protocol/attributes.ts";
+import type { AttributeChanges } from "../protocol/attributes.ts";
+import { encodeChecked } from "../protocol/checked-payload.ts";
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError, invariant } from "../protocol/errors.ts";
 import type { RunHeaders } from "../protocol/headers.ts";
-import { decodeMemoChanges, encodeMemo, mergeMemo } from "../protocol/memo.ts";
-import type { Payload } from "../protocol/payload.ts";
+import type { HistoryFile } from "../protocol/history-file.ts";
+import { assertShortText, MAX_DETAILS_BYTES, MAX_SUMMARY_BYTES } from "../protocol/notes.ts";
 import { OPEN_STATUSES, type PatchedRun, type RunSummary } from "../protocol/run.ts";
+import { startData } from "../protocol/start-data.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
 import type { UpdateDefinition } from "../workflow/update.ts";
 import type { Workflow } from "../workflow/workflow.ts";
@@ -14,7 +16,7 @@ import type { CountedGroup, FrontDoor, PrunedRuns, StartCall } from "./front-doo
 import { interceptedDoor } from "./intercepted-door.ts";
 import type { Interceptor } from "./interceptors.ts";
 import { filterCall, orderCall, type RunFilter, type RunOrder } from "./run-filter.ts";
-import { encodeChecked, RunHandle, signalCall, updateCall } from "./run-handle.ts";
+import { RunHandle, signalCall, updateCall } from "./run-handle.ts";
 import { completion, failing, heartbeat, type StepReportOptions } from "./step-reports.ts";
 import { UpdateHandle } from "./update-handle.ts";
 
@@ -37,6 +39,10 @@ interface StartSettings {
   readonly attributes?: AttributeChanges | undefined;
   /** Values to be shown with the run, by key: at most 100 keys and 40 KiB. */
   readonly memo?: Readonly<Record<string, unknown>> | undefined;
+  /** What the run is about, for people who look at a list: at most 400 bytes. */
+  readonly summary?: string | undefined;
+  /** The same at length, in Markdown, for people who look at the run: at most 20,000 bytes. */
+  readonly details?: string | undefined;
   /**
    * What the run carries along for its code, its steps and interceptors: strings by name, at most 16 and 8 KiB in all, the
    * same for ever. A call that uses an open run instead of starting one changes nothing about that run's. Default: none.
@@ -271,6 +277,21 @@ export class WorkflowClient {
   }
 
   /**
+   * Brings a run into this database from the file that `run.export()` gave: whole, in one transaction. A closed run is there
+   * to be read; an open one goes on here, from where it was, with the mail that it had not taken. The file must have been
+   * made by somebody you trust: what is in it is executed as the run's past.
+   *
+   * An open run that is imported must not go on where it came from, or both do what is left of it: terminate it there.
+   *
+   * Throws ARGUMENT_INVALID for what is no whole history; RUN_ALREADY_STARTED when there is a run with its run id, or an open
+   * one with its workflow id and it is open too; STORE_UNAVAILABLE.
+   */
+  async importRun(file: HistoryFile): Promise<RunHandle<unknown>> {
+    const { workflowId, runId } = await this.#door.importRun(file);
+    return new RunHandle<unknown>(this.#door, workflowId, runId);
+  }
+
+  /**
    * A page of runs with the patches they are marked with, newest first. Open runs unless `status` says otherwise: those
    * are the ones that a change of the code has to fit. Reads the histories of the page's runs.
    *
@@ -288,7 +309,9 @@ export class WorkflowClient {
 }
 
 function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: StartOptions<Input>): StartCall {
-  const { id, queue, timeout, delay, requestId, onConflict, onReuse, input } = options;
+  const { id, queue, timeout, delay, requestId, onConflict, onReuse, input, summary, details } = options;
+  if (summary !== undefined) assertShortText(summary, MAX_SUMMARY_BYTES, "start({ summary })");
+  if (details !== undefined) assertShortText(details, MAX_DETAILS_BYTES, "start({ details })");
   return {
     workflow: workflow.name,
     workflowId: id ?? null,
@@ -301,24 +324,9 @@ function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: St
     timeoutMs: timeout === undefined ? workflow.timeoutMs : toMs(timeout, "start({ timeout })"),
     signal: null,
     update: null,
-    attributes: options.attributes === undefined ? null : startAttributes(options.attributes),
-    memo: options.memo === undefined ? null : startMemo(options.memo),
+    ...startData(options, "start"),
+    summary,
+    details,
     headers: options.headers,
   };
 }
-
-// Merged into nothing to be measured: a start that the run could not take is refused here.
-function startAttributes(changes: AttributeChanges): Payload {
-  const stored = encodeAttributes(changes, START_ATTRIBUTES);
-  mergeAttributes({}, decodeAttributes(stored), START_ATTRIBUTES);
-  return stored;
-}
-
-function startMemo(changes: Readonly<Record<string, unknown>>): Payload {
-  const stored = encodeMemo(changes, START_MEMO);
-  mergeMemo({}, decodeMemoChanges(stored), START_MEMO);
-  return stored;
-}
-
-const START_ATTRIBUTES = "start({ attributes })";
-const START_MEMO = "start({ memo })";

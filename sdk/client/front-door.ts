@@ -7,18 +7,21 @@ import type { Event } from "../protocol/event.ts";
 import type { Failure } from "../protocol/failure.ts";
 import type { RunHeaders } from "../protocol/headers.ts";
 import type { HistoryFile } from "../protocol/history-file.ts";
+import type { RunNote } from "../protocol/notes.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { PendingWork } from "../protocol/pending-work.ts";
 import type { BlockedReason, ClosedStatus, PatchedRun, RunStatus, RunSummary } from "../protocol/run.ts";
 import type { StepOutcome } from "../protocol/step-outcome.ts";
 
-/** A run by its own id, or by the caller's key: then the open run, else the latest. */
+/**
+ * A run by its own id; by the caller's key: then the open run, else the latest; or the latest of the chain of runs, each
+ * continued as the next, that a run started here belongs to.
+ */
 export type RunReference =
-  | {
-      readonly runId: string /** It was started here: nobody needs to look whether it exists. */;
-      readonly isStarted?: true;
-    }
-  | { readonly workflowId: string };
+  | { readonly runId: string }
+  | { readonly workflowId: string }
+  /** Of a run that was started here: nobody needs to look whether it exists. */
+  | { readonly chainOf: string };
 
 export interface SignalCall {
   readonly signalId: string | null;
@@ -71,6 +74,8 @@ export interface StartCall {
   /** In stored form; null or absent for none. */
   readonly attributes?: Payload;
   readonly memo?: Payload;
+  readonly summary?: string | undefined;
+  readonly details?: string | undefined;
   /** As the caller gave them. */
   readonly headers?: RunHeaders | undefined;
 }
@@ -85,9 +90,13 @@ export interface StartReply {
 }
 
 export interface ClosedRun {
+  /** The run that closed: not the one that was asked for, where that one continued as new. */
+  readonly runId: string;
   readonly status: ClosedStatus;
   readonly result: Payload;
   readonly failure: Failure | null;
+  /** The run that goes on in its place, when it continued as new. */
+  readonly nextRunId: string | null;
 }
 
 export interface RunDescription extends RunSummary {
@@ -105,6 +114,10 @@ export interface RunDescription extends RunSummary {
   readonly unreadMail: number;
   /** Steps, timers and waits. Null when the run is closed, or no worker answered in time. */
   readonly pending: PendingWork | null;
+  /** What its starter said of it, in Markdown: `start({ details })`; null for nothing. */
+  readonly staticDetails: string | null;
+  /** What the code said last by `note()`, oldest first: ten at the most. */
+  readonly notes: readonly RunNote[];
   /** One sentence: what the run is doing, or why it is not moving. */
   readonly summary: string;
 }
@@ -208,14 +221,18 @@ export interface FrontDoor {
   resume(to: RunReference): Promise<void>;
   unblock(to: RunReference): Promise<void>;
   fork(to: RunReference, call: ForkCall): Promise<ForkedRun>;
-  /** Waits until the run is closed, at most `timeoutMs`. */
-  outcome(to: RunReference, timeoutMs: number | null): Promise<ClosedRun>;
+  /**
+   * Waits until the run is closed, at most `timeoutMs`. `follows`: until a run of its chain is closed for good; else also
+   * for one that continued as new, whose status says so.
+   */
+  outcome(to: RunReference, timeoutMs: number | null, follows: boolean): Promise<ClosedRun>;
   describe(to: RunReference): Promise<RunDescription>;
   list(call: ListCall): Promise<{ readonly runs: readonly RunSummary[]; readonly next: string | null }>;
   listPatches(call: ListCall): Promise<{ readonly runs: readonly PatchedRun[]; readonly next: string | null }>;
   /** The largest groups first. */
   count(call: CountCall): Promise<readonly CountedGroup[]>;
   exportRun(to: RunReference): Promise<HistoryFile>;
+  importRun(file: HistoryFile): Promise<{ readonly runId: string; readonly workflowId: string }>;
   prune(call: PruneCall): Promise<PrunedRuns>;
   history(to: RunReference): AsyncIterable<ShownEvent>;
   close(): Promise<void>;

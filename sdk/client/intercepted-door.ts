@@ -80,12 +80,13 @@ export function interceptedDoor(door: FrontDoor, interceptors: readonly Intercep
     resume: (to) => door.resume(to),
     unblock: (to) => door.unblock(to),
     fork: (to, call) => door.fork(to, call),
-    outcome: (to, timeoutMs) => through("result", runCall(to), () => door.outcome(to, timeoutMs)),
+    outcome: (to, timeoutMs, follows) => through("result", runCall(to), () => door.outcome(to, timeoutMs, follows)),
     describe: (to) => door.describe(to),
     list: (call) => door.list(call),
     listPatches: (call) => door.listPatches(call),
     count: (call) => door.count(call),
     exportRun: (to) => door.exportRun(to),
+    importRun: (file) => door.importRun(file),
     prune: (call) => door.prune(call),
     history: (to) => door.history(to),
     close: () => door.close(),
@@ -93,7 +94,8 @@ export function interceptedDoor(door: FrontDoor, interceptors: readonly Intercep
 }
 
 function runCall(to: RunReference): RunCall {
-  return "runId" in to ? { runId: to.runId, workflowId: undefined } : { runId: undefined, workflowId: to.workflowId };
+  if ("workflowId" in to) return { runId: undefined, workflowId: to.workflowId };
+  return { runId: "runId" in to ? to.runId : to.chainOf, workflowId: undefined };
 }
 
 const WITHOUT_ANSWER: readonly (keyof ClientInterceptor)[] = ["signal", "cancel", "terminate"];

@@ -1,11 +1,11 @@
 // A run, seen from outside, with its types.
 
+import { encodeChecked } from "../protocol/checked-payload.ts";
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError } from "../protocol/errors.ts";
 import { CanceledFailure, fromFailure, TerminatedFailure, TimeoutFailure } from "../protocol/failures.ts";
 import type { HistoryFile } from "../protocol/history-file.ts";
-import { decodePayload, encodePayload, type Payload } from "../protocol/payload.ts";
-import { parseWith, type StandardSchema } from "../protocol/standard-schema.ts";
+import { decodePayload, encodePayload } from "../protocol/payload.ts";
 import type { QueryDefinition } from "../workflow/query.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
 import type { StepDefinition } from "../workflow/step.ts";
@@ -33,6 +33,8 @@ export interface SignalOptions {
 export interface ResultOptions {
   /** How long to wait before giving up with RUN_STILL_OPEN. Default: for ever. */
   readonly timeout?: Duration;
+  /** When the run continues as new: wait for the result of the run that goes on in its place. Default true. */
+  readonly followRuns?: boolean;
 }
 
 export interface QueryOptions {
@@ -82,27 +84,32 @@ export class RunHandle<Result = unknown> {
   readonly #reference: RunReference;
   /** The caller's key. */
   readonly workflowId: string;
-  /** The run's own id; undefined for a handle by workflow id, which acts on the open run, else the latest. */
+  /**
+   * The run's own id; undefined for a handle by workflow id, which acts on the open run, else the latest. A handle from
+   * a start acts on the latest of the runs that this one continued as, and never on another start of the workflow id.
+   */
   readonly runId: string | undefined;
 
   /** Handles come from a `Client`. */
   constructor(door: FrontDoor, workflowId: string, runId: string | undefined, isStarted = false) {
     this.#door = door;
-    this.#reference = runId === undefined ? { workflowId } : isStarted ? { runId, isStarted } : { runId };
+    this.#reference = runId === undefined ? { workflowId } : isStarted ? { chainOf: runId } : { runId };
     this.workflowId = workflowId;
     this.runId = runId;
   }
 
   /**
-   * Waits for the run to close and gives its result.
+   * Waits for the run to close and gives its result; where it continued as new, the result of the run that came last.
    *
-   * Throws `RunFailedError` (RUN_FAILED) when it ended otherwise, RUN_STILL_OPEN when the timeout passed, RUN_NOT_FOUND,
-   * STORE_UNAVAILABLE.
+   * Throws `RunFailedError` (RUN_FAILED) when it ended otherwise, RUN_STILL_OPEN when the timeout passed, RUN_CONTINUED
+   * when it continued as new and `followRuns` is false, RUN_NOT_FOUND, STORE_UNAVAILABLE.
    */
   async result(options: ResultOptions = {}): Promise<Result> {
     const timeoutMs = options.timeout === undefined ? null : toMs(options.timeout, "result({ timeout })");
-    const closed = await this.#door.outcome(this.#reference, timeoutMs);
-    if (closed.status !== "completed") throw new RunFailedError(this.workflowId, closed.status, causeOf(closed));
+    const closed = await this.#door.outcome(this.#reference, timeoutMs, options.followRuns ?? true);
+    const { status } = closed;
+    if (status === "continuedAsNew") throw continuedError(this.workflowId, closed);
+    if (status !== "completed") throw new RunFailedError(this.workflowId, status, causeOf(closed));
     return decodePayload(closed.result, `result of run ${this.workflowId}`) as Result;
   }
 
@@ -340,15 +347,6 @@ export function signalCall<Payload>(
   return { signalId: signalId ?? null, name, payload: encodeChecked(schema, payload, `payload of signal "${name}"`) };
 }
 
-/**
- * The stored form of a value that fits the schema, as it was given: what the schema makes of it is made where the code
- * gets it, so that it is the same whoever sent it.
- */
-export function encodeChecked(schema: StandardSchema | undefined, value: unknown, what: string): Payload {
-  parseWith(schema, value, what);
-  return encodePayload(value, what);
-}
-
 /** An update in stored form. Throws ARGUMENT_INVALID, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE. */
 export function updateCall<Result, Input>(
   update: UpdateDefinition<Result, Input, unknown, unknown>,
@@ -376,6 +374,11 @@ function forkCall(options: ForkOptions): ForkCall {
     keepsSignals: signals === "keep",
     replaces: false,
   };
+}
+
+function continuedError(workflowId: string, { runId, nextRunId }: ClosedRun): EverstepError {
+  const message = `Run ${workflowId} (run id ${runId}) continued as a new run (run id ${nextRunId}) and has no result of its own. Ask that one, or let result() follow.`;
+  return new EverstepError("RUN_CONTINUED", message, { details: { workflowId, runId, nextRunId } });
 }
 
 function causeOf(closed: ClosedRun): Error {

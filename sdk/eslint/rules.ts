@@ -61,7 +61,7 @@ export const noIo: Rule = ruleOver("Workflow code touches the outside world in s
 /** What combines branches, and gives a promise for all of it. */
 const COMBINING = ["withTimeout", "race", "waitForAny", "map", "parallel", "poll", "saga"];
 const PROMISED = new Set([
-  ...["step", "transaction", "sleep", "sleepUntil", "condition", "nonCancellable", "receive"],
+  ...["step", "transaction", "sleep", "sleepUntil", "condition", "nonCancellable", "receive", "executeChild"],
   ...COMBINING,
 ]);
 
@@ -90,6 +90,7 @@ function promiseLeftAlone(value: unknown): Node | undefined {
 const COMMANDS = new Set([
   ...["step", "transaction", "sleep", "sleepUntil", "condition", "nonCancellable", "receive", "handle", "handle query"],
   ...["defined step", "patched", "deprecatePatch", "upsertAttributes", "upsertMemo", "cancelScope"],
+  ...["startChild", "executeChild", "continueAsNew"],
   ...COMBINING,
 ]);
 

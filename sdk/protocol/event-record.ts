@@ -2,9 +2,11 @@
 // which part of an event goes where.
 
 import {
+  type ChildRequested,
   EVENT_CODES,
   type Event,
   type EventType,
+  type ExternalRequested,
   type HistoryEvent,
   type RunForked,
   type RunStarted,
@@ -14,7 +16,7 @@ import {
   type UnreadSignal,
 } from "./event.ts";
 import type { Failure } from "./failure.ts";
-import type { RunHeaders } from "./headers.ts";
+import type { NoteLevel } from "./notes.ts";
 import type { Payload } from "./payload.ts";
 import { whyUnreadable } from "./payload-encoded.ts";
 
@@ -35,12 +37,10 @@ export interface StoredEvent extends EventRecord {
 
 const TYPES = new Map<number, EventType>(Object.entries(EVENT_CODES).map(([type, code]) => [code, type as EventType]));
 
-interface StartedData {
-  readonly seed: string;
-  readonly attributes?: Payload;
-  readonly memo?: Payload;
-  readonly headers?: RunHeaders;
-}
+type StartedData = Pick<
+  RunStarted,
+  "seed" | "attributes" | "memo" | "summary" | "details" | "headers" | "continues" | "parent"
+>;
 
 interface Reported {
   readonly mail?: number;
@@ -193,6 +193,8 @@ export function toRecord(event: Event): EventRecord {
     case "AttributesUpserted":
     case "MemoUpserted":
       return { type, command: event.command, name: event.name, payload: event.changes, data: null };
+    case "RunNoted":
+      return { type, command: event.command, name: event.name, payload: JSON.stringify(event.text), data: null };
     case "RunCompleted":
       return { type, command: null, name: null, payload: event.result, data: unreadData(event.unread) };
     case "RunFailed":
@@ -208,6 +210,45 @@ export function toRecord(event: Event): EventRecord {
       return { type, command: null, name: null, payload: null, data: JSON.stringify({ reason: event.reason }) };
     case "RunTimedOut":
       return { type, command: null, name: null, payload: null, data: JSON.stringify({ timeoutMs: event.timeoutMs }) };
+    case "ChildStarted":
+    case "ExternalDelivered":
+      return { type, command: event.command, name: event.name, payload: null, data: mailData(event.mail) };
+    case "ChildStartFailed":
+    case "ExternalFailed":
+      return {
+        type,
+        command: event.command,
+        name: event.name,
+        payload: JSON.stringify(event.failure),
+        data: mailData(event.mail),
+      };
+    case "ChildEnded": {
+      const { command, name, failure, mail } = event;
+      const payload = failure === null ? event.result : JSON.stringify(failure);
+      return {
+        type,
+        command,
+        name,
+        payload,
+        data: JSON.stringify(failure === null ? { mail } : { mail, failed: true }),
+      };
+    }
+    case "ChildRequested": {
+      const { command, name, inputHash, childRunId, childWorkflowId } = event;
+      return { type, command, name, payload: null, data: JSON.stringify({ inputHash, childRunId, childWorkflowId }) };
+    }
+    case "ExternalRequested": {
+      const { command, name, inputHash } = event;
+      return { type, command, name, payload: null, data: JSON.stringify({ inputHash }) };
+    }
+    case "RunContinued":
+      return {
+        type,
+        command: null,
+        name: event.workflow,
+        payload: event.input,
+        data: JSON.stringify({ nextRunId: event.nextRunId }),
+      };
   }
 }
 
@@ -225,12 +266,17 @@ function forkedData({ source, event, seed, isEdited, retried }: RunForked): stri
   });
 }
 
-function startedData({ seed, attributes = null, memo = null, headers }: RunStarted): string {
+function startedData(event: RunStarted): string {
+  const { seed, attributes = null, memo = null, summary, details, headers, continues, parent } = event;
   const data: StartedData = {
     seed,
     ...(attributes === null ? {} : { attributes }),
     ...(memo === null ? {} : { memo }),
+    ...(summary === undefined ? {} : { summary }),
+    ...(details === undefined ? {} : { details }),
     ...(headers === undefined ? {} : { headers }),
+    ...(continues && { continues }),
+    ...(parent && { parent }),
   };
   return JSON.stringify(data);
 }
@@ -348,6 +394,8 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
     case "AttributesUpserted":
     case "MemoUpserted":
       return { type, seq, at, command, name, changes: record.payload };
+    case "RunNoted":
+      return { type, seq, at, command, name: name as NoteLevel, text: JSON.parse(record.payload ?? '""') as string };
     case "RunCompleted":
       return { type, seq, at, result: record.payload, unread: dataOf<{ unread: UnreadSignal[] }>(record).unread ?? [] };
     case "RunFailed":
@@ -363,5 +411,28 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
       return { type, seq, at, reason: dataOf<{ reason: string }>(record).reason ?? "" };
     case "RunTimedOut":
       return { type, seq, at, timeoutMs: dataOf<{ timeoutMs: number }>(record).timeoutMs ?? 0 };
+    case "ChildStarted":
+    case "ExternalDelivered":
+      return { type, seq, at, command, name, mail: dataOf<{ mail: number }>(record).mail ?? 0 };
+    case "ChildStartFailed":
+    case "ExternalFailed": {
+      const { mail = 0 } = dataOf<{ mail: number }>(record);
+      return { type, seq, at, command, name, mail, failure: failureOf(record) };
+    }
+    case "ChildEnded": {
+      const { mail = 0, failed = false } = dataOf<{ mail: number; failed: boolean }>(record);
+      const end = failed ? { result: null, failure: failureOf(record) } : { result: record.payload, failure: null };
+      return { type, seq, at, command, name, mail, ...end };
+    }
+    case "ChildRequested": {
+      const { inputHash = "", childRunId = "", childWorkflowId = "" } = dataOf<ChildRequested>(record);
+      return { type, seq, at, command, name, inputHash, childRunId, childWorkflowId };
+    }
+    case "ExternalRequested":
+      return { type, seq, at, command, name, inputHash: dataOf<ExternalRequested>(record).inputHash ?? "" };
+    case "RunContinued": {
+      const { nextRunId = "" } = dataOf<{ nextRunId: string }>(record);
+      return { type, seq, at, nextRunId, workflow: name, input: record.payload };
+    }
   }
 }

@@ -3,6 +3,7 @@
 
 import type { Failure } from "./failure.ts";
 import type { RunHeaders } from "./headers.ts";
+import type { NoteLevel } from "./notes.ts";
 import type { Payload } from "./payload.ts";
 
 /** What answers a command carries the command's number and repeats its name, so that replay can compare both. */
@@ -20,8 +21,27 @@ export interface RunStarted {
   /** What the run was started with, as `AttributesUpserted` and `MemoUpserted` say it; absent for nothing. */
   readonly attributes?: Payload;
   readonly memo?: Payload;
+  /** For people, as it was started with; absent for none. */
+  readonly summary?: string;
+  readonly details?: string;
   /** Absent for none. */
   readonly headers?: RunHeaders;
+  /** Of a run that goes on where another left off: which one, and the first of them all. */
+  readonly continues?: Continuation;
+  /** Of a run that another one started. */
+  readonly parent?: ParentRun;
+}
+
+/** The run that started this one, and waits to hear how it ends. */
+export interface ParentRun {
+  readonly runId: string;
+  readonly workflowId: string;
+}
+
+/** A run's place in a chain of runs that continued as new. */
+export interface Continuation {
+  readonly previousRunId: string;
+  readonly firstRunId: string;
 }
 
 /** Of an attempt that was ended from outside: the mail that did it. Absent when its body ended it. */
@@ -195,6 +215,13 @@ export interface MemoUpserted extends Answer {
   readonly changes: Payload;
 }
 
+/** The code said something to people. Nothing hangs on it. */
+export interface RunNoted extends Answer {
+  readonly type: "RunNoted";
+  readonly name: NoteLevel;
+  readonly text: string;
+}
+
 /** A signal that was in the mailbox or delivered, yet received by nobody when its run closed. */
 export interface UnreadSignal {
   readonly name: string;
@@ -229,6 +256,63 @@ export interface RunTimedOut {
   readonly timeoutMs: number;
 }
 
+/** The run goes on as a new one, with an empty history and the same workflow id. */
+export interface RunContinued {
+  readonly type: "RunContinued";
+  readonly nextRunId: string;
+  /** The workflow and the input of the next run. */
+  readonly workflow: string;
+  readonly input: Payload;
+}
+
+/** The start of a child run was asked for. It is carried out after this is committed. */
+export interface ChildRequested extends Answer {
+  readonly type: "ChildRequested";
+  /** Hash of the input, and of the workflow id where the code gave one. */
+  readonly inputHash: string;
+  readonly childRunId: string;
+  readonly childWorkflowId: string;
+}
+
+export interface ChildStarted extends Answer {
+  readonly type: "ChildStarted";
+  readonly mail: number;
+}
+
+export interface ChildStartFailed extends Answer {
+  readonly type: "ChildStartFailed";
+  readonly mail: number;
+  readonly failure: Failure;
+}
+
+/** The child has ended for good: where it continued as new, the last run of its chain. */
+export interface ChildEnded extends Answer {
+  readonly type: "ChildEnded";
+  readonly mail: number;
+  readonly result: Payload;
+  /** Null: it completed. */
+  readonly failure: Failure | null;
+}
+
+/** A signal or cancel request to another run was asked for. It is sent after this is committed. */
+export interface ExternalRequested extends Answer {
+  readonly type: "ExternalRequested";
+  /** Hash of the receiver and the payload. */
+  readonly inputHash: string;
+}
+
+/** The other run's mailbox has it. */
+export interface ExternalDelivered extends Answer {
+  readonly type: "ExternalDelivered";
+  readonly mail: number;
+}
+
+export interface ExternalFailed extends Answer {
+  readonly type: "ExternalFailed";
+  readonly mail: number;
+  readonly failure: Failure;
+}
+
 export type Event =
   | RunStarted
   | StepCompleted
@@ -249,11 +333,20 @@ export type Event =
   | PatchMarked
   | AttributesUpserted
   | MemoUpserted
+  | RunNoted
   | RunCompleted
   | RunFailed
   | RunCanceled
   | RunTerminated
-  | RunTimedOut;
+  | RunTimedOut
+  | ChildStarted
+  | ChildStartFailed
+  | ChildEnded
+  | ChildRequested
+  | RunContinued
+  | ExternalDelivered
+  | ExternalFailed
+  | ExternalRequested;
 
 export type EventType = Event["type"];
 
@@ -289,10 +382,19 @@ export const EVENT_CODES = {
   AttributesUpserted: 19,
   MemoUpserted: 20,
   StepReported: 21,
+  ChildStarted: 22,
+  ChildStartFailed: 23,
+  ChildEnded: 24,
+  ChildRequested: 25,
+  RunContinued: 26,
+  ExternalDelivered: 27,
+  ExternalFailed: 28,
+  ExternalRequested: 29,
   RunPaused: 32,
   RunResumed: 33,
   RunUnblocked: 34,
   RunForked: 35,
+  RunNoted: 36,
 } as const satisfies Record<EventType, number>;
 
 /** The types, as they are stored, of all that is said of steps. */
@@ -304,7 +406,7 @@ export const STEP_CODES: readonly number[] = [
   EVENT_CODES.StepReported,
 ];
 
-export type ClosingEvent = RunCompleted | RunFailed | RunCanceled | RunTerminated | RunTimedOut;
+export type ClosingEvent = RunCompleted | RunFailed | RunCanceled | RunTerminated | RunTimedOut | RunContinued;
 
 // The numbers say nothing of it: they are given in the order in which types were shipped.
 const CLOSING: ReadonlySet<EventType> = new Set<ClosingEvent["type"]>([
@@ -313,15 +415,16 @@ const CLOSING: ReadonlySet<EventType> = new Set<ClosingEvent["type"]>([
   "RunCanceled",
   "RunTerminated",
   "RunTimedOut",
+  "RunContinued",
 ]);
 
 const CLOSING_CODES: ReadonlySet<number> = new Set([...CLOSING].map((type) => EVENT_CODES[type]));
 
-/** Of a type as it is stored. */
-export function isClosingCode(code: number): boolean {
-  return CLOSING_CODES.has(code);
-}
-
 export function isClosing(event: Event): event is ClosingEvent {
   return CLOSING.has(event.type);
+}
+
+/** The same of an event as it is stored. */
+export function isClosingCode(code: number): boolean {
+  return CLOSING_CODES.has(code);
 }

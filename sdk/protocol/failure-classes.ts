@@ -47,6 +47,22 @@ export class StepFailure extends FailureError {
 }
 
 /**
+ * A child run that ended without a result. `cause` says how: what its code threw, or a `CanceledFailure`,
+ * `TerminatedFailure` or `TimeoutFailure`.
+ */
+export class ChildFailure extends FailureError {
+  readonly kind = "child";
+  readonly workflow: string;
+  readonly workflowId: string;
+
+  constructor(message: string, options: CauseOption & { readonly workflow: string; readonly workflowId: string }) {
+    super("ChildFailure", message, false, options);
+    this.workflow = options.workflow;
+    this.workflowId = options.workflowId;
+  }
+}
+
+/**
  * A limit of time was passed, named by `timeout`: of one "attempt", of all of a step's attempts ("total"), between two
  * of its "heartbeat"s, of the "run", or of the "scope" that `withTimeout` made.
  */
@@ -133,8 +149,8 @@ export class PermanentError extends ApplicationFailure {
   }
 }
 
-/** True for a `CanceledFailure`, and for a `StepFailure` that one caused. */
+/** True for a `CanceledFailure`, and for a `StepFailure` or `ChildFailure` that one caused. */
 export function isCanceled(error: unknown): boolean {
   if (error instanceof CanceledFailure) return true;
-  return error instanceof StepFailure && isCanceled(error.cause);
+  return (error instanceof StepFailure || error instanceof ChildFailure) && isCanceled(error.cause);
 }

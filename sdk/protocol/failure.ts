@@ -1,6 +1,6 @@
 // How work ended badly, as data in a history: plain, bounded, the same on every machine.
 
-export type FailureKind = "application" | "step" | "timeout" | "canceled" | "terminated";
+export type FailureKind = "application" | "step" | "child" | "timeout" | "canceled" | "terminated";
 
 export interface Failure {
   readonly kind: FailureKind;
@@ -18,6 +18,8 @@ export interface Failure {
   readonly retryAfterMs?: number;
   /** For kind "step": which step; for "timeout": which of the limits. */
   readonly step?: string;
+  /** For kind "child": which run. */
+  readonly child?: { readonly workflow: string; readonly workflowId: string };
   /** For kind "step": how many attempts it had. */
   readonly attempts?: number;
   readonly timeout?: "attempt" | "total" | "heartbeat" | "run" | "scope";

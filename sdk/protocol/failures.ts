@@ -6,6 +6,7 @@ import type { Failure } from "./failure.ts";
 import {
   ApplicationFailure,
   CanceledFailure,
+  ChildFailure,
   StepFailure,
   TerminatedFailure,
   TimeoutFailure,
@@ -16,6 +17,7 @@ import { isStandardError, recreateError, setHidden } from "./standard-errors.ts"
 export {
   ApplicationFailure,
   CanceledFailure,
+  ChildFailure,
   isCanceled,
   PermanentError,
   RetryableError,
@@ -103,6 +105,13 @@ function writeSpecial(error: Error, writing: Writing): Partial<Failure> {
       step: take(error.step, MAX_WORD, writing),
       ...(attempts ? { attempts } : {}),
     };
+  }
+  if (error instanceof ChildFailure) {
+    const child = {
+      workflow: take(error.workflow, MAX_WORD, writing),
+      workflowId: take(error.workflowId, MAX_WORD, writing),
+    };
+    return { kind: "child", retryable: false, child };
   }
   if (error instanceof TimeoutFailure) return { kind: "timeout", retryable: error.retryable, timeout: error.timeout };
   if (error instanceof CanceledFailure) return { kind: "canceled", retryable: false };
@@ -264,6 +273,8 @@ function restore(failure: Failure): Error {
   switch (kind) {
     case "step":
       return new StepFailure(message, { ...chained, step: failure.step ?? "", attempts: failure.attempts });
+    case "child":
+      return new ChildFailure(message, { ...chained, workflow: "", workflowId: "", ...failure.child });
     case "timeout":
       return new TimeoutFailure(failure.timeout ?? "attempt", message, chained);
     case "canceled":
@@ -326,6 +337,22 @@ export function fromStepFailed(event: {
     retryable: false,
     step: name,
     attempts: attempt,
+    cause: failure,
+  });
+}
+
+/** What workflow code catches when its child run ended without a result. */
+export function fromChildEnded(
+  child: { readonly workflow: string; readonly workflowId: string },
+  failure: Failure,
+): Error {
+  const reason = `${failure.type === "Error" ? "" : `${failure.type}: `}${failure.message}`;
+  return fromFailure({
+    kind: "child",
+    type: "ChildFailure",
+    message: `child run ${child.workflowId} of workflow "${child.workflow}" ended without a result: ${reason}`,
+    retryable: false,
+    child,
     cause: failure,
   });
 }

@@ -23,6 +23,17 @@ export interface PendingTimerWork {
   readonly fireAt: number | null;
 }
 
+export interface PendingChildWork {
+  readonly kind: "child";
+  readonly command: number;
+  /** The child's workflow. */
+  readonly name: string;
+  readonly workflowId: string;
+  /** Null until the request is committed. */
+  readonly runId: string | null;
+  readonly isStarted: boolean;
+}
+
 /** A handler of a signal or an update that has begun and not ended. */
 export interface PendingHandler {
   readonly kind: "signal" | "update";
@@ -33,6 +44,9 @@ export interface PendingHandler {
 
 export interface PendingWork {
   readonly steps: readonly PendingStepWork[];
+  readonly children: readonly PendingChildWork[];
+  /** Mail to other runs that is on its way: "signal approve", "cancel". */
+  readonly messages: readonly string[];
   readonly timers: readonly PendingTimerWork[];
   /** Names of signals that something waits for. */
   readonly signals: readonly string[];
@@ -42,6 +56,8 @@ export interface PendingWork {
   readonly conditions: number;
   /** Delivered signals that nobody has received. */
   readonly unreadSignals: readonly string[];
+  /** What `setCurrentDetails` said last, in Markdown; null for nothing. */
+  readonly currentDetails: string | null;
 }
 
 /** The query that any run answers with its `PendingWork`. Names that begin with this prefix are reserved. */

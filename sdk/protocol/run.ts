@@ -3,7 +3,7 @@
 import type { AttributeValue } from "./attributes.ts";
 
 export const OPEN_STATUSES = ["running", "blocked"] as const;
-export const CLOSED_STATUSES = ["completed", "failed", "canceled", "terminated", "timedOut"] as const;
+export const CLOSED_STATUSES = ["completed", "failed", "canceled", "terminated", "timedOut", "continuedAsNew"] as const;
 
 export type OpenStatus = (typeof OPEN_STATUSES)[number];
 export type ClosedStatus = (typeof CLOSED_STATUSES)[number];
@@ -18,6 +18,7 @@ export const STATUS_CODES = {
   canceled: 12,
   terminated: 13,
   timedOut: 14,
+  continuedAsNew: 15,
 } as const satisfies Record<RunStatus, number>;
 
 export function isClosed(status: RunStatus): status is ClosedStatus {
@@ -64,6 +65,8 @@ export interface RunSummary {
   /** What it can be found by. */
   readonly attributes: Readonly<Record<string, AttributeValue>>;
   readonly memo: Readonly<Record<string, unknown>>;
+  /** What its starter said of it, in a line: `start({ summary })`; null for nothing. */
+  readonly staticSummary: string | null;
 }
 
 /** A mark that `patched` or `deprecatePatch` left in a run's history. */

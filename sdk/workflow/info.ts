@@ -1,6 +1,7 @@
 // What a run may know about itself.
 
 import type { AttributeValue } from "../protocol/attributes.ts";
+import type { ParentRun } from "../protocol/event.ts";
 import type { RunHeaders } from "../protocol/headers.ts";
 import { requireRun } from "./ambient.ts";
 
@@ -12,6 +13,12 @@ export interface WorkflowInfo {
   /** This run's own id, a ULID. */
   readonly runId: string;
   readonly queue: string;
+  /** The run that started this one as its child; undefined where there is none. */
+  readonly parent: ParentRun | undefined;
+  /** The first run of the chain, where runs continued as new; else this run's own id. */
+  readonly firstRunId: string;
+  /** The run that continued as this one; undefined when this is the first. */
+  readonly continuedFromRunId: string | undefined;
   /** When the run was started, by the database's clock. */
   readonly startedAt: Date;
   /** When it will be closed as timed out; undefined when there is no run timeout. */
@@ -26,6 +33,8 @@ export interface WorkflowInfo {
   readonly headers: RunHeaders;
   /** Events delivered so far: grows as the run goes on, the same at replay. */
   readonly historyLength: number;
+  /** The history is long (4,096 events, or payloads of 4 MiB): time to `continueAsNew`. The same at replay. */
+  readonly continueAsNewSuggested: boolean;
   /** True while the run is only being brought back to where it was. For logs and metrics; never decide by it. */
   readonly isReplaying: boolean;
 }

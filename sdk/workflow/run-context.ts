@@ -2,6 +2,7 @@
 
 import type { TimerDue } from "../protocol/event.ts";
 import type { CanceledFailure } from "../protocol/failures.ts";
+import type { NoteLevel } from "../protocol/notes.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { RetryPolicy } from "../protocol/retry-policy.ts";
 import type { CancelScope } from "./cancel-scope.ts";
@@ -25,6 +26,45 @@ export interface TimerAsk {
   /** What the timer is for: "sleep", "receive approve", ...: compared at replay. */
   readonly name: string;
   readonly due: TimerDue;
+}
+
+export interface ChildAsk {
+  readonly workflow: string;
+  readonly workflowId: string | null;
+  readonly input: Payload;
+  readonly inputHash: string;
+  /** In stored form; null for none. */
+  readonly attributes: Payload;
+  readonly memo: Payload;
+  /** Null: the queue of the parent. */
+  readonly queue: string | null;
+  readonly timeoutMs: number | null;
+  readonly onReuse: "allow" | "allowIfFailed" | "reject";
+  readonly parentClosePolicy: ParentClosePolicy;
+  readonly onCancel: "wait" | "request" | "try" | "abandon";
+}
+
+/** What becomes of a child that is open when its parent closes. */
+export type ParentClosePolicy = "terminate" | "cancel" | "abandon";
+
+export interface PendingChild {
+  readonly workflowId: string;
+  /** Resolves to the child's run id. */
+  readonly started: Promise<string>;
+  readonly ended: Promise<unknown>;
+}
+
+/** Mail to another run. */
+export interface MessageAsk {
+  /** What is sent, such as "signal approve": compared at replay. */
+  readonly name: string;
+  /** By workflow id: the open run, else the latest; by the chain that a child began. */
+  readonly to: { readonly workflowId: string } | { readonly chainOf: string };
+  readonly kind: "signal" | "cancel";
+  /** The signal's name; the reason of a cancel. */
+  readonly subject: string;
+  readonly payload: Payload;
+  readonly inputHash: string;
 }
 
 export interface PendingTimer {
@@ -73,6 +113,9 @@ export interface RunContext {
 
   askStep(ask: StepAsk, scope: CancelScope): Promise<unknown>;
   askTimer(ask: TimerAsk, scope: CancelScope): PendingTimer;
+  askChild(ask: ChildAsk, scope: CancelScope): PendingChild;
+  /** Resolves when the mail is in the other run's mailbox. */
+  askMessage(ask: MessageAsk, scope: CancelScope): Promise<void>;
   /** Resolves once `predicate` holds; it is evaluated now and after everything that happens to the run. */
   waitUntil(predicate: () => boolean, scope: CancelScope): PendingCondition;
   /** The oldest buffered signal of this name, taken; undefined when there is none. */
@@ -87,6 +130,9 @@ export interface RunContext {
   readonly allHandlersFinished: boolean;
   /** Puts changes into the history, in the order of the calls, and makes them at once in `info`. Null: none. */
   upsert(kind: "attributes" | "memo", changes: Payload): void;
+  /** Puts a note into the history, in the order of the calls. */
+  note(level: NoteLevel, text: string): void;
+  setCurrentDetails(markdown: string): void;
   handleQuery(name: string, handler: (input: Payload) => unknown): void;
   /** Whether the run goes the new way of this patch; recorded where it gets there for the first time. */
   markPatch(id: string, isDeprecated: boolean): boolean;

@@ -10,6 +10,7 @@ import {
   type SchemaOutput,
   type StandardSchema,
 } from "../protocol/standard-schema.ts";
+import { type ContinueOptions, continueAsNew } from "./continue-as-new.ts";
 
 export interface WorkflowOptions {
   /** Closes the run as timed out when it is still open after this long, with no chance for its code to react. Default none. */
@@ -30,6 +31,11 @@ export interface Workflow<Input, Result> {
   readonly schema?: StandardSchema;
   /** Null: for ever. */
   readonly retentionMs: number | null;
+  /**
+   * Inside a run of this workflow: closes it and goes on as a new run with this input. See `continueAsNew`. A workflow
+   * that calls its own needs its result's type written down: `async (input: Input): Promise<Result> => ...`.
+   */
+  continueAsNew(input: Input, options?: ContinueOptions): never;
 }
 
 /** Any workflow, whatever its types: what a worker takes. */
@@ -42,7 +48,8 @@ export type AnyWorkflow = Workflow<never, unknown>;
  *
  * `name` identifies the workflow in the database: keep it when the code moves. The input and the result must be storable.
  * With an `input` schema the client refuses to start a run with another input, and the function gets what the schema makes of
- * it; a run that was started all the same fails with ARGUMENT_INVALID.
+ * it; so do `startChild` and `continueAsNew` with the workflow. A run that was started all the same fails with
+ * ARGUMENT_INVALID.
  * Throws ARGUMENT_INVALID for an unusable name, function, timeout, retention or schema.
  */
 export function workflow<Schema extends StandardSchema, Result>(
@@ -67,8 +74,17 @@ export function workflow(
   }
   const timeoutMs = timeout === undefined ? null : toMs(timeout, `workflow("${name}", { timeout })`);
   const retentionMs = retention === undefined ? null : toMs(retention, `workflow("${name}", { retention })`);
-  if (schema === undefined) return { name, main, timeoutMs, retentionMs };
-  assertSchema(schema, `workflow("${name}", { input })`);
   const what = `input of workflow "${name}"`;
-  return { name, main: (input) => main(parseWith(schema, input, what)), timeoutMs, retentionMs, schema };
+  const settings = { name, timeoutMs, retentionMs };
+  if (schema === undefined) return { ...settings, main, continueAsNew: (input, next) => continueAsNew(input, next) };
+  assertSchema(schema, `workflow("${name}", { input })`);
+  return {
+    ...settings,
+    schema,
+    main: (input) => main(parseWith(schema, input, what)),
+    continueAsNew(input, next) {
+      parseWith(schema, input, what);
+      return continueAsNew(input, next);
+    },
+  };
 }

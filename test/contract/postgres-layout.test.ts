@@ -141,7 +141,7 @@ describe("the tables", () => {
       await fill(client);
       const { rows } = await client.query<{ run_id: string }>("select run_id from everstep.open_run limit 3");
       const ids = rows.map(({ run_id }) => run_id);
-      const nodes = await explain(READ_EVENTS_OF_TYPE.text, [ids, EVENT_CODES.PatchMarked], plan);
+      const nodes = await explain(READ_EVENTS_OF_TYPE.text, [ids, EVENT_CODES.PatchMarked, null], plan);
       expect(sequential(nodes)).toEqual([]);
     },
   );

@@ -4,11 +4,15 @@
 import { randomUUID } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import type { Errand } from "../../runtime/store/errands.ts";
 import { PLANS } from "../../runtime/store/postgres/connection.ts";
 import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
 import type { ClaimedRun, Store } from "../../runtime/store/store.ts";
+import { toRecord } from "../../sdk/protocol/event-record.ts";
 import { createDatabase } from "../support/databases.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
+import { continuingTurn } from "./store/continuing.ts";
+import { importRequest } from "./store/importing.ts";
 import { closingTurn, forkRequest, mailRequest, newId, newRunId, startRequest, turnOf } from "./store/stage.ts";
 
 interface Plan {
@@ -34,9 +38,14 @@ afterAll(async () => {
 });
 
 /** The tables that grow with the work; a heartbeat or a question lives for a short while. */
-const GROWING = new Set(["run", "open_run", "event", "mail", "start_request"]);
+const GROWING = new Set(["run", "open_run", "event", "mail", "start_request", "run_data", "child", "errand"]);
 /** They follow an index from its end and stop, or sweep up after closed runs once a minute. */
-const IN_ORDER = new Set(["everstep_owner_ids", "everstep_list_desc_", "everstep_forget_heartbeats"]);
+const IN_ORDER = new Set([
+  "everstep_owner_ids",
+  "everstep_list_desc_",
+  "everstep_forget_heartbeats",
+  "everstep_find_expired",
+]);
 
 test("what a store asks of a new database is planned for a full one", async () => {
   const statements = await statementsOf(everyCall);
@@ -120,13 +129,51 @@ async function everyCall(): Promise<void> {
   await store.listRuns({ limit: 10 });
   await store.readHistory(first.runId, 0, 10);
   await store.readOutcomes([first.runId]);
+  await store.readUpdates([{ runId: first.runId, mailId: "update:u", after: 0 }]);
+  await otherRuns(queue, claim);
+  const rules = [{ workflow: null, retentionMs: 1 }];
+  await store.findExpired({ rules, after: null, limit: 10 });
+  await store.deleteRuns([fourth.runId]);
   await store.readStepEvents(first.runId, { name: "approve" });
+  await store.importRun(importRequest());
+  const here = importRequest({ workflowId });
+  await store.importRun(here);
+  await store.importRun({ ...here, runId: newRunId(), tag: randomUUID() });
+  await store.readEventsOfType([first.runId], 36, 10);
   await store.missingRuns([first.runId]);
   const queryId = randomUUID();
   await store.askQuery({ queryId, runId: first.runId, queue, name: "status", input: null });
   await store.takeQueries(workerId, [queue], 10);
   await store.answerQueries([{ queryId, answer: { ok: true, payload: null } }]);
   await store.takeAnswer(queryId);
+}
+
+/** Children, mail between runs, and runs that continue as new. */
+async function otherRuns(queue: string, claim: () => Promise<ClaimedRun[]>): Promise<void> {
+  const parents = [startRequest({ queue }), startRequest({ queue }), startRequest({ queue })];
+  await store.startRuns(parents);
+  const [one, two, three] = (await claim()) as [ClaimedRun, ClaimedRun, ClaimedRun];
+  const asker = { runId: one.runId, command: 1, name: "order" };
+  const child = (onReuse: "allow" | "reject"): Errand => {
+    const { runId, workflowId, workflow, started } = startRequest();
+    const made = { runId, workflowId, workflow, queue, started, carriesData: false, onReuse, timeoutMs: null };
+    return { do: "start", asker, child: made, policy: "terminate" };
+  };
+  const { to: _to, ...mail } = mailRequest({ to: { runId: two.runId } });
+  const mails = [{ workflowId: two.workflowId }, { chainOf: two.runId }].map((to): Errand => {
+    return { do: "mail", to, mail: { ...mail, mailId: newId("mail") }, asker };
+  });
+  const effects = { errands: [child("allow"), child("reject"), ...mails], successor: null };
+  await store.appendWithEffects([turnOf(one, { effects })]);
+  await store.runErrands(10);
+  await store.appendWithEffects([continuingTurn(two)]);
+  const started = toRecord({ type: "RunStarted", workflow: "order", input: null, seed: "s", attributes: "{}" });
+  await store.appendWithEffects([continuingTurn(three, { started, carriesData: true })]);
+  // Its children are terminated with it.
+  await store.terminateRun(one.runId, "enough");
+  await store.runErrands(10);
+  await store.sendMail([mailRequest({ to: { chainOf: two.runId } })]);
+  await store.findRun({ chainOf: two.runId });
 }
 
 function relationsScanned(plan: Plan): string[] {

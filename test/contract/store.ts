@@ -5,10 +5,13 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { appendingContract } from "./store/appending.ts";
 import { attributesContract } from "./store/attributes.ts";
 import { claimingContract } from "./store/claiming.ts";
+import { continuingContract } from "./store/continuing.ts";
 import { controllingContract } from "./store/controlling.ts";
 import { endingContract } from "./store/ending.ts";
+import { errandsContract } from "./store/errands.ts";
 import { forkingContract } from "./store/forking.ts";
 import { heartbeatsContract } from "./store/heartbeats.ts";
+import { importingContract } from "./store/importing.ts";
 import { keepingContract } from "./store/keeping.ts";
 import { mailContract } from "./store/mail.ts";
 import { parkingContract } from "./store/parking.ts";
@@ -42,9 +45,12 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>, { 
     if (forks) forkingContract(stage);
     readingContract(stage);
     pruningContract(stage);
+    importingContract(stage);
     attributesContract(stage);
     heartbeatsContract(stage);
     queriesContract(stage);
+    continuingContract(stage);
+    errandsContract(stage);
     randomContract(stage);
   });
 }

@@ -216,6 +216,43 @@ test("runs are found, sorted and counted by their attributes", async () => {
   ]);
 });
 
+test("a run goes to another database by its file, and goes on there", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "everstep-import-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  const { url: other } = await createDatabase();
+  const input = ["--input", '{"by":"moved","amount":3}'];
+  await say("start", "expense", "--id", "moved", "--delay", "1h", ...input);
+  const file = await say("export", "--id", "moved", "--to", folder);
+  expect(await refuse("import", file)).toMatch(
+    /^RUN_ALREADY_STARTED: Run \w{26} \(moved\) is in this database already/,
+  );
+  await say("terminate", "moved");
+  expect(await say("import", file, "--database", other)).toMatch(/^Imported moved \(run \w{26}\) from .*\.json$/);
+  expect(await say("list", "--database", other)).toMatch(/^running {2}expense .* moved$/m);
+  expect(await refuse("import", join(folder, "none.json"))).toMatch(/^ARGUMENT_INVALID: .*no history file.*ENOENT/);
+  await say("terminate", "moved", "--database", other);
+  const closed = await say("export", "--id", "moved", "--to", folder, "--database", other);
+  const { url: third } = await createDatabase();
+  expect(JSON.parse(await say("import", closed, "--database", third, "--json"))).toMatchObject([
+    { workflowId: "moved" },
+  ]);
+  expect(await say("history", "moved", "--database", third)).toMatch(/RunTerminated/);
+});
+
+test("what is said of a run is shown in lists and with the run", async () => {
+  const about = ["--summary", "trip to \u001b[31mOslo", "--details", "- by train\n- by ship"];
+  await say("start", "expense", "--id", "told", "--input", '{"by":"told","amount":3}', "--delay", "1h", ...about);
+  const table = (await say("list", "--id", "told")).split("\n").map((line) => line.split(/ {2,}/));
+  expect(table.map((cells) => cells.slice(-2))).toEqual([
+    ["ID", "ABOUT"],
+    ["told", "trip to \ufffd[31mOslo"],
+  ]);
+  const described = await say("describe", "told");
+  expect(described).toMatch(/^about {5}trip to .*Oslo$/m);
+  expect(described).toMatch(/\n\nDETAILS\n- by train\n- by ship$/);
+  expect(await refuse("start", "expense", "--summary", "x".repeat(401))).toMatch(/^ARGUMENT_INVALID: .*1 to 400 bytes/);
+});
+
 test("histories are written as files that replay against the code", async () => {
   const folder = mkdtempSync(join(tmpdir(), "everstep-export-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

@@ -135,6 +135,18 @@ test("transfer: the money moves once although its worker is killed between debit
   expect(code).toBe(0);
 });
 
+test("tour: one comes off; the other does not, and its hotel ends with it", async () => {
+  expect(await example("tour")).toEqual({
+    lines: [
+      "Atlantis: no tour: the flight could not be had",
+      "its hotel: terminated",
+      "Lisbon: seat 12A to Lisbon, room room 7 in Lisbon",
+    ],
+    stderr: "",
+    code: 0,
+  });
+});
+
 test("traced: the attempts of a run's steps belong to the request that started it", async () => {
   expect(await example("traced")).toEqual({
     lines: [

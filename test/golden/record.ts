@@ -18,12 +18,15 @@ import {
   approve,
   carried,
   changed,
+  countdown,
   data,
   endless,
   failing,
+  family,
   GOLDEN_WORKFLOWS,
   handedOff,
   note,
+  noted,
   order,
   repaired,
   stopped,
@@ -92,8 +95,14 @@ for (const n of [1, -1, 13, 2]) await updated.update(add, n).catch(() => {});
 await keep("updated", tally.name, updated);
 const options = { attributes: data({ customer: "c1" }), memo: { note: "first", kept: [1] } };
 await keep("data", told.name, await client.start(told, options));
+const about = { summary: "said to people", details: "at **length**" };
+await keep("notes", noted.name, await client.start(noted, about));
 const headers = { traceparent: "00-1-2-01", tenant: "Zoë" };
 await keep("headers", carried.name, await client.start(carried, { headers }));
+await keep("continued", countdown.name, await client.start(countdown, { input: 2 }));
+
+await client.start(endless, { id: "golden-told" });
+await keep("family", family.name, await client.start(family));
 
 const queue = "repair";
 const broken = await client.start(repaired, { queue });

@@ -9,10 +9,15 @@ import {
   defineStep,
   defineUpdate,
   deprecatePatch,
+  executeChild,
+  externalRun,
   nonCancellable,
   PermanentError,
   patched,
+  note as say,
+  setCurrentDetails,
   sleep,
+  startChild,
   step,
   upsertAttributes,
   upsertMemo,
@@ -70,6 +75,24 @@ export const stopped = workflow("stopped", async () => {
 export const endless = workflow("endless", async () => {
   await step("begin", () => {});
   await approve.receive();
+});
+
+export const countdown = workflow("countdown", async (left: number): Promise<string> => {
+  await step("tick", () => left);
+  return left > 0 ? countdown.continueAsNew(left - 1) : "lift-off";
+});
+
+export const doubled = workflow("doubled", async (n: number) => step("double", () => n * 2));
+
+export const family = workflow("family", async () => {
+  const [first, second] = [startChild(doubled, { input: 1, id: "golden-child" }), startChild(failing)];
+  const taken = await startChild(doubled, { input: 2, id: "golden-child" }).started.catch((error) => error.code);
+  const nobody = await externalRun("golden-nobody")
+    .signal(note, "hello")
+    .catch((error) => error.code);
+  const told = await externalRun("golden-told").signal(note, "hello");
+  const ends = [await first.result, await second.result.catch((error) => error.name)];
+  return { taken, nobody, told, ends, again: await executeChild(doubled, { input: 3 }) };
 });
 
 export const add = defineUpdate<number, number>("add");
@@ -131,6 +154,14 @@ export const handedOff = workflow("handedOff", async () => {
   return [first, second];
 });
 
+export const noted = workflow("noted", async () => {
+  say("begun");
+  setCurrentDetails("pricing");
+  await step("price", () => 13);
+  say("warn", "dear");
+  say("error", "the last one\n\u0000");
+});
+
 export const carried = workflow("carried", async () => {
   const inStep = await step("look", ({ headers }) => headers);
   return [inStep, workflowInfo().headers];
@@ -153,4 +184,19 @@ export const repaired = workflow("repaired", async () => {
   return [before, word, crypto.randomUUID()];
 });
 
-export const GOLDEN_WORKFLOWS = [order, failing, stopped, endless, tally, changed, told, carried, handedOff, repaired];
+const KIN = [countdown, doubled, family];
+const WORDS = [told, noted];
+
+export const GOLDEN_WORKFLOWS = [
+  order,
+  failing,
+  stopped,
+  endless,
+  tally,
+  changed,
+  ...WORDS,
+  carried,
+  handedOff,
+  repaired,
+  ...KIN,
+];

@@ -83,6 +83,22 @@ test("an exported history is plain and whole, and replays without any codec", as
   expect(JSON.stringify(kept)).not.toContain(SECRET);
 });
 
+test("a plain file goes through the codecs of whoever imports it, with the mail in it, and the run goes on", async () => {
+  const { run } = await waitingRun();
+  const file = await run.export();
+  const to = openHouse({ codecs: allCodecs() });
+  const copy = await to.client.importRun(JSON.parse(JSON.stringify(file)));
+  expect(JSON.stringify(await to.store.loadHistories([file.runId]))).not.toContain(SECRET);
+  expect((await to.store.readMail([{ runId: file.runId, after: 0 }], 9)).map(({ payload }) => payload)).not.toContain(
+    '"unseen"',
+  );
+  expect((await copy.export()).events).toEqual(file.events);
+  await to.startWorker([careful]);
+  expect(await copy.getUpdate(touch, "later").result()).toBe(`unseen ${SECRET}`);
+  await copy.signal(go, "now");
+  expect(await copy.result()).toBe(`declined ${SECRET} now`);
+});
+
 test("a history that cannot be read in full is not kept as a file, and no note stands for what it holds", async () => {
   const { house } = await waitingRun();
   for (const codecs of [[], strangers]) {

@@ -17,6 +17,20 @@ function somethingThatHappens(run: DrivenRun, choice: number): Event {
       if (pending.fireAt !== null) events.push({ type: "TimerFired", command, name: pending.name });
       continue;
     }
+    if (pending.kind === "StartChild") {
+      const { name, isStarted } = pending;
+      const started = isStarted ? [] : [{ type: "ChildStarted", command, name, mail: 1 } as const];
+      const ended = { type: "ChildEnded", command, name, mail: 1 } as const;
+      events.push(...started, { type: "ChildStartFailed", command, name, mail: 1, failure });
+      events.push({ ...ended, result: String(choice), failure: null }, { ...ended, result: null, failure });
+      continue;
+    }
+    if (pending.kind === "SendMessage") {
+      const { name } = pending;
+      events.push({ type: "ExternalDelivered", command, name, mail: 1 });
+      events.push({ type: "ExternalFailed", command, name, mail: 1, failure });
+      continue;
+    }
     const { name, inputHash } = pending.ask;
     const attempt = pending.failedAttempts + 1;
     // False is what a poll goes on after.

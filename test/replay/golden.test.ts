@@ -35,6 +35,7 @@ function eventsOf(golden: GoldenFile): HistoryEvent[] {
 function endOf(run: DrivenRun): unknown {
   const { outcome } = run;
   if (outcome === undefined) return undefined;
+  if (outcome.type === "continued") return outcome.next.input;
   return outcome.type === "completed" ? outcome.result : withoutStack(outcome.failure);
 }
 
@@ -44,6 +45,7 @@ function withoutStack(failure: object): unknown {
 
 function expectedEnd(last: HistoryEvent | undefined): unknown {
   if (last?.type === "RunCompleted") return last.result;
+  if (last?.type === "RunContinued") return last.input;
   return last?.type === "RunFailed" || last?.type === "RunCanceled" ? withoutStack(last.failure) : undefined;
 }
 

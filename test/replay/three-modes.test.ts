@@ -8,12 +8,25 @@ import { cancellation } from "./scenarios/cancellation.ts";
 import { concurrency } from "./scenarios/concurrency.ts";
 import { deferred } from "./scenarios/deferred.ts";
 import { headers } from "./scenarios/headers.ts";
+import { notes } from "./scenarios/notes.ts";
+import { otherRuns } from "./scenarios/other-runs.ts";
 import { repair } from "./scenarios/repair.ts";
 import { signals } from "./scenarios/signals.ts";
 import { steps } from "./scenarios/steps.ts";
 import { timers } from "./scenarios/timers.ts";
 
-const TABLE = { steps, timers, signals, cancellation, concurrency, deferred, headers, repair };
+const TABLE = {
+  steps,
+  timers,
+  signals,
+  cancellation,
+  concurrency,
+  deferred,
+  headers,
+  notes,
+  otherRuns,
+  repair,
+};
 
 describe.each(Object.entries(TABLE))("%s", (_part, scenarios) => {
   test.each(scenarios.map((each) => [each.name, each] as const))("%s", async (_name, each) => {

@@ -134,7 +134,7 @@ export class SimulatedClient {
     const queries = dice.hits(0.35) ? dice.int(1, 3) : 0;
     for (let query = 0; query < queries; query++) this.#task(() => this.#query(runId));
     this.waiting.set(runId, (this.waiting.get(runId) ?? 0) + 1);
-    void this.#insist(() => this.service.outcome({ runId }, null)).then(
+    void this.#insist(() => this.service.outcome({ chainOf: runId }, null, true)).then(
       (closed) => {
         acknowledged.results.push({ runId, closed });
         this.waiting.delete(runId);

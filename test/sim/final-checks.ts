@@ -99,6 +99,7 @@ function checkRun({ effects, probes, isCalm, violation }: FinalOptions, { runId,
     RunCanceled: "canceled",
     RunTerminated: "terminated",
     RunTimedOut: "timedOut",
+    RunContinued: "continuedAsNew",
   };
   const status = last !== undefined && isClosing(last) ? expected[last.type] : "blocked";
   probes.hit(`run: ${detail.status}`);

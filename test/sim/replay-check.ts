@@ -135,10 +135,10 @@ function stateOf(engine: RunEngine): string {
   const pending = [...engine.pendingCommands()].map((each) =>
     each.kind === "RunStep"
       ? [each.command, each.ask.name, each.failedAttempts, each.nextAttemptAt, each.cancelRequested !== null]
-      : [each.command, each.name, each.fireAt],
+      : [each.command, each.name, each.kind === "StartTimer" ? each.fireAt : null],
   );
   const { outcome } = engine;
-  const end = outcome?.type === "completed" ? outcome.result : [outcome?.type, outcome?.failure.message];
+  const end = outcome === undefined ? null : "failure" in outcome ? [outcome.type, outcome.failure.message] : outcome;
   return JSON.stringify([
     pending,
     engine.waits,

@@ -67,6 +67,11 @@ export class Witness {
         for (const turn of turns) await this.#appended(turn, answer.committed.has(turn.claim.runId));
         return answer;
       },
+      appendWithEffects: async (turns) => {
+        const answer = await store.appendWithEffects(turns);
+        for (const turn of turns) await this.#appended(turn, answer.committed.has(turn.claim.runId));
+        return answer;
+      },
       resolveTurns: async (turns) => {
         const answers = await store.resolveTurns(turns);
         for (const { landed, owned } of answers) {
@@ -155,6 +160,7 @@ export class Witness {
         return closed;
       },
       findBlocked: (request) => store.findBlocked(request),
+      runErrands: (limit) => store.runErrands(limit),
       findExpired: (request) => store.findExpired(request),
       deleteRuns: (runIds) => store.deleteRuns(runIds),
       forgetLeftovers: () => store.forgetLeftovers(),
@@ -197,7 +203,8 @@ export class Witness {
       readHistory: (runId, afterSeq, limit) => store.readHistory(runId, afterSeq, limit),
       readUpdates: (looks) => store.readUpdates(looks),
       readStepEvents: (runId, step) => store.readStepEvents(runId, step),
-      readEventsOfType: (runIds, type) => store.readEventsOfType(runIds, type),
+      readEventsOfType: (runIds, type, limit) => store.readEventsOfType(runIds, type, limit),
+      importRun: (request) => store.importRun(request),
       readOutcomes: (runIds) => store.readOutcomes(runIds),
       missingRuns: (runIds) => store.missingRuns(runIds),
       askQuery: (request) => store.askQuery(request),

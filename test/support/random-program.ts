@@ -7,12 +7,15 @@ import {
   cancelScope,
   condition,
   defineSignal,
+  executeChild,
+  externalRun,
   nonCancellable,
   parallel,
   poll,
   race,
   saga,
   sleep,
+  startChild,
   step,
   type Workflow,
   waitForAny,
@@ -24,6 +27,8 @@ import { requireRun } from "../../sdk/workflow/ambient.ts";
 export type Program =
   | { readonly do: "step"; readonly name: string; readonly onCancel: "wait" | "abandon" }
   | { readonly do: "sleep" }
+  | { readonly do: "child"; readonly onCancel: "wait" | "request" | "try" | "abandon" }
+  | { readonly do: "mail"; readonly to: "child" | "other" }
   | { readonly do: "receive"; readonly signal: Signal; readonly timeout: boolean }
   | { readonly do: "until"; readonly least: number; readonly timeout: boolean }
   | { readonly do: "draw" }
@@ -35,6 +40,7 @@ export type Program =
   | { readonly do: "caught" | "shielded" | "timed" | "stoppable" | "undoable"; readonly part: Program };
 
 export type Signal = "red" | "blue";
+const helper = workflow("helper", async (of: string) => of);
 const signals = { red: defineSignal<number>("red"), blue: defineSignal<number>("blue") };
 /** Its handler counts, waits for a step, and counts again. */
 const bump = defineSignal<number>("bump");
@@ -84,6 +90,11 @@ async function execute(program: Program, place: string, execution: Execution): P
         return note(await step(program.name, () => {}, { onCancel: program.onCancel }));
       case "sleep":
         return note(await sleep("1h"));
+      case "child":
+        return note(await executeChild(helper, { input: place, onCancel: program.onCancel }));
+      case "mail":
+        if (program.to === "other") return note(await externalRun("other").signal(signals.red, state.count));
+        return note(await startChild(helper, { input: place }).signal(signals.blue, 1));
       case "receive":
         return note(
           await signals[program.signal].receive(...((program.timeout ? [{ timeout: "1m" } as const] : []) as [])),
@@ -160,6 +171,8 @@ const { branch } = fc.letrec<{ node: Program; leaf: Program; branch: Program }>(
       }),
     },
     fc.constant({ do: "sleep" }),
+    fc.record({ do: fc.constant("child"), onCancel: fc.constantFrom("wait", "request", "try", "abandon") }),
+    fc.record({ do: fc.constant("mail"), to: fc.constantFrom("child", "other") }),
     fc.record({ do: fc.constant("receive"), signal: fc.constantFrom("red", "blue"), timeout: fc.boolean() }),
     fc.record({ do: fc.constant("until"), least: fc.nat(20), timeout: fc.boolean() }),
     fc.constant({ do: "draw" }),

@@ -79,7 +79,7 @@ export class DrivenRun {
 
   /**
    * Appends events and delivers them in one batch; then tells what was marked, what the code entered, which updates have
-   * ended and which timers were asked for.
+   * ended and which timers, children and mail were asked for.
    */
   async tell(...events: readonly Event[]): Promise<void> {
     await this.#feed(events.map((event) => this.#append(event)));
@@ -89,9 +89,8 @@ export class DrivenRun {
       await this.#feed([this.#append({ type: "UpdateCompleted", ...ended })]);
     }
     for (const pending of [...this.engine.pendingCommands()]) {
-      if (pending.kind !== "StartTimer" || pending.fireAt !== null) continue;
-      const { command, name, due } = pending;
-      await this.#feed([this.#append({ type: "TimerStarted", command, name, due })]);
+      const begun = begunOf(pending);
+      if (begun !== undefined) await this.#feed([this.#append(begun)]);
     }
   }
 
@@ -121,6 +120,30 @@ export class DrivenRun {
 
   signals(name: string, payload?: unknown): Promise<void> {
     return this.tell(this.signalEvent(name, payload));
+  }
+
+  /** The oldest child of this workflow is started. */
+  starts(name: string): Promise<void> {
+    return this.tell({
+      type: "ChildStarted",
+      command: this.#find("StartChild", name).command,
+      name,
+      mail: ++this.#mail,
+    });
+  }
+
+  ends(name: string, end: { readonly result: unknown } | { readonly error: unknown }): Promise<void> {
+    const { command } = this.#find("StartChild", name);
+    const told =
+      "error" in end
+        ? { result: null, failure: toFailure(end.error) }
+        : { result: encodePayload(end.result, "result"), failure: null };
+    return this.tell({ type: "ChildEnded", command, name, mail: ++this.#mail, ...told });
+  }
+
+  delivers(name: string): Promise<void> {
+    const { command } = this.#find("SendMessage", name);
+    return this.tell({ type: "ExternalDelivered", command, name, mail: ++this.#mail });
   }
 
   /** An update that the run takes. */
@@ -183,7 +206,7 @@ export class DrivenRun {
   /** Why it ended badly, as one line. */
   get failure(): string {
     const { outcome } = this.engine;
-    if (outcome === undefined || outcome.type === "completed") throw new Error(`no failure: ${outcome?.type}`);
+    if (outcome === undefined || !("failure" in outcome)) throw new Error(`no failure: ${outcome?.type}`);
     return `${outcome.type}: ${outcome.failure.type}: ${outcome.failure.message}`;
   }
 
@@ -228,6 +251,27 @@ function nameOf(pending: PendingCommand): string {
   return pending.kind === "RunStep" ? pending.ask.name : pending.name;
 }
 
+const WORDS = { RunStep: "step", StartTimer: "timer", StartChild: "child", SendMessage: "mail" } as const;
+
 function wordsOf(pending: PendingCommand): string {
-  return `${pending.command} ${pending.kind === "RunStep" ? "step" : "timer"} ${nameOf(pending)}`;
+  return `${pending.command} ${WORDS[pending.kind]} ${nameOf(pending)}`;
+}
+
+/** What a worker commits as soon as such a command is asked for; undefined when it has, or has nothing to. */
+function begunOf(pending: PendingCommand): Event | undefined {
+  if (pending.kind === "RunStep") return undefined;
+  const { command, name } = pending;
+  switch (pending.kind) {
+    case "StartTimer":
+      return pending.fireAt === null ? { type: "TimerStarted", command, name, due: pending.due } : undefined;
+    case "StartChild": {
+      if (pending.childRunId !== null) return undefined;
+      const { workflowId: childWorkflowId, ask } = pending;
+      const childRunId = `child-${command}`;
+      return { type: "ChildRequested", command, name, inputHash: ask.inputHash, childRunId, childWorkflowId };
+    }
+    case "SendMessage":
+      if (pending.isRequested) return undefined;
+      return { type: "ExternalRequested", command, name, inputHash: pending.ask.inputHash };
+  }
 }

@@ -2,6 +2,7 @@
 // of at every wait, and taken over by another worker after every single commit. To workflow code all three must be the
 // same: the same end, and the same history, event by event.
 
+import type { AppendAnswer, ClaimAnswer } from "../../runtime/store/store.ts";
 import { type Experiment, execute, type Plan } from "../../runtime/testing/experiment.ts";
 import type { Conditions } from "../../runtime/testing/laboratory.ts";
 import type { RecordedHistory } from "../../runtime/testing/recorded-history.ts";
@@ -61,14 +62,19 @@ export const MODES = {
 export type Mode = keyof typeof MODES;
 
 export async function runIn(mode: Mode, { experiment }: Scenario): Promise<Execution> {
-  const counts = { claims: 0, commits: 0 };
+  // By run: others may be its children.
+  const claims: string[] = [];
+  const commits: string[] = [];
+  let transactions = 0;
   const history = await execute(experiment, {
     ...MODES[mode],
     traffic: () => async (call, send) => {
       const answer = await send();
-      if (call.name === "claimRuns") counts.claims += (answer as { claimed: unknown[] }).claimed.length;
-      if (call.name === "appendTurns" || call.name === "appendInTransaction") {
-        counts.commits++;
+      if (call.name === "claimRuns") claims.push(...(answer as ClaimAnswer).claimed.map(({ runId }) => runId));
+      const isTransaction = call.name === "appendInTransaction";
+      if (isTransaction || call.name === "appendTurns" || call.name === "appendWithEffects") {
+        if (isTransaction) transactions++;
+        else commits.push(...(answer as AppendAnswer).committed);
         // The next owner knows the run from its history alone.
         if (mode === "reclaimed") call.kill();
       }
@@ -76,7 +82,8 @@ export async function runIn(mode: Mode, { experiment }: Scenario): Promise<Execu
     },
   });
   await replayEveryPrefix(experiment.workflow as AnyWorkflow, history);
-  return { history, ...counts };
+  const ofRun = (runIds: readonly string[]) => runIds.filter((runId) => runId === history.runId).length;
+  return { history, claims: ofRun(claims), commits: ofRun(commits) + transactions };
 }
 
 /** All that must be the same, in the order of the history. */

@@ -9,15 +9,19 @@ import type { UpdateHandle } from "../../sdk/client/update-handle.ts";
 import {
   allHandlersFinished,
   condition,
+  continueAsNew,
   type Duration,
   defineQuery,
   defineSignal,
   defineStep,
   defineUpdate,
   deprecatePatch,
+  executeChild,
+  externalRun,
   nonCancellable,
   patched,
   sleep,
+  startChild,
   step,
   transaction,
   type Workflow,
@@ -271,6 +275,41 @@ async function changes(client: WorkflowClient): Promise<void> {
   expectTypeOf(runs[0]?.patches).toEqualTypeOf<readonly RunPatch[] | undefined>();
 }
 
+async function kin() {
+  const child = startChild(order, { input: { id: "1", total: 2 } });
+  expectTypeOf(child.started).toEqualTypeOf<Promise<string>>();
+  expectTypeOf(await child.result).toEqualTypeOf<{ shipped: boolean }>();
+  expectTypeOf(await executeChild(nightly)).toEqualTypeOf<number>();
+  await child.signal(approve, { by: "ann" });
+  await externalRun("other").signal(poke);
+  // @ts-expect-error the workflow needs an input
+  startChild(order);
+  // @ts-expect-error another input
+  await executeChild(order, { input: { id: 1, total: 2 } });
+  // @ts-expect-error no such policy
+  startChild(nightly, { parentClosePolicy: "keep" });
+  // @ts-expect-error the signal has a payload
+  await externalRun("other").signal(approve);
+}
+
+const loop = workflow("loop", async (left: number): Promise<string> => {
+  if (left === 0) return "done";
+  return loop.continueAsNew(left - 1, { timeout: "1h" });
+});
+
+async function continuing() {
+  expectTypeOf(loop).toEqualTypeOf<Workflow<number, string>>();
+  // @ts-expect-error another input
+  loop.continueAsNew("5");
+  continueAsNew(order, { id: "1", total: 2 });
+  continueAsNew({ any: "input" });
+  // @ts-expect-error another input
+  continueAsNew(order, { id: 1, total: 2 }, {});
+  // @ts-expect-error no such unit
+  continueAsNew(1, { timeout: "1 fortnight" });
+}
+
 test("the compiler has checked what is above", () => {
-  expect([definitions, steps, waits, updates, schemas, clients, changes, laterSteps]).toHaveLength(8);
+  const checked = [definitions, steps, waits, updates, schemas, clients, changes, laterSteps, kin, continuing];
+  expect(checked).toHaveLength(10);
 });

@@ -41,7 +41,10 @@ test("every code and every kind of failure is linked from the head of the page",
 });
 
 test("every kind of failure has an entry and every entry a kind", () => {
-  const kinds = { application: 0, step: 0, timeout: 0, canceled: 0, terminated: 0 } satisfies Record<FailureKind, 0>;
+  const kinds = { application: 0, step: 0, child: 0, timeout: 0, canceled: 0, terminated: 0 } satisfies Record<
+    FailureKind,
+    0
+  >;
   const described = [...entries.keys()].filter((heading) => heading.startsWith("Failure: "));
   expect(described).toEqual(Object.keys(kinds).map((kind) => `Failure: ${kind}`));
 });

@@ -10,7 +10,7 @@ const text = fc.string({ unit: "grapheme" });
 const count = fc.integer({ min: 1 });
 const payload = fc.option(fc.json());
 const failure = fc.record({
-  kind: fc.constantFrom("application", "step", "timeout", "canceled", "terminated"),
+  kind: fc.constantFrom("application", "step", "child", "timeout", "canceled", "terminated"),
   message: text,
   type: text,
   retryable: fc.boolean(),
@@ -22,7 +22,14 @@ const unread = fc.array(fc.record({ name: text, signalId: text }));
 const reported = { mail: count, reportId: text };
 
 const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
-  RunStarted: { workflow: text, input: payload, seed: text, headers: fc.dictionary(text, text) },
+  RunStarted: {
+    workflow: text,
+    input: payload,
+    seed: text,
+    summary: text,
+    details: text,
+    headers: fc.dictionary(text, text),
+  },
   StepCompleted: { ...ended, ...reported, result: payload },
   StepFailed: { ...ended, ...reported, failure },
   StepAttemptFailed: {
@@ -55,11 +62,21 @@ const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
   PatchMarked: { name: text, since: count, isDeprecated: fc.boolean() },
   AttributesUpserted: { ...answer, changes: payload },
   MemoUpserted: { ...answer, changes: payload },
+  RunNoted: { ...answer, text },
   RunCompleted: { result: payload, unread },
   RunFailed: { failure, unread },
   RunCanceled: { failure, unread },
   RunTerminated: { reason: text },
   RunTimedOut: { timeoutMs: fc.nat() },
+  ChildStarted: { ...answer, mail: count },
+  ChildStartFailed: { ...answer, mail: count, failure },
+  // Completed, or failed: two shapes of one type.
+  ChildEnded: { ...answer, mail: count, result: payload, failure: fc.constant(null) },
+  ChildRequested: { ...answer, inputHash: text, childRunId: text, childWorkflowId: text },
+  ExternalDelivered: { ...answer, mail: count },
+  ExternalFailed: { ...answer, mail: count, failure },
+  ExternalRequested: { ...answer, inputHash: text },
+  RunContinued: { nextRunId: text, workflow: text, input: payload },
 };
 
 test.each(Object.keys(fields) as EventType[])("%s comes back from its record as it was", (type) => {
@@ -74,6 +91,15 @@ test.each(Object.keys(fields) as EventType[])("%s comes back from its record as 
   );
 });
 
+test("ChildEnded comes back with its failure", () => {
+  fc.assert(
+    fc.property(failure, (ended) => {
+      const event = { type: "ChildEnded", command: 1, name: "a", mail: 2, result: null, failure: ended } as never;
+      expect(fromRecord({ ...toRecord(event), seq: 1, at: 0 })).toEqual({ ...(event as object), seq: 1, at: 0 });
+    }),
+  );
+});
+
 test("a number of a newer release is not read as anything", () => {
   const record = { type: 999, seq: 1, at: 0, command: null, name: null, payload: null, data: null };
   expect(fromRecord(record)).toBeUndefined();
@@ -81,7 +107,7 @@ test("a number of a newer release is not read as anything", () => {
 
 test("what ends a run is told from what does not, by event and by status", () => {
   const closing = (Object.keys(EVENT_CODES) as EventType[]).filter((type) => isClosing({ type } as never));
-  expect(closing).toEqual(["RunCompleted", "RunFailed", "RunCanceled", "RunTerminated", "RunTimedOut"]);
+  expect(closing).toEqual(["RunCompleted", "RunFailed", "RunCanceled", "RunTerminated", "RunTimedOut", "RunContinued"]);
   expect(Object.values(EVENT_CODES).filter(isClosingCode)).toEqual(closing.map((type) => EVENT_CODES[type]));
   const open = (Object.keys(STATUS_CODES) as (keyof typeof STATUS_CODES)[]).filter((status) => !isClosed(status));
   expect(open).toEqual(["running", "blocked"]);

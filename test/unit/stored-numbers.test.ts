@@ -28,10 +28,19 @@ test("every type of event keeps the number it was shipped with", () => {
     AttributesUpserted: 19,
     MemoUpserted: 20,
     StepReported: 21,
+    ChildStarted: 22,
+    ChildStartFailed: 23,
+    ChildEnded: 24,
+    ChildRequested: 25,
+    RunContinued: 26,
+    ExternalDelivered: 27,
+    ExternalFailed: 28,
+    ExternalRequested: 29,
     RunPaused: 32,
     RunResumed: 33,
     RunUnblocked: 34,
     RunForked: 35,
+    RunNoted: 36,
   });
 });
 
@@ -44,6 +53,7 @@ test("every status keeps the number it was shipped with", () => {
     canceled: 12,
     terminated: 13,
     timedOut: 14,
+    continuedAsNew: 15,
   });
 });
 
@@ -177,6 +187,51 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
     },
   ],
   [
+    { type: 22, command: 4, name: "ship", payload: null, data: '{"mail":3}' },
+    { type: "ChildStarted", command: 4, name: "ship", mail: 3 },
+  ],
+  [
+    { type: 23, command: 4, name: "ship", payload: JSON.stringify(failure), data: '{"mail":3}' },
+    { type: "ChildStartFailed", command: 4, name: "ship", mail: 3, failure },
+  ],
+  [
+    { type: 24, command: 4, name: "ship", payload: "5", data: '{"mail":4}' },
+    { type: "ChildEnded", command: 4, name: "ship", mail: 4, result: "5", failure: null },
+  ],
+  [
+    {
+      type: 25,
+      command: 4,
+      name: "ship",
+      payload: null,
+      data: '{"inputHash":"00ff","childRunId":"c","childWorkflowId":"ship-1"}',
+    },
+    {
+      type: "ChildRequested",
+      command: 4,
+      name: "ship",
+      inputHash: "00ff",
+      childRunId: "c",
+      childWorkflowId: "ship-1",
+    },
+  ],
+  [
+    { type: 26, command: null, name: "order", payload: "3", data: '{"nextRunId":"r"}' },
+    { type: "RunContinued", nextRunId: "r", workflow: "order", input: "3" },
+  ],
+  [
+    { type: 27, command: 5, name: "signal go", payload: null, data: '{"mail":5}' },
+    { type: "ExternalDelivered", command: 5, name: "signal go", mail: 5 },
+  ],
+  [
+    { type: 28, command: 5, name: "signal go", payload: JSON.stringify(failure), data: '{"mail":5}' },
+    { type: "ExternalFailed", command: 5, name: "signal go", mail: 5, failure },
+  ],
+  [
+    { type: 29, command: 5, name: "signal go", payload: null, data: '{"inputHash":"00ff"}' },
+    { type: "ExternalRequested", command: 5, name: "signal go", inputHash: "00ff" },
+  ],
+  [
     { type: 32, command: null, name: null, payload: null, data: '{"mail":4,"reason":"maintenance"}' },
     { type: "RunPaused", mail: 4, reason: "maintenance" },
   ],
@@ -191,6 +246,10 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
   [
     { type: 35, command: null, name: null, payload: null, data: '{"source":"r","event":3,"seed":"s","retried":2}' },
     { type: "RunForked", source: "r", event: 3, seed: "s", isEdited: false, retried: 2 },
+  ],
+  [
+    { type: 36, command: 6, name: "warn", payload: '"late"', data: null },
+    { type: "RunNoted", command: 6, name: "warn", text: "late" },
   ],
 ];
 

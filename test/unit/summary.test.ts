@@ -29,7 +29,17 @@ const parked: RunDetail = {
   now: NOW,
 };
 
-const nothing: PendingWork = { steps: [], timers: [], signals: [], handlers: [], conditions: 0, unreadSignals: [] };
+const nothing: PendingWork = {
+  steps: [],
+  children: [],
+  messages: [],
+  timers: [],
+  signals: [],
+  handlers: [],
+  conditions: 0,
+  unreadSignals: [],
+  currentDetails: null,
+};
 
 test("a closed run says how it ended", () => {
   expect(summarize({ ...parked, status: "completed" }, null)).toBe("The run is completed.");

@@ -4,9 +4,11 @@ import {
   condition,
   defineQuery,
   defineSignal,
+  executeChild,
   PermanentError,
   sleep,
   sleepUntil,
+  startChild,
   step,
   transaction,
   workflow,
@@ -55,6 +57,27 @@ test("hundreds of wakings in the life of one run, each at its time", async () =>
   const env = await open([daily]);
   const run = await env.client.start(daily);
   expect(await run.result()).toEqual(Array.from({ length: 300 }, (_, day) => day + 1));
+});
+
+test("children sleep, run out of time and end with their parent, and a run continues as new, in skipped time", async () => {
+  const sleeper = workflow("sleeper", async (days: number) => {
+    await sleep(days * DAY);
+    return daysSince(Date.now());
+  });
+  const parent = workflow("parent", async (round: number): Promise<unknown[]> => {
+    if (round < 2) {
+      await sleep("1 day");
+      parent.continueAsNew(round + 1);
+    }
+    startChild(sleeper, { input: 400, id: "left behind" });
+    const late = startChild(sleeper, { input: 30, timeout: "10 days" });
+    const slow = await executeChild(sleeper, { input: 20 });
+    return [slow, await late.result.catch((error) => error.cause.name), daysSince(Date.now())];
+  });
+  const env = await open([parent, sleeper]);
+  const run = await env.client.start(parent, { input: 0 });
+  expect(await run.result()).toEqual([22, "TimeoutFailure", 22]);
+  await expect(env.client.get(sleeper, "left behind").result()).rejects.toMatchObject({ status: "terminated" });
 });
 
 test("a signal comes in time, or the time runs out", async () => {

@@ -3,6 +3,7 @@
 
 import { invariant } from "../../../sdk/protocol/errors.ts";
 import type { AppendAnswer, AppendTurn, ResolvedTurn } from "../store.ts";
+import { succeed } from "./continuing.ts";
 import type { RunTable } from "./run-table.ts";
 import { isOwnedBy } from "./stored-run.ts";
 
@@ -23,7 +24,7 @@ export function resolveTurn(table: RunTable, turn: AppendTurn, now: number): Res
     at: first?.at ?? null,
     owned: isOwnedBy(run, turn.claim),
     events: run?.history.length ?? 0,
-    newestMail: run?.mailbox.length ?? 0,
+    newestMail: run?.mailbox.at(-1)?.mail ?? 0,
     now,
   };
 }
@@ -34,10 +35,14 @@ function appendTurn(table: RunTable, turn: AppendTurn, now: number): boolean {
   const run = table.get(claim.runId);
   if (!isOwnedBy(run, claim) || run.history.length !== base) return false;
   if (notBefore !== null && now < notBefore) return false;
-  if (close !== null && run.mailbox.length > takenMail) return false;
+  // Mail moves on to the run that continues it; a pause would not.
+  if (close === "continuedAsNew" ? run.head.paused !== null : close !== null && run.mailbox.length > takenMail) {
+    return false;
+  }
   table.change(run, { takenMail, crashCount: 0 });
   table.append(run, events, turn.tag, now);
   for (const { mail, refusal } of refusals) table.refuse(run, mail, refusal);
   if (close !== null) table.close(run, close, now);
+  if (turn.effects?.successor != null) succeed(table, run, turn.effects.successor, takenMail, now);
   return true;
 }

@@ -30,6 +30,7 @@ function insertFork(table: RunTable, source: StoredRun, request: ForkRequest, no
   const { runId, workflowId, at, takenMail, keepsSignals, timeoutMs } = request;
   const fork = table.insert({
     runId,
+    firstRunId: runId,
     workflowId,
     workflow: source.workflow,
     queue: source.queue,
@@ -57,7 +58,8 @@ function insertFork(table: RunTable, source: StoredRun, request: ForkRequest, no
     closed: null,
   });
   for (const item of source.mailbox) {
-    if (item.mail <= takenMail || (keepsSignals && item.kind === "signal")) table.putMail(fork, item);
+    if (item === null) fork.mailbox.push(null);
+    else if (item.mail <= takenMail || (keepsSignals && item.kind === "signal")) table.putMail(fork, item);
   }
   table.change(fork, { takenMail });
   return fork;

@@ -13,6 +13,7 @@ import type {
   CountRequest,
   ExpiredRequest,
   ForkRequest,
+  ImportRequest,
   ListRequest,
   MailRequest,
   ParkOutcome,
@@ -27,7 +28,9 @@ import type {
 } from "../store.ts";
 import { appendTurns, resolveTurn } from "./appending.ts";
 import { controlRun } from "./controlling.ts";
+import { Errands } from "./errands.ts";
 import { forkRun } from "./forking.ts";
+import { importRun } from "./importing.ts";
 import { countRuns, listRuns } from "./listing.ts";
 import { sendMail } from "./mail.ts";
 import { blockRun, claimBlocked, claimRuns, parkRun, releaseRun, rescueRun } from "./owning.ts";
@@ -55,12 +58,14 @@ export class MemoryStore implements Store {
   readonly #beginTransaction: () => MemoryTransaction;
   readonly #runs = new RunTable();
   readonly #startRequests = new Map<string, StoredRun>();
+  readonly #errands = new Errands(this.#runs);
   readonly #questions = new Questions();
   readonly #withHeartbeats = new Set<StoredRun>();
 
   constructor({ clock, transaction = unsupportedTransaction }: MemoryStoreOptions) {
     this.#clock = clock;
     this.#beginTransaction = transaction;
+    this.#runs.onClose = (run, end) => this.#errands.part(run, end);
   }
 
   async checkReady(): Promise<void> {}
@@ -83,6 +88,14 @@ export class MemoryStore implements Store {
 
   async appendTurns(turns: readonly AppendTurn[]) {
     return appendTurns(this.#runs, turns, this.#clock.now());
+  }
+
+  async appendWithEffects(turns: readonly AppendTurn[]) {
+    const answer = appendTurns(this.#runs, turns, this.#clock.now());
+    for (const { claim, effects } of turns) {
+      if (answer.committed.has(claim.runId)) this.#errands.keep(effects?.errands ?? []);
+    }
+    return answer;
   }
 
   async resolveTurns(turns: readonly AppendTurn[]) {
@@ -189,6 +202,10 @@ export class MemoryStore implements Store {
       .flatMap((run) => (run.head?.blocked == null ? [] : [{ runId: run.runId, reason: run.head.blocked }]));
   }
 
+  async runErrands(limit: number) {
+    return this.#errands.run(limit, this.#clock.now());
+  }
+
   async findExpired(request: ExpiredRequest) {
     return findExpired(this.#runs, request, this.#clock.now());
   }
@@ -210,6 +227,10 @@ export class MemoryStore implements Store {
 
   async startRuns(requests: readonly StartRequest[]) {
     return requests.map((request) => startRun(this.#runs, this.#startRequests, request, this.#clock.now()));
+  }
+
+  async importRun(request: ImportRequest) {
+    return importRun(this.#runs, request, this.#clock.now());
   }
 
   async sendMail(requests: readonly MailRequest[]) {
@@ -249,8 +270,8 @@ export class MemoryStore implements Store {
     return this.#runs.get(runId)?.history.slice(afterSeq, afterSeq + limit) ?? [];
   }
 
-  async readEventsOfType(runIds: readonly string[], type: number) {
-    return eventsOfType(this.#runs, runIds, type);
+  async readEventsOfType(runIds: readonly string[], type: number, limit?: number) {
+    return eventsOfType(this.#runs, runIds, type, limit);
   }
 
   async readOutcomes(runIds: readonly string[]) {
@@ -262,7 +283,7 @@ export class MemoryStore implements Store {
   }
 
   async readUpdates(looks: readonly UpdateLook[]) {
-    return looks.map((look) => updateTraceOf(this.#runs.get(look.runId), look));
+    return looks.map((look) => updateTraceOf(this.#runs, look));
   }
 
   async readStepEvents(runId: string, step: StepRef) {

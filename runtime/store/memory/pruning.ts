@@ -7,9 +7,11 @@ import type { StoredRun } from "./stored-run.ts";
 export function findExpired(table: RunTable, { rules, after, limit }: ExpiredRequest, now: number): ExpiredPage {
   const inOrder = [...table.started()].sort((a, b) => (a.runId < b.runId ? -1 : 1));
   const page = inOrder.filter(({ runId }) => after === null || runId > after).slice(0, limit);
-  const isExpired = ({ workflow, closed }: StoredRun) =>
-    closed !== null &&
-    rules.some((rule) => (rule.workflow ?? workflow) === workflow && closed.at <= now - rule.retentionMs);
+  const isExpired = (run: StoredRun) => {
+    const { workflow, closed } = run;
+    if (closed === null || isChainOpen(table, run)) return false;
+    return rules.some((rule) => (rule.workflow ?? workflow) === workflow && closed.at <= now - rule.retentionMs);
+  };
   const last = page.at(-1);
   const shortestMs = Math.min(...rules.map(({ retentionMs }) => retentionMs));
   const isEnd = last === undefined || page.length < limit || last.startedAt > now - shortestMs;
@@ -19,13 +21,19 @@ export function findExpired(table: RunTable, { rules, after, limit }: ExpiredReq
   };
 }
 
+/** An open run of a chain is its latest. */
+function isChainOpen(table: RunTable, run: StoredRun): boolean {
+  return table.chainOf(run).at(-1)?.closed === null;
+}
+
 /** Answers those that were closed, and are gone. */
 export function deleteRuns(
   table: RunTable,
   startRequests: Map<string, StoredRun>,
   runIds: readonly string[],
 ): string[] {
-  const gone = new Set(runIds.flatMap((runId) => table.get(runId) ?? []).filter(({ closed }) => closed !== null));
+  const known = runIds.flatMap((runId) => table.get(runId) ?? []);
+  const gone = new Set(known.filter((run) => run.closed !== null && !isChainOpen(table, run)));
   table.remove(gone);
   for (const [requestId, run] of startRequests) if (gone.has(run)) startRequests.delete(requestId);
   return [...gone].map(({ runId }) => runId);

@@ -33,18 +33,26 @@ export function detailOf(run: StoredRun, now: number): RunDetail {
 }
 
 export function mailAfter(run: StoredRun | undefined, after: number, limit: number): readonly MailItem[] {
-  return run?.mailbox.slice(after, after + limit) ?? [];
+  const mailbox = run?.mailbox ?? [];
+  // Item n is at n - 1, until the run has continued as new and some have moved on.
+  const from = run?.closed === null ? after : mailbox.findIndex((item) => item !== null && item.mail > after);
+  return from < 0 ? [] : mailbox.slice(from).filter(isThere).slice(0, limit);
+}
+
+function isThere(item: MailItem | null): item is MailItem {
+  return item !== null;
 }
 
 export function eventsOfType(
   table: RunTable,
   runIds: readonly string[],
   type: number,
+  limit = Number.POSITIVE_INFINITY,
 ): Map<string, readonly StoredEvent[]> {
   const found = new Map<string, readonly StoredEvent[]>();
   for (const runId of runIds) {
     const events = table.get(runId)?.history.filter((event) => event.type === type) ?? [];
-    if (events.length > 0) found.set(runId, events);
+    if (events.length > 0) found.set(runId, events.slice(-limit));
   }
   return found;
 }
@@ -68,10 +76,14 @@ export function outcomesOf(
   return outcomes;
 }
 
-export function updateTraceOf(run: StoredRun | undefined, { mailId, after }: UpdateLook): UpdateTrace {
-  const item = run?.mailbox.find((each) => each.mailId === mailId && each.kind === "update");
-  if (run === undefined || item === undefined) {
+export function updateTraceOf(table: RunTable, { runId, mailId, after }: UpdateLook): UpdateTrace {
+  const asked = table.get(runId);
+  const isMeant = (each: MailItem | null) => each?.mailId === mailId && each.kind === "update";
+  const run = asked && (table.chainOf(asked).find(({ mailbox }) => mailbox.some(isMeant)) ?? asked);
+  const item = run?.mailbox.find(isMeant);
+  if (run === undefined || item == null) {
     return {
+      runId,
       mail: null,
       refusal: null,
       events: [],
@@ -80,9 +92,10 @@ export function updateTraceOf(run: StoredRun | undefined, { mailId, after }: Upd
     };
   }
   return {
+    runId: run.runId,
     mail: item.mail,
     refusal: run.refusals.get(item.mail) ?? null,
-    events: run.history.slice(after).filter((event) => isOfUpdate(event, updateIdOf(mailId))),
+    events: run.history.slice(run.runId === runId ? after : 0).filter((event) => isOfUpdate(event, updateIdOf(mailId))),
     seen: run.history.length,
     closed: run.closed?.status ?? null,
   };

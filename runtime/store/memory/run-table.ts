@@ -4,9 +4,10 @@
 
 import { invariant } from "../../../sdk/protocol/errors.ts";
 import { isClosingCode } from "../../../sdk/protocol/event.ts";
-import type { EventRecord } from "../../../sdk/protocol/event-record.ts";
+import type { EventRecord, StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../../sdk/protocol/update-refusal.ts";
+import type { RunEnd } from "../errands.ts";
 import { changesIn, type DataChange, hasChanges } from "../run-data.ts";
 import { type MailItem, type RunRef, SUSPECT_FROM_CRASHES } from "../store.ts";
 import { OrderedHeap } from "./ordered-heap.ts";
@@ -23,6 +24,7 @@ export class RunTable {
   #inOrder: StoredRun[] = [];
   #started = 0;
   readonly #byWorkflowId = new Map<string, StoredRun[]>();
+  readonly #openByWorkflowId = new Map<string, StoredRun>();
   readonly #byOwner = new Map<string, Set<StoredRun>>();
   readonly #blocked = new Map<string, Set<StoredRun>>();
   readonly #due = new Map<string, DueRuns>();
@@ -32,9 +34,19 @@ export class RunTable {
     return this.#runs.get(runId);
   }
 
-  /** By workflow id: the open run, else the latest. An open run is always the latest. */
+  /** By workflow id: the open run, else the latest. */
   find(ref: RunRef): StoredRun | undefined {
-    return "runId" in ref ? this.#runs.get(ref.runId) : this.#byWorkflowId.get(ref.workflowId)?.at(-1);
+    if ("runId" in ref) return this.#runs.get(ref.runId);
+    if ("workflowId" in ref) {
+      return this.#openByWorkflowId.get(ref.workflowId) ?? this.#byWorkflowId.get(ref.workflowId)?.at(-1);
+    }
+    const member = this.#runs.get(ref.chainOf);
+    return member && this.chainOf(member).at(-1);
+  }
+
+  /** The runs that continued one another, of which this is one, from the first. */
+  chainOf(member: StoredRun): readonly StoredRun[] {
+    return this.started(member.workflowId).filter(({ firstRunId }) => firstRunId === member.firstRunId);
   }
 
   /** In the order of starting. */
@@ -70,18 +82,37 @@ export class RunTable {
   }
 
   insert(run: Omit<StoredRun, "ordinal">): StoredRun {
-    const { runId, workflowId } = run;
+    return this.#insertAt(this.#inOrder.length, run);
+  }
+
+  /** Among those that were started here, where its run id says. */
+  insertStartedElsewhere(run: Omit<StoredRun, "ordinal">): StoredRun {
+    const next = this.#inOrder.findIndex(({ runId }) => runId > run.runId);
+    return this.#insertAt(next === -1 ? this.#inOrder.length : next, run);
+  }
+
+  #insertAt(place: number, run: Omit<StoredRun, "ordinal">): StoredRun {
+    const { runId, workflowId, closed } = run;
     invariant(!this.#runs.has(runId), "a run id is given once", { runId });
-    const siblings = this.#byWorkflowId.get(workflowId) ?? [];
-    invariant(siblings.at(-1)?.head == null, "a workflow id has one open run", { runId, workflowId });
-    const stored: StoredRun = { ...run, ordinal: this.#started };
+    invariant((closed === null) === (run.head !== null), "a run is open or closed", { runId });
+    if (closed === null) {
+      invariant(!this.#openByWorkflowId.has(workflowId), "a workflow id has one open run", { runId, workflowId });
+    }
+    const stored: StoredRun = { ...run, ordinal: this.#inOrder[place]?.ordinal ?? this.#started };
+    // All of those behind move by one, so no order that is kept by ordinal changes.
+    for (const later of this.#inOrder.slice(place)) later.ordinal += 1;
     this.#started += 1;
     this.#runs.set(runId, stored);
-    this.#inOrder.push(stored);
-    siblings.push(stored);
+    this.#inOrder.splice(place, 0, stored);
+    const siblings = this.#byWorkflowId.get(workflowId) ?? [];
+    const older = siblings.findLastIndex(({ ordinal }) => ordinal < stored.ordinal);
+    siblings.splice(older + 1, 0, stored);
     this.#byWorkflowId.set(workflowId, siblings);
-    if (stored.deadlineAt !== null) this.#deadlines.add(stored);
-    this.#index(stored);
+    if (closed === null) {
+      this.#openByWorkflowId.set(workflowId, stored);
+      if (stored.deadlineAt !== null) this.#deadlines.add(stored);
+      this.#index(stored);
+    }
     return stored;
   }
 
@@ -122,6 +153,9 @@ export class RunTable {
     }
   }
 
+  /** Told of every run that has ended. */
+  onClose: (run: StoredRun, end: RunEnd) => void = () => {};
+
   /** The run's last event has ended it. */
   close(run: StoredRun, status: ClosedStatus, at: number): void {
     const last = run.history.at(-1);
@@ -129,8 +163,10 @@ export class RunTable {
     invariant(last !== undefined && isClosingCode(last.type), "a closing event ends a run", { runId: run.runId });
     this.#unindex(run);
     if (run.deadlineAt !== null) this.#deadlines.remove(run);
+    this.#openByWorkflowId.delete(run.workflowId);
     run.closed = Object.freeze({ status, at });
     run.head = null;
+    this.onClose(run, { runId: run.runId, status, event: recordOf(last), seq: last.seq });
   }
 
   /** As if they had never been. */
@@ -191,6 +227,10 @@ export class RunTable {
     }
     return headOf(run).crashCount >= SUSPECT_FROM_CRASHES ? due.suspect : due.sound;
   }
+}
+
+function recordOf({ type, command, name, payload, data }: StoredEvent): EventRecord {
+  return { type, command, name, payload, data };
 }
 
 function isDueBefore(a: StoredRun, b: StoredRun): boolean {

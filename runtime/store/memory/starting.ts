@@ -74,9 +74,22 @@ function mayRepeat(request: StartRequest, latest: StoredRun): boolean {
 }
 
 function insertRun(table: RunTable, request: StartRequest, now: number): StoredRun {
-  const { runId, workflowId, workflow, queue, timeoutMs, mail, claim } = request;
+  const { runId, mail } = request;
+  const run = insertHead(table, { ...request, firstRunId: runId, mailIds: new Set() }, now);
+  // Part of the start, so it does not cut the delay short as mail sent later does.
+  if (mail !== null) table.putMail(run, mail);
+  return run;
+}
+
+type NewRun = Pick<StoredRun, "runId" | "firstRunId" | "workflowId" | "workflow" | "queue" | "timeoutMs" | "mailIds"> &
+  Pick<StartRequest, "started" | "carriesData" | "delayMs" | "claim">;
+
+/** A run with its first event and an empty mailbox. */
+export function insertHead(table: RunTable, request: NewRun, now: number): StoredRun {
+  const { runId, firstRunId, workflowId, workflow, queue, timeoutMs, mailIds, claim } = request;
   const run = table.insert({
     runId,
+    firstRunId,
     workflowId,
     workflow,
     queue,
@@ -87,7 +100,7 @@ function insertRun(table: RunTable, request: StartRequest, now: number): StoredR
     history: [],
     tags: [],
     mailbox: [],
-    mailIds: new Set(),
+    mailIds,
     refusals: new Map(),
     heartbeats: new Map(),
     data: new Map(),
@@ -105,7 +118,5 @@ function insertRun(table: RunTable, request: StartRequest, now: number): StoredR
   });
   table.append(run, [request.started], STORE_TAG, now);
   if (request.carriesData === true) table.keepData(run, startedWith(request.started));
-  // Part of the start, so it does not cut the delay short as mail sent later does.
-  if (mail !== null) table.putMail(run, mail);
   return run;
 }

@@ -6,7 +6,7 @@ import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../../sdk/protocol/payload.ts";
 import type { BlockedReason, ClosedStatus, ForkedFrom, Pause, RunStatus } from "../../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../../sdk/protocol/update-refusal.ts";
-import { DATA_KINDS, type DataKind, type DataRow, keptDataOf } from "../run-data.ts";
+import { type DataKind, type DataRow, keptDataOf } from "../run-data.ts";
 import type { Claim, ClaimedRun, MailItem, StoredSummary } from "../store.ts";
 
 export interface Head {
@@ -30,8 +30,10 @@ export interface KeptHeartbeat {
 
 export interface StoredRun {
   /** Place in the order of starting. */
-  readonly ordinal: number;
+  ordinal: number;
   readonly runId: string;
+  /** The first run of its chain. */
+  readonly firstRunId: string;
   readonly workflowId: string;
   readonly workflow: string;
   readonly queue: string;
@@ -42,13 +44,17 @@ export interface StoredRun {
   readonly history: StoredEvent[];
   /** The tag each event was written under, in the order of the history. */
   readonly tags: string[];
-  /** Item n is at n - 1. Kept after the close: a repeated item must still be known as one. */
-  readonly mailbox: MailItem[];
+  /**
+   * Item n is at n - 1, while the run is open. Kept after the close: a repeated item must still be known as one. Null: an
+   * update that was refused before the run came here from elsewhere.
+   */
+  readonly mailbox: (MailItem | null)[];
+  /** Shared by all runs of a chain. */
   readonly mailIds: Set<string>;
   /** Why updates were not taken, by their place in the mailbox. */
   readonly refusals: Map<number, UpdateRefusal>;
   readonly heartbeats: Map<number, KeptHeartbeat>;
-  /** Attributes and memo, by kind and name: what the history makes of them. */
+  /** Attributes, memo and summary, by kind and name: what the history makes of them. */
   readonly data: Map<`${DataKind} ${string}`, readonly DataRow[]>;
   head: Head | null;
   closed: { readonly status: ClosedStatus; readonly at: number } | null;
@@ -87,8 +93,8 @@ export function summaryOf(run: StoredRun): StoredSummary {
 
 function dataOf(run: StoredRun): StoredSummary["data"] {
   const rows = [...run.data].flatMap(([key, kept]) => {
-    const kind = key.startsWith(`${DATA_KINDS.memo} `) ? DATA_KINDS.memo : DATA_KINDS.attribute;
-    return kept.map((row) => ({ kind, name: key.slice(2), ...row }));
+    const space = key.indexOf(" ");
+    return kept.map((row) => ({ kind: Number(key.slice(0, space)), name: key.slice(space + 1), ...row }));
   });
   return keptDataOf(rows);
 }

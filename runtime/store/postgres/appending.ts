@@ -7,7 +7,7 @@ import type { EventRecord } from "../../../sdk/protocol/event-record.ts";
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import type { AppendAnswer, AppendTurn, ResolvedTurn, Transaction } from "../store.ts";
 import { ms, PlainColumn, plain, runIds, TextColumn, textColumn, texts } from "./columns.ts";
-import { Abort, type Pool, type Row, type Statement } from "./connection.ts";
+import { Abort, type Pool, type Row, type Session, type Statement } from "./connection.ts";
 import { loneTurn } from "./lone-turn.ts";
 import { changeData, changeValues } from "./run-data.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
@@ -23,7 +23,7 @@ function appendStatement(name: string, more = ""): Statement {
         select * from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::int[], $6::int[], $7::int[], $8::float8[], $9::smallint[])
           with ordinality t(run_id, epoch, claim_id, tag, base, added, taken_mail, not_before, close, place)),
       locked as materialized (
-        select run_id, epoch, claim_id, events, newest_mail from everstep.open_run
+        select run_id, epoch, claim_id, events, newest_mail, paused is not null as is_paused from everstep.open_run
         where run_id = any($1::uuid[]) order by run_id for no key update),
       clock as materialized (
         select date_trunc('milliseconds', clock_timestamp()) as at from (select count(*) as locks from locked) l where locks >= 0),
@@ -31,7 +31,8 @@ function appendStatement(name: string, more = ""): Statement {
         select t.*, c.at from clock c cross join locked l join turn t on t.run_id = l.run_id
         where l.epoch = t.epoch and l.claim_id = t.claim_id and l.events = t.base
           and (t.not_before is null or extract(epoch from c.at) * 1000 >= t.not_before)
-          and (t.close is null or l.newest_mail <= t.taken_mail)),
+          and (t.close is null or case t.close when ${STATUS_CODES.continuedAsNew}
+            then not l.is_paused else l.newest_mail <= t.taken_mail end)),
       moved as (
         update everstep.open_run o set events = ok.base + ok.added, taken_mail = ok.taken_mail, crash_count = 0
         from ok where o.run_id = ok.run_id and ok.close is null),
@@ -81,6 +82,12 @@ async function append(on: Queries, turns: readonly AppendTurn[]): Promise<Append
   const data = changeValues(turns);
   const { statement, values } = (data === null ? loneTurn(turns) : undefined) ?? turnsOf(turns, data);
   return answerOf(turns, await on.query<AppendedRow>(statement, values));
+}
+
+/** As part of a transaction, and without the statement for one event: that has no way to continue as new. */
+export async function appendIn(session: Session, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
+  const { statement, values } = turnsOf(turns, changeValues(turns));
+  return answerOf(turns, await session.query<AppendedRow>(statement, values));
 }
 
 function turnsOf(

@@ -1,10 +1,12 @@
 // Closing a run from outside, whoever owns it: terminated by a person, or past its deadline. The record is appended
 // under the row's lock and the head goes away with it, so the owner's next write finds nothing to write to.
 
-import { type EventRecord, toRecord } from "../../../sdk/protocol/event-record.ts";
-import { type ClosedStatus, STATUS_CODES } from "../../../sdk/protocol/run.ts";
+import { toRecord } from "../../../sdk/protocol/event-record.ts";
+import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
+import type { RunEnd } from "../errands.ts";
 import { ms, names, plain, runIds, textColumn, texts } from "./columns.ts";
-import type { Pool, Row, Session, Statement } from "./connection.ts";
+import type { Pool, Session, Statement } from "./connection.ts";
+import { partKin } from "./kin.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
 
 const CLOSE: Statement = {
@@ -28,19 +30,10 @@ const CLOSE: Statement = {
     select run_id from locked`,
 };
 
-export interface OutsideClose {
-  readonly runId: string;
-  readonly status: ClosedStatus;
-  readonly event: EventRecord;
-}
-
-interface Queries {
-  query<R extends Row>(statement: Statement, values: readonly unknown[]): Promise<R[]>;
-}
-
-/** Answers the runs closed by this; the others were closed already. */
-export async function closeFromOutside(on: Queries | Session, closes: readonly OutsideClose[]): Promise<string[]> {
-  const rows = await on.query<{ run_id: string }>(CLOSE, [
+/** In a transaction. Answers the runs closed by this; the others were closed already. */
+export async function closeFromOutside(session: Session, closes: readonly RunEnd[]): Promise<string[]> {
+  if (closes.length === 0) return [];
+  const rows = await session.query<{ run_id: string }>(CLOSE, [
     runIds(closes.map(({ runId }) => runId)),
     plain(closes.map(({ status }) => STATUS_CODES[status])),
     plain(closes.map(({ event }) => event.type)),
@@ -48,7 +41,12 @@ export async function closeFromOutside(on: Queries | Session, closes: readonly O
     texts(closes.map(({ event }) => event.payload)),
     texts(closes.map(({ event }) => event.data)),
   ]);
-  return rows.map(({ run_id }) => runIdOf(run_id));
+  const closed = rows.map(({ run_id }) => runIdOf(run_id));
+  await partKin(
+    session,
+    closes.filter(({ runId }) => closed.includes(runId)),
+  );
+  return closed;
 }
 
 const RUN_EXISTS: Statement = {
@@ -64,7 +62,9 @@ export async function terminateRun(
   const uuid = tryUuidOf(runId);
   if (uuid === null) return "notFound";
   const event = toRecord({ type: "RunTerminated", reason });
-  const closed = await closeFromOutside(pool, [{ runId, status: "terminated", event }]);
+  const closed = await pool.transaction((session) =>
+    closeFromOutside(session, [{ runId, status: "terminated", event, seq: null }]),
+  );
   if (closed.length > 0) return "terminated";
   const known = await pool.query(RUN_EXISTS, [uuid]);
   return known.length > 0 ? "closed" : "notFound";
@@ -81,12 +81,9 @@ const OVERDUE: Statement = {
 export async function closeOverdue(pool: Pool, limit: number): Promise<string[]> {
   const overdue = await pool.query<{ run_id: string; timeout_ms: number }>(OVERDUE, [limit]);
   if (overdue.length === 0) return [];
-  return closeFromOutside(
-    pool,
-    overdue.map(({ run_id, timeout_ms }) => ({
-      runId: runIdOf(run_id),
-      status: "timedOut",
-      event: toRecord({ type: "RunTimedOut", timeoutMs: timeout_ms }),
-    })),
-  );
+  const ends = overdue.map(({ run_id, timeout_ms }): RunEnd => {
+    const event = toRecord({ type: "RunTimedOut", timeoutMs: timeout_ms });
+    return { runId: runIdOf(run_id), status: "timedOut", event, seq: null };
+  });
+  return pool.transaction((session) => closeFromOutside(session, ends));
 }

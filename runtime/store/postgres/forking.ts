@@ -76,7 +76,7 @@ export async function forkRun(pool: Pool, request: ForkRequest): Promise<ForkOut
     if (before?.source == null) return { outcome: "notFound", runId: sourceId };
     if (fork.terminates !== null) {
       const event = toRecord({ type: "RunTerminated", reason: fork.terminates });
-      await closeFromOutside(session, [{ runId: sourceId, status: "terminated", event }]);
+      await closeFromOutside(session, [{ runId: sourceId, status: "terminated", event, seq: null }]);
     }
     const forked = await session.query(FORK, forkValues(fork));
     if (forked.length > 0) return { outcome: "forked", runId };

@@ -49,7 +49,8 @@ export function loneTurn(turns: readonly AppendTurn[]): { statement: Statement; 
   const [turn] = turns;
   const [event] = turn?.events ?? [];
   if (turns.length !== 1 || turn?.events.length !== 1 || event === undefined) return undefined;
-  if (turn.refusals.length > 0) return undefined;
+  // A run that continues as new leaves mail behind, which this statement does not allow.
+  if (turn.refusals.length > 0 || turn.effects !== null) return undefined;
   const { claim, tag, base, takenMail, notBefore, close } = turn;
   const head = [uuidOf(claim.runId), claim.epoch, claim.claimId, tag, base, takenMail, notBefore];
   const values = [...head, event.type, event.command, storableName(event.name), event.payload, event.data];

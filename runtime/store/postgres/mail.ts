@@ -1,10 +1,17 @@
 // The mailboxes. Sending locks the run's head first, so numbers follow each other without gaps, the close of the run is
 // either before or after, and the wake-up cannot be lost: parking compares the newest number under the same lock.
 
-import type { MailItem, MailKind, MailOutcome, MailRequest } from "../store.ts";
+import type { MailItem, MailKind, MailOutcome, MailRequest, RunRef } from "../store.ts";
 import { names, plain, runIds, textColumn, texts } from "./columns.ts";
 import type { Pool, Row, Statement } from "./connection.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
+
+/** SQL for the latest run of the chain that a run belongs to; the run itself where there is no chain. */
+export function latestOfChain(run: string): string {
+  return `coalesce((
+    select n.run_id from everstep.run m join everstep.run n on n.first_run_id = coalesce(m.first_run_id, m.run_id)
+    where m.run_id = ${run} order by n.run_id desc limit 1), ${run})`;
+}
 
 // `has_mail` looks with a fresh snapshot, after the lock: a sender we waited for has committed its mail since this
 // statement began. Mail for a blocked run stays until code that fits comes to fetch it.
@@ -12,27 +19,27 @@ const SEND: Statement = {
   name: "everstep_send_mail",
   text: `
     with request as (
-      select * from unnest($1::uuid[], $2::int[], ${[3, 4, 5, 6, 7].map(textColumn).join(", ")})
-        r(run_id, place, workflow_id, kind, mail_id, name, payload)
+      select * from unnest($1::uuid[], $2::int[], ${[3, 4, 5, 6, 7].map(textColumn).join(", ")}, $8::uuid[])
+        r(run_id, place, workflow_id, kind, mail_id, name, payload, chain_of)
       where place is not null),
     addressed as materialized (
-      select q.*, coalesce(q.run_id, o.run_id, latest.run_id) as target
+      select q.*, coalesce(q.run_id, o.run_id, latest.run_id, ${latestOfChain("q.chain_of")}) as target
       from request q
       left join everstep.open_run o on o.workflow_id = q.workflow_id
       left join lateral (
         select r.run_id from everstep.run r
         where o.run_id is null and r.workflow_id = q.workflow_id order by r.run_id desc limit 1) latest on true),
     locked as materialized (
-      select run_id, worker_id, events, newest_mail, blocked is not null as is_blocked from everstep.open_run
+      select run_id, first_run_id, worker_id, events, newest_mail from everstep.open_run
       where run_id in (select target from addressed) order by run_id for no key update),
     fresh as materialized (
-      select a.place, a.target, l.newest_mail + row_number() over (partition by a.target order by a.place) as mail
+      select a.place, a.target, l.first_run_id, l.newest_mail + row_number() over (partition by a.target order by a.place) as mail
       from (select distinct on (target, mail_id) place, target, mail_id from addressed order by target, mail_id, place) a
       join locked l on l.run_id = a.target
-      where not everstep.has_mail(l.run_id, a.mail_id)),
+      where not everstep.has_mail(coalesce(l.first_run_id, l.run_id), a.mail_id)),
     stored as (
-      insert into everstep.mail (run_id, mail, mail_id, kind, name, payload, at)
-      select f.target, f.mail, a.mail_id, a.kind, a.name, a.payload, clock_timestamp()
+      insert into everstep.mail (run_id, mail, chain_id, mail_id, kind, name, payload, at)
+      select f.target, f.mail, f.first_run_id, a.mail_id, a.kind, a.name, a.payload, clock_timestamp()
       from fresh f join addressed a on a.place = f.place),
     rung as (
       update everstep.open_run o
@@ -44,7 +51,7 @@ const SEND: Statement = {
       case
         when r.run_id is null then 'notFound'
         when f.place is not null then 'accepted'
-        when l.run_id is not null or everstep.has_mail(r.run_id, a.mail_id) then 'duplicate'
+        when l.run_id is not null or everstep.has_mail(coalesce(r.first_run_id, r.run_id), a.mail_id) then 'duplicate'
         else 'closed'
       end as outcome
     from addressed a
@@ -68,7 +75,28 @@ interface Queries {
   query<R extends Row>(statement: Statement, values: readonly unknown[]): Promise<R[]>;
 }
 
+/**
+ * In order. A run that was found and closed before it was locked may have continued as new, or its workflow id may have
+ * been started again: whoever is addressed by more than a run's own id is looked for until what is found is final.
+ */
 export async function putMail(on: Queries, requests: readonly MailRequest[]): Promise<MailOutcome[]> {
+  const outcomes = await sendOnce(on, requests);
+  for (;;) {
+    const missed = requests.flatMap(({ to }, place) =>
+      outcomes[place]?.outcome === "closed" && !("runId" in to) ? [place] : [],
+    );
+    const again = await sendOnce(
+      on,
+      missed.map((place) => requests[place] as MailRequest),
+    );
+    const moved = missed.filter((place, index) => again[index]?.runId !== outcomes[place]?.runId);
+    for (const [index, place] of missed.entries()) outcomes[place] = again[index] as MailOutcome;
+    if (moved.length === 0) return outcomes;
+  }
+}
+
+/** One statement: whoever was closed before it was locked is answered as closed. */
+export async function sendOnce(on: Queries, requests: readonly MailRequest[]): Promise<MailOutcome[]> {
   if (requests.length === 0) return [];
   const rows = await on.query<SentRow>(SEND, [
     plain(requests.map(({ to }) => ("runId" in to ? tryUuidOf(to.runId) : null))),
@@ -78,6 +106,7 @@ export async function putMail(on: Queries, requests: readonly MailRequest[]): Pr
     names(requests.map(({ mailId }) => mailId)),
     names(requests.map(({ name }) => name)),
     texts(requests.map(({ payload }) => payload)),
+    plain(requests.map(({ to }) => ("chainOf" in to ? tryUuidOf(to.chainOf) : null))),
   ]);
   return rows.map(({ outcome, run_id, queue, worker_id, mail, events }) => ({
     outcome,
@@ -87,6 +116,23 @@ export async function putMail(on: Queries, requests: readonly MailRequest[]): Pr
     ownerId: worker_id,
     events,
   }));
+}
+
+const TARGET: Statement = {
+  name: "everstep_find_target",
+  text: `select coalesce(
+    (select run_id from everstep.open_run where workflow_id = $1),
+    (select run_id from everstep.run where workflow_id = $1 order by run_id desc limit 1),
+    ${latestOfChain("$2::uuid")}) as run_id`,
+};
+
+/** The run that is meant at this moment; null when there is none. */
+export async function findTarget(on: Queries, to: RunRef): Promise<string | null> {
+  if ("runId" in to) return to.runId;
+  const workflowId = "workflowId" in to ? to.workflowId : null;
+  const chainOf = "chainOf" in to ? tryUuidOf(to.chainOf) : null;
+  const [row] = await on.query<{ run_id: string | null }>(TARGET, [workflowId, chainOf]);
+  return row?.run_id == null ? null : runIdOf(row.run_id);
 }
 
 const READ: Statement = {

@@ -9,7 +9,10 @@ import { closeOverdue, terminateRun } from "./closing.ts";
 import { Connections, type PostgresOptions } from "./connection.ts";
 import { controlRun } from "./controlling.ts";
 import { countRuns } from "./counting.ts";
+import { appendWithEffects } from "./effects.ts";
+import { runErrands } from "./errands.ts";
 import { forkRun } from "./forking.ts";
+import { importRun } from "./importing.ts";
 import { listRuns } from "./listing.ts";
 import { putMail, readMail, runsWithMail } from "./mail.ts";
 import { checkSchema } from "./migrate.ts";
@@ -37,6 +40,7 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     claimBlocked: (workerId, claimId, runIds) => claimBlocked(control, workerId, claimId, runIds),
     loadHistories: (runIds) => loadHistories(control, runIds),
     appendTurns: (turns) => appendTurns(hot, turns),
+    appendWithEffects: (turns) => appendWithEffects(hot, turns),
     resolveTurns: (turns) => resolveTurns(hot, turns),
     confirm: () => confirm(hot),
     appendInTransaction: (work) => appendInTransaction(hot, work),
@@ -54,12 +58,14 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     rescueRuns: (workerId, limit) => rescueRuns(control, workerId, limit),
     closeOverdue: (limit) => closeOverdue(control, limit),
     findBlocked: (request) => findBlocked(control, request),
+    runErrands: (limit) => runErrands(client, limit),
     // Of a pool that a worker has no other use for: claims do not wait behind it.
     findExpired: (request) => findExpired(client, request),
     deleteRuns: (runIds) => deleteRuns(client, runIds),
     forgetLeftovers: () => forgetLeftovers(control),
 
     startRuns: (requests) => startRuns(client, requests),
+    importRun: (request) => importRun(client, request),
     sendMail: (requests) => putMail(client, requests),
     controlRun: (request) => controlRun(client, request),
     forkRun: (request) => forkRun(client, request),
@@ -68,7 +74,7 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     listRuns: (request) => listRuns(client, request),
     countRuns: (request) => countRuns(client, request),
     readHistory: (runId, afterSeq, limit) => readHistory(client, runId, afterSeq, limit),
-    readEventsOfType: (runIds, type) => readEventsOfType(client, runIds, type),
+    readEventsOfType: (runIds, type, limit) => readEventsOfType(client, runIds, type, limit),
     readOutcomes: (runIds) => readOutcomes(client, runIds),
     readUpdates: (looks) => readUpdates(client, looks),
     readStepEvents: (runId, step) => readStepEvents(client, runId, step),

@@ -7,6 +7,7 @@ import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import type { LoadedHistory, RunDetail, RunRef, StepRef, StoredSummary } from "../store.ts";
 import { finiteMs, ms, runIds } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
+import { latestOfChain } from "./mail.ts";
 import { DATA_COLUMN, dataOf } from "./run-data.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
 import { closedStatusOf, statusOf } from "./status.ts";
@@ -98,7 +99,7 @@ export const READ_EVENTS_OF_TYPE: Statement = {
   text: `
     select r.run_id, ${EVENT_COLUMNS}
     from unnest($1::uuid[]) with ordinality r(run_id, place) cross join lateral (
-      select * from everstep.event where run_id = r.run_id and type = $2 order by seq) e
+      select * from everstep.event where run_id = r.run_id and type = $2 order by seq desc limit $3) e
     order by r.place, e.seq`,
 };
 
@@ -106,10 +107,11 @@ export async function readEventsOfType(
   pool: Pool,
   ids: readonly string[],
   type: number,
+  limit?: number,
 ): Promise<Map<string, StoredEvent[]>> {
   const known = ids.filter((id) => tryUuidOf(id) !== null);
   if (known.length === 0) return new Map();
-  const rows = await pool.query<EventRow & OfRun>(READ_EVENTS_OF_TYPE, [runIds(known), type]);
+  const rows = await pool.query<EventRow & OfRun>(READ_EVENTS_OF_TYPE, [runIds(known), type, limit ?? null]);
   return new Map([...byRun(rows)].map(([runId, events]) => [runId, events.map(storedEventOf)]));
 }
 
@@ -222,14 +224,16 @@ const FIND: Statement = {
     from everstep.run r left join everstep.open_run o on o.run_id = r.run_id
     where r.run_id = coalesce($1::uuid,
       (select run_id from everstep.open_run where workflow_id = $2),
-      (select run_id from everstep.run where workflow_id = $2 order by run_id desc limit 1))`,
+      (select run_id from everstep.run where workflow_id = $2 order by run_id desc limit 1),
+      ${latestOfChain("$3::uuid")})`,
 };
 
 export async function findRun(pool: Pool, ref: RunRef): Promise<RunDetail | null> {
   const uuid = "runId" in ref ? tryUuidOf(ref.runId) : null;
   const workflowId = "workflowId" in ref ? ref.workflowId : null;
-  if (uuid === null && workflowId === null) return null;
-  const [row] = await pool.query<DetailRow>(FIND, [uuid, workflowId]);
+  const chainOf = "chainOf" in ref ? tryUuidOf(ref.chainOf) : null;
+  if (uuid === null && workflowId === null && chainOf === null) return null;
+  const [row] = await pool.query<DetailRow>(FIND, [uuid, workflowId, chainOf]);
   if (row === undefined) return null;
   return {
     ...summaryOf(row),

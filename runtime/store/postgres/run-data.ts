@@ -69,7 +69,9 @@ export function startData(first: number): string {
 }
 
 /** Null when no run is started with any. */
-export function startDataValues(requests: readonly StartRequest[]): unknown[] | null {
+export function startDataValues(
+  requests: readonly Pick<StartRequest, "runId" | "started" | "carriesData">[],
+): unknown[] | null {
   if (!requests.some(({ carriesData }) => carriesData === true)) return null;
   const rows = requests.flatMap(({ runId, started, carriesData }) => {
     const changes: DataChange[] = carriesData === true ? startedWith(started) : [];

@@ -154,6 +154,18 @@ async function startAll(pool: Pool, requests: readonly StartRequest[]): Promise<
   }
 }
 
+/** As part of a transaction: all that nothing stands in the way of at once, the others one by one. */
+export async function startInside(session: Session, requests: readonly StartRequest[]): Promise<StartOutcome[]> {
+  const plainOnes = requests.filter(({ onReuse }) => onReuse === "allow");
+  const rows = plainOnes.length === 0 ? [] : await start(session, [START_ONE, START_ONE_WITH_DATA], plainOnes);
+  const started = new Set(rows.map(({ run_id }) => runIdOf(run_id)));
+  const outcomes: StartOutcome[] = [];
+  for (const request of requests) {
+    outcomes.push(started.has(request.runId) ? startedNow(request, undefined) : await decide(session, request));
+  }
+  return outcomes;
+}
+
 async function startOne(session: Session, request: StartRequest): Promise<StartOutcome> {
   const { requestId, runId } = request;
   if (requestId === null) return decide(session, request);
@@ -211,7 +223,7 @@ async function tryStart(session: Session, request: StartRequest): Promise<StartO
     if (onConflict === "terminateExisting") {
       const reason = `Run ${runId} was started in its place.`;
       const event = toRecord({ type: "RunTerminated", reason });
-      const ended = await closeFromOutside(session, [{ runId: found, status: "terminated", event }]);
+      const ended = await closeFromOutside(session, [{ runId: found, status: "terminated", event, seq: null }]);
       return ended.length === 0 ? null : insertStart(session, { ...request, onReuse: "allow" });
     }
     if (mail !== null) {

@@ -8,32 +8,39 @@ import type { UpdateLook, UpdateTrace } from "../store.ts";
 import { names, plain, textColumn } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
 import { EVENT_COLUMNS, type EventRow, storedEventOf } from "./reading.ts";
-import { tryUuidOf } from "./run-id.ts";
+import { runIdOf, tryUuidOf } from "./run-id.ts";
 import { closedStatusOf } from "./status.ts";
 
-// Of a history only what is younger than the last look is read. The data of other types is no business of this cast.
+// Of a history only what is younger than the last look is read. The data of other types is no business of this cast. One
+// look at a time, each by its indexes: left to itself a plan for many looks goes through whole tables.
 const READ_UPDATES: Statement = {
   name: "everstep_read_updates",
   text: `
-    select l.place, m.mail, m.refusal, r.status,
-      coalesce(o.events, (select max(seq) from everstep.event n where n.run_id = l.run_id), 0) as seen, ${EVENT_COLUMNS}
+    select l.place, coalesce(m.run_id, l.run_id) as run_id, m.mail, m.refusal, r.status,
+      coalesce(o.events, (select max(seq) from everstep.event n where n.run_id = r.run_id), 0) as seen, ${EVENT_COLUMNS}
     from unnest($1::uuid[], $2::int[], $3::int[], ${textColumn(4)}, ${textColumn(5)})
       l(run_id, place, after, mail_id, update_id)
-    left join everstep.mail m on m.run_id = l.run_id and m.mail_id = l.mail_id and m.kind = 'update'
-    left join everstep.run r on r.run_id = l.run_id
-    left join everstep.open_run o on o.run_id = l.run_id
+    left join lateral (
+      select coalesce(first_run_id, run_id) as chain_id from everstep.run where run_id = l.run_id offset 0) asked on true
+    left join lateral (
+      select run_id, mail, refusal from everstep.mail
+      where coalesce(chain_id, run_id) = asked.chain_id and mail_id = l.mail_id and kind = 'update' offset 0) m on true
+    left join lateral (
+      select run_id, status from everstep.run where run_id = coalesce(m.run_id, l.run_id) offset 0) r on true
+    left join lateral (select events from everstep.open_run where run_id = r.run_id offset 0) o on true
     left join lateral (
       select * from everstep.event e
-      where e.run_id = l.run_id and e.seq > l.after and m.mail is not null
+      where e.run_id = m.run_id and e.seq > case when m.run_id = l.run_id then l.after else 0 end
         and e.type in (${EVENT_CODES.UpdateAccepted}, ${EVENT_CODES.UpdateCompleted})
         and case when e.type in (${EVENT_CODES.UpdateAccepted}, ${EVENT_CODES.UpdateCompleted})
-          then e.data::json ->> 'updateId' = l.update_id end) e on true
+          then e.data::json ->> 'updateId' = l.update_id end offset 0) e on true
     where l.place is not null
     order by l.place, e.seq`,
 };
 
 type UpdateRow = Partial<EventRow> & {
   place: number;
+  run_id: string | null;
   mail: number | null;
   refusal: string | null;
   status: number | null;
@@ -51,13 +58,14 @@ export async function readUpdates(pool: Pool, looks: readonly UpdateLook[]): Pro
   ]);
   const traces = looks.map((): UpdateRow[] => []);
   for (const row of rows) traces[row.place]?.push(row);
-  return traces.map(traceOf);
+  return traces.map((found, place) => traceOf(looks[place]?.runId ?? "", found));
 }
 
-function traceOf(rows: readonly UpdateRow[]): UpdateTrace {
+function traceOf(askedId: string, rows: readonly UpdateRow[]): UpdateTrace {
   const [first] = rows;
-  const { mail = null, refusal = null, status = null, seen = 0 } = first ?? {};
+  const { run_id = null, mail = null, refusal = null, status = null, seen = 0 } = first ?? {};
   return {
+    runId: run_id === null ? askedId : runIdOf(run_id),
     mail,
     refusal: refusal === null ? null : (JSON.parse(refusal) as UpdateRefusal),
     events: rows.filter((row): row is UpdateRow & EventRow => row.seq != null).map(storedEventOf),

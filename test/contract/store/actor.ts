@@ -21,6 +21,7 @@ import {
 import { type Event, isClosing } from "../../../sdk/protocol/event.ts";
 import { fromRecord, type StoredEvent, toRecord } from "../../../sdk/protocol/event-record.ts";
 import { decodeMemoChanges, encodeMemo } from "../../../sdk/protocol/memo.ts";
+import { continuingTurn } from "./continuing.ts";
 import type { Operation } from "./operations.ts";
 import { closingTurn, mailRequest, only, signalReceived, startRequest, stepCompleted, turnOf } from "./stage.ts";
 
@@ -87,6 +88,8 @@ export class Actor {
     switch (operation.do) {
       case "append":
         return this.#append(known, claim, operation);
+      case "continue":
+        return this.#continue(known, claim, operation.passesOn);
       case "appendInTransaction":
         return this.#appendInTransaction(known, claim, operation);
       case "park":
@@ -260,6 +263,20 @@ export class Actor {
     return { isCommitted: this.#note(known, turn, committed.has(known.runId)), resolved: await this.#resolve(turn) };
   }
 
+  /** Takes no mail; passes on the one taken last, if asked to. */
+  async #continue(known: Known, claim: ClaimedRun, passesOn: boolean): Promise<unknown> {
+    const { events: base, takenMail } = known;
+    const runId = this.#names.runIds[this.#done] ?? "";
+    const passedOn = passesOn && takenMail > 0 ? [takenMail] : [];
+    const turn = continuingTurn(claim, { runId, passedOn }, { tag: this.#uuid(), base, takenMail });
+    known.sent.push(turn);
+    const isCommitted = (await this.store.appendWithEffects([turn])).committed.has(known.runId);
+    if (this.#note(known, turn, isCommitted)) {
+      this.runs.push({ runId, claims: [], sent: [], committed: [], events: 1, takenMail: 0 });
+    }
+    return { isCommitted, resolved: await this.#resolve(turn) };
+  }
+
   async #appendInTransaction(
     known: Known,
     claim: ClaimedRun,
@@ -283,7 +300,9 @@ export class Actor {
   async #resend(known: Known): Promise<unknown> {
     const turn = known.sent.at(-1);
     if (turn === undefined) return "nothing sent yet";
-    const { committed } = await this.store.appendTurns([turn]);
+    const { committed } = await (turn.effects === null
+      ? this.store.appendTurns([turn])
+      : this.store.appendWithEffects([turn]));
     return { isCommitted: this.#note(known, turn, committed.has(known.runId)), resolved: await this.#resolve(turn) };
   }
 

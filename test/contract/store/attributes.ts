@@ -52,6 +52,23 @@ export function attributesContract(stage: Stage): void {
       expect((await stage.store.findRun({ runId: start.runId }))?.data).toEqual(data);
     });
 
+    test("a summary is kept with the run, details are not, and neither is found by", async () => {
+      const { store } = stage;
+      const started = (said: object) =>
+        toRecord({ type: "RunStarted", workflow: "order", input: null, seed: "s", ...said });
+      const summary = "a lamp\u0000\nfor Ann";
+      const both = startRequest({ started: started({ summary, details: "long" }), carriesData: true });
+      const only = startRequest({ started: started({ details: "long" }), carriesData: true });
+      await store.startRuns([both, only]);
+      const dataOf = async ({ runId }: { runId: string }) => (await store.findRun({ runId }))?.data;
+      expect(await dataOf(both)).toEqual({ attributes: {}, memo: {}, summary });
+      expect(await dataOf(only)).toEqual({ attributes: {}, memo: {}, summary: "" });
+      const [listed] = await store.listRuns({ limit: 1, workflowId: both.workflowId });
+      expect(listed?.data.summary).toBe(summary);
+      const asAttribute = { workflowId: both.workflowId, by: { attribute: "summary" }, limit: 5 };
+      expect(await store.countRuns(asAttribute)).toEqual([{ value: null, count: 1 }]);
+    });
+
     test("a refused turn changes nothing, and its neighbours in the call are unaffected", async () => {
       const [one, other] = [await stage.owned(), await stage.owned()];
       const turns = [

@@ -199,6 +199,9 @@ export function readingContract(stage: Stage): void {
         [2, "a"],
         [4, "b"],
       ]);
+      const last = await stage.store.readEventsOfType(runIds, code, 1);
+      expect(last.get(marked.runId)?.map(({ seq }) => seq)).toEqual([4]);
+      expect(last.get(closed.runId)).toEqual(found.get(closed.runId)?.slice(-1));
       expect((await stage.store.readEventsOfType([], code)).size).toBe(0);
     });
 

@@ -18,7 +18,6 @@ import type {
 } from "../../../runtime/store/store.ts";
 import type { Event } from "../../../sdk/protocol/event.ts";
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
-import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
 import { eventually } from "../../support/eventually.ts";
 
 export interface OpenedStore {
@@ -199,13 +198,14 @@ export function turnOf(run: ClaimedRun, turn: Partial<AppendTurn> = {}, ...event
     takenMail: run.takenMail,
     notBefore: null,
     close: null,
+    effects: null,
     ...turn,
   };
 }
 
 export function closingTurn(
   run: ClaimedRun,
-  close: Exclude<ClosedStatus, "terminated" | "timedOut">,
+  close: "completed" | "failed" | "canceled",
   turn: Partial<AppendTurn> = {},
 ): AppendTurn {
   const failure = { kind: "application", message: "no stock", type: "OutOfStock", retryable: false } as const;

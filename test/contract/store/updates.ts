@@ -16,7 +16,9 @@ export function updatesContract(stage: Stage): void {
     const sent = (runId: string, updateId: string) =>
       stage.send(runId, { kind: "update", mailId: `update:${updateId}`, name: "add", payload: "1" });
     const trace = async (runId: string, updateId: string, after = 0) => {
-      const { events, ...rest } = only(await stage.store.readUpdates([{ runId, mailId: `update:${updateId}`, after }]));
+      const look = { runId, mailId: `update:${updateId}`, after };
+      const { events, runId: holderId, ...rest } = only(await stage.store.readUpdates([look]));
+      expect(holderId).toBe(runId);
       return { ...rest, events: events.map((event) => fromRecord(event)) };
     };
     const accepted = (mail: number, updateId: string): Event => {
@@ -84,10 +86,10 @@ export function updatesContract(stage: Stage): void {
         { runId: "no run id at all", mailId: "update:v", after: 0 },
       ];
       expect(await stage.store.readUpdates(looks)).toEqual([
-        { mail: null, refusal: null, events: [], seen: 0, closed: null },
-        { mail: 1, refusal: null, events: [], seen: 1, closed: null },
-        { mail: null, refusal: null, events: [], seen: 1, closed: null },
-        { mail: null, refusal: null, events: [], seen: 0, closed: null },
+        { runId: nobody, mail: null, refusal: null, events: [], seen: 0, closed: null },
+        { runId: run.runId, mail: 1, refusal: null, events: [], seen: 1, closed: null },
+        { runId: run.runId, mail: null, refusal: null, events: [], seen: 1, closed: null },
+        { runId: "no run id at all", mail: null, refusal: null, events: [], seen: 0, closed: null },
       ]);
       expect(await stage.store.readUpdates([])).toEqual([]);
     });

@@ -1,0 +1,181 @@
+// Children and mail to other runs, inside a run: what was asked for, what has become of it, and what a cancel request does
+// to it. What is asked for is requested by an event, carried out elsewhere, and answered by another event.
+
+import type {
+  ChildEnded,
+  ChildRequested,
+  ChildStarted,
+  ChildStartFailed,
+  ExternalDelivered,
+  ExternalFailed,
+  ExternalRequested,
+  HistoryEvent,
+} from "../../sdk/protocol/event.ts";
+import { type CanceledFailure, fromChildEnded, fromFailure } from "../../sdk/protocol/failures.ts";
+import { decodePayload } from "../../sdk/protocol/payload.ts";
+import { CancelScope } from "../../sdk/workflow/cancel-scope.ts";
+import { messageHash } from "../../sdk/workflow/external.ts";
+import type { ChildAsk, PendingChild as ChildHandle, MessageAsk } from "../../sdk/workflow/run-context.ts";
+import type { AnsweringEvent } from "./asked-commands.ts";
+import { type Change, PendingChild, type PendingCommand, PendingMessage } from "./pending.ts";
+
+export type KinEvent = HistoryEvent &
+  (
+    | ChildRequested
+    | ChildStarted
+    | ChildStartFailed
+    | ChildEnded
+    | ExternalRequested
+    | ExternalDelivered
+    | ExternalFailed
+  );
+
+/** The run that asks, as far as this part of it needs to know. */
+export interface KinHost {
+  readonly runId: string;
+  /** Numbers a command. */
+  number(kind: PendingCommand["kind"], name: string): number;
+  /** The pending command of the event; throws DIVERGENCE unless the code asked for what history says. */
+  compared(event: AnsweringEvent, kind: PendingCommand["kind"], inputHash?: string): PendingCommand | undefined;
+  /** Lets code run by what `wake` settles. */
+  turn(at: number, wake: () => void): boolean;
+}
+
+export class Kin {
+  readonly #host: KinHost;
+  readonly #pending: Map<number, PendingCommand>;
+  readonly #change: (change: Change) => void;
+  #hasChildren = false;
+
+  constructor(host: KinHost, pending: Map<number, PendingCommand>, change: (change: Change) => void) {
+    this.#host = host;
+    this.#pending = pending;
+    this.#change = change;
+  }
+
+  /** A start of a child is in the history: the end of this run may matter to another one. */
+  get hasChildren(): boolean {
+    return this.#hasChildren;
+  }
+
+  askChild(ask: ChildAsk, scope: CancelScope): ChildHandle {
+    const command = this.#host.number("StartChild", ask.workflow);
+    const pending = new PendingChild(command, `${this.#host.runId}-${command}`, ask, scope, this.#onCancelChild);
+    this.#add(pending);
+    return { workflowId: pending.workflowId, started: pending.started, ended: pending.ended };
+  }
+
+  askMessage(ask: MessageAsk, scope: CancelScope): Promise<void> {
+    return this.#send(ask, scope).promise;
+  }
+
+  apply(event: KinEvent): boolean {
+    switch (event.type) {
+      case "ChildRequested": {
+        const child = this.#host.compared(event, "StartChild", event.inputHash) as PendingChild | undefined;
+        this.#hasChildren = true;
+        if (child !== undefined) child.childRunId = event.childRunId;
+        return false;
+      }
+      case "ChildStarted":
+        return this.#started(event);
+      case "ChildStartFailed":
+        return this.#settle(event, "StartChild", (child: PendingChild) => child.reject(fromFailure(event.failure)));
+      case "ChildEnded":
+        return this.#ended(event);
+      case "ExternalRequested": {
+        const message = this.#host.compared(event, "SendMessage", event.inputHash);
+        if (message?.kind === "SendMessage") message.isRequested = true;
+        return false;
+      }
+      case "ExternalDelivered":
+        return this.#settle(event, "SendMessage", (message: PendingMessage) => message.resolve());
+      case "ExternalFailed":
+        return this.#settle(event, "SendMessage", (message: PendingMessage) =>
+          message.reject(fromFailure(event.failure)),
+        );
+    }
+  }
+
+  #add(pending: PendingChild | PendingMessage): void {
+    this.#pending.set(pending.command, pending);
+    this.#change({ type: "asked", pending });
+  }
+
+  #send(ask: MessageAsk, scope: CancelScope): PendingMessage {
+    const command = this.#host.number("SendMessage", ask.name);
+    const pending = new PendingMessage(command, ask, scope, this.#onCancelMessage);
+    this.#add(pending);
+    return pending;
+  }
+
+  #started(event: ChildStarted & HistoryEvent): boolean {
+    const child = this.#host.compared(event, "StartChild") as PendingChild | undefined;
+    if (child === undefined) return false;
+    return this.#host.turn(event.at, () => {
+      child.resolveStarted();
+      // It was told to stop before there was anybody to tell.
+      if (child.cancelRequested !== null) this.#sendCancel(child, child.cancelRequested);
+    });
+  }
+
+  #ended(event: ChildEnded & HistoryEvent): boolean {
+    const { name, failure, result } = event;
+    return this.#settle(event, "StartChild", (child: PendingChild) => {
+      const { workflowId } = child;
+      if (failure !== null) child.reject(fromChildEnded({ workflow: name, workflowId }, failure));
+      else child.resolve(decodePayload(result, `result of child run ${workflowId}`));
+    });
+  }
+
+  /** The answer that is the last word about a command. */
+  #settle<Pending extends PendingChild | PendingMessage>(
+    event: AnsweringEvent,
+    kind: Pending["kind"],
+    wake: (pending: Pending) => void,
+  ): boolean {
+    const pending = this.#host.compared(event, kind) as Pending | undefined;
+    if (pending === undefined) return false;
+    this.#pending.delete(event.command);
+    return this.#host.turn(event.at, () => wake(pending));
+  }
+
+  #withdraw(pending: PendingChild | PendingMessage): void {
+    if (this.#pending.delete(pending.command)) this.#change({ type: "withdrawn", pending });
+  }
+
+  readonly #onCancelChild = (child: PendingChild, failure: CanceledFailure): void => {
+    const { onCancel } = child.ask;
+    // Nothing has left this run yet, or nothing is to be asked of the child.
+    if (child.childRunId === null || onCancel === "abandon") {
+      this.#withdraw(child);
+      return child.reject(failure);
+    }
+    child.stop(failure);
+    if (onCancel === "try") child.reject(failure);
+    if (child.isStarted) this.#sendCancel(child, failure);
+  };
+
+  #sendCancel(child: PendingChild, failure: CanceledFailure): void {
+    const to = { chainOf: child.childRunId ?? "" };
+    const ask: MessageAsk = {
+      name: "cancel",
+      to,
+      kind: "cancel",
+      subject: failure.message,
+      payload: null,
+      inputHash: messageHash(to, null),
+    };
+    // The scope is canceled already, and this is what is left to do in it.
+    const sent = this.#send(ask, new CancelScope(null)).promise;
+    const answered = () => {
+      if (child.ask.onCancel === "request") child.reject(failure);
+    };
+    sent.then(answered, answered);
+  }
+
+  readonly #onCancelMessage = (message: PendingMessage, failure: CanceledFailure): void => {
+    if (!message.isRequested) this.#withdraw(message);
+    message.reject(failure);
+  };
+}

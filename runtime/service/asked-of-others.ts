@@ -1,0 +1,16 @@
+// What a run has asked of other runs and has no answer to. It is answered in its own history alone: a copy of it, here or in
+// another database, would wait for ever.
+
+import type { HistoryEvent } from "../../sdk/protocol/event.ts";
+
+const ANSWERS: ReadonlySet<string> = new Set(["ChildStartFailed", "ChildEnded", "ExternalDelivered", "ExternalFailed"]);
+
+/** The name of the first such request; undefined when there is none. */
+export function askedOfOthers(events: readonly HistoryEvent[]): string | undefined {
+  const asked = new Map<number, string>();
+  for (const event of events) {
+    if (event.type === "ChildRequested" || event.type === "ExternalRequested") asked.set(event.command, event.name);
+    else if (ANSWERS.has(event.type) && "command" in event) asked.delete(event.command);
+  }
+  return asked.values().next().value;
+}

@@ -1,0 +1,150 @@
+// What a committed turn wants done to other runs. An errand is stored in the transaction that makes it due, and goes away in
+// the transaction that does it: so it is done exactly once, whoever dies in between. The same words for every store.
+
+import type {
+  ChildEnded,
+  ChildStarted,
+  ChildStartFailed,
+  ExternalDelivered,
+  ExternalFailed,
+} from "../../sdk/protocol/event.ts";
+import type { EventRecord } from "../../sdk/protocol/event-record.ts";
+import type { Failure } from "../../sdk/protocol/failure.ts";
+import type { Payload } from "../../sdk/protocol/payload.ts";
+import type { ClosedStatus } from "../../sdk/protocol/run.ts";
+import { CANCEL_MAIL_ID } from "./mail-id.ts";
+import type { MailKind, MailOutcome, MailRequest, RunRef, StartOutcome, StartRequest } from "./store.ts";
+
+/** A command of a run, to be answered by mail. */
+export interface Asker {
+  readonly runId: string;
+  readonly command: number;
+  readonly name: string;
+}
+
+/** What becomes of a child that is open when its parent closes. */
+export type ClosePolicy = "terminate" | "cancel" | "abandon";
+
+export type Errand =
+  | {
+      readonly do: "start";
+      readonly asker: Asker;
+      readonly child: Pick<
+        StartRequest,
+        "runId" | "workflowId" | "workflow" | "queue" | "started" | "carriesData" | "onReuse" | "timeoutMs"
+      >;
+      readonly policy: ClosePolicy;
+    }
+  | {
+      readonly do: "mail";
+      readonly to: RunRef;
+      readonly mail: Omit<MailRequest, "to">;
+      /** Null: nobody waits to hear whether it was accepted. */
+      readonly asker: Asker | null;
+    }
+  | { readonly do: "terminate"; readonly to: RunRef; readonly reason: string };
+
+/** A child and the run that waits for its end. The child is named by the first run of its chain. */
+export interface Kinship {
+  readonly childRunId: string;
+  readonly parent: Asker;
+  readonly policy: ClosePolicy;
+}
+
+export interface RunEnd {
+  readonly runId: string;
+  readonly status: ClosedStatus;
+  /** The closing event, as it is kept: codecs may stand before its payload. */
+  readonly event: EventRecord;
+  /** Its place in the history. Null of an end from outside, which has no payload. */
+  readonly seq: number | null;
+}
+
+/** What an answer tells; its place in the mailbox is added when it is taken. */
+export type Answer =
+  | WithoutMail<ChildStarted | ChildStartFailed | ExternalDelivered | ExternalFailed>
+  | (Pick<ChildEnded, "type" | "command" | "name"> & { readonly end: RunEnd });
+type WithoutMail<T> = T extends { mail: number } ? Omit<T, "mail"> : never;
+
+/** The event that an answer is for the run that takes it. */
+export function eventOfAnswer(
+  answer: Answer,
+  mail: number,
+): ChildStarted | ChildStartFailed | ChildEnded | ExternalDelivered | ExternalFailed {
+  if (answer.type !== "ChildEnded") return { ...answer, mail };
+  const { type, command, name, end } = answer;
+  return { type, command, name, mail, ...howItEnded(end) };
+}
+
+export const ANSWER_KIND = "answer";
+/** Mail about commands of one run: it means nothing to the run that continues it. */
+export const KINDS_OF_ONE_RUN: readonly MailKind[] = [ANSWER_KIND, "stepReport", "pause", "resume", "unblock"];
+
+export function answerErrand(asker: Asker, answer: Answer): Errand & { readonly do: "mail" } {
+  return { do: "mail", to: { runId: asker.runId }, mail: answerMail(asker, answer), asker: null };
+}
+
+export function answerMail({ runId, command }: Asker, answer: Answer): Omit<MailRequest, "to"> {
+  const mailId = `${ANSWER_KIND}:${answer.type}:${runId}:${command}`;
+  return { kind: ANSWER_KIND, mailId, name: answer.name, payload: JSON.stringify(answer) };
+}
+
+export function childAnswer(
+  { command, name }: Asker,
+  { workflowId }: Pick<StartRequest, "workflowId">,
+  { outcome, runId, status }: Pick<StartOutcome, "outcome" | "runId" | "status">,
+): Answer {
+  if (outcome !== "refused") return { type: "ChildStarted", command, name };
+  const message = `Child run ${workflowId} was not started: run ${runId}, which is ${status}, has its workflow id. Give the child another id.`;
+  return { type: "ChildStartFailed", command, name, failure: refusal("RUN_ALREADY_STARTED", message) };
+}
+
+export function mailAnswer({ command, name }: Asker, to: RunRef, { outcome }: Pick<MailOutcome, "outcome">): Answer {
+  if (outcome === "accepted" || outcome === "duplicate") return { type: "ExternalDelivered", command, name };
+  const who = "runId" in to ? to.runId : "chainOf" in to ? to.chainOf : to.workflowId;
+  const failure =
+    outcome === "notFound"
+      ? refusal("RUN_NOT_FOUND", `There is no run ${who}: "${name}" reached nobody.`)
+      : refusal("RUN_CLOSED", `Run ${who} is closed: "${name}" came too late.`);
+  return { type: "ExternalFailed", command, name, failure };
+}
+
+/** What the end of a run makes due: to tell its parent, or to deal with a child of its own. */
+export function errandOfEnd({ childRunId, parent, policy }: Kinship, end: RunEnd, isParent: boolean): Errand | null {
+  if (!isParent) return answerErrand(parent, { type: "ChildEnded", command: parent.command, name: parent.name, end });
+  const to = { chainOf: childRunId };
+  const reason = `its parent run ${end.runId} is closed (${end.status})`;
+  switch (policy) {
+    case "terminate":
+      return { do: "terminate", to, reason };
+    case "cancel":
+      return {
+        do: "mail",
+        to,
+        mail: { kind: "cancel", mailId: CANCEL_MAIL_ID, name: reason, payload: null },
+        asker: null,
+      };
+    case "abandon":
+      return null;
+  }
+}
+
+function howItEnded({ status, event }: RunEnd): { readonly result: Payload; readonly failure: Failure | null } {
+  if (status === "completed") return { result: event.payload, failure: null };
+  const data = JSON.parse(event.data ?? "{}") as { reason?: string; timeoutMs?: number };
+  if (status === "terminated") {
+    const message = data.reason ?? "the run was terminated";
+    return { result: null, failure: { kind: "terminated", type: "TerminatedFailure", message, retryable: false } };
+  }
+  if (status === "timedOut") {
+    const message = `the run was open longer than ${data.timeoutMs} ms`;
+    const failure = { kind: "timeout", type: "TimeoutFailure", message, retryable: false, timeout: "run" } as const;
+    return { result: null, failure };
+  }
+  return { result: null, failure: JSON.parse(event.payload ?? "null") as Failure };
+}
+
+/** An EverstepError as the code will catch it. */
+function refusal(code: "RUN_ALREADY_STARTED" | "RUN_NOT_FOUND" | "RUN_CLOSED", message: string): Failure {
+  return { kind: "application", type: "EverstepError", message, retryable: false, code };
+}

@@ -1,0 +1,86 @@
+// A run that goes on as a new one: the next run is made in the transaction that has just closed the run before it, whose
+// mail moves over. Whoever sends to the closed run meanwhile waits for its lock, and then looks for the next run.
+
+import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
+import { KINDS_OF_ONE_RUN } from "../errands.ts";
+import { CANCEL_MAIL_ID } from "../mail-id.ts";
+import type { AppendTurn, Successor } from "../store.ts";
+import { names, plain, runIds, textColumn, texts } from "./columns.ts";
+import type { Session, Statement } from "./connection.ts";
+import { startData, startDataValues } from "./run-data.ts";
+
+// The next run takes its place in the order of events: it starts at the very time at which the one before it ended. A
+// cancel request that was obeyed must not stand in the way of one to the next run: it gives up its mail id.
+function succeedStatement(name: string, more = ""): Statement {
+  return {
+    name,
+    text: `
+    with request as (
+      select * from unnest($2::uuid[], $3::uuid[], $4::int[], $5::float8[], $6::smallint[],
+        ${[7, 8, 9, 10, 11].map(textColumn).join(", ")})
+        q(run_id, previous, taken_mail, timeout_ms, type, workflow, queue, name, payload, data)
+      where run_id is not null),
+    clock as (select timestamptz 'epoch' + $1::float8 * interval '1 ms' as at),
+    next as materialized (
+      select q.*, r.workflow_id, coalesce(r.first_run_id, r.run_id) as chain_id, c.at
+      from request q join everstep.run r on r.run_id = q.previous cross join clock c),
+    moving as materialized (
+      select m.run_id as previous, m.mail, n.run_id, n.chain_id,
+        row_number() over (partition by m.run_id order by m.mail) as new_mail
+      from next n join everstep.mail m on m.run_id = n.previous
+      where m.kind not in (${KINDS_OF_ONE_RUN.map((kind) => `'${kind}'`).join(", ")}) and (m.mail > n.taken_mail or exists (
+        select from unnest($12::uuid[], $13::int[]) p(previous, mail) where p.previous = m.run_id and p.mail = m.mail))),
+    moved as (
+      update everstep.mail m set run_id = v.run_id, mail = v.new_mail, chain_id = v.chain_id
+      from moving v where m.run_id = v.previous and m.mail = v.mail),
+    obeyed as (
+      update everstep.mail m set mail_id = 'cancel:' || m.run_id
+      from next n where m.run_id = n.previous and m.mail_id = '${CANCEL_MAIL_ID}'
+        and not exists (select from moving v where v.previous = m.run_id and v.mail = m.mail)),
+    head as (
+      insert into everstep.open_run
+        (run_id, first_run_id, workflow_id, queue, events, newest_mail, wake_at, deadline_at)
+      select run_id, chain_id, workflow_id, queue, 1, (select count(*) from moving v where v.run_id = n.run_id),
+        at, at + timeout_ms * interval '1 ms'
+      from next n returning run_id),
+    facts as (
+      insert into everstep.run (run_id, first_run_id, workflow_id, workflow, queue, status, started_at, deadline_at)
+      select run_id, chain_id, workflow_id, workflow, queue, ${STATUS_CODES.running}, at,
+        at + timeout_ms * interval '1 ms'
+      from next)${more}
+    insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
+    select run_id, 1, gen_random_uuid(), at, type, null, name, payload, data from next`,
+  };
+}
+
+const SUCCEED = succeedStatement("everstep_succeed");
+// When some of the runs go on with attributes or a memo.
+const SUCCEED_WITH_DATA = succeedStatement("everstep_succeed_with_data", startData(14));
+
+/** The turns are committed in this transaction, at time `at`, and each closes its run as continued. */
+export async function startSuccessors(session: Session, turns: readonly AppendTurn[], at: number): Promise<void> {
+  const pairs = turns.flatMap((turn): [AppendTurn, Successor][] => {
+    const successor = turn.effects?.successor ?? null;
+    return successor === null ? [] : [[turn, successor]];
+  });
+  if (pairs.length === 0) return;
+  const successors = pairs.map(([, successor]) => successor);
+  const passedOn = pairs.flatMap(([{ claim }, { passedOn: mails }]) => mails.map((mail) => ({ ...claim, mail })));
+  const data = startDataValues(successors);
+  await session.query(data === null ? SUCCEED : SUCCEED_WITH_DATA, [
+    at,
+    runIds(successors.map(({ runId }) => runId)),
+    runIds(pairs.map(([{ claim }]) => claim.runId)),
+    plain(pairs.map(([{ takenMail }]) => takenMail)),
+    plain(successors.map(({ timeoutMs }) => timeoutMs)),
+    plain(successors.map(({ started }) => started.type)),
+    names(successors.map(({ workflow }) => workflow)),
+    names(successors.map(({ queue }) => queue)),
+    names(successors.map(({ started }) => started.name)),
+    texts(successors.map(({ started }) => started.payload)),
+    texts(successors.map(({ started }) => started.data)),
+    runIds(passedOn.map(({ runId }) => runId)),
+    plain(passedOn.map(({ mail }) => mail)),
+    ...(data ?? []),
+  ]);
+}

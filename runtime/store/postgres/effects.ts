@@ -1,0 +1,30 @@
+// Turns that do something to other runs: the append, and what follows from it, in one transaction. Apart from the
+// appends of all other turns, which are one statement and stay as fast as they are.
+
+import type { RunEnd } from "../errands.ts";
+import type { AppendAnswer, AppendTurn } from "../store.ts";
+import { appendIn } from "./appending.ts";
+import type { Pool } from "./connection.ts";
+import { startSuccessors } from "./continuing.ts";
+import { keepErrands, partKin } from "./kin.ts";
+
+export async function appendWithEffects(pool: Pool, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
+  return pool.transaction(async (session) => {
+    const answer = await appendIn(session, turns);
+    const committed = turns.filter(({ claim }) => answer.committed.has(claim.runId));
+    await keepErrands(
+      session,
+      committed.flatMap(({ effects }) => effects?.errands ?? []),
+    );
+    await startSuccessors(session, committed, answer.at);
+    await partKin(session, committed.flatMap(endOf));
+    return answer;
+  });
+}
+
+function endOf({ claim, close, base, events }: AppendTurn): RunEnd[] {
+  const event = events.at(-1);
+  return close === null || event === undefined
+    ? []
+    : [{ runId: claim.runId, status: close, event, seq: base + events.length }];
+}

@@ -1,0 +1,212 @@
+// Errands, done: one kind after the other, each kind in transactions of its own, so that locks of heads are always taken
+// in the order of run ids. One doer at a time per kind keeps the order of each sender.
+
+import { isEverstepError } from "../../../sdk/protocol/errors.ts";
+import { toRecord } from "../../../sdk/protocol/event-record.ts";
+import { answerErrand, answerMail, childAnswer, type Errand, mailAnswer } from "../errands.ts";
+import type { ErrandsAnswer, MailRequest, RunRef, StartOutcome, StartRequest } from "../store.ts";
+import { closeFromOutside } from "./closing.ts";
+import { plain, runIds } from "./columns.ts";
+import type { Pool, Session, Statement } from "./connection.ts";
+import { keepErrands, keepKin } from "./kin.ts";
+import { findTarget, sendOnce } from "./mail.ts";
+import { runIdOf } from "./run-id.ts";
+import { startInside } from "./starting.ts";
+
+interface Due<Kind extends Errand["do"] = Errand["do"]> {
+  readonly id: number;
+  readonly errand: Errand & { readonly do: Kind };
+}
+
+/** What one transaction has done: these errands, and whom it concerns. */
+interface Done {
+  readonly ids: readonly number[];
+  readonly queues?: readonly string[];
+  readonly ownerIds?: readonly string[];
+  readonly closedIds?: readonly string[];
+}
+
+const DOERS = { start: doStarts, mail: doMail, terminate: doTerminations } as const;
+const KINDS = ["start", "mail", "terminate"] as const;
+
+export async function runErrands(pool: Pool, limit: number): Promise<ErrandsAnswer> {
+  const answer = { done: 0, isBusy: false, rejected: [], queues: [], ownerIds: [], closedIds: [] };
+  const total: Mutable<ErrandsAnswer> = answer;
+  // Without any lock, because mostly there is nothing.
+  const due = await pool.query<{ what: Errand["do"] }>(DUE_KINDS, [[...KINDS]]);
+  for (const kind of KINDS.filter((each) => due.some(({ what }) => what === each))) {
+    add(total, await runKind(pool, kind, limit));
+  }
+  return total;
+}
+
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+function add(total: Mutable<ErrandsAnswer>, part: ErrandsAnswer): void {
+  total.done += part.done;
+  total.isBusy ||= part.isBusy;
+  total.rejected = [...total.rejected, ...part.rejected];
+  total.queues = [...new Set([...total.queues, ...part.queues])];
+  total.ownerIds = [...new Set([...total.ownerIds, ...part.ownerIds])];
+  total.closedIds = [...total.closedIds, ...part.closedIds];
+}
+
+const NOTHING: ErrandsAnswer = { done: 0, isBusy: false, rejected: [], queues: [], ownerIds: [], closedIds: [] };
+
+async function runKind(pool: Pool, kind: Errand["do"], limit: number): Promise<ErrandsAnswer> {
+  try {
+    return await pool.transaction((session) => runSome(session, kind, limit));
+  } catch (error) {
+    if (!isEverstepError(error, "STORE_REJECTED")) throw error;
+    if (limit > 1) return runKind(pool, kind, 1);
+    // It would stand in the way of all others for ever.
+    const rows = await pool.query<{ body: string }>(REJECT, [kind, error.message]);
+    return { ...NOTHING, rejected: rows.map(({ body }) => `${error.message}: ${body.slice(0, SHOWN_LENGTH)}`) };
+  }
+}
+
+const SHOWN_LENGTH = 500;
+
+async function runSome(session: Session, kind: Errand["do"], limit: number): Promise<ErrandsAnswer> {
+  const [lock] = await session.query<{ is_ours: boolean }>(LOCK, [LOCK_SPACE, KINDS.indexOf(kind)]);
+  if (lock?.is_ours !== true) return { ...NOTHING, isBusy: true };
+  const rows = await session.query<{ id: number; body: string }>(DUE, [kind, limit]);
+  const due = rows.map(({ id, body }): Due => ({ id, errand: JSON.parse(body) as Errand }));
+  if (due.length === 0) return NOTHING;
+  const { ids, queues = [], ownerIds = [], closedIds = [] } = await DOERS[kind](session, due as Due<never>[]);
+  await session.query(FORGET, [plain(ids)]);
+  return { done: ids.length, isBusy: false, rejected: [], queues, ownerIds, closedIds };
+}
+
+/** "ever" and a bit: beside the lock of the migrations. */
+const LOCK_SPACE = 0x65766573;
+const LOCK: Statement = {
+  name: "everstep_lock_errands",
+  text: "select pg_try_advisory_xact_lock($1::int, $2::int) as is_ours",
+};
+const DUE_KINDS: Statement = {
+  name: "everstep_due_errand_kinds",
+  text: `select k.what from unnest($1::text[]) k(what)
+    where exists (select from everstep.errand e where e.what = k.what and e.rejected is null)`,
+};
+const DUE: Statement = {
+  name: "everstep_due_errands",
+  text: "select id::float8 as id, body from everstep.errand where what = $1 and rejected is null order by id limit $2",
+};
+const FORGET: Statement = {
+  name: "everstep_forget_errands",
+  text: "delete from everstep.errand where id = any($1::bigint[])",
+};
+const REJECT: Statement = {
+  name: "everstep_reject_errand",
+  text: `update everstep.errand set rejected = $2
+    where id = (select id from everstep.errand where what = $1 and rejected is null order by id limit 1) returning body`,
+};
+
+// ---------------------------------------------------------------- starts
+
+const LOCK_HEADS: Statement = {
+  name: "everstep_lock_heads",
+  text: "select run_id from everstep.open_run where run_id = any($1::uuid[]) order by run_id for no key update",
+};
+
+// With the parent's head locked, its end is either before, and seen here, or after, and then sees the child.
+async function doStarts(session: Session, due: readonly Due<"start">[]): Promise<Done> {
+  const parentIds = [...new Set(due.map(({ errand }) => errand.asker.runId))];
+  const heads = await session.query<{ run_id: string }>(LOCK_HEADS, [runIds(parentIds)]);
+  const open = new Set(heads.map(({ run_id }) => runIdOf(run_id)));
+  const wanted = due.filter(({ errand }) => open.has(errand.asker.runId) || errand.policy === "abandon");
+  const requests = wanted.map(({ errand }) => requestOf(errand));
+  const outcomes = await startInside(session, requests);
+  const waiting = wanted.flatMap(({ errand }, place) => {
+    return open.has(errand.asker.runId) ? [{ errand, outcome: outcomes[place] as StartOutcome }] : [];
+  });
+  await keepKin(
+    session,
+    waiting
+      .filter(({ outcome }) => outcome.outcome !== "refused")
+      .map(({ errand: { child, asker, policy } }) => ({ childRunId: child.runId, parent: asker, policy })),
+  );
+  const answers = waiting.map(({ errand: { asker, child }, outcome }): MailRequest => {
+    return { to: { runId: asker.runId }, ...answerMail(asker, childAnswer(asker, child, outcome)) };
+  });
+  const told = await sendOnce(session, answers);
+  const started = requests.filter((_, place) => outcomes[place]?.outcome !== "refused");
+  return { ids: idsOf(due), ...whomToWake(told, started) };
+}
+
+function requestOf({ child }: Errand & { readonly do: "start" }): StartRequest {
+  return { ...child, requestId: null, onConflict: "fail", delayMs: 0, mail: null, claim: null };
+}
+
+// ---------------------------------------------------------------- mail
+
+async function doMail(session: Session, due: readonly Due<"mail">[]): Promise<Done> {
+  const sent = await sendOnce(
+    session,
+    due.map(({ errand: { to, mail } }) => ({ to, ...mail })),
+  );
+  const done: Due<"mail">[] = [];
+  const replies: Errand[] = [];
+  const late = new Set<string>();
+  for (const [place, one] of due.entries()) {
+    const outcome = sent[place];
+    if (outcome === undefined) continue;
+    const { to, asker } = one.errand;
+    const key = JSON.stringify(to);
+    // Its receiver went on as another run just now: next time it is found. What follows from the same sender waits, too.
+    if (late.has(key) || (outcome.outcome === "closed" && (await hasMoved(session, to, outcome.runId)))) {
+      late.add(key);
+      continue;
+    }
+    done.push(one);
+    if (asker !== null) replies.push(answerErrand(asker, mailAnswer(asker, to, outcome)));
+  }
+  await keepErrands(session, replies);
+  return { ids: idsOf(done), ...whomToWake(sent, []) };
+}
+
+async function hasMoved(session: Session, to: RunRef, runId: string | null): Promise<boolean> {
+  return !("runId" in to) && (await findTarget(session, to)) !== runId;
+}
+
+// ---------------------------------------------------------------- ends
+
+async function doTerminations(session: Session, due: readonly Due<"terminate">[]): Promise<Done> {
+  const targets: { one: Due<"terminate">; runId: string }[] = [];
+  const ids: number[] = [];
+  for (const one of due) {
+    const runId = await findTarget(session, one.errand.to);
+    if (runId === null) ids.push(one.id);
+    else targets.push({ one, runId });
+  }
+  const ends = new Map(
+    targets.map(({ one, runId }) => {
+      const event = toRecord({ type: "RunTerminated", reason: one.errand.reason });
+      return [runId, { runId, status: "terminated", event, seq: null } as const];
+    }),
+  );
+  const closedIds = await closeFromOutside(session, [...ends.values()]);
+  const closed = new Set(closedIds);
+  for (const { one, runId } of targets) {
+    if (closed.has(runId) || !(await hasMoved(session, one.errand.to, runId))) ids.push(one.id);
+  }
+  return { ids, closedIds };
+}
+
+function idsOf(due: readonly Due[]): number[] {
+  return due.map(({ id }) => id);
+}
+
+function whomToWake(
+  told: readonly { readonly queue: string | null; readonly ownerId: string | null }[],
+  started: readonly StartRequest[],
+): Pick<Done, "queues" | "ownerIds"> {
+  const queues = new Set(started.map(({ queue }) => queue));
+  const ownerIds = new Set<string>();
+  for (const { queue, ownerId } of told) {
+    if (ownerId !== null) ownerIds.add(ownerId);
+    else if (queue !== null) queues.add(queue);
+  }
+  return { queues: [...queues], ownerIds: [...ownerIds] };
+}

@@ -1,0 +1,93 @@
+// Parents and children. A pair is written when the child is started, under the lock of its parent's head; it is taken
+// away by the end of either, which leaves the errand that follows from it. So no end goes unheard, and none is told twice.
+
+import { type ClosePolicy, type Errand, errandOfEnd, type Kinship, type RunEnd } from "../errands.ts";
+import { names, plain, runIds, textColumn, texts } from "./columns.ts";
+import type { Session, Statement } from "./connection.ts";
+import { runIdOf } from "./run-id.ts";
+
+const KEEP_ERRANDS: Statement = {
+  name: "everstep_keep_errands",
+  text: `
+    insert into everstep.errand (what, body)
+    select what, body from unnest(${textColumn(1)}, ${textColumn(2)}, $3::int[]) e(what, body, place)
+    where place is not null order by place`,
+};
+
+export async function keepErrands(session: Session, errands: readonly Errand[]): Promise<void> {
+  if (errands.length === 0) return;
+  await session.query(KEEP_ERRANDS, [
+    names(errands.map((errand) => errand.do)),
+    texts(errands.map((errand) => JSON.stringify(errand))),
+    plain(errands.map((_, place) => place)),
+  ]);
+}
+
+const KEEP_KIN: Statement = {
+  name: "everstep_keep_kin",
+  text: `
+    insert into everstep.child (child_run_id, parent_run_id, command, name, policy)
+    select child, parent, command, name, policy
+    from unnest($1::uuid[], $2::uuid[], $3::int[], ${textColumn(4)}, ${textColumn(5)}) k(child, parent, command, name, policy)
+    where child is not null`,
+};
+
+export async function keepKin(session: Session, kinships: readonly Kinship[]): Promise<void> {
+  if (kinships.length === 0) return;
+  await session.query(KEEP_KIN, [
+    runIds(kinships.map(({ childRunId }) => childRunId)),
+    runIds(kinships.map(({ parent }) => parent.runId)),
+    plain(kinships.map(({ parent }) => parent.command)),
+    names(kinships.map(({ parent }) => parent.name)),
+    names(kinships.map(({ policy }) => policy)),
+  ]);
+}
+
+// Rows are locked in one order, so that the ends of many parents and children at once do not wait for each other in a
+// ring. Where both of a pair end together it does not matter which of them is taken as the reason.
+const PART_KIN: Statement = {
+  name: "everstep_part_kin",
+  text: `
+    with ended as (
+      select e.run_id, e.is_final, coalesce(r.first_run_id, r.run_id) as chain_id
+      from unnest($1::uuid[], $2::boolean[]) e(run_id, is_final) join everstep.run r on r.run_id = e.run_id),
+    parted as (
+      select c.child_run_id, e.run_id, true as is_parent from ended e join everstep.child c on c.parent_run_id = e.run_id
+      union all
+      select c.child_run_id, e.run_id, false
+      from ended e join everstep.child c on c.child_run_id = e.chain_id where e.is_final),
+    locked as materialized (
+      select child_run_id from everstep.child where child_run_id in (select child_run_id from parted)
+      order by child_run_id for update)
+    delete from everstep.child c using parted p join locked l on l.child_run_id = p.child_run_id
+    where c.child_run_id = p.child_run_id
+    returning c.child_run_id, c.parent_run_id, c.command, c.name, c.policy, p.run_id as ended_id, p.is_parent`,
+};
+
+interface PartedRow {
+  child_run_id: string;
+  parent_run_id: string;
+  command: number;
+  name: string;
+  policy: ClosePolicy;
+  ended_id: string;
+  is_parent: boolean;
+}
+
+/** These runs have been closed in this transaction: leaves what is due to their parents and children. */
+export async function partKin(session: Session, ends: readonly RunEnd[]): Promise<void> {
+  if (ends.length === 0) return;
+  const rows = await session.query<PartedRow>(PART_KIN, [
+    runIds(ends.map(({ runId }) => runId)),
+    plain(ends.map(({ status }) => String(status !== "continuedAsNew"))),
+  ]);
+  const byRun = new Map(ends.map((end) => [end.runId, end]));
+  const errands = rows.flatMap((row) => {
+    const end = byRun.get(runIdOf(row.ended_id));
+    if (end === undefined) return [];
+    const parent = { runId: runIdOf(row.parent_run_id), command: row.command, name: row.name };
+    const kinship = { childRunId: runIdOf(row.child_run_id), parent, policy: row.policy };
+    return errandOfEnd(kinship, end, row.is_parent) ?? [];
+  });
+  await keepErrands(session, errands);
+}

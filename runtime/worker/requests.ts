@@ -1,0 +1,54 @@
+// What a run asks of other runs: the event that says so in its own history, and the errand that goes with it.
+
+import { toRecord } from "../../sdk/protocol/event-record.ts";
+import { NO_HEADERS, type RunHeaders } from "../../sdk/protocol/headers.ts";
+import type { PendingChild, PendingMessage } from "../replay/pending.ts";
+import type { Errand } from "../store/errands.ts";
+import { CANCEL_MAIL_ID, signalMailId } from "../store/mail-id.ts";
+import type { ClaimedRun } from "../store/store.ts";
+import type { Outgoing } from "./outbox.ts";
+
+export interface IdSource {
+  newRunId(): string;
+  newSeed(): string;
+}
+
+/** The run that asks. Its children carry its headers. */
+type Asking = ClaimedRun & { readonly headers: RunHeaders };
+
+export function requestOf(pending: PendingChild | PendingMessage, facts: Asking, ids: IdSource): Outgoing {
+  return pending.kind === "StartChild" ? childRequest(pending, facts, ids) : messageRequest(pending, facts);
+}
+
+function childRequest(pending: PendingChild, { runId, workflowId, queue, headers }: Asking, ids: IdSource): Outgoing {
+  const { command, name, ask, workflowId: childWorkflowId } = pending;
+  const { workflow, input, inputHash, attributes, memo, timeoutMs, onReuse, parentClosePolicy: policy } = ask;
+  const childRunId = ids.newRunId();
+  const parent = { runId, workflowId };
+  const carried = { attributes, memo, ...(headers !== NO_HEADERS && { headers }) };
+  const started = toRecord({ type: "RunStarted", workflow, input, seed: ids.newSeed(), ...carried, parent });
+  const child = {
+    runId: childRunId,
+    workflowId: childWorkflowId,
+    workflow,
+    queue: ask.queue ?? queue,
+    started,
+    carriesData: attributes !== null || memo !== null,
+    onReuse,
+    timeoutMs,
+  };
+  const errand: Errand = { do: "start", asker: { runId, command, name }, child, policy };
+  return { event: { type: "ChildRequested", command, name, inputHash, childRunId, childWorkflowId }, errand };
+}
+
+function messageRequest({ command, name, ask }: PendingMessage, { runId }: ClaimedRun): Outgoing {
+  const { to, kind, subject, payload, inputHash } = ask;
+  const mailId = kind === "cancel" ? CANCEL_MAIL_ID : signalMailId(`${runId}:${command}`);
+  const errand: Errand = {
+    do: "mail",
+    to,
+    mail: { kind, mailId, name: subject, payload },
+    asker: { runId, command, name },
+  };
+  return { event: { type: "ExternalRequested", command, name, inputHash }, errand };
+}

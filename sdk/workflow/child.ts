@@ -1,0 +1,127 @@
+// Runs that a run starts and waits for.
+
+import type { AttributeChanges } from "../protocol/attributes.ts";
+import { encodeChecked } from "../protocol/checked-payload.ts";
+import { type Duration, toMs } from "../protocol/duration.ts";
+import { EverstepError } from "../protocol/errors.ts";
+import { hashHex } from "../protocol/hash.ts";
+import { assertName, assertWorkflowId } from "../protocol/names.ts";
+import { hashPayload } from "../protocol/payload.ts";
+import { startData } from "../protocol/start-data.ts";
+import { requireRun } from "./ambient.ts";
+import { type ExternalRun, sendCancel, sendSignal } from "./external.ts";
+import type { ChildAsk, ParentClosePolicy } from "./run-context.ts";
+import type { AnyWorkflow, Workflow } from "./workflow.ts";
+
+interface ChildSettings {
+  /** The child's workflow id: no two open runs have the same. Default: the parent's run id and the command's number. */
+  readonly id?: string;
+  /** Whose workers execute it. Default: the queue of the parent. */
+  readonly queue?: string;
+  /** Closes the child as timed out when it is open longer than this. Default: the workflow's own timeout. */
+  readonly timeout?: Duration;
+  /** When only closed runs have the id: start anyway (default), only if the latest did not complete, or refuse. */
+  readonly onReuse?: "allow" | "allowIfFailed" | "reject";
+  /**
+   * What becomes of the child when the parent closes before it, for whatever reason, continuing as new included:
+   * "terminate" (default), ask it to "cancel", or "abandon" it to itself.
+   */
+  readonly parentClosePolicy?: ParentClosePolicy;
+  /**
+   * When the parent is canceled: ask the child to cancel and wait for its end ("wait", the default), or only until it has
+   * the request ("request"); reject at once and ask it all the same ("try"); reject at once and leave it alone
+   * ("abandon").
+   */
+  readonly onCancel?: "wait" | "request" | "try" | "abandon";
+  /** What the child can be found by, made by an attribute set: see `defineAttributes`. Default: none of the parent's. */
+  readonly attributes?: AttributeChanges | undefined;
+  /** Values to be shown with the child, by key: at most 100 keys and 40 KiB. Default: none of the parent's. */
+  readonly memo?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** `input` is required unless the workflow takes none. */
+export type ChildOptions<Input> = ChildSettings &
+  (undefined extends Input ? { readonly input?: Input } : { readonly input: Input });
+
+type ChildArguments<Input> = undefined extends Input ? [options?: ChildOptions<Input>] : [options: ChildOptions<Input>];
+
+/** A child run, as its parent sees it. Signals and cancel requests reach the latest run of the child's chain. */
+export interface ChildRun<Result> extends ExternalRun {
+  /**
+   * Resolves to the child's run id when it is started. Rejects with RUN_ALREADY_STARTED when its workflow id is taken, and
+   * with `CanceledFailure`. A rejection that nobody awaits is no failure of the parent.
+   */
+  readonly started: Promise<string>;
+  /**
+   * The child's result; where it continued as new, that of the last run of its chain. Rejects with `ChildFailure` when it
+   * ended without one, and as `started` does. A rejection that nobody awaits is no failure of the parent.
+   */
+  readonly result: Promise<Result>;
+}
+
+/**
+ * Starts a run of `workflow` as a child of this one, exactly once. The start is carried out when the request is in this
+ * run's history; how it went, and how the child ended, come back as events of this run, however long that takes.
+ *
+ * Throws OUTSIDE_WORKFLOW, COMMAND_IN_READ_ONLY, ARGUMENT_INVALID, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE.
+ */
+export function startChild<Input, Result>(
+  workflow: Workflow<Input, Result>,
+  ...[options]: ChildArguments<NoInfer<Input>>
+): ChildRun<Result> {
+  const { run, scope } = requireRun("startChild()");
+  const { workflowId, started, ended } = run.askChild(childAsk(workflow, options ?? {}), scope);
+  started.catch(() => {});
+  ended.catch(() => {});
+  const to = async () => ({ chainOf: await started });
+  return {
+    workflowId,
+    started,
+    result: ended as Promise<Result>,
+    signal: (signal, ...[payload]) => sendSignal(to, signal, payload),
+    cancel: (reason) => sendCancel(to, reason),
+  };
+}
+
+/** Starts a child run and waits for its result. Rejects and throws as `startChild` and its `result` do. */
+export async function executeChild<Input, Result>(
+  workflow: Workflow<Input, Result>,
+  ...options: ChildArguments<NoInfer<Input>>
+): Promise<Result> {
+  return startChild(workflow, ...options).result;
+}
+
+const POLICIES = ["terminate", "cancel", "abandon"] as const;
+const ON_CANCEL = ["wait", "request", "try", "abandon"] as const;
+const ON_REUSE = ["allow", "allowIfFailed", "reject"] as const;
+
+function childAsk(workflow: AnyWorkflow, options: ChildSettings & { readonly input?: unknown }): ChildAsk {
+  const { id, queue, timeout } = options;
+  if (id !== undefined) assertWorkflowId(id, "startChild({ id })");
+  if (queue !== undefined) assertName(queue, "startChild({ queue })");
+  const input = encodeChecked(workflow.schema, options.input, `input of workflow "${workflow.name}"`);
+  return {
+    workflow: workflow.name,
+    workflowId: id ?? null,
+    input,
+    inputHash: hashPayload(input) + (id === undefined ? "" : hashHex(id)),
+    ...startData(options, "startChild"),
+    queue: queue ?? null,
+    timeoutMs: timeout === undefined ? workflow.timeoutMs : toMs(timeout, "startChild({ timeout })"),
+    onReuse: oneOf(ON_REUSE, options.onReuse, "onReuse"),
+    parentClosePolicy: oneOf(POLICIES, options.parentClosePolicy, "parentClosePolicy"),
+    onCancel: oneOf(ON_CANCEL, options.onCancel, "onCancel"),
+  };
+}
+
+/** The first is the default. */
+function oneOf<Choice extends string>(
+  choices: readonly [Choice, ...Choice[]],
+  given: Choice | undefined,
+  what: string,
+): Choice {
+  if (given === undefined) return choices[0];
+  if (choices.includes(given)) return given;
+  const message = `startChild({ ${what} }) takes one of ${choices.join(", ")}; got ${String(given)}.`;
+  throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: what } });
+}

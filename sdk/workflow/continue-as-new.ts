@@ -1,0 +1,110 @@
+// Going on as a new run: the same workflow id, an empty history. For workflows that live for ever.
+
+import { type Duration, toMs } from "../protocol/duration.ts";
+import { assertName } from "../protocol/names.ts";
+import { encodePayload, type Payload } from "../protocol/payload.ts";
+import { parseWith } from "../protocol/standard-schema.ts";
+import { requireRun } from "./ambient.ts";
+import type { Workflow } from "./workflow.ts";
+
+/** A history of this many events is long enough for `workflowInfo().continueAsNewSuggested`. */
+export const CONTINUE_SUGGESTED_EVENTS = 4_096;
+/** Payloads of about this many bytes in a history are, too: 4 MiB. */
+export const CONTINUE_SUGGESTED_BYTES = 4 * 1024 * 1024;
+
+export interface ContinueOptions {
+  /** Whose workers execute the next run. Default: the queue of this one. */
+  readonly queue?: string;
+  /** Closes the next run as timed out when it is open longer than this. Default: this run's own timeout, counted anew. */
+  readonly timeout?: Duration;
+}
+
+/** What the next run is to be. */
+export interface NextRun {
+  /** Null: the workflow of this run. */
+  readonly workflow: string | null;
+  readonly input: Payload;
+  /** Null: as this run's. */
+  readonly queue: string | null;
+  /** Undefined: as this run's. Null: none. */
+  readonly timeoutMs: number | null | undefined;
+}
+
+// Recognised across copies of the package, like the ambient storage.
+const MARK: unique symbol = Symbol.for("everstep.continueAsNew.v1");
+
+/** Thrown by `continueAsNew`. It is no failure: let it pass through `catch` blocks. */
+export class ContinueAsNew extends Error {
+  override readonly name = "ContinueAsNew";
+  readonly [MARK] = true;
+  readonly next: NextRun;
+
+  constructor(next: NextRun) {
+    super("This run continues as a new one. Let this pass: whoever catches it keeps the run from going on.");
+    this.next = next;
+  }
+}
+
+export function isContinueAsNew(error: unknown): error is ContinueAsNew {
+  return error instanceof Error && MARK in error;
+}
+
+type InputArguments<Input> = undefined extends Input
+  ? [input?: Input, options?: ContinueOptions]
+  : [input: Input, options?: ContinueOptions];
+
+/**
+ * Closes the current run as `continuedAsNew` and starts a new one with the same workflow id, in one transaction: never
+ * is there neither of them, nor both. The new run has an empty history. It gets the signals that this one has not
+ * received and the updates that it has not come to, in their order, and its attributes and its memo; queue and timeout are
+ * carried over unless `options` say otherwise. Handlers under way and child runs are treated as at any other end of a run.
+ *
+ * With a workflow first, the new run is of that workflow and has its timeout; else it is of the workflow of this run:
+ * `order.continueAsNew(input)` is the same with the input's type checked. Works by throwing: nothing after it is
+ * executed, and a `catch` around it must let it pass.
+ *
+ * Throws `ContinueAsNew`, or OUTSIDE_WORKFLOW, COMMAND_IN_READ_ONLY, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE,
+ * ARGUMENT_INVALID.
+ */
+export function continueAsNew(input?: unknown, options?: ContinueOptions): never;
+export function continueAsNew<Input>(
+  workflow: Workflow<Input, unknown>,
+  ...rest: InputArguments<NoInfer<Input>>
+): never;
+export function continueAsNew(first?: unknown, ...rest: unknown[]): never {
+  if (isWorkflow(first)) {
+    const [input, options] = rest as [unknown?, ContinueOptions?];
+    parseWith(first.schema, input, `input of workflow "${first.name}"`);
+    throw next(first.name, input, { ...options }, first.timeoutMs);
+  }
+  throw next(null, first, { ...(rest[0] as ContinueOptions | undefined) }, undefined);
+}
+
+function next(
+  workflow: string | null,
+  input: unknown,
+  options: ContinueOptions,
+  ownTimeoutMs: number | null | undefined,
+): ContinueAsNew {
+  const { run } = requireRun("continueAsNew()");
+  run.refuseInReadOnly("continueAsNew()");
+  const { queue, timeout } = options;
+  if (queue !== undefined) assertName(queue, "continueAsNew({ queue })");
+  return new ContinueAsNew({
+    workflow,
+    input: encodePayload(input, "input of continueAsNew()"),
+    queue: queue ?? null,
+    timeoutMs: timeout === undefined ? ownTimeoutMs : toMs(timeout, "continueAsNew({ timeout })"),
+  });
+}
+
+function isWorkflow(value: unknown): value is Workflow<unknown, unknown> {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "main" in value &&
+    typeof value.main === "function" &&
+    "name" in value &&
+    typeof value.name === "string"
+  );
+}
