@@ -55,6 +55,17 @@ export function continuingContract(stage: Stage): void {
     const boxOf = async (runId: string) =>
       (await stage.store.readMail([{ runId, after: 0 }], 100)).map(({ mail, mailId, kind }) => [mail, mailId, kind]);
 
+    test("a run that is paused does not continue as another, which would know nothing of the pause", async () => {
+      const run = await stage.owned();
+      const control = { runId: run.runId, mailId: randomUUID(), reason: "maintenance" };
+      await stage.store.controlRun({ ...control, kind: "pause" });
+      const { committed } = await stage.store.appendWithEffects([continuingTurn(run)]);
+      expect(committed.size).toBe(0);
+      expect(await stage.store.findRun({ runId: run.runId })).toMatchObject({ status: "running", events: 1 });
+      await stage.store.controlRun({ ...control, kind: "resume", mailId: randomUUID() });
+      await continued(run);
+    });
+
     test("the run is closed and the next is open, with the same workflow id, at the same time", async () => {
       const run = await stage.owned({ timeoutMs: 600_000 });
       const queue = newId("queue");
