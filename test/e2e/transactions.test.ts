@@ -1,6 +1,7 @@
 // The writes of a transaction step and its event are one: both or neither, once, whatever dies in between.
 
 import { expect, test } from "vitest";
+import type { RunHandle } from "../../sdk/client/run-handle.ts";
 import { startCommitCutter } from "../support/commit-cutter.ts";
 import { createDatabase } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
@@ -43,18 +44,23 @@ test("workers killed at random moments: a hundred transfers are booked once each
   const stage = await setStage();
   await openBank(stage);
   const transfers = someTransfers(100);
-  const runs = await stage.client.startMany(
-    transfer,
-    transfers.map((input, index) => ({ input, delay: index * 40 })),
-  );
+  const runs: RunHandle<number>[] = [];
+  // Each worker finds some that are new, however long it took to come up.
+  const startSome = async () => {
+    const next = transfers.slice(runs.length, runs.length + 20);
+    const starts = next.map((input, index) => ({ input, delay: index * 40 }));
+    runs.push(...(await stage.client.startMany(transfer, starts)));
+  };
   const settings = { leaseTtlMs: 600 };
   for (let round = 1; round <= 4; round++) {
     const before = stage.witness.all().length;
     const worker = await stage.worker("bank.ts", settings);
+    await startSome();
     await eventually("transfers are under way", () => stage.witness.all().length > before);
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 500));
     await worker.kill();
   }
+  await startSome();
   const last = await stage.worker("bank.ts", settings);
   const results = await Promise.all(runs.map((run) => run.result()));
   expect(results).toEqual(transfers.map(({ amount }) => amount));
