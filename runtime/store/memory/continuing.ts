@@ -11,7 +11,11 @@ export function succeed(table: RunTable, previous: StoredRun, next: Successor, t
   const { firstRunId, workflowId, mailIds } = previous;
   const moving = previous.mailbox
     .filter((item) => item !== null)
-    .filter(({ mail, kind }) => !KINDS_OF_ONE_RUN.includes(kind) && (mail > takenMail || next.passedOn.includes(mail)));
+    .filter(
+      ({ mail, kind }) =>
+        !KINDS_OF_ONE_RUN.includes(kind) &&
+        (mail > takenMail || (next.passedOn.includes(mail) && !previous.refusals.has(mail))),
+    );
   // A cancel request that was obeyed must not stand in the way of one to the next run.
   if (!moving.some(({ kind }) => kind === "cancel")) mailIds.delete(CANCEL_MAIL_ID);
   const staying = previous.mailbox.filter((item) => item === null || !moving.includes(item));

@@ -28,7 +28,7 @@ function succeedStatement(name: string, more = ""): Statement {
       select m.run_id as previous, m.mail, n.run_id, n.chain_id,
         row_number() over (partition by m.run_id order by m.mail) as new_mail
       from next n join everstep.mail m on m.run_id = n.previous
-      where m.kind not in (${KINDS_OF_ONE_RUN.map((kind) => `'${kind}'`).join(", ")}) and (m.mail > n.taken_mail or exists (
+      where m.kind not in (${KINDS_OF_ONE_RUN.map((kind) => `'${kind}'`).join(", ")}) and (m.mail > n.taken_mail or m.refusal is null and exists (
         select from unnest($12::uuid[], $13::int[]) p(previous, mail) where p.previous = m.run_id and p.mail = m.mail))),
     moved as (
       update everstep.mail m set run_id = v.run_id, mail = v.new_mail, chain_id = v.chain_id
