@@ -168,7 +168,10 @@ test("runs are canceled, terminated, and listed by how they ended", async () => 
   expect(await say("terminate", "boat")).toBe("boat is terminated.");
 
   const ended = (await say("list", "--status", "canceled", "terminated", "--workflow", "expense")).split("\n");
-  expect(ended.map((line) => line.split(/ {2,}/)).map((cells) => [cells[0], cells.at(-1)])).toEqual([
+  // Other tests end runs of this workflow, too.
+  const isOurs = (cells: string[]) => ["ID", "boat", "car"].includes(cells.at(-1) ?? "");
+  const lines = ended.map((line) => line.split(/ {2,}/)).filter(isOurs);
+  expect(lines.map((cells) => [cells[0], cells.at(-1)])).toEqual([
     ["STATUS", "ID"],
     ["terminated", "boat"],
     ["canceled", "car"],
