@@ -259,8 +259,7 @@ export class Service implements FrontDoor {
     let runId = await this.#firstToAwait(to);
     for (;;) {
       const spentMs = this.#world.clock.monotonic() - startedAt;
-      const leftMs = timeoutMs === null ? null : Math.max(0, timeoutMs - spentMs);
-      const closed = closedRunOf(runId, await this.#readable(runId, await this.#await(to, runId, leftMs)));
+      const closed = closedRunOf(runId, await this.#readable(runId, await this.#await(to, runId, timeoutMs, spentMs)));
       if (closed.nextRunId === null || !follows) return closed;
       runId = closed.nextRunId;
       if (!this.#isFresh(runId) && !(await this.#existence.ask(runId))) throw notKept(nameOf(to), runId);
@@ -542,7 +541,8 @@ export class Service implements FrontDoor {
     }
   }
 
-  async #await(to: RunReference, runId: string, timeoutMs: number | null): Promise<StoredOutcome> {
+  /** `spentMs`: of the timeout, on runs of the chain before this one. */
+  async #await(to: RunReference, runId: string, timeoutMs: number | null, spentMs: number): Promise<StoredOutcome> {
     const { clock } = this.#world;
     return new Promise((resolve, reject) => {
       let cancelTimer = () => {};
@@ -557,7 +557,7 @@ export class Service implements FrontDoor {
         },
       });
       if (timeoutMs === null) return;
-      cancelTimer = clock.setTimer(timeoutMs, () => {
+      cancelTimer = clock.setTimer(Math.max(0, timeoutMs - spentMs), () => {
         stop();
         reject(stillOpen(to, timeoutMs));
       });
