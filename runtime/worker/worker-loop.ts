@@ -158,7 +158,11 @@ export class WorkerLoop implements RunHost, LocalWorker {
       pollMs: settings.pollMs,
       workerId,
       isTrusted,
-      room: () => Math.min(this.#roomBesideStarts(), this.#roomForClaims()),
+      room: () => {
+        const room = this.#roomForClaims();
+        this.#holdsClaims = room === 0;
+        return Math.min(this.#roomBesideStarts(), room);
+      },
       hasSuspect: () => this.#suspects.size > 0,
       accept: (run, history) => this.#accept(run, history),
     });
@@ -320,13 +324,16 @@ export class WorkerLoop implements RunHost, LocalWorker {
    * a run that comes while thousands fall due at once would wait behind each of them at every commit.
    */
   #roomForClaims(): number {
-    const room = this.#parts.settings.maxRunsPerClaim * CLAIMS_AHEAD - this.#committer.backlog - this.#turns.size;
-    this.#holdsClaims = room <= 0;
-    return Math.max(0, room);
+    const { maxRunsPerClaim } = this.#parts.settings;
+    const room = maxRunsPerClaim * CLAIMS_AHEAD - this.#committer.backlog - this.#turns.size;
+    // Many small claims would cost more than they bring.
+    return room < maxRunsPerClaim / 2 ? 0 : room;
   }
 
   #letClaimsGoOn(): void {
-    if (this.#holdsClaims && this.#roomForClaims() >= this.#parts.settings.maxRunsPerClaim) this.#claimer.wake();
+    if (!this.#holdsClaims || this.#roomForClaims() === 0) return;
+    this.#holdsClaims = false;
+    this.#claimer.wake();
   }
 
   #isFull(): boolean {
