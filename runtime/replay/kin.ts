@@ -62,7 +62,7 @@ export class Kin {
     const command = this.#host.number("StartChild", ask.workflow);
     const pending = new PendingChild(command, `${this.#host.runId}-${command}`, ask, scope, this.#onCancelChild);
     this.#add(pending);
-    return { workflowId: pending.workflowId, started: pending.started, ended: pending.ended };
+    return { workflowId: pending.workflowId, started: pending.started, ended: pending.promise };
   }
 
   askMessage(ask: MessageAsk, scope: CancelScope): Promise<void> {

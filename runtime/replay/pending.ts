@@ -21,12 +21,56 @@ export interface Deferral {
   readonly aliveAt: number;
 }
 
-/** A step with what its earlier attempts left behind: the engine notes failed attempts as history tells them. */
-export class PendingStep implements Cancellable {
-  readonly kind = "RunStep";
+/** Something that was asked for, in the scope it waits in, until it is answered or taken back. */
+abstract class Pending<Value> implements Cancellable {
   readonly command: number;
+  readonly promise: Promise<Value>;
+  readonly #scope: CancelScope;
+  readonly #onCancel: OnCancel<never>;
+  #resolve: (value: Value) => void = noop;
+  #reject: (error: unknown) => void = noop;
+
+  /** `onCancel`: of the very class that hands it on. */
+  constructor(command: number, scope: CancelScope, onCancel: OnCancel<never>) {
+    this.command = command;
+    this.#scope = scope;
+    this.#onCancel = onCancel;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    scope.enter(this);
+  }
+
+  resolve(value: Value): void {
+    this.#scope.leave(this);
+    this.#resolve(value);
+  }
+
+  reject(error: unknown): void {
+    this.#scope.leave(this);
+    this.#reject(error);
+  }
+
+  /** The code no longer waits: the promise never settles. */
+  abandon(): void {
+    this.#scope.leave(this);
+  }
+
+  cancel(failure: CanceledFailure): void {
+    this.#onCancel(this as never, failure);
+  }
+
+  /** It was canceled and goes on until it has ended: its scope is not idle before. */
+  protected stay(): void {
+    this.#scope.enter(this);
+  }
+}
+
+/** A step with what its earlier attempts left behind: the engine notes failed attempts as history tells them. */
+export class PendingStep extends Pending<unknown> {
+  readonly kind = "RunStep";
   readonly ask: StepAsk;
-  readonly promise: Promise<unknown>;
   /** Attempts that failed so far. */
   failedAttempts = 0;
   lastFailure: Failure | null = null;
@@ -38,109 +82,47 @@ export class PendingStep implements Cancellable {
   deferral: Deferral | null = null;
   /** The step was canceled while it is under way: it ends as soon as its body does. */
   cancelRequested: CanceledFailure | null = null;
-  readonly #scope: CancelScope;
-  readonly #onCancel: OnCancel<PendingStep>;
-  #resolve: (value: unknown) => void = noop;
-  #reject: (error: unknown) => void = noop;
 
   constructor(command: number, ask: StepAsk, scope: CancelScope, onCancel: OnCancel<PendingStep>) {
-    this.command = command;
+    super(command, scope, onCancel);
     this.ask = ask;
-    this.#scope = scope;
-    this.#onCancel = onCancel;
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    scope.enter(this);
   }
 
-  resolve(value: unknown): void {
-    this.#scope.leave(this);
-    this.#resolve(value);
-  }
-
-  reject(error: unknown): void {
-    this.#scope.leave(this);
-    this.#reject(error);
-  }
-
-  /** It goes on until its body has ended: its scope is not idle before. */
+  /** It goes on until its body has ended. */
   stop(failure: CanceledFailure): void {
     this.cancelRequested = failure;
-    this.#scope.enter(this);
-  }
-
-  cancel(failure: CanceledFailure): void {
-    this.#onCancel(this, failure);
+    this.stay();
   }
 }
 
-export class PendingTimer implements Cancellable {
+export class PendingTimer extends Pending<void> {
   readonly kind = "StartTimer";
-  readonly command: number;
   readonly name: string;
   readonly due: TimerDue;
-  readonly promise: Promise<void>;
   /** Known once TimerStarted is in the history. */
   fireAt: number | null = null;
-  readonly #scope: CancelScope;
-  readonly #onCancel: OnCancel<PendingTimer>;
-  #resolve: () => void = noop;
-  #reject: (error: unknown) => void = noop;
 
   constructor(command: number, ask: TimerAsk, scope: CancelScope, onCancel: OnCancel<PendingTimer>) {
-    this.command = command;
+    super(command, scope, onCancel);
     this.name = ask.name;
     this.due = ask.due;
-    this.#scope = scope;
-    this.#onCancel = onCancel;
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    scope.enter(this);
-  }
-
-  resolve(): void {
-    this.#scope.leave(this);
-    this.#resolve();
-  }
-
-  reject(error: unknown): void {
-    this.#reject(error);
-  }
-
-  /** The code no longer waits: the promise never settles. */
-  abandon(): void {
-    this.#scope.leave(this);
-  }
-
-  cancel(failure: CanceledFailure): void {
-    this.#onCancel(this, failure);
   }
 }
 
-/** A child run: its two promises settle once each. */
-export class PendingChild implements Cancellable {
+/** A child run: that it was started is a promise of its own, which settles before that of its end. */
+export class PendingChild extends Pending<unknown> {
   readonly kind = "StartChild";
-  readonly command: number;
   readonly name: string;
   readonly workflowId: string;
   readonly ask: ChildAsk;
   readonly started: Promise<string>;
-  readonly ended: Promise<unknown>;
   /** Known once the request is in the history. */
   childRunId: string | null = null;
   isStarted = false;
   /** The parent was canceled while the child was under way. */
   cancelRequested: CanceledFailure | null = null;
-  readonly #scope: CancelScope;
-  readonly #onCancel: OnCancel<PendingChild>;
   #resolveStarted: (runId: string) => void = noop;
   #rejectStarted: (error: unknown) => void = noop;
-  #resolve: (value: unknown) => void = noop;
-  #reject: (error: unknown) => void = noop;
 
   constructor(
     command: number,
@@ -149,21 +131,14 @@ export class PendingChild implements Cancellable {
     scope: CancelScope,
     onCancel: OnCancel<PendingChild>,
   ) {
-    this.command = command;
+    super(command, scope, onCancel);
     this.name = ask.workflow;
     this.workflowId = ask.workflowId ?? defaultWorkflowId;
     this.ask = ask;
-    this.#scope = scope;
-    this.#onCancel = onCancel;
     this.started = new Promise((resolve, reject) => {
       this.#resolveStarted = resolve;
       this.#rejectStarted = reject;
     });
-    this.ended = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    scope.enter(this);
   }
 
   resolveStarted(): void {
@@ -171,67 +146,30 @@ export class PendingChild implements Cancellable {
     this.#resolveStarted(this.childRunId ?? "");
   }
 
-  resolve(value: unknown): void {
-    this.#scope.leave(this);
-    this.#resolve(value);
-  }
-
-  reject(error: unknown): void {
-    this.#scope.leave(this);
+  override reject(error: unknown): void {
     this.#rejectStarted(error);
-    this.#reject(error);
+    super.reject(error);
   }
 
-  /** It goes on until it has ended, or has the request: its scope is not idle before. */
+  /** It goes on until it has ended, or has the request. */
   stop(failure: CanceledFailure): void {
     this.cancelRequested = failure;
-    this.#scope.enter(this);
-  }
-
-  cancel(failure: CanceledFailure): void {
-    this.#onCancel(this, failure);
+    this.stay();
   }
 }
 
 /** Mail to another run. */
-export class PendingMessage implements Cancellable {
+export class PendingMessage extends Pending<void> {
   readonly kind = "SendMessage";
-  readonly command: number;
   readonly name: string;
   readonly ask: MessageAsk;
-  readonly promise: Promise<void>;
   /** The request is in the history: the mail is sent, whatever becomes of this run. */
   isRequested = false;
-  readonly #scope: CancelScope;
-  readonly #onCancel: OnCancel<PendingMessage>;
-  #resolve: () => void = noop;
-  #reject: (error: unknown) => void = noop;
 
   constructor(command: number, ask: MessageAsk, scope: CancelScope, onCancel: OnCancel<PendingMessage>) {
-    this.command = command;
+    super(command, scope, onCancel);
     this.name = ask.name;
     this.ask = ask;
-    this.#scope = scope;
-    this.#onCancel = onCancel;
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    scope.enter(this);
-  }
-
-  resolve(): void {
-    this.#scope.leave(this);
-    this.#resolve();
-  }
-
-  reject(error: unknown): void {
-    this.#scope.leave(this);
-    this.#reject(error);
-  }
-
-  cancel(failure: CanceledFailure): void {
-    this.#onCancel(this, failure);
   }
 }
 
