@@ -17,7 +17,9 @@ import { CancelScope } from "../../sdk/workflow/cancel-scope.ts";
 import { messageHash } from "../../sdk/workflow/external.ts";
 import type { ChildAsk, PendingChild as ChildHandle, MessageAsk } from "../../sdk/workflow/run-context.ts";
 import type { AnsweringEvent } from "./asked-commands.ts";
-import { type Change, PendingChild, type PendingCommand, PendingMessage } from "./pending.ts";
+import type { Commands } from "./commands.ts";
+import { PendingChild, PendingMessage } from "./pending.ts";
+import type { WorkflowCode } from "./workflow-code.ts";
 
 export type KinEvent = HistoryEvent &
   (
@@ -30,27 +32,16 @@ export type KinEvent = HistoryEvent &
     | ExternalFailed
   );
 
-/** The run that asks, as far as this part of it needs to know. */
-export interface KinHost {
-  readonly runId: string;
-  /** Numbers a command. */
-  number(kind: PendingCommand["kind"], name: string): number;
-  /** The pending command of the event; throws DIVERGENCE unless the code asked for what history says. */
-  compared(event: AnsweringEvent, kind: PendingCommand["kind"], inputHash?: string): PendingCommand | undefined;
-  /** Lets code run by what `wake` settles. */
-  turn(at: number, wake: () => void): boolean;
-}
-
 export class Kin {
-  readonly #host: KinHost;
-  readonly #pending: Map<number, PendingCommand>;
-  readonly #change: (change: Change) => void;
+  readonly #runId: string;
+  readonly #commands: Commands;
+  readonly #code: WorkflowCode;
   #hasChildren = false;
 
-  constructor(host: KinHost, pending: Map<number, PendingCommand>, change: (change: Change) => void) {
-    this.#host = host;
-    this.#pending = pending;
-    this.#change = change;
+  constructor(runId: string, commands: Commands, code: WorkflowCode) {
+    this.#runId = runId;
+    this.#commands = commands;
+    this.#code = code;
   }
 
   /** A start of a child is in the history: the end of this run may matter to another one. */
@@ -59,9 +50,9 @@ export class Kin {
   }
 
   askChild(ask: ChildAsk, scope: CancelScope): ChildHandle {
-    const command = this.#host.number("StartChild", ask.workflow);
-    const pending = new PendingChild(command, `${this.#host.runId}-${command}`, ask, scope, this.#onCancelChild);
-    this.#add(pending);
+    const command = this.#commands.asked.add("StartChild", ask.workflow);
+    const pending = new PendingChild(command, `${this.#runId}-${command}`, ask, scope, this.#onCancelChild);
+    this.#commands.add(pending);
     return { workflowId: pending.workflowId, started: pending.started, ended: pending.promise };
   }
 
@@ -72,7 +63,7 @@ export class Kin {
   apply(event: KinEvent): boolean {
     switch (event.type) {
       case "ChildRequested": {
-        const child = this.#host.compared(event, "StartChild", event.inputHash) as PendingChild | undefined;
+        const child = this.#commands.compared(event, "StartChild", event.inputHash) as PendingChild | undefined;
         this.#hasChildren = true;
         if (child !== undefined) child.childRunId = event.childRunId;
         return false;
@@ -84,7 +75,7 @@ export class Kin {
       case "ChildEnded":
         return this.#ended(event);
       case "ExternalRequested": {
-        const message = this.#host.compared(event, "SendMessage", event.inputHash);
+        const message = this.#commands.compared(event, "SendMessage", event.inputHash);
         if (message?.kind === "SendMessage") message.isRequested = true;
         return false;
       }
@@ -97,22 +88,17 @@ export class Kin {
     }
   }
 
-  #add(pending: PendingChild | PendingMessage): void {
-    this.#pending.set(pending.command, pending);
-    this.#change({ type: "asked", pending });
-  }
-
   #send(ask: MessageAsk, scope: CancelScope): PendingMessage {
-    const command = this.#host.number("SendMessage", ask.name);
+    const command = this.#commands.asked.add("SendMessage", ask.name);
     const pending = new PendingMessage(command, ask, scope, this.#onCancelMessage);
-    this.#add(pending);
+    this.#commands.add(pending);
     return pending;
   }
 
   #started(event: ChildStarted & HistoryEvent): boolean {
-    const child = this.#host.compared(event, "StartChild") as PendingChild | undefined;
+    const child = this.#commands.compared(event, "StartChild") as PendingChild | undefined;
     if (child === undefined) return false;
-    return this.#host.turn(event.at, () => {
+    return this.#code.turn(event.at, () => {
       child.resolveStarted();
       // It was told to stop before there was anybody to tell.
       if (child.cancelRequested !== null) this.#sendCancel(child, child.cancelRequested);
@@ -134,21 +120,16 @@ export class Kin {
     kind: Pending["kind"],
     wake: (pending: Pending) => void,
   ): boolean {
-    const pending = this.#host.compared(event, kind) as Pending | undefined;
+    const pending = this.#commands.answered(event, kind) as Pending | undefined;
     if (pending === undefined) return false;
-    this.#pending.delete(event.command);
-    return this.#host.turn(event.at, () => wake(pending));
-  }
-
-  #withdraw(pending: PendingChild | PendingMessage): void {
-    if (this.#pending.delete(pending.command)) this.#change({ type: "withdrawn", pending });
+    return this.#code.turn(event.at, () => wake(pending));
   }
 
   readonly #onCancelChild = (child: PendingChild, failure: CanceledFailure): void => {
     const { onCancel } = child.ask;
     // Nothing has left this run yet, or nothing is to be asked of the child.
     if (child.childRunId === null || onCancel === "abandon") {
-      this.#withdraw(child);
+      this.#commands.withdraw(child);
       return child.reject(failure);
     }
     child.stop(failure);
@@ -175,7 +156,7 @@ export class Kin {
   }
 
   readonly #onCancelMessage = (message: PendingMessage, failure: CanceledFailure): void => {
-    if (!message.isRequested) this.#withdraw(message);
+    if (!message.isRequested) this.#commands.withdraw(message);
     message.reject(failure);
   };
 }

@@ -3,7 +3,8 @@
 
 import { AssertionError } from "node:assert";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
-import type { Outcome, RunEngine } from "../replay/engine.ts";
+import type { RunEngine } from "../replay/engine.ts";
+import type { Outcome } from "../replay/outcome.ts";
 import type { PendingCommand } from "../replay/pending.ts";
 import { type HistorySource, readHistory } from "./recorded-history.ts";
 import { type ReplayOptions, replayingOf } from "./replay-history.ts";

@@ -2,7 +2,8 @@
 // that the whole history leads through, delivered event by event; and that state must have asked for what is recorded
 // next. So the winner of a race, the order of branches and the values of time and chance are the same on every machine.
 
-import { type Outcome, RunEngine } from "../../runtime/replay/engine.ts";
+import { RunEngine } from "../../runtime/replay/engine.ts";
+import type { Outcome } from "../../runtime/replay/outcome.ts";
 import type { RunFacts } from "../../runtime/replay/run-info.ts";
 import { TurnLoop } from "../../runtime/replay/turn-loop.ts";
 import type { HistoryEvent } from "../../sdk/protocol/event.ts";

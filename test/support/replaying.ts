@@ -2,7 +2,8 @@
 // other, and sees what its code asked for, took back and came to. The history that forms is a real one: started timers
 // are told as a worker tells them, so it can be replayed from any prefix.
 
-import { type Outcome, RunEngine } from "../../runtime/replay/engine.ts";
+import { RunEngine } from "../../runtime/replay/engine.ts";
+import type { Outcome } from "../../runtime/replay/outcome.ts";
 import type { PendingCommand } from "../../runtime/replay/pending.ts";
 import { TurnLoop } from "../../runtime/replay/turn-loop.ts";
 import type { Event, HistoryEvent } from "../../sdk/protocol/event.ts";
