@@ -1,83 +1,24 @@
 // One claimed run in this process: its engine, what its steps and timers are doing, and what it has to append. Decides,
 // after each quiet moment of the code, what happens next. It learns of nothing but through committed events.
 
-import { invariant, isEverstepError } from "../../sdk/protocol/errors.ts";
-import {
-  type Event,
-  type HistoryEvent,
-  placedAt,
-  type StepAttemptFailed,
-  type StepCompleted,
-  type StepDeferred,
-  type StepFailed,
-  type StepReported,
-  type TimerFired,
-  type TimerStarted,
-} from "../../sdk/protocol/event.ts";
-import { type EventRecord, fromRecord, type StoredEvent, toRecord } from "../../sdk/protocol/event-record.ts";
-import { CanceledFailure, TerminatedFailure, toFailure } from "../../sdk/protocol/failures.ts";
-import { NO_HEADERS } from "../../sdk/protocol/headers.ts";
+import { invariant } from "../../sdk/protocol/errors.ts";
+import { type Event, type HistoryEvent, placedAt } from "../../sdk/protocol/event.ts";
+import type { EventRecord } from "../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
-import { whyUnreadable } from "../../sdk/protocol/payload-encoded.ts";
-import type { BlockedReason, ClosedStatus } from "../../sdk/protocol/run.ts";
-import type { NextRun } from "../../sdk/workflow/continue-as-new.ts";
 import type { RunEngine } from "../replay/engine.ts";
 import type { Outcome } from "../replay/outcome.ts";
-import type { PendingChild, PendingCommand, PendingMessage, PendingStep, PendingTimer } from "../replay/pending.ts";
-import { decodeReport, type StepReport } from "../store/step-report.ts";
-import type { Claim, ClaimedRun, LoadedHistory, MailItem, Successor } from "../store/store.ts";
-import type { Chance } from "../world/world.ts";
+import type { Claim, ClaimedRun, LoadedHistory, MailItem } from "../store/store.ts";
 import { blockedReasonOf } from "./blocked-reason.ts";
 import type { Committing } from "./committer.ts";
-import { heard, limitOf, type ReportMail, timedOut } from "./deferred-step.ts";
-import {
-  type Decision,
-  Outbox,
-  type Outgoing,
-  type SentTurn,
-  sizeOf,
-  type UndecidedMail,
-  type UndecidedUpdate,
-} from "./outbox.ts";
-import { requestOf } from "./requests.ts";
+import { judgeReport, judgeUpdate } from "./mail-decisions.ts";
+import { Outbox, type Outgoing, type SentTurn, type UndecidedMail } from "./outbox.ts";
+import { RunCommands } from "./run-commands.ts";
+import { endOf } from "./run-end.ts";
+import type { RunHost } from "./run-host.ts";
 import { isResumedBy, pauseIn, RunMail } from "./run-mail.ts";
-import { RunTimers, type TimerHost } from "./run-timers.ts";
-import type { StepExecution } from "./step-execution.ts";
+import { readHistory, unreadable } from "./stored-history.ts";
 
-/** What a live run asks of the worker around it. */
-export interface RunHost extends TimerHost {
-  newTag(): string;
-  /** Later in the order of ids than `after`. */
-  newRunId(after?: string): string;
-  newSeed(): string;
-  readonly chance: Chance;
-  /** By the store's clock, never ahead of it. */
-  storeNow(): number;
-  /** The run has something to append. */
-  submit(run: LiveRun): void;
-  /** Delivers to the engine; `onQuiet` once the code is quiet. */
-  feed(run: LiveRun, events: readonly HistoryEvent[], begins: boolean): void;
-  execute(run: LiveRun, pending: PendingStep): StepExecution;
-  fetchMail(run: LiveRun): void;
-  /** The run keeps this much more in memory. */
-  grew(bytes: number): void;
-  becameQuiet(run: LiveRun): void;
-  becameBusy(run: LiveRun): void;
-  /** Something is due to other runs by what was just committed. */
-  leftErrands(): void;
-  /** A turn of the run is committed: whatever is wrong with it, it does not end its workers. */
-  progressed(run: LiveRun): void;
-  /** Senders of updates can learn what has become of theirs. */
-  answered(run: LiveRun): void;
-  /** The run's last event is committed; `successor` goes on in its place. */
-  closed(run: LiveRun, status: ClosedStatus, event: StoredEvent, successor: Successor | null): void;
-  /** Cannot go on: set aside with the reason. */
-  block(run: LiveRun, reason: BlockedReason): void;
-  /** Cannot be carried on here: forget it and make it claimable. */
-  giveBack(run: LiveRun, why: string): void;
-  /** No longer ours: forget it. */
-  forget(run: LiveRun, why: string): void;
-}
+export type { RunHost } from "./run-host.ts";
 
 const MAX_EVENTS_PER_TURN = 1_000;
 
@@ -88,11 +29,8 @@ export class LiveRun implements Committing {
   readonly engine: RunEngine;
   readonly #host: RunHost;
   readonly #outbox = new Outbox();
-  readonly #steps = new Map<number, StepExecution>();
-  readonly #timers: RunTimers;
+  readonly #commands: RunCommands;
   readonly #mail: RunMail;
-  /** Commands of which something is decided and not yet committed: nothing more may be decided until then. */
-  readonly #decided = new Set<number>();
   readonly #exclusive: (() => void)[] = [];
   #events = 0;
   #takenMail: number;
@@ -102,18 +40,10 @@ export class LiveRun implements Committing {
   #isBusyWithCode = true;
   #isLive = false;
   #restored: LoadedHistory["heartbeats"] = [];
-  // Timers and retries become due only by what is committed: their start, or the failed attempt before.
-  #toArm: number[] = [];
-  // A patch is decided when its mark is committed. Until then nothing that may hang on it has begun, and nobody is told of
-  // it: whoever claims the run instead may go the other way.
-  #openMarks = 0;
-  #held: number[] = [];
   #isClosing = false;
   #isOurs = true;
-  #isHandingOver = false;
   // Handing over because the run is paused: it may be told to go on while its last steps are under way.
   #isPausing = false;
-  #mustArmAll = false;
   #isFrozen = false;
   #bytes = 0;
 
@@ -124,7 +54,7 @@ export class LiveRun implements Committing {
     this.engine = engine;
     this.#host = host;
     this.#takenMail = facts.takenMail;
-    this.#timers = new RunTimers(host);
+    this.#commands = new RunCommands(this, host, this.#outbox, (outgoing) => this.#pushOutgoing(outgoing));
     this.#mail = new RunMail(facts.takenMail);
   }
 
@@ -141,7 +71,9 @@ export class LiveRun implements Committing {
 
   /** Only step bodies are under way: nothing that is on its way to the store would tell that the run is lost. */
   get onlyWaitsForSteps(): boolean {
-    return this.#isOurs && this.#isLive && this.#steps.size > 0 && !this.#isTurnSent && this.#outbox.size === 0;
+    return (
+      this.#isOurs && this.#isLive && this.#commands.stepsUnderWay > 0 && !this.#isTurnSent && this.#outbox.size === 0
+    );
   }
 
   get head(): { readonly events: number; readonly takenMail: number } {
@@ -150,7 +82,7 @@ export class LiveRun implements Committing {
 
   /** The code is quiet, at a state that the committed history leads to: queries may be asked. */
   get isReadable(): boolean {
-    return this.#isOurs && this.#isLive && !this.#isBusyWithCode && this.#openMarks === 0;
+    return this.#isOurs && this.#isLive && !this.#isBusyWithCode && !this.#commands.hasOpenMarks;
   }
 
   /** Nothing to append, nothing under way: the run only waits on what the store can wake it for. */
@@ -164,22 +96,24 @@ export class LiveRun implements Committing {
       !this.#isClosing &&
       !this.#mail.isReading &&
       this.#outbox.size === 0 &&
-      this.#steps.size === 0 &&
+      this.#commands.stepsUnderWay === 0 &&
       this.#exclusive.length === 0
     );
   }
 
   /** When the earliest timer or retry of this run is due, by the store's clock. */
   get nextDueAt(): number | null {
-    return this.#timers.nextDueAt;
+    return this.#commands.nextDueAt;
   }
 
   // ---------------------------------------------------------------- beginning
 
   /** Replays the loaded history and goes on from there. */
   open(history: LoadedHistory): void {
-    const events = this.#read(history);
-    if (events === undefined) return;
+    const read = readHistory(this.facts.workflowId, history);
+    if ("blocked" in read) return this.#host.block(this, read.blocked);
+    const { events, bytes } = read;
+    this.#grow(bytes);
     this.#isOpen = true;
     this.#events = events.length;
     this.#restored = history.heartbeats;
@@ -193,32 +127,11 @@ export class LiveRun implements Committing {
     if (hasMail) this.wantMail();
   }
 
-  #read({ events: stored, heartbeats }: LoadedHistory): HistoryEvent[] | undefined {
-    const events: HistoryEvent[] = [];
-    for (const { details } of heartbeats) if (this.#isBlockedBy(details, "a heartbeat")) return undefined;
-    for (const record of stored) {
-      if (this.#isBlockedBy(record.payload, `event ${record.seq}`)) return undefined;
-      const event = fromRecord(record);
-      if (event === undefined) {
-        const message = `Run ${this.facts.workflowId} has an event of a type (${record.type}, seq ${record.seq}) that this release does not know. Deploy the release that wrote it, or a newer one.`;
-        this.#host.block(this, { kind: "divergence", message });
-        return undefined;
-      }
-      if (event.type === "StepAttemptFailed" && this.#isBlockedBy(event.heartbeat, `event ${event.seq}`))
-        return undefined;
-      this.#grow(sizeOf(record));
-      events.push(event);
-    }
-    return events;
-  }
-
-  /** A payload that is no value here blocks the run, wherever it is: nothing may be built on it, and none written of it. */
+  /** True when the run is blocked by a payload that it cannot read. */
   #isBlockedBy(payload: Payload, where: string): boolean {
-    const why = whyUnreadable(payload);
-    if (why === undefined) return false;
-    const message = `Run ${this.facts.workflowId}, ${where}: ${why}`;
-    this.#host.block(this, { kind: "unreadablePayload", message });
-    return true;
+    const blocked = unreadable(payload, this.facts.workflowId, where);
+    if (blocked !== undefined) this.#host.block(this, blocked);
+    return blocked !== undefined;
   }
 
   // ---------------------------------------------------------------- after each quiet moment of the code
@@ -232,19 +145,12 @@ export class LiveRun implements Committing {
     const { broken } = this.engine;
     if (broken !== undefined) return this.#host.block(this, blockedReasonOf(broken));
     if (!this.engine.hasBegun) return this.#lookAround();
-    this.#mark();
-    if (this.#isLive) this.#followChanges();
+    this.#commands.mark();
+    if (this.#isLive) this.#commands.followChanges();
     else this.#goLive();
     for (const ended of this.engine.takeEndedUpdates()) this.#push({ type: "UpdateCompleted", ...ended });
-    this.#arm();
+    this.#commands.arm();
     this.#lookAround();
-  }
-
-  #mark(): void {
-    for (const mark of this.engine.takeMarks()) {
-      this.#openMarks++;
-      this.#push(mark);
-    }
   }
 
   #goLive(): void {
@@ -254,147 +160,26 @@ export class LiveRun implements Committing {
     for (const { command, attempt, details } of this.#restored) this.engine.restoreHeartbeat(command, attempt, details);
     this.#restored = [];
     for (const entry of this.engine.data.entries) this.#push(entry);
-    for (const pending of this.engine.pendingCommands()) {
-      if (pending.kind === "RunStep") this.#takeUp(pending);
-      else if (pending.kind !== "StartTimer") this.#request(pending);
-      else if (pending.fireAt === null) this.#startTimer(pending);
-      else this.#awaitTimer(pending, pending.fireAt);
-    }
-  }
-
-  #followChanges(): void {
-    const changes = this.engine.takeChanges();
-    const [only] = changes;
-    if (changes.length === 1 && only?.type === "asked") return this.#begin(only.pending);
-    const withdrawn = new Set(changes.map((change) => (change.type === "withdrawn" ? change.pending : undefined)));
-    for (const change of changes) {
-      if (change.type === "entered") {
-        this.#push(change.entry);
-        continue;
-      }
-      const { type, pending } = change;
-      if (type === "withdrawn") this.#withdraw(pending.command);
-      // Told to cancel, and answered by an event of the same turn: there is nothing left to decide.
-      else if (withdrawn.has(pending) || this.engine.pendingCommand(pending.command) !== pending) continue;
-      else this.#begin(pending);
-    }
-  }
-
-  #begin(pending: PendingCommand): void {
-    if (pending.kind === "RunStep") this.#takeUp(pending);
-    else if (pending.kind === "StartTimer") this.#startTimer(pending);
-    else this.#request(pending);
-  }
-
-  /** Starts a step's next attempt, now or when it is due; or ends it when the run was canceled. */
-  #takeUp(pending: PendingStep): void {
-    const { command, nextAttemptAt, cancelRequested } = pending;
-    const underWay = this.#steps.get(command);
-    if (this.#decided.has(command)) return;
-    if (cancelRequested !== null) {
-      if (underWay !== undefined) return underWay.abort(cancelRequested);
-      this.#timers.cancel(command);
-      return this.#push(stepFailed(pending, cancelRequested));
-    }
-    if (underWay !== undefined) return;
-    if (pending.deferral !== null) return this.#awaitReport(pending);
-    if (nextAttemptAt === null || this.#host.msUntil(nextAttemptAt) === 0) return this.#execute(pending);
-    this.#timers.set(command, nextAttemptAt, () => this.#execute(pending));
-  }
-
-  #execute(pending: PendingStep): void {
-    if (this.#isHandingOver) return;
-    if (this.#openMarks > 0) {
-      this.#held.push(pending.command);
-      return;
-    }
-    this.#host.becameBusy(this);
-    const execution = this.#host.execute(this, pending);
-    this.#steps.set(pending.command, execution);
-    execution.start();
-  }
-
-  /** Its body is not run again: what ends the attempt is mail, or the first of its limits. */
-  #awaitReport(pending: PendingStep): void {
-    const { command } = pending;
-    this.#timers.cancel(command);
-    const limit = limitOf(pending);
-    if (limit === null) return;
-    this.#timers.set(command, limit.atMs, () => {
-      this.#push(timedOut(pending, limit.failure(), this.#now()), limit.atMs);
-    });
-  }
-
-  #now(): { readonly now: number; readonly chance: Chance } {
-    return { now: this.#host.storeNow(), chance: this.#host.chance };
-  }
-
-  #startTimer(pending: PendingTimer): void {
-    this.#push({ type: "TimerStarted", command: pending.command, name: pending.name, due: pending.due });
-  }
-
-  /** Asks another run for something; that it was asked for is in the history, and done after that. */
-  #request(pending: PendingChild | PendingMessage): void {
-    const isRequested = pending.kind === "StartChild" ? pending.childRunId !== null : pending.isRequested;
-    if (!isRequested)
-      this.#pushOutgoing(requestOf(pending, { ...this.facts, headers: this.engine.headers }, this.#host));
-  }
-
-  #awaitTimer(pending: PendingTimer, fireAt: number): void {
-    const fired: Event = { type: "TimerFired", command: pending.command, name: pending.name };
-    this.#timers.set(pending.command, fireAt, () => this.#push(fired, fireAt));
-  }
-
-  #arm(): void {
-    if (this.#isHandingOver) return;
-    if (this.#mustArmAll) this.#toArm = [...this.engine.pendingCommands()].map(({ command }) => command);
-    this.#mustArmAll = false;
-    if (this.#toArm.length === 0) return;
-    const commands = this.#toArm;
-    this.#toArm = [];
-    for (const command of commands) {
-      const pending = this.engine.pendingCommand(command);
-      if (pending === undefined || this.#decided.has(command)) continue;
-      const isDeferred = pending.kind === "RunStep" && pending.deferral !== null;
-      // A heartbeat moves the limit of an attempt that waits.
-      if (this.#timers.has(command) && !isDeferred) continue;
-      if (pending.kind === "RunStep") this.#takeUp(pending);
-      else if (pending.kind === "StartTimer" && pending.fireAt !== null) this.#awaitTimer(pending, pending.fireAt);
-    }
-  }
-
-  #withdraw(command: number): void {
-    this.#timers.cancel(command);
-    this.#outbox.forget(command);
-    this.#decided.delete(command);
-    const execution = this.#steps.get(command);
-    if (execution === undefined) return;
-    this.#steps.delete(command);
-    const { workflowId } = this.facts;
-    const why =
-      this.engine.outcome === undefined
-        ? new CanceledFailure(`run ${workflowId} no longer waits for this step`)
-        : new TerminatedFailure(`run ${workflowId} ended while this step was under way`);
-    execution.discard(why);
+    this.#commands.takeUpAll();
   }
 
   // ---------------------------------------------------------------- steps
 
   /** A step ended for good, or an attempt of it failed. */
   stepEnded(command: number, event: Event): void {
-    if (!this.#steps.delete(command) || !this.#isOurs) return;
-    this.#push(event);
+    if (!this.#commands.left(command) || !this.#isOurs) return;
+    this.#commands.push(event);
     this.#lookAround();
   }
 
   /** A step stopped because its worker stops: it is made again elsewhere, as the attempt it was. */
   stepHandedOver(command: number): void {
-    if (this.#steps.delete(command) && this.#isOurs) this.#lookAround();
+    if (this.#commands.left(command) && this.#isOurs) this.#lookAround();
   }
 
   /** A transaction step committed its own turn. */
   stepCommitted(command: number, sent: SentTurn, at: number): void {
-    this.#steps.delete(command);
+    this.#commands.left(command);
     if (this.#isOurs) this.committed(sent, at);
   }
 
@@ -427,7 +212,7 @@ export class LiveRun implements Committing {
   receive(item: MailItem): void {
     if (this.#isContinuing) return;
     const isNext = item.mail === this.#mail.known + 1;
-    if (!this.#isOpen || this.#mail.isReading || this.#isHandingOver || !isNext) return this.wantMail();
+    if (!this.#isOpen || this.#mail.isReading || this.#commands.isHandingOver || !isNext) return this.wantMail();
     if (this.#isBlockedBy(item.payload, `mail ${item.mail}`)) return;
     this.#takeIn([item]);
   }
@@ -439,7 +224,7 @@ export class LiveRun implements Committing {
   /** Mail was read; true when it should be read again because more was announced meanwhile, or the page was full. */
   mailArrived(items: readonly MailItem[], requestsSeen: number, wasFullPage: boolean): boolean {
     if (this.#isPausing && isResumedBy(items)) this.#carryOn();
-    if (this.#isHandingOver) return this.#leaveMail();
+    if (this.#commands.isHandingOver) return this.#leaveMail();
     if (this.#isContinuing) {
       this.#mail.endReading();
       this.#lookAround();
@@ -448,7 +233,7 @@ export class LiveRun implements Committing {
     for (const { mail, payload } of items) if (this.#isBlockedBy(payload, `mail ${mail}`)) return false;
     const wasEarly = this.#mail.isEarly;
     this.#takeIn(items);
-    if (this.#isHandingOver) return this.#leaveMail();
+    if (this.#commands.isHandingOver) return this.#leaveMail();
     // What is read after the first page that is not full, or after an update, came later. The commit of the early signals
     // begins the run; without any (an earlier owner took them) nothing else does.
     if (!wasFullPage) this.#mail.releaseFirstLine();
@@ -515,38 +300,11 @@ export class LiveRun implements Committing {
       invariant(this.engine.deliveredEvents === this.#events, "mail is decided on by all of the history", {
         runId: this.runId,
       });
-      const decision = "report" in next ? this.#decideReport(next) : this.#decideUpdate(next);
-      if (decision === undefined) return;
+      const decision = "report" in next ? judgeReport(next, this.engine, this.#host) : judgeUpdate(next, this.engine);
+      if ("blocked" in decision) return this.#host.block(this, decision.blocked);
+      if ("event" in decision) this.#commands.endedByMail(decision.event);
       this.#outbox.decide(next, decision);
     }
-  }
-
-  #decideUpdate(update: UndecidedUpdate): Decision {
-    const refusal = this.engine.judgeUpdate(update);
-    if (refusal !== null) return { refusal };
-    const { updateId, name, mail, input } = update;
-    return { event: { type: "UpdateAccepted", name, updateId, mail, input } };
-  }
-
-  /** Undefined: it cannot be read, and the run is blocked until it can. */
-  #decideReport(mail: ReportMail): Decision | undefined {
-    let report: StepReport;
-    try {
-      report = decodeReport(mail.report);
-    } catch (error) {
-      if (!isEverstepError(error)) throw error;
-      this.#host.block(this, blockedReasonOf(error));
-      return undefined;
-    }
-    const { command } = report;
-    const event = heard(mail, report, this.engine.pendingCommand(command), this.#now());
-    if (isDecision(event)) {
-      // Whatever else was about to end the attempt comes after this.
-      this.#outbox.forget(command);
-      this.#timers.cancel(command);
-      this.#decided.add(command);
-    }
-    return { event };
   }
 
   committed(sent: SentTurn, at: number): void {
@@ -567,14 +325,12 @@ export class LiveRun implements Committing {
     let hasAnswers = turn.refusals.length > 0;
     for (const event of events) {
       delivered.push(placedAt(event, ++this.#events, at));
-      if (isToArm(event)) this.#toArm.push(event.command);
+      this.#commands.noteCommitted(event);
       if (event.type === "UpdateAccepted" || event.type === "UpdateCompleted") hasAnswers = true;
-      if (isDecision(event)) this.#decided.delete(event.command);
-      if (event.type === "PatchMarked") this.#openMarks--;
     }
     if (hasAnswers) this.#host.answered(this);
     if (events.length === 0) return this.#turnSettled();
-    if (this.#openMarks === 0 && this.#held.length > 0) this.#toArm.push(...this.#held.splice(0));
+    this.#commands.releaseHeld();
     this.#feed(delivered);
     this.#turnSettled();
   }
@@ -617,9 +373,8 @@ export class LiveRun implements Committing {
     this.#lookAround();
   }
 
-  #push(event: Event, notBefore?: number): void {
-    if (isDecision(event)) this.#decided.add(event.command);
-    this.#pushOutgoing(notBefore === undefined ? { event } : { event, notBefore });
+  #push(event: Event): void {
+    this.#pushOutgoing({ event });
   }
 
   #pushOutgoing(outgoing: Outgoing): void {
@@ -641,45 +396,7 @@ export class LiveRun implements Committing {
       runId: this.runId,
     });
     this.#isClosing = true;
-    if (outcome.type === "continued") return this.#outbox.push(this.#continuation(outcome.next));
-    const unread = this.engine.unreadSignals();
-    const event: Event =
-      outcome.type === "completed"
-        ? { type: "RunCompleted", result: outcome.result, unread }
-        : { type: outcome.type === "failed" ? "RunFailed" : "RunCanceled", failure: outcome.failure, unread };
-    this.#outbox.push({ event, close: outcome.type, hasKin: this.engine.hasKin });
-  }
-
-  #continuation({ workflow, input, queue, timeoutMs }: NextRun & { readonly workflow: string }): Outgoing {
-    const { facts, runId } = this;
-    const nextRunId = this.#host.newRunId(runId);
-    const ownTimeoutMs = facts.deadlineAt === null ? null : facts.deadlineAt - facts.startedAt;
-    const { parent, data, headers } = this.engine;
-    const { attributes, memo } = data.carried;
-    const continues = { previousRunId: runId, firstRunId: this.engine.continues?.firstRunId ?? runId };
-    return {
-      event: { type: "RunContinued", nextRunId, workflow, input },
-      close: "continuedAsNew",
-      successor: {
-        runId: nextRunId,
-        workflow,
-        queue: queue ?? facts.queue,
-        started: toRecord({
-          type: "RunStarted",
-          workflow,
-          input,
-          seed: this.#host.newSeed(),
-          attributes,
-          memo,
-          ...(headers !== NO_HEADERS && { headers }),
-          continues,
-          ...(parent && { parent }),
-        }),
-        carriesData: attributes !== null || memo !== null,
-        timeoutMs: timeoutMs === undefined ? ownTimeoutMs : timeoutMs,
-        passedOn: this.engine.mailToPassOn(),
-      },
-    };
+    this.#outbox.push(endOf(outcome, this, this.#host));
   }
 
   /** Nothing happens by itself from here: say what there is to send, or that there is nothing. */
@@ -699,13 +416,13 @@ export class LiveRun implements Committing {
   freeze(): boolean {
     if (!this.isQuiet) return false;
     this.#isFrozen = true;
-    this.#timers.hold();
+    this.#commands.hold();
     return true;
   }
 
   thaw(): void {
     this.#isFrozen = false;
-    this.#timers.release();
+    this.#commands.release();
     this.#lookAround();
   }
 
@@ -724,8 +441,7 @@ export class LiveRun implements Committing {
   }
 
   #leave(): void {
-    this.#isHandingOver = true;
-    this.#timers.cancelAll();
+    this.#commands.handOver();
     const left = this.#outbox.leaveUndecided();
     if (left !== null) this.#mail.rewindTo(left);
     // A run that stands still does not end either: what its code comes to is found again, and said, once it goes on.
@@ -734,67 +450,26 @@ export class LiveRun implements Committing {
 
   /** Resumed before it was let go of. */
   #carryOn(): void {
-    this.#isHandingOver = false;
     this.#isPausing = false;
     this.#mail.stay();
-    this.#mustArmAll = true;
-    if (!this.#isBusyWithCode && this.#isLive) this.#arm();
+    this.#commands.carryOn();
+    if (!this.#isBusyWithCode && this.#isLive) this.#commands.arm();
   }
 
   get canBeReleased(): boolean {
     const isAtRest = !this.#isBusyWithCode && !this.#isTurnSent && this.#outbox.size === 0;
-    return this.#isHandingOver && isAtRest && this.#steps.size === 0;
+    return this.#commands.isHandingOver && isAtRest && this.#commands.stepsUnderWay === 0;
   }
 
   /** Tells steps under way to stop; they are waited for. */
   abortSteps(reason: Error): void {
-    for (const execution of this.#steps.values()) execution.abort(reason);
+    this.#commands.abort(reason);
   }
 
   /** Forgets everything at once: the right to write is gone or was given back. */
   drop(explain: () => Error): void {
     this.#isOurs = false;
-    this.#timers.cancelAll();
-    if (this.#steps.size > 0) {
-      const reason = explain();
-      for (const execution of this.#steps.values()) execution.discard(reason);
-      this.#steps.clear();
-    }
+    this.#commands.drop(explain);
     for (const leave of this.#exclusive.splice(0)) leave();
   }
 }
-
-function stepFailed(pending: PendingStep, error: Error): Event {
-  return {
-    type: "StepFailed",
-    command: pending.command,
-    name: pending.ask.name,
-    failure: toFailure(error),
-    attempt: pending.deferral?.attempt ?? Math.max(1, pending.failedAttempts),
-    inputHash: pending.ask.inputHash,
-  };
-}
-
-/** After it there is something to wait for, or another time to wait until. */
-function isToArm(event: Event): event is TimerStarted | StepAttemptFailed | StepDeferred | StepReported {
-  return ARMING.has(event.type) && !(event.type === "StepReported" && event.report === "ignored");
-}
-
-const ARMING: ReadonlySet<Event["type"]> = new Set([
-  "TimerStarted",
-  "StepAttemptFailed",
-  "StepDeferred",
-  "StepReported",
-]);
-
-function isDecision(event: Event): event is StepCompleted | StepFailed | StepAttemptFailed | StepDeferred | TimerFired {
-  return DECISIONS.has(event.type);
-}
-
-const DECISIONS: ReadonlySet<Event["type"]> = new Set([
-  "StepCompleted",
-  "StepFailed",
-  "StepAttemptFailed",
-  "StepDeferred",
-  "TimerFired",
-]);

@@ -1,0 +1,311 @@
+// What this process does about the commands of one run: the steps that it executes, the times that it waits for, the
+// requests to other runs. Whatever comes of them is said once, and nothing more is decided of a command until that is
+// committed.
+
+import type {
+  Event,
+  StepAttemptFailed,
+  StepCompleted,
+  StepDeferred,
+  StepFailed,
+  StepReported,
+  TimerFired,
+  TimerStarted,
+} from "../../sdk/protocol/event.ts";
+import { CanceledFailure, TerminatedFailure, toFailure } from "../../sdk/protocol/failures.ts";
+import type { PendingChild, PendingCommand, PendingMessage, PendingStep, PendingTimer } from "../replay/pending.ts";
+import { limitOf, timedOut } from "./deferred-step.ts";
+import type { LiveRun } from "./live-run.ts";
+import type { Outbox, Outgoing } from "./outbox.ts";
+import { requestOf } from "./requests.ts";
+import type { RunHost } from "./run-host.ts";
+import { RunTimers } from "./run-timers.ts";
+import type { StepExecution } from "./step-execution.ts";
+
+export class RunCommands {
+  readonly #run: LiveRun;
+  readonly #host: RunHost;
+  readonly #outbox: Outbox;
+  readonly #say: (outgoing: Outgoing) => void;
+  readonly #steps = new Map<number, StepExecution>();
+  readonly #timers: RunTimers;
+  /** Commands of which something is decided and not yet committed: nothing more may be decided until then. */
+  readonly #decided = new Set<number>();
+  // Timers and retries become due only by what is committed: their start, or the failed attempt before.
+  #toArm: number[] = [];
+  // A patch is decided when its mark is committed. Until then nothing that may hang on it has begun, and nobody is told of
+  // it: whoever claims the run instead may go the other way.
+  #openMarks = 0;
+  #held: number[] = [];
+  #isHandingOver = false;
+  #mustArmAll = false;
+
+  /** `say`: has an event appended to the history. */
+  constructor(run: LiveRun, host: RunHost, outbox: Outbox, say: (outgoing: Outgoing) => void) {
+    this.#run = run;
+    this.#host = host;
+    this.#outbox = outbox;
+    this.#say = say;
+    this.#timers = new RunTimers(host);
+  }
+
+  /** Steps whose bodies are under way. */
+  get stepsUnderWay(): number {
+    return this.#steps.size;
+  }
+
+  /** When the earliest timer or retry of this run is due, by the store's clock. */
+  get nextDueAt(): number | null {
+    return this.#timers.nextDueAt;
+  }
+
+  /** Marks of patches are on their way into the history. */
+  get hasOpenMarks(): boolean {
+    return this.#openMarks > 0;
+  }
+
+  /** Nothing new begins. */
+  get isHandingOver(): boolean {
+    return this.#isHandingOver;
+  }
+
+  // ---------------------------------------------------------------- as the code asks
+
+  /** What a replayed run waits for goes on from where history has it. */
+  takeUpAll(): void {
+    for (const pending of this.#run.engine.pendingCommands()) {
+      if (pending.kind === "RunStep") this.#takeUp(pending);
+      else if (pending.kind !== "StartTimer") this.#request(pending);
+      else if (pending.fireAt === null) this.#startTimer(pending);
+      else this.#awaitTimer(pending, pending.fireAt);
+    }
+  }
+
+  /** Marks go into the history before whatever hangs on them. */
+  mark(): void {
+    for (const mark of this.#run.engine.takeMarks()) {
+      this.#openMarks++;
+      this.#say({ event: mark });
+    }
+  }
+
+  /** What the code asked for, took back or was told to cancel since the last look. */
+  followChanges(): void {
+    const changes = this.#run.engine.takeChanges();
+    const [only] = changes;
+    if (changes.length === 1 && only?.type === "asked") return this.#begin(only.pending);
+    const withdrawn = new Set(changes.map((change) => (change.type === "withdrawn" ? change.pending : undefined)));
+    for (const change of changes) {
+      if (change.type === "entered") {
+        this.#say({ event: change.entry });
+        continue;
+      }
+      const { type, pending } = change;
+      if (type === "withdrawn") this.#withdraw(pending.command);
+      // Told to cancel, and answered by an event of the same turn: there is nothing left to decide.
+      else if (withdrawn.has(pending) || this.#run.engine.pendingCommand(pending.command) !== pending) continue;
+      else this.#begin(pending);
+    }
+  }
+
+  #begin(pending: PendingCommand): void {
+    if (pending.kind === "RunStep") this.#takeUp(pending);
+    else if (pending.kind === "StartTimer") this.#startTimer(pending);
+    else this.#request(pending);
+  }
+
+  /** Starts a step's next attempt, now or when it is due; or ends it when the run was canceled. */
+  #takeUp(pending: PendingStep): void {
+    const { command, nextAttemptAt, cancelRequested } = pending;
+    const underWay = this.#steps.get(command);
+    if (this.#decided.has(command)) return;
+    if (cancelRequested !== null) {
+      if (underWay !== undefined) return underWay.abort(cancelRequested);
+      this.#timers.cancel(command);
+      return this.push(stepFailed(pending, cancelRequested));
+    }
+    if (underWay !== undefined) return;
+    if (pending.deferral !== null) return this.#awaitReport(pending);
+    if (nextAttemptAt === null || this.#host.msUntil(nextAttemptAt) === 0) return this.#execute(pending);
+    this.#timers.set(command, nextAttemptAt, () => this.#execute(pending));
+  }
+
+  #execute(pending: PendingStep): void {
+    if (this.#isHandingOver) return;
+    if (this.#openMarks > 0) {
+      this.#held.push(pending.command);
+      return;
+    }
+    this.#host.becameBusy(this.#run);
+    const execution = this.#host.execute(this.#run, pending);
+    this.#steps.set(pending.command, execution);
+    execution.start();
+  }
+
+  /** Its body is not run again: what ends the attempt is mail, or the first of its limits. */
+  #awaitReport(pending: PendingStep): void {
+    const { command } = pending;
+    this.#timers.cancel(command);
+    const limit = limitOf(pending);
+    if (limit === null) return;
+    this.#timers.set(command, limit.atMs, () => {
+      const now = { now: this.#host.storeNow(), chance: this.#host.chance };
+      this.push(timedOut(pending, limit.failure(), now), limit.atMs);
+    });
+  }
+
+  #startTimer(pending: PendingTimer): void {
+    this.push({ type: "TimerStarted", command: pending.command, name: pending.name, due: pending.due });
+  }
+
+  /** Asks another run for something; that it was asked for is in the history, and done after that. */
+  #request(pending: PendingChild | PendingMessage): void {
+    const isRequested = pending.kind === "StartChild" ? pending.childRunId !== null : pending.isRequested;
+    if (!isRequested)
+      this.#say(requestOf(pending, { ...this.#run.facts, headers: this.#run.engine.headers }, this.#host));
+  }
+
+  #awaitTimer(pending: PendingTimer, fireAt: number): void {
+    const fired: Event = { type: "TimerFired", command: pending.command, name: pending.name };
+    this.#timers.set(pending.command, fireAt, () => this.push(fired, fireAt));
+  }
+
+  /** Waits for what has become due to be waited for. */
+  arm(): void {
+    if (this.#isHandingOver) return;
+    if (this.#mustArmAll) this.#toArm = [...this.#run.engine.pendingCommands()].map(({ command }) => command);
+    this.#mustArmAll = false;
+    if (this.#toArm.length === 0) return;
+    const commands = this.#toArm;
+    this.#toArm = [];
+    for (const command of commands) {
+      const pending = this.#run.engine.pendingCommand(command);
+      if (pending === undefined || this.#decided.has(command)) continue;
+      const isDeferred = pending.kind === "RunStep" && pending.deferral !== null;
+      // A heartbeat moves the limit of an attempt that waits.
+      if (this.#timers.has(command) && !isDeferred) continue;
+      if (pending.kind === "RunStep") this.#takeUp(pending);
+      else if (pending.kind === "StartTimer" && pending.fireAt !== null) this.#awaitTimer(pending, pending.fireAt);
+    }
+  }
+
+  #withdraw(command: number): void {
+    this.#timers.cancel(command);
+    this.#outbox.forget(command);
+    this.#decided.delete(command);
+    const execution = this.#steps.get(command);
+    if (execution === undefined) return;
+    this.#steps.delete(command);
+    const { workflowId } = this.#run.facts;
+    const why =
+      this.#run.engine.outcome === undefined
+        ? new CanceledFailure(`run ${workflowId} no longer waits for this step`)
+        : new TerminatedFailure(`run ${workflowId} ended while this step was under way`);
+    execution.discard(why);
+  }
+
+  // ---------------------------------------------------------------- as steps, mail and commits have it
+
+  /** Says what has become of a command. */
+  push(event: Event, notBefore?: number): void {
+    if (isDecision(event)) this.#decided.add(event.command);
+    this.#say(notBefore === undefined ? { event } : { event, notBefore });
+  }
+
+  /** A step is no longer under way. False when it was not. */
+  left(command: number): boolean {
+    return this.#steps.delete(command);
+  }
+
+  /** Mail ends an attempt: whatever else was about to end it comes after this. */
+  endedByMail(event: Event): void {
+    if (!isDecision(event)) return;
+    const { command } = event;
+    this.#outbox.forget(command);
+    this.#timers.cancel(command);
+    this.#decided.add(command);
+  }
+
+  noteCommitted(event: Event): void {
+    if (isToArm(event)) this.#toArm.push(event.command);
+    if (isDecision(event)) this.#decided.delete(event.command);
+    if (event.type === "PatchMarked") this.#openMarks--;
+  }
+
+  /** Steps that waited for a mark begin when it is committed. */
+  releaseHeld(): void {
+    if (this.#openMarks === 0 && this.#held.length > 0) this.#toArm.push(...this.#held.splice(0));
+  }
+
+  // ---------------------------------------------------------------- leaving
+
+  /** No time passes until `release`. */
+  hold(): void {
+    this.#timers.hold();
+  }
+
+  release(): void {
+    this.#timers.release();
+  }
+
+  /** Nothing new begins; steps under way go on. */
+  handOver(): void {
+    this.#isHandingOver = true;
+    this.#timers.cancelAll();
+  }
+
+  /** All that was not begun meanwhile begins with the next `arm`. */
+  carryOn(): void {
+    this.#isHandingOver = false;
+    this.#mustArmAll = true;
+  }
+
+  /** Tells steps under way to stop; they are waited for. */
+  abort(reason: Error): void {
+    for (const execution of this.#steps.values()) execution.abort(reason);
+  }
+
+  /** Forgets everything at once. */
+  drop(explain: () => Error): void {
+    this.#timers.cancelAll();
+    if (this.#steps.size === 0) return;
+    const reason = explain();
+    for (const execution of this.#steps.values()) execution.discard(reason);
+    this.#steps.clear();
+  }
+}
+
+function stepFailed(pending: PendingStep, error: Error): Event {
+  return {
+    type: "StepFailed",
+    command: pending.command,
+    name: pending.ask.name,
+    failure: toFailure(error),
+    attempt: pending.deferral?.attempt ?? Math.max(1, pending.failedAttempts),
+    inputHash: pending.ask.inputHash,
+  };
+}
+
+/** After it there is something to wait for, or another time to wait until. */
+function isToArm(event: Event): event is TimerStarted | StepAttemptFailed | StepDeferred | StepReported {
+  return ARMING.has(event.type) && !(event.type === "StepReported" && event.report === "ignored");
+}
+
+const ARMING: ReadonlySet<Event["type"]> = new Set([
+  "TimerStarted",
+  "StepAttemptFailed",
+  "StepDeferred",
+  "StepReported",
+]);
+
+function isDecision(event: Event): event is StepCompleted | StepFailed | StepAttemptFailed | StepDeferred | TimerFired {
+  return DECISIONS.has(event.type);
+}
+
+const DECISIONS: ReadonlySet<Event["type"]> = new Set([
+  "StepCompleted",
+  "StepFailed",
+  "StepAttemptFailed",
+  "StepDeferred",
+  "TimerFired",
+]);
