@@ -1,0 +1,80 @@
+// What is done to runs from outside their code: ended, halted, let go on, and forked.
+
+import type { ForkCall, ForkedRun, RunReference } from "../../sdk/client/front-door.ts";
+import { EverstepError } from "../../sdk/protocol/errors.ts";
+import { assertWorkflowId } from "../../sdk/protocol/names.ts";
+import type { ControlKind } from "../store/store.ts";
+import type { Topic } from "../wake/wakeups.ts";
+import { newRunId } from "../world/run-id.ts";
+import type { Desk } from "./desk.ts";
+import { planFork } from "./forking.ts";
+import { readEvents } from "./history-export.ts";
+import { closedError, nameOf, notFound } from "./run-errors.ts";
+
+const CONTROLLED = { pause: "paused", resume: "resumed", unblock: "unblocked" } as const;
+
+export class Controlling {
+  readonly #desk: Desk;
+
+  constructor(desk: Desk) {
+    this.#desk = desk;
+  }
+
+  async terminate(to: RunReference, reason: string): Promise<void> {
+    let run = await this.#desk.find(to);
+    while ((await this.#desk.insist(() => this.#desk.store.terminateRun(run.runId, reason))) !== "terminated") {
+      // It may have continued as new since it was found.
+      const latest = await this.#desk.find(to);
+      if (latest.runId === run.runId) throw closedError(run.workflowId, "It cannot be terminated any more.");
+      run = latest;
+    }
+    const topics: Topic[] = [`run/${run.runId}`];
+    if (run.ownerId !== null) topics.push(`worker/${run.ownerId}`);
+    this.#desk.wakeups.publish(topics);
+    this.#desk.doErrands();
+  }
+
+  pause(to: RunReference, reason: string): Promise<void> {
+    return this.#control(to, "pause", reason);
+  }
+
+  resume(to: RunReference): Promise<void> {
+    return this.#control(to, "resume", "");
+  }
+
+  unblock(to: RunReference): Promise<void> {
+    return this.#control(to, "unblock", "");
+  }
+
+  async fork(to: RunReference, call: ForkCall): Promise<ForkedRun> {
+    const { chance } = this.#desk.world;
+    if (call.workflowId !== null) assertWorkflowId(call.workflowId, "fork({ id })");
+    const source = await this.#desk.find(to);
+    const events = await this.#desk.insist(() => readEvents(this.#desk.store, source.runId));
+    // Chosen before the first try: a repeated fork is recognised by it.
+    const runId = newRunId(this.#desk.world);
+    const request = planFork(source, events, call, { runId, seed: chance.uuid() });
+    const { workflowId } = request;
+    const { outcome, runId: found } = await this.#desk.insist(() => this.#desk.store.forkRun(request));
+    if (outcome === "notFound") throw notFound(nameOf(to));
+    if (outcome === "refused") {
+      const message = `Run ${workflowId} is open (run id ${found}), so no fork can have its id. Give the fork an id of its own, or use reset() to put it in the place of the run.`;
+      throw new EverstepError("RUN_ALREADY_STARTED", message, { details: { workflowId, runId: found } });
+    }
+    const topics: Topic[] = [`queue/${source.queue}`];
+    if (request.terminates !== null && source.closedAt === null) topics.push(`run/${source.runId}`);
+    if (request.terminates !== null && source.ownerId !== null) topics.push(`worker/${source.ownerId}`);
+    this.#desk.wakeups.publish(topics);
+    return { runId, workflowId };
+  }
+
+  async #control(to: RunReference, kind: ControlKind, reason: string): Promise<void> {
+    const { runId, workflowId } = await this.#desk.find(to);
+    // Chosen before the first try: a repeated request is recognised by it.
+    const request = { runId, kind, mailId: `${kind}:${this.#desk.world.chance.uuid()}`, reason };
+    const { outcome, queue, ownerId } = await this.#desk.insist(() => this.#desk.store.controlRun(request));
+    if (outcome === "closed") throw closedError(workflowId, `It cannot be ${CONTROLLED[kind]} any more.`);
+    if (outcome === "notFound") throw notFound(nameOf(to));
+    this.#desk.wake({ ownerId, queue });
+  }
+}

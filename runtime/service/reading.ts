@@ -1,0 +1,128 @@
+// What runs are, and what they say of themselves: found, listed, counted, described, asked.
+
+import type {
+  CountCall,
+  CountedGroup,
+  ListCall,
+  RunDescription,
+  RunReference,
+  ShownEvent,
+} from "../../sdk/client/front-door.ts";
+import { attributeValueOf } from "../../sdk/protocol/attributes.ts";
+import { EverstepError, invariant } from "../../sdk/protocol/errors.ts";
+import { EVENT_CODES } from "../../sdk/protocol/event.ts";
+import { fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts";
+import { decodePayload, type Payload } from "../../sdk/protocol/payload.ts";
+import { PENDING_QUERY, type PendingWork } from "../../sdk/protocol/pending-work.ts";
+import { isClosed, type PatchedRun, type RunPatch, type RunSummary } from "../../sdk/protocol/run.ts";
+import type { CountRequest, RunDetail } from "../store/store.ts";
+import type { Desk } from "./desk.ts";
+import { listRequest, MAX_LIST, positionOf, runFilter, shownData, shownSummary } from "./lists.ts";
+import { readDetails, readNotes } from "./notes.ts";
+import { askQuery } from "./question.ts";
+import { isYetToBegin, summarize } from "./summary.ts";
+
+const HISTORY_PAGE = 500;
+const DEFAULT_LIST = 50;
+const DESCRIBE_QUERY_MS = 1_500;
+
+export class Reading {
+  readonly #desk: Desk;
+
+  constructor(desk: Desk) {
+    this.#desk = desk;
+  }
+
+  async query(to: RunReference, name: string, input: Payload, timeoutMs: number): Promise<Payload> {
+    const run = await this.#desk.find(to);
+    return this.#ask(run, name, input, timeoutMs);
+  }
+
+  async describe(to: RunReference): Promise<RunDescription> {
+    const run = await this.#desk.find(to);
+    // A run whose worker died in it is not replayed for looking at it: that may end the next worker.
+    const hasCrashed = run.ownerId === null && run.crashCount > 0;
+    const isSilent = isClosed(run.status) || run.status === "blocked" || hasCrashed || isYetToBegin(run);
+    const pending = isSilent ? null : await this.#pendingOf(run);
+    const [notes, staticDetails] = await this.#desk.insist(() =>
+      Promise.all([readNotes(this.#desk.store, run), readDetails(this.#desk.store, run)]),
+    );
+    const { epoch: _epoch, now: _now, data, ...facts } = run;
+    const shown = shownData(data, run.workflowId);
+    return { ...facts, ...shown, staticDetails, notes, pending, summary: summarize(run, pending) };
+  }
+
+  async list(call: ListCall): Promise<{ runs: readonly RunSummary[]; next: string | null }> {
+    const limit = call.limit ?? DEFAULT_LIST;
+    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIST) {
+      const message = `list({ limit }) takes a whole number from 1 to ${MAX_LIST}; got ${String(limit)}.`;
+      throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "limit" } });
+    }
+    const request = listRequest(call, limit);
+    const runs = await this.#desk.insist(() => this.#desk.store.listRuns(request));
+    const last = runs.length < limit ? undefined : runs.at(-1);
+    return { runs: runs.map(shownSummary), next: last === undefined ? null : positionOf(last, request) };
+  }
+
+  async count(call: CountCall): Promise<readonly CountedGroup[]> {
+    const { by, ...filter } = call;
+    const request: CountRequest = { ...runFilter(filter), by, limit: MAX_LIST };
+    const groups = await this.#desk.insist(() => this.#desk.store.countRuns(request));
+    return groups.map(({ value, count }) => ({ value: value === null ? null : attributeValueOf(value), count }));
+  }
+
+  async listPatches(call: ListCall): Promise<{ runs: readonly PatchedRun[]; next: string | null }> {
+    const { runs, next } = await this.list(call);
+    const runIds = runs.map(({ runId }) => runId);
+    const marks = await this.#desk.insist(() => this.#desk.store.readEventsOfType(runIds, EVENT_CODES.PatchMarked));
+    return { runs: runs.map((run) => ({ ...run, patches: (marks.get(run.runId) ?? []).map(patchOf) })), next };
+  }
+
+  async *history(to: RunReference): AsyncGenerator<ShownEvent> {
+    const { runId, workflowId } = await this.#desk.find(to);
+    let afterSeq = 0;
+    while (true) {
+      const page = await this.#desk.insist(() => this.#desk.store.readHistory(runId, afterSeq, HISTORY_PAGE));
+      for (const stored of page) {
+        const event = fromRecord(stored);
+        if (event === undefined) {
+          const message = `Event ${stored.seq} of run ${workflowId} is of a type that this release does not know. Read it with the release that wrote it.`;
+          throw new EverstepError("PAYLOAD_UNREADABLE", message, { details: { runId, seq: stored.seq } });
+        }
+        yield event;
+      }
+      if (page.length < HISTORY_PAGE) return;
+      afterSeq = page.at(-1)?.seq ?? afterSeq;
+    }
+  }
+
+  #ask(run: RunDetail, name: string, input: Payload, timeoutMs: number): Promise<Payload> {
+    return askQuery({
+      store: this.#desk.store,
+      wakeups: this.#desk.wakeups,
+      world: this.#desk.world,
+      pollMs: this.#desk.pollMs,
+      signal: this.#desk.insistence.signal,
+      run,
+      name,
+      input,
+      timeoutMs,
+    });
+  }
+
+  /** Only a worker knows what is pending; without one, the store's facts must do. */
+  async #pendingOf(run: RunDetail): Promise<PendingWork | null> {
+    try {
+      const answer = await this.#ask(run, PENDING_QUERY, null, DESCRIBE_QUERY_MS);
+      return decodePayload(answer, `pending work of run ${run.workflowId}`) as PendingWork;
+    } catch {
+      return null;
+    }
+  }
+}
+
+function patchOf(stored: StoredEvent): RunPatch {
+  const event = fromRecord(stored);
+  invariant(event?.type === "PatchMarked", "the store reads events of the type it was asked for", { ...stored });
+  return { id: event.name, isDeprecated: event.isDeprecated };
+}
