@@ -49,6 +49,7 @@ export {
   type UpdateWithStartOptions,
   WorkflowClient,
 } from "../sdk/client/client.ts";
+export type { EntityHandle, OperationOptions } from "../sdk/client/entity-handle.ts";
 export type { CountedGroup, PrunedRuns, RunDescription, ShownEvent } from "../sdk/client/front-door.ts";
 export { RunFailedError } from "../sdk/client/run-failed-error.ts";
 export type { RunFilter, RunOrder, TimeFilter } from "../sdk/client/run-filter.ts";

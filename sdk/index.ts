@@ -55,6 +55,19 @@ export {
   continueAsNew,
 } from "./workflow/continue-as-new.ts";
 export type { Deferred } from "./workflow/deferred.ts";
+export {
+  type AnyEntity,
+  type CheckedOperation,
+  type Entity,
+  type EntityOptions,
+  entity,
+  type InputOf,
+  type Operation,
+  type Operations,
+  operation,
+  type Views,
+} from "./workflow/entity.ts";
+export { type EntityInput, endEntity } from "./workflow/entity-run.ts";
 export { type ExternalRun, externalRun } from "./workflow/external.ts";
 export { allHandlersFinished, type HandlerOptions } from "./workflow/handlers.ts";
 export { type WorkflowInfo, workflowInfo } from "./workflow/info.ts";
@@ -89,6 +102,7 @@ export {
   step,
   transaction,
 } from "./workflow/step.ts";
+export { type ToldEntity, tellEntity } from "./workflow/tell-entity.ts";
 export { defineUpdate, type UpdateDefinition, type UpdateOptions } from "./workflow/update.ts";
 export { type FirstSignal, type Signals, waitForAny } from "./workflow/wait-for-any.ts";
 export { withTimeout } from "./workflow/with-timeout.ts";

@@ -246,7 +246,7 @@ export class RunEngine implements RunContext {
 
   /** Mail that is in the history and for the run that follows this one. */
   mailToPassOn(): number[] {
-    return [...this.#handlers.signals.unreadMail(), ...this.#lateCancels].sort((a, b) => a - b);
+    return [...this.#handlers.mailNotBegunOn(), ...this.#lateCancels].sort((a, b) => a - b);
   }
 
   /** What a quiet run waits for besides its commands. */
@@ -334,8 +334,8 @@ export class RunEngine implements RunContext {
     return this.#handlers.signals.take(name);
   }
 
-  takeFirstSignal(names: ReadonlySet<string>): { readonly name: string; readonly message: SignalMessage } | undefined {
-    return this.#handlers.signals.takeFirst(names);
+  takeFirstSignal(names: ReadonlySet<string>, before?: number) {
+    return this.#handlers.signals.takeFirst(names, before);
   }
 
   waitForSignal(name: string, scope: CancelScope): { readonly received: Promise<SignalMessage>; withdraw(): void } {
@@ -352,6 +352,10 @@ export class RunEngine implements RunContext {
   handleUpdate(name: string, handler: UpdateHandler): void {
     this.#code.refuseToAsk(`update "${name}".handle()`);
     this.#handlers.handleUpdate(name, handler);
+  }
+
+  holdUpdate(mail: number): () => void {
+    return this.#handlers.holdUpdate(mail);
   }
 
   upsert(kind: "attributes" | "memo", changes: Payload): void {

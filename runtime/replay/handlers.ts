@@ -62,6 +62,16 @@ export class Handlers {
     this.#updates.handle(name, handler);
   }
 
+  /** Accepted, and not begun on until what is returned is called. */
+  holdUpdate(mail: number): () => void {
+    return this.#updates.hold(mail);
+  }
+
+  /** Where signals that nobody received and updates that are held are in the mailbox. */
+  mailNotBegunOn(): number[] {
+    return [...this.signals.unreadMail(), ...this.#updates.held];
+  }
+
   handleQuery(name: string, handler: (input: Payload) => unknown): void {
     this.#queries.handle(name, handler);
   }

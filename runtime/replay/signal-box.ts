@@ -40,10 +40,13 @@ export class SignalBox {
     return this.takeFirst(new Set([name]))?.message;
   }
 
-  /** The oldest that has one of these names. */
-  takeFirst(names: ReadonlySet<string>): { readonly name: string; readonly message: SignalMessage } | undefined {
+  /** The oldest that has one of these names, and came before the mail `before`. */
+  takeFirst(
+    names: ReadonlySet<string>,
+    before = Number.POSITIVE_INFINITY,
+  ): { readonly name: string; readonly message: SignalMessage } | undefined {
     if (this.#isClosed) return undefined;
-    const index = this.#buffered.findIndex((kept) => names.has(kept.name));
+    const index = this.#buffered.findIndex(({ name, mail }) => names.has(name) && mail < before);
     return index < 0 ? undefined : this.#buffered.splice(index, 1)[0];
   }
 

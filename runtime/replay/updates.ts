@@ -36,6 +36,7 @@ export class Updates {
   /** Ended, and not in the history yet. */
   readonly #ended = new Map<string, EndedUpdate>();
   #untold: EndedUpdate[] = [];
+  readonly #held = new Set<number>();
 
   constructor(workflowId: string, underWay: HandlersUnderWay) {
     this.#workflowId = workflowId;
@@ -48,6 +49,17 @@ export class Updates {
 
   handle(name: string, handler: UpdateHandler): void {
     this.#handlers.set(name, handler);
+  }
+
+  /** Accepted, and not begun on until what is returned is called. */
+  hold(mail: number): () => void {
+    this.#held.add(mail);
+    return () => void this.#held.delete(mail);
+  }
+
+  /** Where the updates that are held are in the mailbox. */
+  get held(): Iterable<number> {
+    return this.#held;
   }
 
   /** Null when the run takes the update. `evaluate` calls the validator where it can change nothing. */
@@ -98,7 +110,7 @@ export class Updates {
     };
     return () => {
       try {
-        Promise.resolve(execute(() => handler.run(input))).then(returned, threw);
+        Promise.resolve(execute(() => handler.run(input, event.mail))).then(returned, threw);
       } catch (error) {
         threw(error);
       }

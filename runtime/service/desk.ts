@@ -1,5 +1,6 @@
 // What every part of the front door works with: a store that is insisted on while it is away, and whom to wake.
 
+import { setMaxListeners } from "node:events";
 import type { RunReference } from "../../sdk/client/front-door.ts";
 import { codecsOf, type RunDetail, type Store, type StoreCodecs } from "../store/store.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
@@ -33,6 +34,8 @@ export class Desk {
     this.kept = this.codecs?.kept ?? store;
     this.wakeups = wakeups;
     this.world = world;
+    // As many may wait as there are callers.
+    setMaxListeners(0, this.#closing.signal);
     this.insistence = { world, forMs: insistForMs, signal: this.#closing.signal };
     this.pollMs = pollMs;
   }

@@ -9,9 +9,11 @@ import type { HistoryFile } from "../protocol/history-file.ts";
 import { assertShortText, MAX_DETAILS_BYTES, MAX_SUMMARY_BYTES } from "../protocol/notes.ts";
 import { OPEN_STATUSES, type PatchedRun, type RunSummary } from "../protocol/run.ts";
 import { startData } from "../protocol/start-data.ts";
+import type { AnyEntity } from "../workflow/entity.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
 import type { UpdateDefinition } from "../workflow/update.ts";
 import type { Workflow } from "../workflow/workflow.ts";
+import { type EntityHandle, entityHandle } from "./entity-handle.ts";
 import type { CountedGroup, FrontDoor, PrunedRuns, StartCall } from "./front-door.ts";
 import { interceptedDoor } from "./intercepted-door.ts";
 import type { Interceptor } from "./interceptors.ts";
@@ -191,6 +193,22 @@ export class WorkflowClient {
   /** Like `get`, for a run whose workflow this process does not know. */
   getUntyped(workflowId: string, runId?: string): RunHandle<unknown> {
     return new RunHandle<unknown>(this.#door, workflowId, runId);
+  }
+
+  /**
+   * The entity with this key, with its operations and views as methods. An operation is stored first, performed in its place among
+   * all others of the key, and resolves to what it returned; the first one brings the entity into being. A view is answered from
+   * what completed operations have left; where there was none yet, by `initial` and the view in this process. Asks nothing of
+   * the database yet.
+   *
+   * Throws ARGUMENT_INVALID for what cannot be a key. Operations throw UPDATE_FAILED with what was thrown as `cause`: then the state
+   * is as before; UPDATE_REJECTED and UPDATE_UNKNOWN when it was not taken, UPDATE_ABANDONED when the entity's run was ended by
+   * force, UPDATE_TIMED_OUT; and as `start`. Views throw like `query`, but for RUN_NOT_FOUND.
+   */
+  entity<Of extends AnyEntity>(entity: Of, key: string): EntityHandle<Of> {
+    const { workflow, queue } = entity;
+    const start = startCall(workflow, { id: entity.workflowId(key), queue, input: { key }, onConflict: "useExisting" });
+    return entityHandle(this.#door, entity, key, start);
   }
 
   /**

@@ -99,7 +99,8 @@ export interface SignalHandler {
 export interface UpdateHandler {
   /** Throws what the update is rejected with. */
   readonly validate: (input: unknown) => unknown;
-  readonly run: (input: unknown) => unknown;
+  /** `mail`: the place of the update in the mailbox. */
+  readonly run: (input: unknown, mail: number) => unknown;
   readonly onUnfinished: UnfinishedPolicy;
 }
 
@@ -120,12 +121,20 @@ export interface RunContext {
   waitUntil(predicate: () => boolean, scope: CancelScope): PendingCondition;
   /** The oldest buffered signal of this name, taken; undefined when there is none. */
   takeSignal(name: string): SignalMessage | undefined;
-  /** The oldest buffered signal that has one of these names, taken. */
-  takeFirstSignal(names: ReadonlySet<string>): { readonly name: string; readonly message: SignalMessage } | undefined;
+  /** The oldest buffered signal that has one of these names, taken; of those that came before the mail `before`, if given. */
+  takeFirstSignal(
+    names: ReadonlySet<string>,
+    before?: number,
+  ): { readonly name: string; readonly message: SignalMessage } | undefined;
   /** The next signal of this name that nobody takes before. */
   waitForSignal(name: string, scope: CancelScope): { readonly received: Promise<SignalMessage>; withdraw(): void };
   handleSignal(name: string, handler: SignalHandler): void;
   handleUpdate(name: string, handler: UpdateHandler): void;
+  /**
+   * Until what is returned is called, the update at this place in the mailbox has not been begun on: should the run continue
+   * as new, the update passes to the next run, which decides on it and handles it as if it were the first.
+   */
+  holdUpdate(mail: number): () => void;
   /** No handler of a signal or an update is under way. */
   readonly allHandlersFinished: boolean;
   /** Puts changes into the history, in the order of the calls, and makes them at once in `info`. Null: none. */
