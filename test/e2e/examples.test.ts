@@ -66,6 +66,14 @@ test("basket: updates are answered, refused and failed, and the run goes on", as
   });
 });
 
+test("cart: operations of a key go one after the other, one that fails leaves no trace, and its end is one", async () => {
+  expect(await example("cart")).toEqual({
+    lines: ["items: 1, 1, 2", "no cup: UPDATE_FAILED", "Ann has 6", "Bob has 1", "sold: chair, lamp", "Ann has 0"],
+    stderr: "",
+    code: 0,
+  });
+});
+
 test("fan-out prints the checksum of every file, in order", async () => {
   const files = join(folder, "files");
   mkdirSync(join(files, "deeper"), { recursive: true });

@@ -7,6 +7,7 @@ import { endingOf, runIn, scenario, shapesOf } from "../support/three-modes.ts";
 import { cancellation } from "./scenarios/cancellation.ts";
 import { concurrency } from "./scenarios/concurrency.ts";
 import { deferred } from "./scenarios/deferred.ts";
+import { entities } from "./scenarios/entities.ts";
 import { headers } from "./scenarios/headers.ts";
 import { notes } from "./scenarios/notes.ts";
 import { otherRuns } from "./scenarios/other-runs.ts";
@@ -22,6 +23,7 @@ const TABLE = {
   cancellation,
   concurrency,
   deferred,
+  entities,
   headers,
   notes,
   otherRuns,

@@ -271,6 +271,36 @@ export function continuingContract(stage: Stage): void {
       }
     });
 
+    test("an update that was accepted and passed on is looked for in the next run, and counts once in both", async () => {
+      const run = await stage.owned();
+      const update = (updateId: string) =>
+        ({ kind: "update", mailId: updateMailId(updateId), name: "add", payload: "1" }) as const;
+      for (const updateId of ["begun", "held"]) await stage.send(run.runId, update(updateId));
+      await stage.send(run.runId, { mailId: "behind" });
+      const accepted = ["begun", "held"].map((updateId, place): Event => {
+        return { type: "UpdateAccepted", name: "add", updateId, mail: place + 1, input: "1" };
+      });
+      await stage.commit(turnOf(run, { takenMail: 2 }, ...accepted));
+      const nextId = await continued(run, { passedOn: [2] }, { base: 3, takenMail: 2 });
+      expect(await boxOf(nextId)).toEqual([
+        [1, "update:held", "update"],
+        [2, "behind", "signal"],
+      ]);
+      const look = async (updateId: string) => {
+        const trace = await stage.store.readUpdates([{ runId: run.runId, mailId: updateMailId(updateId), after: 3 }]);
+        const { runId, mail, events, closed } = only(trace);
+        return { runId, mail, events: events.length, closed };
+      };
+      // What the run before has said of it is not told any more: it is as if that had not come to it.
+      expect(await look("held")).toEqual({ runId: nextId, mail: 1, events: 0, closed: null });
+      expect(await look("begun")).toMatchObject({ runId: run.runId, closed: "continuedAsNew" });
+      expect(await stage.send(nextId, update("held"))).toMatchObject({ outcome: "duplicate" });
+      const next = await stage.claimOne(run.queue);
+      const again: Event = { type: "UpdateAccepted", name: "add", updateId: "held", mail: 1, input: "1" };
+      await stage.commit(turnOf(next, { takenMail: 1 }, again));
+      expect(await look("held")).toMatchObject({ runId: nextId, events: 1 });
+    });
+
     test("attributes and memo are the next run's from its start on, and found by", async () => {
       const run = await stage.owned();
       const queue = newId("queue");
