@@ -358,6 +358,10 @@ export class RunEngine implements RunContext {
     return this.#handlers.holdUpdate(mail);
   }
 
+  get waitingMail(): number {
+    return this.#handlers.mailNotBegunOn().length;
+  }
+
   upsert(kind: "attributes" | "memo", changes: Payload): void {
     const caller = kind === "memo" ? "upsertMemo()" : "upsertAttributes()";
     this.#code.refuseToAsk(caller);

@@ -31,7 +31,8 @@ const TOLD: ReadonlySet<string> = new Set([TELL.name]);
 /** An operation that waits for its turn. */
 interface Call {
   readonly operation: string;
-  readonly input: unknown;
+  /** Throws ARGUMENT_INVALID where it does not fit its schema. */
+  readonly input: () => unknown;
   /** From here on it is this run that performs it. */
   readonly begin: () => void;
   /** Resolve when the caller's answer is on its way into the history. */
@@ -49,8 +50,8 @@ export class EntityRun {
   readonly #key: string;
   readonly #context: RunContext;
   readonly #scope: CancelScope;
-  /** What the operations that completed have left, in stored form; null for nothing. */
-  #state: Payload;
+  /** What the operations that completed have left, as the input of the next run in stored form; null for nothing. */
+  #left: Payload;
   #hasEnded = false;
   readonly #sent: Sent[] = [];
 
@@ -60,7 +61,7 @@ export class EntityRun {
     this.#key = key;
     this.#context = run;
     this.#scope = scope;
-    this.#state = encodePayload(state, `state of entity "${entity.name}"`);
+    this.#left = state === undefined ? null : encodePayload({ key, state }, `entity "${entity.name}"`);
   }
 
   async run(): Promise<void> {
@@ -72,9 +73,9 @@ export class EntityRun {
         if (call === undefined) return;
         await this.#perform(call);
         performed++;
-        // What waits is accepted again by the next run. Performing as many first bounds what that costs.
-        const isTime = this.#context.info.continueAsNewSuggested && performed >= this.#sent.length;
-        if (isTime && !this.#hasEnded) return this.#continue();
+        // What waits comes to the next run again. Performing as many first bounds what that costs.
+        const isLong = this.#context.info.continueAsNewSuggested;
+        if (isLong && !this.#hasEnded && performed >= this.#context.waitingMail) return this.#continue();
       }
     } catch (error) {
       if (isCanceled(error)) for (const call of this.#sent) await call.fail(error);
@@ -83,19 +84,22 @@ export class EntityRun {
   }
 
   #listen(): void {
-    const { name, operations, views } = this.#entity;
+    const { operations, views } = this.#entity;
     for (const [view, look] of Object.entries(views)) {
       defineQuery<unknown, unknown>(view).handle((input) => look(this.#copyOfState() as never, input as never));
     }
-    for (const [operation, { schema }] of Object.entries(operations)) {
-      const parse = (input: unknown) =>
-        parseWith(schema, input, `input of operation "${operation}" of entity "${name}"`);
+    for (const operation of Object.keys(operations)) {
       this.#context.handleUpdate(operation, {
-        validate: parse,
-        run: (input, mail) => this.#queue(operation, parse(input), mail),
+        validate: (input) => this.#parse(operation, input),
+        run: (input, mail) => this.#queue(operation, input, mail),
         onUnfinished: "abandon",
       });
     }
+  }
+
+  #parse(operation: string, input: unknown): unknown {
+    const { name, operations } = this.#entity;
+    return parseWith(operations[operation]?.schema, input, `input of operation "${operation}" of entity "${name}"`);
   }
 
   #queue(operation: string, input: unknown, mail: number): Promise<unknown> {
@@ -109,7 +113,7 @@ export class EntityRun {
     const told = answer.then(noop, noop);
     this.#sent.push({
       operation,
-      input,
+      input: () => this.#parse(operation, input),
       mail,
       begin: this.#context.holdUpdate(mail),
       succeed: (result) => {
@@ -149,7 +153,7 @@ export class EntityRun {
     const { operation, input } = value as ToldOperation;
     return {
       operation,
-      input,
+      input: () => this.#parse(operation, input),
       begin: noop,
       succeed: async () => {},
       fail: async (error) => {
@@ -172,11 +176,11 @@ export class EntityRun {
     try {
       const perform = this.#operationOf(operation);
       const state = this.#copyOfState();
-      const result = await perform(state as never, input as never);
-      const left = encodePayload(state, `state of entity "${name}" after operation "${operation}"`);
+      const result = await perform(state as never, input() as never);
+      const left = encodePayload({ key: this.#key, state }, `entity "${name}" after operation "${operation}"`);
       // What could not be answered must not have happened.
       encodePayload(result, `result of operation "${operation}" of entity "${name}"`);
-      this.#state = turn.ends ? null : left;
+      this.#left = turn.ends ? null : left;
       this.#hasEnded = turn.ends;
       await succeed(result);
     } catch (error) {
@@ -196,15 +200,15 @@ export class EntityRun {
   }
 
   #copyOfState(): object {
-    const what = `state of entity "${this.#entity.name}"`;
-    const stored = this.#state ?? encodePayload(this.#entity.initial(this.#key), `initial ${what}`);
-    return decodePayload(stored, what) as object;
+    const { name, initial } = this.#entity;
+    const left = this.#left ?? encodePayload({ state: initial(this.#key) }, `initial entity "${name}"`);
+    return (decodePayload(left, `state of entity "${name}"`) as { state: object }).state;
   }
 
   #continue(): never {
-    const { workflow } = this.#entity;
-    const state = decodePayload(this.#state, `state of entity "${this.#entity.name}"`) as object | undefined;
-    return workflow.continueAsNew(state === undefined ? { key: this.#key } : { key: this.#key, state });
+    const { name, workflow } = this.#entity;
+    const left = decodePayload(this.#left, `state of entity "${name}"`) as EntityInput | undefined;
+    return workflow.continueAsNew(left ?? { key: this.#key });
   }
 }
 

@@ -135,6 +135,8 @@ export interface RunContext {
    * as new, the update passes to the next run, which decides on it and handles it as if it were the first.
    */
   holdUpdate(mail: number): () => void;
+  /** Signals that nobody has received and updates that are held: what would pass to the next run now. */
+  readonly waitingMail: number;
   /** No handler of a signal or an update is under way. */
   readonly allHandlersFinished: boolean;
   /** Puts changes into the history, in the order of the calls, and makes them at once in `info`. Null: none. */

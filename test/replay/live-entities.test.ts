@@ -7,7 +7,6 @@ import { crashEverywhere } from "../../runtime/testing/crash-everywhere.ts";
 import { testEnvironment } from "../../runtime/testing/environment.ts";
 import type { WorkflowClient } from "../../sdk/client/client.ts";
 import { endEntity, entity, operation, PermanentError, sleep, step, tellEntity, workflow } from "../../sdk/index.ts";
-import { encodePayload } from "../../sdk/protocol/payload.ts";
 import { seededRandom } from "../../sdk/protocol/random.ts";
 import { eventually } from "../support/eventually.ts";
 import { type House, openHouse, typesOf } from "../support/local-worker.ts";
@@ -143,7 +142,7 @@ test("an operation that throws, or leaves what cannot be stored, has changed not
   });
   await expect(ann.spoil()).rejects.toMatchObject({
     code: "UPDATE_FAILED",
-    message: expect.stringContaining('state of entity "account" after operation "spoil".spoiled'),
+    message: expect.stringContaining('entity "account" after operation "spoil".state.spoiled'),
   });
   await expect(ann.mute()).rejects.toMatchObject({ code: "UPDATE_FAILED" });
   await expect(ann.close(true)).rejects.toMatchObject({ code: "UPDATE_FAILED" });
@@ -285,7 +284,7 @@ test("a workflow tells an entity what to do, in order with all others; it is sta
     const ann = tellEntity(account, "ann");
     await ann.book(entry("told 1"));
     await ann.book(entry("told 2", -100));
-    await ann.rename({ to: "told 3" });
+    await ann.rename({ to: " told 3 " });
     await expect(ann.rename({ to: 4 as never })).rejects.toMatchObject({ code: "ARGUMENT_INVALID" });
   });
   await house.startWorker([account.workflow, teller]);
@@ -371,5 +370,4 @@ test("what cannot be an entity, a key or a place for its end is refused", async 
   await house.startWorker([misplaced]);
   const run = await house.client.start(misplaced);
   await expect(run.result()).rejects.toMatchObject({ message: expect.stringContaining("no operation") });
-  expect(encodePayload(null, "kept")).toBe("null");
 });
