@@ -3,7 +3,7 @@
 
 import { doErrands, type ErrandParts } from "../service/errands.ts";
 import { Backoff } from "../world/backoff.ts";
-import { Alarm } from "../world/pause.ts";
+import { Lookout } from "../world/lookout.ts";
 import type { World } from "../world/world.ts";
 
 export interface ErrandRunnerOptions extends Omit<ErrandParts, "log"> {
@@ -15,46 +15,25 @@ export interface ErrandRunnerOptions extends Omit<ErrandParts, "log"> {
 /** How soon to look again while another worker does errands: it may have looked before ours were due. */
 const BUSY_AGAIN_MS = 20;
 
-export class ErrandRunner {
+export class ErrandRunner extends Lookout {
   readonly #options: ErrandRunnerOptions;
-  readonly #alarm: Alarm;
-  readonly #stopping = new AbortController();
-  #loop: Promise<void> | undefined;
+  readonly #backoff: Backoff;
 
   constructor(options: ErrandRunnerOptions) {
+    super(options.world, options.everyMs);
     this.#options = options;
-    this.#alarm = new Alarm(options.world.clock);
+    this.#backoff = new Backoff(options.world.chance, { firstMs: 50, maxMs: 5_000 });
   }
 
-  start(): void {
-    this.#loop ??= this.#run();
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#loop;
-  }
-
-  /** There may be errands. */
-  wake(): void {
-    this.#alarm.wake();
-  }
-
-  async #run(): Promise<void> {
-    const { world, everyMs } = this.#options;
-    const { signal } = this.#stopping;
-    const backoff = new Backoff(world.chance, { firstMs: 50, maxMs: 5_000 });
-    while (!signal.aborted) {
-      let waitMs = everyMs * (0.75 + world.chance.float() / 2);
-      try {
-        const isBusy = await doErrands({ ...this.#options, log: world.log }, signal);
-        if (isBusy) waitMs = Math.min(waitMs, BUSY_AGAIN_MS);
-        backoff.reset();
-      } catch (error) {
-        if (backoff.failures === 0) world.log.warn({ error: String(error) }, "cannot do errands, trying again");
-        waitMs = backoff.next();
-      }
-      await this.#alarm.wait(waitMs, signal);
+  protected async look(signal: AbortSignal): Promise<number | undefined> {
+    const { log } = this.#options.world;
+    try {
+      const isBusy = await doErrands({ ...this.#options, log }, signal);
+      this.#backoff.reset();
+      return isBusy ? BUSY_AGAIN_MS : undefined;
+    } catch (error) {
+      if (this.#backoff.failures === 0) log.warn({ error: String(error) }, "cannot do errands, trying again");
+      return this.#backoff.next();
     }
   }
 }

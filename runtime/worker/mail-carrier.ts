@@ -3,7 +3,8 @@
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
 import type { MailItem, WorkerStore } from "../store/store.ts";
 import { Backoff } from "../world/backoff.ts";
-import { Alarm, pause } from "../world/pause.ts";
+import { Lookout } from "../world/lookout.ts";
+import { pause } from "../world/pause.ts";
 import type { World } from "../world/world.ts";
 import type { LiveRun } from "./live-run.ts";
 
@@ -18,31 +19,14 @@ export interface MailCarrierOptions {
 
 const MAX_MAIL_PER_RUN = 500;
 
-export class MailCarrier {
+export class MailCarrier extends Lookout {
   readonly #options: MailCarrierOptions;
-  readonly #alarm: Alarm;
-  readonly #stopping = new AbortController();
   #waiting = new Set<LiveRun>();
   #isScheduled = false;
-  #loop: Promise<void> | undefined;
 
   constructor(options: MailCarrierOptions) {
+    super(options.world, options.pollMs);
     this.#options = options;
-    this.#alarm = new Alarm(options.world.clock);
-  }
-
-  start(): void {
-    this.#loop = this.#look();
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#loop;
-  }
-
-  /** Some run of this worker may have mail. */
-  wake(): void {
-    this.#alarm.wake();
   }
 
   /** Reads the mail of one run, together with that of others asked for at the same moment. */
@@ -58,17 +42,13 @@ export class MailCarrier {
     });
   }
 
-  async #look(): Promise<void> {
-    const { store, world, pollMs, workerId, findRun, hasRuns } = this.#options;
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      await this.#alarm.wait(pollMs * (0.75 + world.chance.float() / 2), signal);
-      if (signal.aborted || !hasRuns()) continue;
-      try {
-        for (const runId of await store.runsWithMail(workerId())) findRun(runId)?.wantMail();
-      } catch (error) {
-        world.log.debug({ error: String(error) }, "cannot look for mail, looking again later");
-      }
+  protected async look(): Promise<undefined> {
+    const { store, world, workerId, findRun, hasRuns } = this.#options;
+    if (!hasRuns()) return;
+    try {
+      for (const runId of await store.runsWithMail(workerId())) findRun(runId)?.wantMail();
+    } catch (error) {
+      world.log.debug({ error: String(error) }, "cannot look for mail, looking again later");
     }
   }
 
@@ -76,7 +56,7 @@ export class MailCarrier {
     const { store, world } = this.#options;
     const backoff = new Backoff(world.chance, { firstMs: 20, maxMs: 1_000 });
     let runs = waiting;
-    while (runs.length > 0 && !this.#stopping.signal.aborted) {
+    while (runs.length > 0 && !this.stopping.aborted) {
       const asked = runs.filter(({ isOurs }) => isOurs).map((run) => ({ run, requests: run.mail.requests }));
       if (asked.length === 0) return;
       try {
@@ -89,7 +69,7 @@ export class MailCarrier {
           for (const { run } of asked) void this.#read([run]);
           return;
         }
-        await pause(world.clock, backoff.next(), this.#stopping.signal);
+        await pause(world.clock, backoff.next(), this.stopping);
       }
     }
   }

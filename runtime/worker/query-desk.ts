@@ -13,7 +13,8 @@ import type { TurnLoop } from "../replay/turn-loop.ts";
 import { codecsOf, type QueryAnswer, type RunDetail, type Store, type TakenQuery } from "../store/store.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
 import { Backoff } from "../world/backoff.ts";
-import { Alarm, pause } from "../world/pause.ts";
+import { Lookout } from "../world/lookout.ts";
+import { pause } from "../world/pause.ts";
 import type { World } from "../world/world.ts";
 import type { LiveRun } from "./live-run.ts";
 import { describePending } from "./pending-summary.ts";
@@ -34,45 +35,28 @@ export interface QueryDeskOptions {
 const MAX_QUERIES_AT_ONCE = 20;
 const PATIENCE_MS = 250;
 
-export class QueryDesk {
+export class QueryDesk extends Lookout {
   readonly #options: QueryDeskOptions;
-  readonly #alarm: Alarm;
-  readonly #stopping = new AbortController();
-  #loop: Promise<void> | undefined;
+  readonly #backoff: Backoff;
 
   constructor(options: QueryDeskOptions) {
+    super(options.world, options.pollMs);
     this.#options = options;
-    this.#alarm = new Alarm(options.world.clock);
+    this.#backoff = new Backoff(options.world.chance, { firstMs: 50, maxMs: 5_000 });
   }
 
-  start(): void {
-    this.#loop = this.#run();
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#loop;
-  }
-
-  wake(): void {
-    this.#alarm.wake();
-  }
-
-  async #run(): Promise<void> {
-    const { store, world, queues, workerId, pollMs } = this.#options;
-    const { signal } = this.#stopping;
-    const backoff = new Backoff(world.chance, { firstMs: 50, maxMs: 5_000 });
-    while (!signal.aborted) {
-      try {
-        const taken = await store.takeQueries(workerId(), queues, MAX_QUERIES_AT_ONCE);
-        backoff.reset();
-        if (taken.length > 0) await this.#answerTaken(taken);
-        else await this.#alarm.wait(pollMs * (0.75 + world.chance.float() / 2), signal);
-      } catch (error) {
-        world.log.debug({ error: String(error) }, "cannot answer queries, trying again");
-        await pause(world.clock, backoff.next(), signal);
-      }
+  protected async look(signal: AbortSignal): Promise<number | undefined> {
+    const { store, world, queues, workerId } = this.#options;
+    try {
+      const taken = await store.takeQueries(workerId(), queues, MAX_QUERIES_AT_ONCE);
+      this.#backoff.reset();
+      if (taken.length === 0) return undefined;
+      await this.#answerTaken(taken);
+    } catch (error) {
+      world.log.debug({ error: String(error) }, "cannot answer queries, trying again");
+      await pause(world.clock, this.#backoff.next(), signal);
     }
+    return 0;
   }
 
   /** With codecs, a run whose history takes long to decode does not keep the others from their answers. */
@@ -84,7 +68,7 @@ export class QueryDesk {
         world.log.debug({ error: String(error) }, "cannot answer a query, it is asked again");
       }),
     );
-    await Promise.race([Promise.all(answering), pause(world.clock, PATIENCE_MS, this.#stopping.signal)]);
+    await Promise.race([Promise.all(answering), pause(world.clock, PATIENCE_MS, this.stopping)]);
   }
 
   async #answerAll(taken: readonly TakenQuery[]): Promise<void> {
