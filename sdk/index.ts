@@ -32,6 +32,7 @@ export {
 export type { RunHeaders } from "./protocol/headers.ts";
 export type { NoteLevel } from "./protocol/notes.ts";
 export type { RetryOptions } from "./protocol/retry-policy.ts";
+export type { RunRetryOptions } from "./protocol/run-retry.ts";
 export type { StandardSchema } from "./protocol/standard-schema.ts";
 export {
   type AttributeFilterOf,

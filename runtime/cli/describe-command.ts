@@ -23,6 +23,9 @@ function formatDescription(run: RunDescription): string {
     about: run.staticSummary === null ? null : formatLine(run.staticSummary),
     queue: run.queue,
     status: run.status,
+    attempt: run.attempt === 1 ? null : String(run.attempt),
+    "failed before":
+      run.lastFailure === null ? null : `${run.lastFailure.type}: ${formatLine(run.lastFailure.message)}`,
     started: formatTime(run.startedAt),
     closed: run.closedAt === null ? null : formatTime(run.closedAt),
     deadline: run.deadlineAt === null ? null : formatTime(run.deadlineAt),

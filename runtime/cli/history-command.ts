@@ -87,8 +87,12 @@ function tell(event: ShownEvent): string {
     case "ChildStartFailed":
     case "ExternalFailed":
       return `${event.name}: ${event.failure.message}`;
-    case "RunContinued":
-      return `as ${event.nextRunId}: ${event.workflow} ${event.input ?? ""}`;
+    case "RunContinued": {
+      const { nextRunId, workflow, input, retry } = event;
+      if (retry === undefined) return `as ${nextRunId}: ${workflow} ${input ?? ""}`;
+      const { attempt, delayMs, failure } = retry;
+      return `as ${nextRunId}, attempt ${attempt} in ${delayMs} ms: ${failure.type}: ${failure.message}`;
+    }
   }
 }
 

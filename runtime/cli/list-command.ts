@@ -47,8 +47,9 @@ export function listCommand(): Command {
       }),
     );
     if (json === true) return console.log(formatJson(page));
-    // A column more where there is something in it.
+    // Columns more where there is something in them.
     const isAbout = page.runs.some(({ staticSummary }) => staticSummary !== null);
+    const isRetried = page.runs.some(({ attempt }) => attempt > 1);
     const rows = page.runs.map((run) => [
       run.status,
       run.workflow,
@@ -56,10 +57,11 @@ export function listCommand(): Command {
       formatTime(run.closedAt),
       run.runId,
       run.workflowId,
+      ...(isRetried ? [String(run.attempt)] : []),
       ...(isAbout ? [formatLine(run.staticSummary ?? "-")] : []),
     ]);
-    const heading = ["STATUS", "WORKFLOW", "STARTED", "CLOSED", "RUN", "ID", ...(isAbout ? ["ABOUT"] : [])];
-    console.log(formatTable(heading, rows));
+    const more = [...(isRetried ? ["ATTEMPT"] : []), ...(isAbout ? ["ABOUT"] : [])];
+    console.log(formatTable(["STATUS", "WORKFLOW", "STARTED", "CLOSED", "RUN", "ID", ...more], rows));
     if (page.next !== null) console.log(`There may be more: --after ${page.next}`);
   });
 }

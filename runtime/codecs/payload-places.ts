@@ -54,15 +54,35 @@ export async function codeEvent<E extends EventRecord>(runId: string, seq: numbe
   const what = isFailed(event) ? "failure" : KINDS.get(type);
   if (what === undefined) return event;
   const payload = await code(event.payload, place(what, { runId }, "event", seq, type, command, name));
-  if (type !== StepAttemptFailed || event.data === null) return { ...event, payload };
-  return { ...event, payload, data: await codeHeartbeatIn(runId, seq, event.data, code) };
+  if (event.data === null) return { ...event, payload };
+  if (type === StepAttemptFailed)
+    return { ...event, payload, data: await codeHeartbeatIn(runId, seq, event.data, code) };
+  if (type === RunStarted) return { ...event, payload, data: await codeLastFailureIn(runId, seq, event.data, code) };
+  return { ...event, payload };
 }
 
-// How an update or a child ended is told by the data alone.
+// How an update, a child or a run that is tried again ended is told by the data alone.
 function isFailed({ type, data }: EventRecord): boolean {
-  if ((type !== UpdateCompleted && type !== ChildEnded) || data === null) return false;
-  const { isFailed = false, failed = false } = JSON.parse(data) as { isFailed?: boolean; failed?: boolean };
-  return isFailed || failed;
+  if ((type !== UpdateCompleted && type !== ChildEnded && type !== RunContinued) || data === null) return false;
+  const {
+    isFailed = false,
+    failed = false,
+    retry,
+  } = JSON.parse(data) as {
+    isFailed?: boolean;
+    failed?: boolean;
+    retry?: object;
+  };
+  return isFailed || failed || retry !== undefined;
+}
+
+// How the attempt before failed is kept with the start of a run that is tried again, among its data.
+async function codeLastFailureIn(runId: string, seq: number, data: string, code: Code): Promise<string> {
+  const parts = JSON.parse(data) as { readonly continues?: { readonly retry?: { readonly failure?: Payload } } };
+  const retry = parts.continues?.retry;
+  if (typeof retry?.failure !== "string") return data;
+  const failure = await code(retry.failure, place("failure", { runId }, "lastFailure", seq));
+  return JSON.stringify({ ...parts, continues: { ...parts.continues, retry: { ...retry, failure } } });
 }
 
 // The last heartbeat of a failed attempt is kept with it, among its data.

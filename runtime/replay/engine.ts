@@ -16,6 +16,7 @@ import type { CanceledFailure } from "../../sdk/protocol/failures.ts";
 import { NO_HEADERS, type RunHeaders } from "../../sdk/protocol/headers.ts";
 import type { NoteLevel } from "../../sdk/protocol/notes.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
+import { policyOf, type StoredRetry } from "../../sdk/protocol/run-retry.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 import type { CancelScope } from "../../sdk/workflow/cancel-scope.ts";
 import type { WorkflowInfo } from "../../sdk/workflow/info.ts";
@@ -45,6 +46,7 @@ import { Patches } from "./patches.ts";
 import type { Change, PendingCommand } from "./pending.ts";
 import { ENTRY_KINDS, RunData } from "./run-data.ts";
 import { mutedLog, runInfo } from "./run-info.ts";
+import { type FailedRun, mayBeRetried } from "./run-retry.ts";
 import { Steps } from "./steps.ts";
 import { Timers } from "./timers.ts";
 import type { AskedUpdate, EndedUpdate } from "./updates.ts";
@@ -80,8 +82,9 @@ export class RunEngine implements RunContext {
   #started: (RunStarted & HistoryEvent) | undefined;
   #delivered = 0;
   #deliveredBytes = 0;
-  /** Where cancel requests are in the mailbox that came when the run was to go on as another already. */
+  /** Where cancel requests are in the mailbox that came when the code had ended. */
   readonly #lateCancels: number[] = [];
+  #retrying: FailedRun | undefined;
   #isReplaying = true;
 
   constructor(options: EngineOptions) {
@@ -162,6 +165,33 @@ export class RunEngine implements RunContext {
     return this.#started?.parent;
   }
 
+  get workflow(): string {
+    return this.#options.workflow.name;
+  }
+
+  get input(): Payload {
+    return this.#started?.input ?? null;
+  }
+
+  /** What the run's starter said of it. */
+  get summary(): string | undefined {
+    return this.#started?.summary;
+  }
+
+  get details(): string | undefined {
+    return this.#started?.details;
+  }
+
+  /** How the run was started to be tried again; undefined: as its workflow says. */
+  get storedRetry(): StoredRetry | undefined {
+    return this.#started?.retry;
+  }
+
+  /** The code has failed, and its policy is for trying it again, if there is time for that. */
+  get retrying(): FailedRun | undefined {
+    return this.#retrying;
+  }
+
   /** The end of this run matters to another: its parent, or a child that it has started. */
   get hasKin(): boolean {
     return this.parent !== undefined || this.#kin.hasChildren;
@@ -185,7 +215,7 @@ export class RunEngine implements RunContext {
 
   /** Calls the main function, up to its first wait. */
   begin(): void {
-    this.#code.begin(this.#started?.input ?? null);
+    this.#code.begin(this.input);
   }
 
   /** Applies one event. True when code may run now: then drain, and `settle`. */
@@ -440,7 +470,7 @@ export class RunEngine implements RunContext {
       case "ExternalFailed":
         return this.#kin.apply(event);
       case "CancelRequested":
-        if (this.outcome?.type === "continued") this.#lateCancels.push(event.mail);
+        if (this.#code.hasEnded) this.#lateCancels.push(event.mail);
         return this.#code.cancel(event);
       case "RunPaused":
       case "RunResumed":
@@ -491,9 +521,19 @@ export class RunEngine implements RunContext {
 
   /** The main function has ended: nothing that it asked for is waited for any more. */
   #letGo(outcome: Outcome): void {
-    if (outcome.type === "continued") this.#handlers.signals.close();
+    // Who asked a run to stop does not want another one in its place.
+    if (outcome.type === "failed" && !this.#code.isCancelRequested) this.#retrying = this.#retryOf(outcome);
+    if (outcome.type === "continued" || this.#retrying !== undefined) this.#handlers.signals.close();
     this.#conditions.clear();
     this.#commands.withdrawAll();
+  }
+
+  #retryOf({ failure, error }: Outcome & { readonly type: "failed" }): FailedRun | undefined {
+    const stored = this.storedRetry;
+    const policy = stored === undefined ? this.#options.workflow.retry : policyOf(stored);
+    if (policy === null) return undefined;
+    const failed = { policy, attempt: this.continues?.retry?.attempt ?? 1, failure, error };
+    return mayBeRetried(failed) ? failed : undefined;
   }
 
   get #waitsForSomething(): boolean {

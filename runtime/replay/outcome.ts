@@ -8,7 +8,8 @@ import { isContinueAsNew, type NextRun } from "../../sdk/workflow/continue-as-ne
 
 export type Outcome =
   | { readonly type: "completed"; readonly result: Payload }
-  | { readonly type: "failed"; readonly failure: Failure }
+  /** `error`: what was thrown. */
+  | { readonly type: "failed"; readonly failure: Failure; readonly error: unknown }
   | { readonly type: "canceled"; readonly failure: Failure }
   | { readonly type: "continued"; readonly next: NextRun & { readonly workflow: string } };
 
@@ -21,12 +22,17 @@ const ENDS = {
   RunContinued: "continued",
 } as const;
 
+// A run that failed and is tried again ends by what tells of the next one.
+function endOf(event: EndEvent): Outcome["type"] {
+  return event.type === "RunContinued" && event.retry !== undefined ? "failed" : ENDS[event.type];
+}
+
 /** The main function returned. */
 export function returned(result: unknown, workflow: string): Outcome {
   try {
     return { type: "completed", result: encodePayload(result, `result of workflow "${workflow}"`) };
   } catch (error) {
-    return { type: "failed", failure: toFailure(error) };
+    return { type: "failed", failure: toFailure(error), error };
   }
 }
 
@@ -36,7 +42,7 @@ export function threw(error: unknown, workflow: string, isCancelRequested: boole
     return { type: "continued", next: { ...error.next, workflow: error.next.workflow ?? workflow } };
   }
   const failure = toFailure(error);
-  return isCancelRequested && isCanceled(error) ? { type: "canceled", failure } : { type: "failed", failure };
+  return isCancelRequested && isCanceled(error) ? { type: "canceled", failure } : { type: "failed", failure, error };
 }
 
 /**
@@ -44,7 +50,7 @@ export function threw(error: unknown, workflow: string, isCancelRequested: boole
  * differ from release to release.
  */
 export function differenceFrom(event: EndEvent, outcome: Outcome): string | undefined {
-  if (ENDS[event.type] !== outcome.type) return `the code ended as ${outcome.type}`;
+  if (endOf(event) !== outcome.type) return `the code ended as ${outcome.type}`;
   if (event.type === "RunCompleted" && outcome.type === "completed" && event.result !== outcome.result) {
     return "the code returned another result";
   }

@@ -1,6 +1,7 @@
 // A run's view of itself, and its log.
 
 import type { Continuation, ParentRun } from "../../sdk/protocol/event.ts";
+import { fromFailure } from "../../sdk/protocol/failures.ts";
 import type { RunHeaders } from "../../sdk/protocol/headers.ts";
 import { CONTINUE_SUGGESTED_BYTES, CONTINUE_SUGGESTED_EVENTS } from "../../sdk/workflow/continue-as-new.ts";
 import type { WorkflowInfo } from "../../sdk/workflow/info.ts";
@@ -41,6 +42,13 @@ export function runInfo(workflow: string, run: RunFacts, progress: Progress): Wo
     },
     get continuedFromRunId() {
       return progress.continues?.previousRunId;
+    },
+    get attempt() {
+      return progress.continues?.retry?.attempt ?? 1;
+    },
+    get lastFailure() {
+      const { retry } = progress.continues ?? {};
+      return retry === undefined ? undefined : fromFailure(retry.failure);
     },
     get startedAt() {
       return new Date(progress.startedAt);

@@ -68,6 +68,11 @@ export class WorkflowCode {
     return this.#phase === "started" && this.#broken === undefined;
   }
 
+  /** The run was told to cancel before its code ended. */
+  get isCancelRequested(): boolean {
+    return this.#isCancelRequested;
+  }
+
   /** How the main function ended, once it has. */
   get outcome(): Outcome | undefined {
     return this.#outcome;

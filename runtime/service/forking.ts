@@ -49,7 +49,7 @@ export function planFork(
     takenMail: takenIn(events.slice(0, at)),
     keepsSignals: call.keepsSignals,
     data: [...data.values()].filter(({ rows }) => rows.length > 0),
-    timeoutMs: source.deadlineAt === null ? null : source.deadlineAt - source.startedAt,
+    timeoutMs: timeoutOf(source, events),
     terminates: call.replaces ? `Run ${runId} was forked from it, in its place.` : null,
   };
 }
@@ -115,6 +115,13 @@ function editOf(source: RunDetail, last: HistoryEvent | undefined, { input, resu
     `Another result is for a fork at the end of a step; event ${last?.seq} is ${last?.type}.`,
     "result",
   );
+}
+
+/** Counted anew. All attempts of a run have one together, which is told with the start of each but the first. */
+function timeoutOf({ deadlineAt, startedAt }: RunDetail, [first]: readonly HistoryEvent[]): number | null {
+  const retry = first?.type === "RunStarted" ? first.continues?.retry : undefined;
+  if (retry !== undefined) return retry.timeoutMs;
+  return deadlineAt === null ? null : deadlineAt - startedAt;
 }
 
 function takenIn(events: readonly HistoryEvent[]): number {

@@ -46,7 +46,7 @@ export function importRequest(file: HistoryFile, tag: string): ImportRequest {
   assertWhole(told, workflow);
   assertData(events);
   const closed = closedBy(told.at(-1), closedAt);
-  const taken = takenMail(told);
+  const taken = takenMailOf(told);
   const asked = closed === null ? askedOfOthers(told) : undefined;
   if (asked !== undefined)
     throw invalid(`it is open, and waits for another run ("${asked}") that stays where it came from`);
@@ -56,7 +56,9 @@ export function importRequest(file: HistoryFile, tag: string): ImportRequest {
   if (closed !== null && untaken.length > 0) throw invalid("it is closed, and has mail that it has not taken");
   const mail = [...taken, ...untaken];
   if (new Set(mail.map(({ mailId }) => mailId)).size < mail.length) throw invalid("two of its mail have one id");
-  return { runId, workflowId, workflow, queue, startedAt, deadlineAt, closed, events, mail, takenMail: newest, tag };
+  const attempt = attemptOf(told);
+  const takenMail = newest;
+  return { runId, workflowId, workflow, queue, attempt, startedAt, deadlineAt, closed, events, mail, takenMail, tag };
 }
 
 function assertForm(file: HistoryFile): void {
@@ -131,6 +133,15 @@ function assertData(events: readonly StoredEvent[]): void {
   }
 }
 
+function attemptOf([first]: readonly HistoryEvent[]): number {
+  const retry = first?.type === "RunStarted" ? first.continues?.retry : undefined;
+  if (retry === undefined) return 1;
+  if (!isCount(retry.attempt) || typeof retry.failure?.message !== "string") {
+    throw invalid("its first event tells of an attempt before it that cannot be read");
+  }
+  return retry.attempt;
+}
+
 function closedBy(last: HistoryEvent | undefined, closedAt: number | null): ImportRequest["closed"] {
   const status = last === undefined ? undefined : STATUSES[last.type];
   if (status === undefined && closedAt === null) return null;
@@ -140,7 +151,7 @@ function closedBy(last: HistoryEvent | undefined, closedAt: number | null): Impo
 }
 
 /** As it lay in the mailbox: who sends any of it again is told that it was accepted. */
-function takenMail(events: readonly HistoryEvent[]): KeptMail[] {
+function takenMailOf(events: readonly HistoryEvent[]): KeptMail[] {
   const taken: KeptMail[] = [];
   for (const event of events) {
     const item = mailOf(event);

@@ -1,7 +1,8 @@
-// What a run and its starter said to people, read from the history for whoever describes it.
+// What a run and its starter said to people, and why it is tried again, read from the history for whoever describes it.
 
 import { EVENT_CODES } from "../../sdk/protocol/event.ts";
 import { fromRecord } from "../../sdk/protocol/event-record.ts";
+import type { Failure } from "../../sdk/protocol/failure.ts";
 import type { RunNote } from "../../sdk/protocol/notes.ts";
 import type { RunDetail, Store } from "../store/store.ts";
 
@@ -18,12 +19,13 @@ export async function readNotes(store: Pick<Store, "readEventsOfType">, { runId 
   });
 }
 
-export async function readDetails(
+/** What its first event tells of a run, where lists tell that there is something. */
+export async function readBeginning(
   store: Pick<Store, "readHistory">,
-  { runId, data }: RunDetail,
-): Promise<string | null> {
-  if (data.summary === undefined) return null;
-  const [first] = await store.readHistory(runId, 0, 1);
+  { runId, data, attempt }: RunDetail,
+): Promise<{ readonly staticDetails: string | null; readonly lastFailure: Failure | null }> {
+  const [first] = data.summary === undefined && attempt === 1 ? [] : await store.readHistory(runId, 0, 1);
   const event = first === undefined ? undefined : fromRecord(first);
-  return event?.type === "RunStarted" ? (event.details ?? null) : null;
+  if (event?.type !== "RunStarted") return { staticDetails: null, lastFailure: null };
+  return { staticDetails: event.details ?? null, lastFailure: event.continues?.retry?.failure ?? null };
 }

@@ -3,7 +3,9 @@
 import { decodeTime } from "ulid";
 import type { ClosedRun, RunReference } from "../../sdk/client/front-door.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
+import type { HistoryEvent } from "../../sdk/protocol/event.ts";
 import { fromRecord } from "../../sdk/protocol/event-record.ts";
+import type { Failure } from "../../sdk/protocol/failure.ts";
 import { Batcher } from "./batcher.ts";
 import type { Desk } from "./desk.ts";
 import type { LocalWorkers } from "./local-workers.ts";
@@ -100,9 +102,14 @@ function closedRunOf(runId: string, { status, event: stored }: StoredOutcome): C
     runId,
     status,
     result: event?.type === "RunCompleted" ? event.result : null,
-    failure: event?.type === "RunFailed" || event?.type === "RunCanceled" ? event.failure : null,
+    failure: failureOf(event),
     nextRunId: event?.type === "RunContinued" ? event.nextRunId : null,
   };
+}
+
+function failureOf(event: HistoryEvent | undefined): Failure | null {
+  if (event?.type === "RunFailed" || event?.type === "RunCanceled") return event.failure;
+  return event?.type === "RunContinued" ? (event.retry?.failure ?? null) : null;
 }
 
 function stillOpen(to: RunReference, timeoutMs: number | null): EverstepError {

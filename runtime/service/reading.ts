@@ -18,7 +18,7 @@ import { isClosed, type PatchedRun, type RunPatch, type RunSummary } from "../..
 import type { CountRequest, RunDetail } from "../store/store.ts";
 import type { Desk } from "./desk.ts";
 import { listRequest, MAX_LIST, positionOf, runFilter, shownData, shownSummary } from "./lists.ts";
-import { readDetails, readNotes } from "./notes.ts";
+import { readBeginning, readNotes } from "./notes.ts";
 import { askQuery } from "./question.ts";
 import { isYetToBegin, summarize } from "./summary.ts";
 
@@ -44,12 +44,12 @@ export class Reading {
     const hasCrashed = run.ownerId === null && run.crashCount > 0;
     const isSilent = isClosed(run.status) || run.status === "blocked" || hasCrashed || isYetToBegin(run);
     const pending = isSilent ? null : await this.#pendingOf(run);
-    const [notes, staticDetails] = await this.#desk.insist(() =>
-      Promise.all([readNotes(this.#desk.store, run), readDetails(this.#desk.store, run)]),
+    const [notes, beginning] = await this.#desk.insist(() =>
+      Promise.all([readNotes(this.#desk.store, run), readBeginning(this.#desk.store, run)]),
     );
     const { epoch: _epoch, now: _now, data, ...facts } = run;
     const shown = shownData(data, run.workflowId);
-    return { ...facts, ...shown, staticDetails, notes, pending, summary: summarize(run, pending) };
+    return { ...facts, ...shown, ...beginning, notes, pending, summary: summarize(run, pending, beginning) };
   }
 
   async list(call: ListCall): Promise<{ runs: readonly RunSummary[]; next: string | null }> {

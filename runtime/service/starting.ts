@@ -73,6 +73,7 @@ export class Starting {
       ...(summary === undefined ? {} : { summary }),
       ...(details === undefined ? {} : { details }),
       ...(headers === undefined ? {} : { headers }),
+      ...(call.retry === undefined ? {} : { retry: call.retry }),
     };
     return {
       runId,

@@ -1,16 +1,21 @@
 // One sentence: what a run is doing, or why it is not moving.
 
+import type { Failure } from "../../sdk/protocol/failure.ts";
 import type { PendingWork } from "../../sdk/protocol/pending-work.ts";
 import { isClosed, type RunStatus } from "../../sdk/protocol/run.ts";
 import type { RunDetail } from "../store/store.ts";
 
-export function summarize(run: RunDetail, pending: PendingWork | null): string {
+export function summarize(
+  run: RunDetail,
+  pending: PendingWork | null,
+  { lastFailure = null }: { readonly lastFailure?: Failure | null } = {},
+): string {
   if (isClosed(run.status)) return `The run is ${ENDS[run.status] ?? run.status}.`;
   const { paused } = run;
   const pause = paused === null ? "" : `Paused since ${new Date(paused.at).toISOString()}: ${paused.reason}. `;
   if (run.blocked !== null) return `${pause}Blocked (${run.blocked.kind}): ${run.blocked.message}`;
   if (paused !== null && run.ownerId === null) return pause.trimEnd();
-  const place = `${pause}${placeOf(run)}`;
+  const place = `${pause}${placeOf(run)}${lastFailure === null ? "" : ` ${lastOf(lastFailure)}`}`;
   return pending === null ? place : `${place} ${waitOf(pending, run.now)}`;
 }
 
@@ -20,11 +25,28 @@ export function isYetToBegin({ events, ownerId, crashCount, wakeAt, now }: RunDe
 }
 
 function placeOf(run: RunDetail): string {
-  if (isYetToBegin(run)) return `Begins at ${new Date(run.wakeAt ?? run.now).toISOString()}, or with a signal.`;
+  const attempt = run.attempt === 1 ? "" : `Attempt ${run.attempt}. `;
+  return `${attempt}${whereabouts(run)}`;
+}
+
+function whereabouts(run: RunDetail): string {
+  if (isYetToBegin(run)) {
+    const at = new Date(run.wakeAt ?? run.now).toISOString();
+    return run.attempt > 1 ? `Begins at ${at}.` : `Begins at ${at}, or with a signal.`;
+  }
   if (run.ownerId !== null) return "Executed by a worker.";
   if (run.wakeAt === null) return "Parked: it waits for mail.";
   if (run.wakeAt > run.now) return `Parked until ${new Date(run.wakeAt).toISOString()}.`;
   return `Due for ${seconds(run.now - run.wakeAt)}: it waits for a worker of queue "${run.queue}".`;
+}
+
+function lastOf({ type, message }: Failure): string {
+  return `The attempt before it failed: ${type}: ${cut(message)}`;
+}
+
+function cut(message: string): string {
+  const line = message.replaceAll(/\s+/g, " ").trim();
+  return line.length <= MOST_OF_A_MESSAGE ? line : `${line.slice(0, MOST_OF_A_MESSAGE)}…`;
 }
 
 function waitOf(pending: PendingWork, now: number): string {
@@ -61,6 +83,7 @@ const ENDS: Partial<Record<RunStatus, string>> = {
 };
 
 const MOST_SHOWN = 5;
+const MOST_OF_A_MESSAGE = 200;
 
 function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;

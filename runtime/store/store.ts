@@ -101,6 +101,9 @@ export interface TurnEffects {
 /**
  * A run that is started in the transaction that closes the one before it, with the same workflow id. It belongs to the
  * same chain, in which a mail id is accepted once. Mail that its predecessor has not taken becomes its own, in order.
+ *
+ * One that tries its predecessor again waits before it is due: only a cancel request makes it due earlier. It keeps the
+ * deadline.
  */
 export interface Successor {
   /** Later in the order of run ids than its predecessor. */
@@ -111,7 +114,10 @@ export interface Successor {
   readonly started: EventRecord;
   /** `started` has attributes or a memo, to be kept beside the history too. */
   readonly carriesData: boolean;
+  /** Counted from its start. With `retry` it is null. */
   readonly timeoutMs: number | null;
+  /** Absent: its predecessor has continued as new. `attempt` is its own number. */
+  readonly retry?: { readonly attempt: number; readonly delayMs: number };
   /** Positions of mail that its predecessor has taken and not used: passed on before what it has not taken. */
   readonly passedOn: readonly number[];
 }
@@ -224,6 +230,8 @@ export interface ImportRequest {
   readonly queue: string;
   readonly startedAt: number;
   readonly deadlineAt: number | null;
+  /** As its first event says. */
+  readonly attempt: number;
   /** As its last event says; null: it is open, and goes on here. */
   readonly closed: { readonly status: ClosedStatus; readonly at: number } | null;
   /** From the first, without gaps, at the times that they had. */

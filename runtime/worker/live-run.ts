@@ -17,6 +17,7 @@ import { endOf } from "./run-end.ts";
 import type { RunHost } from "./run-host.ts";
 import { isResumedBy, pauseIn, RunMail } from "./run-mail.ts";
 import { readHistory, unreadable } from "./stored-history.ts";
+import { type DrawnRetry, drawnRetry } from "./succession.ts";
 
 export type { RunHost } from "./run-host.ts";
 
@@ -41,6 +42,8 @@ export class LiveRun implements Committing {
   #isLive = false;
   #restored: LoadedHistory["heartbeats"] = [];
   #isClosing = false;
+  // Drawn once, when the code has failed and may be tried again. Null: there is no time left for that.
+  #drawnRetry: DrawnRetry | null | undefined;
   #isOurs = true;
   // Handing over because the run is paused: it may be told to go on while its last steps are under way.
   #isPausing = false;
@@ -265,9 +268,16 @@ export class LiveRun implements Committing {
     if (!this.#isBusyWithCode) this.#lookAround();
   }
 
-  /** The code has decided to go on as another run: the mail that this one has not taken is for that one. */
+  /** Another run goes on in the place of this one: the mail that this one has not taken is for that one. */
   get #isContinuing(): boolean {
-    return this.engine.outcome?.type === "continued";
+    return this.engine.outcome?.type === "continued" || this.#retry !== null;
+  }
+
+  get #retry(): DrawnRetry | null {
+    const { retrying } = this.engine;
+    if (retrying === undefined) return null;
+    if (this.#drawnRetry === undefined) this.#drawnRetry = drawnRetry(retrying, this.facts, this.#host);
+    return this.#drawnRetry;
   }
 
   #leaveMail(): false {
@@ -396,7 +406,7 @@ export class LiveRun implements Committing {
       runId: this.runId,
     });
     this.#isClosing = true;
-    this.#outbox.push(endOf(outcome, this, this.#host));
+    this.#outbox.push(endOf(outcome, this.#retry, this, this.#host));
   }
 
   /** Nothing happens by itself from here: say what there is to send, or that there is nothing. */

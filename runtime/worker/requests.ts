@@ -22,10 +22,10 @@ export function requestOf(pending: PendingChild | PendingMessage, facts: Asking,
 
 function childRequest(pending: PendingChild, { runId, workflowId, queue, headers }: Asking, ids: IdSource): Outgoing {
   const { command, name, ask, workflowId: childWorkflowId } = pending;
-  const { workflow, input, inputHash, attributes, memo, timeoutMs, onReuse, parentClosePolicy: policy } = ask;
+  const { workflow, input, inputHash, attributes, memo, timeoutMs, retry, onReuse, parentClosePolicy: policy } = ask;
   const childRunId = ids.newRunId();
   const parent = { runId, workflowId };
-  const carried = { attributes, memo, ...(headers !== NO_HEADERS && { headers }) };
+  const carried = { attributes, memo, ...(headers !== NO_HEADERS && { headers }), ...(retry && { retry }) };
   const started = toRecord({ type: "RunStarted", workflow, input, seed: ids.newSeed(), ...carried, parent });
   const child = {
     runId: childRunId,

@@ -5,6 +5,7 @@ import type { HistoryEvent } from "../../sdk/protocol/event.ts";
 import { fromRecord } from "../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import { whyUnreadable } from "../../sdk/protocol/payload-encoded.ts";
+import { whyUnreadableEvent } from "../../sdk/protocol/readable-event.ts";
 import type { BlockedReason } from "../../sdk/protocol/run.ts";
 import type { LoadedHistory } from "../store/store.ts";
 import { sizeOf } from "./outbox.ts";
@@ -29,9 +30,10 @@ export function readHistory(workflowId: string, { events: stored, heartbeats }: 
       const message = `Run ${workflowId} has an event of a type (${record.type}, seq ${record.seq}) that this release does not know. Deploy the release that wrote it, or a newer one.`;
       return { blocked: { kind: "divergence", message } };
     }
-    if (event.type === "StepAttemptFailed") {
-      const blocked = unreadable(event.heartbeat, workflowId, `event ${event.seq}`);
-      if (blocked !== undefined) return { blocked };
+    // These have a payload more among their data.
+    if (event.type === "StepAttemptFailed" || event.type === "RunStarted") {
+      const why = whyUnreadableEvent(event);
+      if (why !== undefined) return { blocked: reasonOf(why, workflowId, `event ${event.seq}`) };
     }
     bytes += sizeOf(record);
     events.push(event);
@@ -42,6 +44,9 @@ export function readHistory(workflowId: string, { events: stored, heartbeats }: 
 /** Why the run is blocked by a payload; undefined when it can be read. */
 export function unreadable(payload: Payload, workflowId: string, where: string): BlockedReason | undefined {
   const why = whyUnreadable(payload);
-  if (why === undefined) return undefined;
+  return why === undefined ? undefined : reasonOf(why, workflowId, where);
+}
+
+function reasonOf(why: string, workflowId: string, where: string): BlockedReason {
   return { kind: "unreadablePayload", message: `Run ${workflowId}, ${where}: ${why}` };
 }

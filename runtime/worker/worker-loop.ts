@@ -515,7 +515,12 @@ export class WorkerLoop implements RunHost, LocalWorker {
   closed(run: LiveRun, status: ClosedStatus, event: StoredEvent, successor: Successor | null): void {
     this.#counts.closed++;
     this.#parts.world.log.debug({ ...idsOf(run), status }, "run closed");
-    const missed = status === "failed" ? [] : run.engine.handlersUnderWay.missed();
+    const hasFailed = run.engine.outcome?.type === "failed";
+    if (hasFailed && successor?.retry !== undefined) {
+      const { retry: next, runId: nextRunId } = successor;
+      this.#parts.world.log.warn({ ...idsOf(run), nextRunId, ...next }, "run failed, it is tried again");
+    }
+    const missed = hasFailed ? [] : run.engine.handlersUnderWay.missed();
     if (missed.length > 0) {
       const handlers = missed.map(({ kind, name, id }) => `${kind} "${name}" (${id})`);
       const fields = { ...idsOf(run), status, code: "HANDLERS_UNFINISHED", handlers };

@@ -8,6 +8,7 @@ import type { RunHeaders } from "../protocol/headers.ts";
 import type { HistoryFile } from "../protocol/history-file.ts";
 import { assertShortText, MAX_DETAILS_BYTES, MAX_SUMMARY_BYTES } from "../protocol/notes.ts";
 import { OPEN_STATUSES, type PatchedRun, type RunSummary } from "../protocol/run.ts";
+import { type RunRetryOptions, storedRetry } from "../protocol/run-retry.ts";
 import { startData } from "../protocol/start-data.ts";
 import type { AnyEntity } from "../workflow/entity.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
@@ -29,6 +30,8 @@ interface StartSettings {
   readonly queue?: string;
   /** Closes the run as timed out when it is open longer than this. Default: the workflow's own timeout. */
   readonly timeout?: Duration;
+  /** How the run is tried again when it fails. Default: as its workflow says. */
+  readonly retry?: RunRetryOptions;
   /** How long before the run may begin. A signal begins it at once. Default 0. */
   readonly delay?: Duration;
   /** Makes repeating the call safe: the same request id answers with the same run, whatever became of it. */
@@ -327,7 +330,7 @@ export class WorkflowClient {
 }
 
 function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: StartOptions<Input>): StartCall {
-  const { id, queue, timeout, delay, requestId, onConflict, onReuse, input, summary, details } = options;
+  const { id, queue, timeout, retry, delay, requestId, onConflict, onReuse, input, summary, details } = options;
   if (summary !== undefined) assertShortText(summary, MAX_SUMMARY_BYTES, "start({ summary })");
   if (details !== undefined) assertShortText(details, MAX_DETAILS_BYTES, "start({ details })");
   return {
@@ -346,5 +349,6 @@ function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: St
     summary,
     details,
     headers: options.headers,
+    retry: retry === undefined ? undefined : storedRetry(retry, "start()"),
   };
 }

@@ -11,6 +11,7 @@ import type { RunNote } from "../protocol/notes.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { PendingWork } from "../protocol/pending-work.ts";
 import type { BlockedReason, ClosedStatus, PatchedRun, RunStatus, RunSummary } from "../protocol/run.ts";
+import type { StoredRetry } from "../protocol/run-retry.ts";
 import type { StepOutcome } from "../protocol/step-outcome.ts";
 
 /**
@@ -78,6 +79,8 @@ export interface StartCall {
   readonly details?: string | undefined;
   /** As the caller gave them. */
   readonly headers?: RunHeaders | undefined;
+  /** Absent: as the workflow says. */
+  readonly retry?: StoredRetry | undefined;
 }
 
 export interface StartReply {
@@ -94,8 +97,9 @@ export interface ClosedRun {
   readonly runId: string;
   readonly status: ClosedStatus;
   readonly result: Payload;
+  /** Also of one that failed and is tried again. */
   readonly failure: Failure | null;
-  /** The run that goes on in its place, when it continued as new. */
+  /** The run that goes on in its place, when it continued as new or is tried again. */
   readonly nextRunId: string | null;
 }
 
@@ -112,6 +116,8 @@ export interface RunDescription extends RunSummary {
   readonly crashCount: number;
   /** Stored signals, updates and cancel requests that the run has not taken yet. */
   readonly unreadMail: number;
+  /** How the attempt before failed, of a run that is tried again; null for a first attempt. */
+  readonly lastFailure: Failure | null;
   /** Steps, timers and waits. Null when the run is closed, or no worker answered in time. */
   readonly pending: PendingWork | null;
   /** What its starter said of it, in Markdown: `start({ details })`; null for nothing. */

@@ -33,7 +33,7 @@ export interface SignalOptions {
 export interface ResultOptions {
   /** How long to wait before giving up with RUN_STILL_OPEN. Default: for ever. */
   readonly timeout?: Duration;
-  /** When the run continues as new: wait for the result of the run that goes on in its place. Default true. */
+  /** When the run continues as new or is tried again: wait for the result of the run that goes on in its place. Default true. */
   readonly followRuns?: boolean;
 }
 
@@ -99,10 +99,11 @@ export class RunHandle<Result = unknown> {
   }
 
   /**
-   * Waits for the run to close and gives its result; where it continued as new, the result of the run that came last.
+   * Waits for the run to close and gives its result; where it continued as new or was tried again, the result of the run
+   * that came last.
    *
    * Throws `RunFailedError` (RUN_FAILED) when it ended otherwise, RUN_STILL_OPEN when the timeout passed, RUN_CONTINUED
-   * when it continued as new and `followRuns` is false, RUN_NOT_FOUND, STORE_UNAVAILABLE.
+   * when it continued as new or is tried again and `followRuns` is false, RUN_NOT_FOUND, STORE_UNAVAILABLE.
    */
   async result(options: ResultOptions = {}): Promise<Result> {
     const timeoutMs = options.timeout === undefined ? null : toMs(options.timeout, "result({ timeout })");
@@ -376,9 +377,12 @@ function forkCall(options: ForkOptions): ForkCall {
   };
 }
 
-function continuedError(workflowId: string, { runId, nextRunId }: ClosedRun): EverstepError {
-  const message = `Run ${workflowId} (run id ${runId}) continued as a new run (run id ${nextRunId}) and has no result of its own. Ask that one, or let result() follow.`;
-  return new EverstepError("RUN_CONTINUED", message, { details: { workflowId, runId, nextRunId } });
+/** `cause`: how it failed, where it is tried again. */
+function continuedError(workflowId: string, { runId, nextRunId, failure }: ClosedRun): EverstepError {
+  const what = failure === null ? "continued as a new run" : "failed and is tried again as a new run";
+  const message = `Run ${workflowId} (run id ${runId}) ${what} (run id ${nextRunId}) and has no result of its own. Ask that one, or let result() follow.`;
+  const cause = failure === null ? {} : { cause: fromFailure(failure) };
+  return new EverstepError("RUN_CONTINUED", message, { ...cause, details: { workflowId, runId, nextRunId } });
 }
 
 function causeOf(closed: ClosedRun): Error {

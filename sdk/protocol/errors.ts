@@ -11,7 +11,7 @@ export const ERRORS = {
   },
   RUN_CLOSED: { retryable: false, summary: "the run is closed and takes no more signals, updates or cancel requests" },
   RUN_FAILED: { retryable: false, summary: "the run ended without a result" },
-  RUN_CONTINUED: { retryable: false, summary: "the run continued as a new one and has no result of its own" },
+  RUN_CONTINUED: { retryable: false, summary: "the run goes on as a new one and has no result of its own" },
   RUN_STILL_OPEN: { retryable: true, summary: "the run has no result yet" },
   QUERY_UNKNOWN: { retryable: false, summary: "the run has no handler for this query" },
   QUERY_FAILED: { retryable: false, summary: "the query's handler threw" },

@@ -3,12 +3,16 @@
 
 import {
   type ChildRequested,
+  type Continuation,
   EVENT_CODES,
   type Event,
   type EventType,
   type ExternalRequested,
   type HistoryEvent,
+  type RetriedRun,
+  type RunContinued,
   type RunForked,
+  type RunRetry,
   type RunStarted,
   type StepCompleted,
   type StepFailed,
@@ -37,10 +41,15 @@ export interface StoredEvent extends EventRecord {
 
 const TYPES = new Map<number, EventType>(Object.entries(EVENT_CODES).map(([type, code]) => [code, type as EventType]));
 
-type StartedData = Pick<
-  RunStarted,
-  "seed" | "attributes" | "memo" | "summary" | "details" | "headers" | "continues" | "parent"
->;
+interface StartedData
+  extends Pick<RunStarted, "seed" | "attributes" | "memo" | "summary" | "details" | "headers" | "retry" | "parent"> {
+  /** The failure in it is a text of its own, which codecs may stand before. */
+  readonly continues?: Omit<Continuation, "retry"> & { readonly retry?: Omit<RetriedRun, "failure"> & Failed };
+}
+
+interface Failed {
+  readonly failure: Payload;
+}
 
 interface Reported {
   readonly mail?: number;
@@ -242,14 +251,15 @@ export function toRecord(event: Event): EventRecord {
       return { type, command, name, payload: null, data: JSON.stringify({ inputHash }) };
     }
     case "RunContinued":
-      return {
-        type,
-        command: null,
-        name: event.workflow,
-        payload: event.input,
-        data: JSON.stringify({ nextRunId: event.nextRunId }),
-      };
+      return { type, command: null, name: event.workflow, ...continuedParts(event) };
   }
+}
+
+// A run that is tried again has its input twice as it is: here is how it failed instead.
+function continuedParts({ nextRunId, input, retry }: RunContinued): Pick<EventRecord, "payload" | "data"> {
+  if (retry === undefined) return { payload: input, data: JSON.stringify({ nextRunId }) };
+  const { attempt, delayMs, failure } = retry;
+  return { payload: JSON.stringify(failure), data: JSON.stringify({ nextRunId, retry: { attempt, delayMs } }) };
 }
 
 function mailData(mail: number, more: Readonly<Record<string, unknown>> = {}): string {
@@ -267,7 +277,7 @@ function forkedData({ source, event, seed, isEdited, retried }: RunForked): stri
 }
 
 function startedData(event: RunStarted): string {
-  const { seed, attributes = null, memo = null, summary, details, headers, continues, parent } = event;
+  const { seed, attributes = null, memo = null, summary, details, headers, retry, continues, parent } = event;
   const data: StartedData = {
     seed,
     ...(attributes === null ? {} : { attributes }),
@@ -275,10 +285,20 @@ function startedData(event: RunStarted): string {
     ...(summary === undefined ? {} : { summary }),
     ...(details === undefined ? {} : { details }),
     ...(headers === undefined ? {} : { headers }),
-    ...(continues && { continues }),
+    ...(retry && { retry }),
+    ...(continues && { continues: keptContinuation(continues) }),
     ...(parent && { parent }),
   };
   return JSON.stringify(data);
+}
+
+function keptContinuation({ retry, ...continues }: Continuation): NonNullable<StartedData["continues"]> {
+  if (retry === undefined) return continues;
+  return { ...continues, retry: { ...retry, failure: JSON.stringify(retry.failure) } };
+}
+
+function continuationOf({ retry, ...continues }: NonNullable<StartedData["continues"]>): Continuation {
+  return retry === undefined ? continues : { ...continues, retry: { ...retry, failure: failureIn(retry.failure) } };
 }
 
 function unreadData(unread: readonly UnreadSignal[]): string | null {
@@ -294,9 +314,13 @@ function dataOf<T>(record: EventRecord): Partial<T> {
 export const UNREADABLE_FAILURE = "everstep:unreadable";
 
 function failureOf(record: EventRecord): Failure {
-  const why = whyUnreadable(record.payload);
+  return failureIn(record.payload);
+}
+
+function failureIn(payload: Payload): Failure {
+  const why = whyUnreadable(payload);
   if (why !== undefined) return { kind: "application", type: UNREADABLE_FAILURE, message: why, retryable: false };
-  return JSON.parse(record.payload ?? "null") as Failure;
+  return JSON.parse(payload ?? "null") as Failure;
 }
 
 /** Undefined for a type number this release does not know. */
@@ -307,16 +331,11 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
   const command = record.command ?? 0;
   const name = record.name ?? "";
   switch (type) {
-    case "RunStarted":
-      return {
-        type,
-        seq,
-        at,
-        workflow: name,
-        input: record.payload,
-        seed: "",
-        ...dataOf<StartedData>(record),
-      };
+    case "RunStarted": {
+      const { continues, ...data } = dataOf<StartedData>(record);
+      const started = { type, seq, at, workflow: name, input: record.payload, seed: "", ...data };
+      return continues === undefined ? started : { ...started, continues: continuationOf(continues) };
+    }
     case "StepCompleted": {
       const data = dataOf<Attempted>(record);
       const { attempt = 1, inputHash = null } = data;
@@ -431,8 +450,9 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
     case "ExternalRequested":
       return { type, seq, at, command, name, inputHash: dataOf<ExternalRequested>(record).inputHash ?? "" };
     case "RunContinued": {
-      const { nextRunId = "" } = dataOf<{ nextRunId: string }>(record);
-      return { type, seq, at, nextRunId, workflow: name, input: record.payload };
+      const { nextRunId = "", retry } = dataOf<{ nextRunId: string; retry: Omit<RunRetry, "failure"> }>(record);
+      if (retry === undefined) return { type, seq, at, nextRunId, workflow: name, input: record.payload };
+      return { type, seq, at, nextRunId, workflow: name, input: null, retry: { ...retry, failure: failureOf(record) } };
     }
   }
 }

@@ -5,6 +5,7 @@ import type { Failure } from "./failure.ts";
 import type { RunHeaders } from "./headers.ts";
 import type { NoteLevel } from "./notes.ts";
 import type { Payload } from "./payload.ts";
+import type { StoredRetry } from "./run-retry.ts";
 
 /** What answers a command carries the command's number and repeats its name, so that replay can compare both. */
 interface Answer {
@@ -26,6 +27,8 @@ export interface RunStarted {
   readonly details?: string;
   /** Absent for none. */
   readonly headers?: RunHeaders;
+  /** How this run is tried again, where it was started with a policy of its own; absent for that of its workflow. */
+  readonly retry?: StoredRetry;
   /** Of a run that goes on where another left off: which one, and the first of them all. */
   readonly continues?: Continuation;
   /** Of a run that another one started. */
@@ -38,10 +41,22 @@ export interface ParentRun {
   readonly workflowId: string;
 }
 
-/** A run's place in a chain of runs that continued as new. */
+/** A run's place in a chain of runs that continued as new, or were tried again. */
 export interface Continuation {
   readonly previousRunId: string;
   readonly firstRunId: string;
+  /** Absent unless the run before failed, and this one tries it again. */
+  readonly retry?: RetriedRun;
+}
+
+/** What a run that tries another one again has from it. */
+export interface RetriedRun {
+  /** From 2. */
+  readonly attempt: number;
+  /** How the attempt before failed. */
+  readonly failure: Failure;
+  /** The run timeout, for all attempts together, counted from the start of the first; null for none. */
+  readonly timeoutMs: number | null;
 }
 
 /** Of an attempt that was ended from outside: the mail that did it. Absent when its body ended it. */
@@ -262,7 +277,19 @@ export interface RunContinued {
   readonly nextRunId: string;
   /** The workflow and the input of the next run. */
   readonly workflow: string;
+  /** Null with `retry`: it is the input that this run had. */
   readonly input: Payload;
+  /** The run failed, and is tried again. */
+  readonly retry?: RunRetry;
+}
+
+/** How a run failed that is followed by another attempt. */
+export interface RunRetry {
+  /** The number of the next attempt. */
+  readonly attempt: number;
+  /** Pause before it, jitter included, counted from this event's `at`. */
+  readonly delayMs: number;
+  readonly failure: Failure;
 }
 
 /** The start of a child run was asked for. It is carried out after this is committed. */

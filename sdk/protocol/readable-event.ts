@@ -4,6 +4,7 @@
 import { EverstepError } from "./errors.ts";
 import type { Event, HistoryEvent } from "./event.ts";
 import { UNREADABLE_FAILURE } from "./event-record.ts";
+import type { Failure } from "./failure.ts";
 import type { Payload } from "./payload.ts";
 import { whyUnreadable } from "./payload-encoded.ts";
 
@@ -15,14 +16,21 @@ export function refuseUnreadableEvent(event: HistoryEvent, workflowId: string): 
   throw new EverstepError("PAYLOAD_UNREADABLE", message, { details: { workflowId, seq: event.seq } });
 }
 
-function whyUnreadableEvent(event: Event): string | undefined {
+/** Undefined when it can be read. */
+export function whyUnreadableEvent(event: Event): string | undefined {
   const parts = event as { readonly [Part in (typeof PAYLOADS)[number]]?: Payload };
   for (const part of PAYLOADS) {
     const why = whyUnreadable(parts[part] ?? null);
     if (why !== undefined) return why;
   }
-  const failure = "failure" in event ? event.failure : null;
+  const failure = failureIn(event);
   return failure?.type === UNREADABLE_FAILURE ? failure.message : undefined;
+}
+
+function failureIn(event: Event): Failure | null | undefined {
+  if ("failure" in event) return event.failure;
+  if (event.type === "RunContinued") return event.retry?.failure;
+  return event.type === "RunStarted" ? event.continues?.retry?.failure : null;
 }
 
 const PAYLOADS = ["input", "result", "payload", "heartbeat"] as const;

@@ -58,8 +58,11 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof RetryOptions>([
   "nonRetryable",
 ]);
 
-/** The policy that options stand for. `where` names their place. Throws ARGUMENT_INVALID naming the field. */
-export function normalizeRetry(options: RetryOptions, where: string): RetryPolicy {
+/**
+ * The policy that options stand for. `where` names their place. One that `isStored` is data only. Throws ARGUMENT_INVALID
+ * naming the field.
+ */
+export function normalizeRetry(options: RetryOptions, where: string, { isStored = false } = {}): RetryPolicy {
   const check = (holds: boolean, field: string, rule: string, value: unknown) => {
     if (holds) return;
     const message = `${where}: retry.${field} ${rule}; got ${String(value).slice(0, 100)}.`;
@@ -91,6 +94,11 @@ export function normalizeRetry(options: RetryOptions, where: string): RetryPolic
   const isList =
     Array.isArray(nonRetryable) && nonRetryable.every((one) => ["string", "function"].includes(typeof one));
   check(isList, "nonRetryable", "must be an array of error names and predicates", nonRetryable);
+  if (isStored) {
+    const rule = "is stored with the run, so it cannot be a function; give the workflow itself such a policy";
+    check(typeof backoff !== "function", "backoff", rule, "one");
+    check(!nonRetryable.some((one) => typeof one === "function"), "nonRetryable", rule, "one");
+  }
 
   return {
     maxAttempts,

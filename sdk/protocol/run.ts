@@ -56,6 +56,8 @@ export interface RunSummary {
   readonly status: RunStatus;
   readonly startedAt: number;
   readonly closedAt: number | null;
+  /** 1, and one more each time that the run was tried again as a whole: each attempt is a run of its own. */
+  readonly attempt: number;
   /** When the run will be closed as `timedOut`; null for none. */
   readonly deadlineAt: number | null;
   /** Beside the status; null when the run is not paused. */

@@ -7,6 +7,7 @@ import { EverstepError } from "../protocol/errors.ts";
 import { hashHex } from "../protocol/hash.ts";
 import { assertName, assertWorkflowId } from "../protocol/names.ts";
 import { hashPayload } from "../protocol/payload.ts";
+import { type RunRetryOptions, storedRetry } from "../protocol/run-retry.ts";
 import { startData } from "../protocol/start-data.ts";
 import { requireRun } from "./ambient.ts";
 import { type ExternalRun, sendCancel, sendSignal } from "./external.ts";
@@ -20,6 +21,8 @@ interface ChildSettings {
   readonly queue?: string;
   /** Closes the child as timed out when it is open longer than this. Default: the workflow's own timeout. */
   readonly timeout?: Duration;
+  /** How the child is tried again when it fails: its parent hears of the last attempt only. Default: as its workflow says. */
+  readonly retry?: RunRetryOptions;
   /** When only closed runs have the id: start anyway (default), only if the latest did not complete, or refuse. */
   readonly onReuse?: "allow" | "allowIfFailed" | "reject";
   /**
@@ -53,7 +56,7 @@ export interface ChildRun<Result> extends ExternalRun {
    */
   readonly started: Promise<string>;
   /**
-   * The child's result; where it continued as new, that of the last run of its chain. Rejects with `ChildFailure` when it
+   * The child's result; where it continued as new or was tried again, that of the last run of its chain. Rejects with `ChildFailure` when it
    * ended without one, and as `started` does. A rejection that nobody awaits is no failure of the parent.
    */
   readonly result: Promise<Result>;
@@ -96,7 +99,7 @@ const ON_CANCEL = ["wait", "request", "try", "abandon"] as const;
 const ON_REUSE = ["allow", "allowIfFailed", "reject"] as const;
 
 function childAsk(workflow: AnyWorkflow, options: ChildSettings & { readonly input?: unknown }): ChildAsk {
-  const { id, queue, timeout } = options;
+  const { id, queue, timeout, retry } = options;
   if (id !== undefined) assertWorkflowId(id, "startChild({ id })");
   if (queue !== undefined) assertName(queue, "startChild({ queue })");
   const input = encodeChecked(workflow.schema, options.input, `input of workflow "${workflow.name}"`);
@@ -108,6 +111,7 @@ function childAsk(workflow: AnyWorkflow, options: ChildSettings & { readonly inp
     ...startData(options, "startChild"),
     queue: queue ?? null,
     timeoutMs: timeout === undefined ? workflow.timeoutMs : toMs(timeout, "startChild({ timeout })"),
+    retry: retry === undefined ? null : storedRetry(retry, "startChild()"),
     onReuse: oneOf(ON_REUSE, options.onReuse, "onReuse"),
     parentClosePolicy: oneOf(POLICIES, options.parentClosePolicy, "parentClosePolicy"),
     onCancel: oneOf(ON_CANCEL, options.onCancel, "onCancel"),

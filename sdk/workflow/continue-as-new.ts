@@ -3,6 +3,7 @@
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { assertName } from "../protocol/names.ts";
 import { encodePayload, type Payload } from "../protocol/payload.ts";
+import { type RunRetryOptions, type StoredRetry, storedRetry } from "../protocol/run-retry.ts";
 import { parseWith } from "../protocol/standard-schema.ts";
 import { requireRun } from "./ambient.ts";
 import type { Workflow } from "./workflow.ts";
@@ -17,6 +18,8 @@ export interface ContinueOptions {
   readonly queue?: string;
   /** Closes the next run as timed out when it is open longer than this. Default: this run's own timeout, counted anew. */
   readonly timeout?: Duration;
+  /** How the next run is tried again when it fails. Default: as this one; counted from attempt 1. */
+  readonly retry?: RunRetryOptions;
 }
 
 /** What the next run is to be. */
@@ -28,6 +31,8 @@ export interface NextRun {
   readonly queue: string | null;
   /** Undefined: as this run's. Null: none. */
   readonly timeoutMs: number | null | undefined;
+  /** Undefined: as this run was started with. Null: as its workflow says. */
+  readonly retry: StoredRetry | null | undefined;
 }
 
 // Recognised across copies of the package, like the ambient storage.
@@ -56,10 +61,10 @@ type InputArguments<Input> = undefined extends Input
 /**
  * Closes the current run as `continuedAsNew` and starts a new one with the same workflow id, in one transaction: never
  * is there neither of them, nor both. The new run has an empty history. It gets the signals that this one has not
- * received and the updates that it has not come to, in their order, and its attributes and its memo; queue and timeout are
- * carried over unless `options` say otherwise. Handlers under way and child runs are treated as at any other end of a run.
+ * received and the updates that it has not come to, in their order, and its attributes and its memo; queue, timeout and the
+ * retry policy it was started with are carried over unless `options` say otherwise. Handlers under way and child runs are treated as at any other end of a run.
  *
- * With a workflow first, the new run is of that workflow and has its timeout; else it is of the workflow of this run:
+ * With a workflow first, the new run is of that workflow and has its timeout and retry policy; else it is of the workflow of this run:
  * `order.continueAsNew(input)` is the same with the input's type checked. Works by throwing: nothing after it is
  * executed, and a `catch` around it must let it pass.
  *
@@ -75,26 +80,25 @@ export function continueAsNew(first?: unknown, ...rest: unknown[]): never {
   if (isWorkflow(first)) {
     const [input, options] = rest as [unknown?, ContinueOptions?];
     parseWith(first.schema, input, `input of workflow "${first.name}"`);
-    throw next(first.name, input, { ...options }, first.timeoutMs);
+    throw next(first, input, { ...options });
   }
-  throw next(null, first, { ...(rest[0] as ContinueOptions | undefined) }, undefined);
+  throw next(null, first, { ...(rest[0] as ContinueOptions | undefined) });
 }
 
 function next(
-  workflow: string | null,
+  workflow: Workflow<unknown, unknown> | null,
   input: unknown,
-  options: ContinueOptions,
-  ownTimeoutMs: number | null | undefined,
+  { queue, timeout, retry }: ContinueOptions,
 ): ContinueAsNew {
   const { run } = requireRun("continueAsNew()");
   run.refuseInReadOnly("continueAsNew()");
-  const { queue, timeout } = options;
   if (queue !== undefined) assertName(queue, "continueAsNew({ queue })");
   return new ContinueAsNew({
-    workflow,
+    workflow: workflow?.name ?? null,
     input: encodePayload(input, "input of continueAsNew()"),
     queue: queue ?? null,
-    timeoutMs: timeout === undefined ? ownTimeoutMs : toMs(timeout, "continueAsNew({ timeout })"),
+    timeoutMs: timeout === undefined ? workflow?.timeoutMs : toMs(timeout, "continueAsNew({ timeout })"),
+    retry: retry !== undefined ? storedRetry(retry, "continueAsNew()") : workflow === null ? undefined : null,
   });
 }
 

@@ -17,8 +17,12 @@ export interface WorkflowInfo {
   readonly parent: ParentRun | undefined;
   /** The first run of the chain, where runs continued as new; else this run's own id. */
   readonly firstRunId: string;
-  /** The run that continued as this one; undefined when this is the first. */
+  /** The run that continued as this one, or failed and is tried again by it; undefined when this is the first. */
   readonly continuedFromRunId: string | undefined;
+  /** 1, and one more each time that the run is tried again as a whole. Continuing as new begins again at 1. */
+  readonly attempt: number;
+  /** How the attempt before failed; undefined in the first. */
+  readonly lastFailure: Error | undefined;
   /** When the run was started, by the database's clock. */
   readonly startedAt: Date;
   /** When it will be closed as timed out; undefined when there is no run timeout. */
@@ -40,7 +44,7 @@ export interface WorkflowInfo {
 }
 
 /**
- * The current run: ids, workflow, queue, times, length of its history.
+ * The current run: ids, workflow, queue, attempt, times, length of its history.
  *
  * Throws OUTSIDE_WORKFLOW where no run is.
  */

@@ -5,6 +5,7 @@ import type { CanceledFailure } from "../protocol/failures.ts";
 import type { NoteLevel } from "../protocol/notes.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { RetryPolicy } from "../protocol/retry-policy.ts";
+import type { StoredRetry } from "../protocol/run-retry.ts";
 import type { CancelScope } from "./cancel-scope.ts";
 import type { WorkflowInfo } from "./info.ts";
 import type { WorkflowLog } from "./log.ts";
@@ -39,6 +40,8 @@ export interface ChildAsk {
   /** Null: the queue of the parent. */
   readonly queue: string | null;
   readonly timeoutMs: number | null;
+  /** Null: as its workflow says. */
+  readonly retry: StoredRetry | null;
   readonly onReuse: "allow" | "allowIfFailed" | "reject";
   readonly parentClosePolicy: ParentClosePolicy;
   readonly onCancel: "wait" | "request" | "try" | "abandon";

@@ -3,6 +3,7 @@
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError } from "../protocol/errors.ts";
 import { assertName } from "../protocol/names.ts";
+import { normalizeRetry, type RetryOptions, type RetryPolicy } from "../protocol/retry-policy.ts";
 import {
   assertSchema,
   parseWith,
@@ -13,8 +14,16 @@ import {
 import { type ContinueOptions, continueAsNew } from "./continue-as-new.ts";
 
 export interface WorkflowOptions {
-  /** Closes the run as timed out when it is still open after this long, with no chance for its code to react. Default none. */
+  /**
+   * Closes the run as timed out when it is still open after this long, with no chance for its code to react: all attempts
+   * together, where it is tried again. Default none.
+   */
   readonly timeout?: Duration;
+  /**
+   * How a run that failed is tried again: as a new run of its chain, with the input it had. Looked up when it fails, in the
+   * code of that day; a policy that the run was started with goes before it. Default: a run that failed has failed.
+   */
+  readonly retry?: RetryOptions;
   /**
    * How long a run is kept after it has closed, counted by the database's clock: then workers that have this workflow delete
    * it with its history, and its handles throw RUN_NOT_FOUND. Default: for ever.
@@ -27,6 +36,8 @@ export interface Workflow<Input, Result> {
   readonly name: string;
   readonly main: (input: Input) => Promise<Result>;
   readonly timeoutMs: number | null;
+  /** Null: a run that failed is not tried again. */
+  readonly retry: RetryPolicy | null;
   /** What inputs are checked by: before a run is started, and again before its code gets them. */
   readonly schema?: StandardSchema;
   /** Null: for ever. */
@@ -50,7 +61,7 @@ export type AnyWorkflow = Workflow<never, unknown>;
  * With an `input` schema the client refuses to start a run with another input, and the function gets what the schema makes of
  * it; so do `startChild` and `continueAsNew` with the workflow. A run that was started all the same fails with
  * ARGUMENT_INVALID.
- * Throws ARGUMENT_INVALID for an unusable name, function, timeout, retention or schema.
+ * Throws ARGUMENT_INVALID for an unusable name, function, timeout, retry, retention or schema.
  */
 export function workflow<Schema extends StandardSchema, Result>(
   name: string,
@@ -65,7 +76,12 @@ export function workflow<Input, Result>(
 export function workflow(
   name: string,
   main: (input: unknown) => Promise<unknown>,
-  { timeout, retention, input: schema }: WorkflowOptions & { readonly input?: StandardSchema } = {},
+  {
+    timeout,
+    retry: retryOptions,
+    retention,
+    input: schema,
+  }: WorkflowOptions & { readonly input?: StandardSchema } = {},
 ): Workflow<unknown, unknown> {
   assertName(name, "workflow(name)");
   if (typeof main !== "function") {
@@ -75,7 +91,8 @@ export function workflow(
   const timeoutMs = timeout === undefined ? null : toMs(timeout, `workflow("${name}", { timeout })`);
   const retentionMs = retention === undefined ? null : toMs(retention, `workflow("${name}", { retention })`);
   const what = `input of workflow "${name}"`;
-  const settings = { name, timeoutMs, retentionMs };
+  const retry = retryOptions === undefined ? null : normalizeRetry(retryOptions, `workflow("${name}")`);
+  const settings = { name, timeoutMs, retry, retentionMs };
   if (schema === undefined) return { ...settings, main, continueAsNew: (input, next) => continueAsNew(input, next) };
   assertSchema(schema, `workflow("${name}", { input })`);
   return {

@@ -19,6 +19,7 @@ import { pruningContract } from "./store/pruning.ts";
 import { queriesContract } from "./store/queries.ts";
 import { randomContract } from "./store/random.ts";
 import { readingContract } from "./store/reading.ts";
+import { retryingContract } from "./store/retrying.ts";
 import { type OpenedStore, Stage } from "./store/stage.ts";
 import { startingContract } from "./store/starting.ts";
 import { transactionsContract } from "./store/transactions.ts";
@@ -50,6 +51,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>, { 
     heartbeatsContract(stage);
     queriesContract(stage);
     continuingContract(stage);
+    retryingContract(stage);
     errandsContract(stage);
     randomContract(stage);
   });

@@ -29,6 +29,7 @@ import {
   noted,
   order,
   repaired,
+  retried,
   stopped,
   tally,
   told,
@@ -100,6 +101,15 @@ await keep("notes", noted.name, await client.start(noted, about));
 const headers = { traceparent: "00-1-2-01", tenant: "Zoë" };
 await keep("headers", carried.name, await client.start(carried, { headers }));
 await keep("continued", countdown.name, await client.start(countdown, { input: 2 }));
+
+const retry = { initialInterval: 2, backoff: "fixed", nonRetryable: ["TypeError"] } as const;
+const again = await client.start(retried, { id: "again", input: "tower", retry, summary: "a tower" });
+await again.signal(note, "kept");
+await again.result();
+const attempts = await client.list({ workflowId: "again", orderBy: { direction: "asc" } });
+for (const [place, subject] of ["retried", "retry"].entries()) {
+  await keep(subject, retried.name, client.get(retried, "again", attempts.runs[place]?.runId));
+}
 
 await client.start(endless, { id: "golden-told" });
 await keep("family", family.name, await client.start(family));

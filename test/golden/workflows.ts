@@ -167,6 +167,17 @@ export const carried = workflow("carried", async () => {
   return [inStep, workflowInfo().headers];
 });
 
+export const retried = workflow(
+  "retried",
+  async (word: string) => {
+    const { attempt, lastFailure } = workflowInfo();
+    const inStep = await step("look", () => `${word} ${attempt}`);
+    if (attempt < 3) throw new RangeError(`${inStep} fell`, { cause: new Error("wind") });
+    return [inStep, lastFailure?.message, await note.receive()];
+  },
+  { retry: { initialInterval: 1, maxInterval: 1 } },
+);
+
 let isMended = false;
 
 export const repaired = workflow("repaired", async () => {
@@ -184,7 +195,7 @@ export const repaired = workflow("repaired", async () => {
   return [before, word, crypto.randomUUID()];
 });
 
-const KIN = [countdown, doubled, family];
+const KIN = [countdown, retried, doubled, family];
 const WORDS = [told, noted];
 
 export const GOLDEN_WORKFLOWS = [

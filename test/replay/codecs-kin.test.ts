@@ -12,6 +12,7 @@ import {
   PermanentError,
   step,
   workflow,
+  workflowInfo,
 } from "../../sdk/index.ts";
 import { allCodecs } from "../support/codecs.ts";
 import { openHouse } from "../support/local-worker.ts";
@@ -46,7 +47,14 @@ const parent = workflow("parent", async (card: string) => {
   return [paid, refused];
 });
 
-test("children, mail between runs and runs that continue as new keep their payloads to themselves", async () => {
+/** Says in its failure what it was given, and what it had from the attempt before. */
+const again = workflow("again", async (card: string) => {
+  const { attempt, lastFailure } = workflowInfo();
+  if (attempt < 3) throw new Error(`attempt ${attempt} with ${card} after ${lastFailure?.message}`);
+  return lastFailure?.message;
+});
+
+test("runs that deal with others, continue as new or are tried again keep their payloads to themselves", async () => {
   const kept: string[] = [];
   const watching = (store: MemoryStore): Store =>
     new Proxy(store, {
@@ -65,11 +73,20 @@ test("children, mail between runs and runs that continue as new keep their paylo
   const run = await house.client.start(chain, { id: "chain", input: [] });
   await run.signal(note, `first ${SECRET}`);
   const update = await run.update(add, SECRET, { waitFor: "stored", updateId: "u" });
-  await house.startWorker([chain, child, parent]);
+  await house.startWorker([chain, child, parent, again]);
   const result = await (await house.client.start(parent, { input: SECRET })).result();
   expect(result).toEqual([`paid by ${SECRET}`, `no money on ${SECRET}!`]);
   expect(await update.result()).toBe(`got ${SECRET}`);
   expect(await run.result()).toEqual([`first ${SECRET}`, SECRET, `told ${SECRET}`]);
+  const retry = { initialInterval: 1, maxInterval: 1 };
+  const tried = await house.client.start(again, { id: "again", input: SECRET, retry });
+  const first = `attempt 1 with ${SECRET} after undefined`;
+  const second = `attempt 2 with ${SECRET} after ${first}`;
+  expect(await tried.result()).toBe(second);
+  expect((await tried.describe()).lastFailure?.message).toBe(second);
+  const { runs } = await house.client.list({ workflowId: "again" });
+  const ended = house.client.get(again, "again", runs.at(-1)?.runId).result({ followRuns: false });
+  await expect(ended).rejects.toMatchObject({ code: "RUN_CONTINUED", cause: { message: first } });
   expect(kept.length).toBeGreaterThan(0);
   expect(kept.filter((line) => line.includes(SECRET))).toEqual([]);
 });

@@ -45,7 +45,7 @@ function withoutStack(failure: object): unknown {
 
 function expectedEnd(last: HistoryEvent | undefined): unknown {
   if (last?.type === "RunCompleted") return last.result;
-  if (last?.type === "RunContinued") return last.input;
+  if (last?.type === "RunContinued") return last.retry === undefined ? last.input : withoutStack(last.retry.failure);
   return last?.type === "RunFailed" || last?.type === "RunCanceled" ? withoutStack(last.failure) : undefined;
 }
 

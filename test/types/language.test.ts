@@ -49,6 +49,11 @@ async function definitions() {
   expectTypeOf(order).toEqualTypeOf<Workflow<Order, { shipped: boolean }>>();
   expectTypeOf(nightly).toEqualTypeOf<Workflow<unknown, number>>();
   workflow("timed", async () => {}, { timeout: "2 days" });
+  workflow("again", async () => {}, {
+    retry: { maxAttempts: 3, backoff: (attempt) => attempt, nonRetryable: [(e) => !e] },
+  });
+  // @ts-expect-error not a retry option
+  workflow("again", async () => {}, { retry: { attempts: 3 } });
   // @ts-expect-error a workflow is a function
   workflow("broken", 42);
   // @ts-expect-error a workflow is an async function
@@ -241,6 +246,11 @@ async function clients(client: WorkflowClient) {
   await client.start(maybe, { input: { dry: "yes" } });
   // @ts-expect-error no such policy
   await client.start(nightly, { onConflict: "replace" });
+  await client.start(nightly, { retry: { maxAttempts: 3, backoff: "linear", nonRetryable: ["Declined"] } });
+  // @ts-expect-error it is stored, and functions are not
+  await client.start(nightly, { retry: { backoff: () => 1 } });
+  // @ts-expect-error neither are predicates
+  await client.start(nightly, { retry: { nonRetryable: [() => true] } });
 
   await run.signal(approve, { by: "ann" });
   await run.signal(poke);

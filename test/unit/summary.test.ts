@@ -15,6 +15,7 @@ const parked: RunDetail = {
   status: "running",
   startedAt: NOW - 60_000,
   closedAt: null,
+  attempt: 1,
   deadlineAt: null,
   paused: null,
   forkedFrom: null,

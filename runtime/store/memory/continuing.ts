@@ -20,6 +20,10 @@ export function succeed(table: RunTable, previous: StoredRun, next: Successor, t
   if (!moving.some(({ kind }) => kind === "cancel")) mailIds.delete(CANCEL_MAIL_ID);
   const staying = previous.mailbox.filter((item) => item === null || !moving.includes(item));
   previous.mailbox.splice(0, previous.mailbox.length, ...staying);
-  const run = insertHead(table, { ...next, firstRunId, workflowId, mailIds, delayMs: 0, claim: null }, now);
+  const { attempt = 1, delayMs = 0 } = next.retry ?? {};
+  const { deadlineAt } = previous;
+  const timeoutMs = next.retry === undefined || deadlineAt === null ? next.timeoutMs : deadlineAt - now;
+  const chained = { firstRunId, workflowId, mailIds, attempt, delayMs, timeoutMs, claim: null };
+  const run = insertHead(table, { ...next, ...chained }, now);
   for (const item of moving) table.putMail(run, item);
 }

@@ -3,7 +3,7 @@
 
 import type { ControlOutcome, ControlRequest } from "../store.ts";
 import type { RunTable } from "./run-table.ts";
-import { type Head, headOf, type StoredRun } from "./stored-run.ts";
+import { type Head, headOf, isToBeRetried, type StoredRun } from "./stored-run.ts";
 
 export function controlRun(table: RunTable, request: ControlRequest, now: number): ControlOutcome {
   const run = table.get(request.runId);
@@ -18,7 +18,7 @@ export function controlRun(table: RunTable, request: ControlRequest, now: number
   const name = kind === "unblock" ? (headOf(run).blocked?.kind ?? "") : reason;
   table.putMail(run, { kind, mailId, name, payload: null });
   table.change(run, change);
-  if (kind !== "pause") table.wake(run, now);
+  if (kind === "unblock" || (kind === "resume" && !isToBeRetried(run))) table.wake(run, now);
   return { outcome: "changed", queue, ownerId };
 }
 

@@ -34,6 +34,7 @@ function insertFork(table: RunTable, source: StoredRun, request: ForkRequest, no
     workflowId,
     workflow: source.workflow,
     queue: source.queue,
+    attempt: source.attempt,
     startedAt: now,
     deadlineAt: timeoutMs === null ? null : now + timeoutMs,
     timeoutMs,

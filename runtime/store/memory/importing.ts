@@ -6,7 +6,8 @@ import type { RunTable } from "./run-table.ts";
 import type { StoredRun } from "./stored-run.ts";
 
 export function importRun(table: RunTable, request: ImportRequest, now: number): ImportOutcome {
-  const { runId, workflowId, workflow, queue, startedAt, deadlineAt, closed, events, mail, takenMail, tag } = request;
+  const { runId, workflowId, workflow, queue, attempt, startedAt, deadlineAt, closed } = request;
+  const { events, mail, takenMail, tag } = request;
   const known = table.get(runId);
   if (known !== undefined) return known.tags[0] === tag ? "imported" : "runExists";
   if (closed === null && table.find({ workflowId })?.closed === null) return "workflowIdOpen";
@@ -18,6 +19,7 @@ export function importRun(table: RunTable, request: ImportRequest, now: number):
     workflowId,
     workflow,
     queue,
+    attempt,
     startedAt,
     deadlineAt,
     timeoutMs: deadlineAt === null ? null : deadlineAt - startedAt,

@@ -3,7 +3,7 @@
 
 import type { MailItem, MailOutcome, MailRequest } from "../store.ts";
 import type { RunTable } from "./run-table.ts";
-import type { StoredRun } from "./stored-run.ts";
+import { isToBeRetried, type StoredRun } from "./stored-run.ts";
 
 export function sendMail(table: RunTable, request: MailRequest, now: number): MailOutcome {
   const run = table.find(request.to);
@@ -31,6 +31,7 @@ export function putMail(
   if (run.mailIds.has(item.mailId)) return "duplicate";
   if (run.closed !== null) return "closed";
   table.putMail(run, item);
-  table.wake(run, now);
+  // Mail does not shorten the pause before another attempt. Who wants the run to stop does not wait for it.
+  if (item.kind === "cancel" || !isToBeRetried(run)) table.wake(run, now);
   return "accepted";
 }

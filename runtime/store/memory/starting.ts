@@ -75,24 +75,28 @@ function mayRepeat(request: StartRequest, latest: StoredRun): boolean {
 
 function insertRun(table: RunTable, request: StartRequest, now: number): StoredRun {
   const { runId, mail } = request;
-  const run = insertHead(table, { ...request, firstRunId: runId, mailIds: new Set() }, now);
+  const run = insertHead(table, { ...request, firstRunId: runId, attempt: 1, mailIds: new Set() }, now);
   // Part of the start, so it does not cut the delay short as mail sent later does.
   if (mail !== null) table.putMail(run, mail);
   return run;
 }
 
-type NewRun = Pick<StoredRun, "runId" | "firstRunId" | "workflowId" | "workflow" | "queue" | "timeoutMs" | "mailIds"> &
+type NewRun = Pick<
+  StoredRun,
+  "runId" | "firstRunId" | "workflowId" | "workflow" | "queue" | "attempt" | "timeoutMs" | "mailIds"
+> &
   Pick<StartRequest, "started" | "carriesData" | "delayMs" | "claim">;
 
 /** A run with its first event and an empty mailbox. */
 export function insertHead(table: RunTable, request: NewRun, now: number): StoredRun {
-  const { runId, firstRunId, workflowId, workflow, queue, timeoutMs, mailIds, claim } = request;
+  const { runId, firstRunId, workflowId, workflow, queue, attempt, timeoutMs, mailIds, claim } = request;
   const run = table.insert({
     runId,
     firstRunId,
     workflowId,
     workflow,
     queue,
+    attempt,
     startedAt: now,
     deadlineAt: timeoutMs === null ? null : now + timeoutMs,
     timeoutMs,

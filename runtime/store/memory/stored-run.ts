@@ -37,6 +37,7 @@ export interface StoredRun {
   readonly workflowId: string;
   readonly workflow: string;
   readonly queue: string;
+  readonly attempt: number;
   readonly startedAt: number;
   readonly deadlineAt: number | null;
   readonly timeoutMs: number | null;
@@ -58,6 +59,11 @@ export interface StoredRun {
   readonly data: Map<`${DataKind} ${string}`, readonly DataRow[]>;
   head: Head | null;
   closed: { readonly status: ClosedStatus; readonly at: number } | null;
+}
+
+/** It tries another run again, and has not begun. */
+export function isToBeRetried({ attempt, head }: StoredRun): boolean {
+  return attempt > 1 && head?.epoch === 0;
 }
 
 export function headOf(run: StoredRun): Head {
@@ -84,6 +90,7 @@ export function summaryOf(run: StoredRun): StoredSummary {
     status: statusOf(run),
     startedAt: run.startedAt,
     closedAt: run.closed?.at ?? null,
+    attempt: run.attempt,
     deadlineAt: run.deadlineAt,
     paused: run.head?.paused ?? null,
     forkedFrom: run.forkedFrom,

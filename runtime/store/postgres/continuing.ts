@@ -17,12 +17,13 @@ function succeedStatement(name: string, more = ""): Statement {
     text: `
     with request as (
       select * from unnest($2::uuid[], $3::uuid[], $4::int[], $5::float8[], $6::smallint[],
-        ${[7, 8, 9, 10, 11].map(textColumn).join(", ")})
-        q(run_id, previous, taken_mail, timeout_ms, type, workflow, queue, name, payload, data)
+        ${[7, 8, 9, 10, 11].map(textColumn).join(", ")}, $14::int[], $15::float8[])
+        q(run_id, previous, taken_mail, timeout_ms, type, workflow, queue, name, payload, data, attempt, delay_ms)
       where run_id is not null),
     clock as (select timestamptz 'epoch' + $1::float8 * interval '1 ms' as at),
     next as materialized (
-      select q.*, r.workflow_id, coalesce(r.first_run_id, r.run_id) as chain_id, c.at
+      select q.*, r.workflow_id, coalesce(r.first_run_id, r.run_id) as chain_id, c.at,
+        case when q.attempt is null then c.at + q.timeout_ms * interval '1 ms' else r.deadline_at end as deadline_at
       from request q join everstep.run r on r.run_id = q.previous cross join clock c),
     moving as materialized (
       select m.run_id as previous, m.mail, n.run_id, n.chain_id,
@@ -41,12 +42,11 @@ function succeedStatement(name: string, more = ""): Statement {
       insert into everstep.open_run
         (run_id, first_run_id, workflow_id, queue, events, newest_mail, wake_at, deadline_at)
       select run_id, chain_id, workflow_id, queue, 1, (select count(*) from moving v where v.run_id = n.run_id),
-        at, at + timeout_ms * interval '1 ms'
+        at + coalesce(delay_ms, 0) * interval '1 ms', deadline_at
       from next n returning run_id),
     facts as (
-      insert into everstep.run (run_id, first_run_id, workflow_id, workflow, queue, status, started_at, deadline_at)
-      select run_id, chain_id, workflow_id, workflow, queue, ${STATUS_CODES.running}, at,
-        at + timeout_ms * interval '1 ms'
+      insert into everstep.run (run_id, first_run_id, workflow_id, workflow, queue, status, started_at, deadline_at, attempt)
+      select run_id, chain_id, workflow_id, workflow, queue, ${STATUS_CODES.running}, at, deadline_at, attempt
       from next)${more}
     insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
     select run_id, 1, gen_random_uuid(), at, type, null, name, payload, data from next`,
@@ -55,7 +55,7 @@ function succeedStatement(name: string, more = ""): Statement {
 
 const SUCCEED = succeedStatement("everstep_succeed");
 // When some of the runs go on with attributes or a memo.
-const SUCCEED_WITH_DATA = succeedStatement("everstep_succeed_with_data", startData(14));
+const SUCCEED_WITH_DATA = succeedStatement("everstep_succeed_with_data", startData(16));
 
 /** The turns are committed in this transaction, at time `at`, and each closes its run as continued. */
 export async function startSuccessors(session: Session, turns: readonly AppendTurn[], at: number): Promise<void> {
@@ -81,6 +81,8 @@ export async function startSuccessors(session: Session, turns: readonly AppendTu
     texts(successors.map(({ started }) => started.data)),
     runIds(passedOn.map(({ runId }) => runId)),
     plain(passedOn.map(({ mail }) => mail)),
+    plain(successors.map(({ retry }) => retry?.attempt ?? null)),
+    plain(successors.map(({ retry }) => retry?.delayMs ?? null)),
     ...(data ?? []),
   ]);
 }

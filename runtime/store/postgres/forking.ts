@@ -14,7 +14,7 @@ import { runIdOf, tryUuidOf, uuidOf } from "./run-id.ts";
 const FORK: Statement = {
   name: "everstep_fork_run",
   text: `
-    with source as materialized (select workflow, queue from everstep.run where run_id = $1::uuid),
+    with source as materialized (select workflow, queue, attempt from everstep.run where run_id = $1::uuid),
     clock as materialized (select date_trunc('milliseconds', clock_timestamp()) as at),
     kept as materialized (
       select mail_id, kind, name, payload, at, $6::int + row_number() over (order by mail) as mail
@@ -26,8 +26,9 @@ const FORK: Statement = {
       from source, clock on conflict do nothing
       returning run_id, deadline_at),
     facts as (
-      insert into everstep.run (run_id, workflow_id, workflow, queue, status, started_at, deadline_at, forked_from, forked_event)
-      select run_id, $3::text, workflow, queue, ${STATUS_CODES.running}, at, deadline_at, $1::uuid, $4::int
+      insert into everstep.run (run_id, workflow_id, workflow, queue, status, started_at, deadline_at, attempt,
+        forked_from, forked_event)
+      select run_id, $3::text, workflow, queue, ${STATUS_CODES.running}, at, deadline_at, attempt, $1::uuid, $4::int
       from head, source, clock),
     shared as (
       insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)

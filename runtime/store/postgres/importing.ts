@@ -15,10 +15,11 @@ const MOST_BYTES = 4 * 1024 * 1024;
 const INSERT_RUN: Statement = {
   name: "everstep_import_run",
   text: `
-    insert into everstep.run (run_id, workflow_id, workflow, queue, status, started_at, closed_at, deadline_at)
+    insert into everstep.run (run_id, workflow_id, workflow, queue, status, started_at, closed_at, deadline_at,
+      attempt)
     values ($1::uuid, $2, $3, $4, $5::smallint, ${timeAt("$6::float8")},
       case when $7::float8 is not null then ${timeAt("$7::float8")} end,
-      case when $8::float8 is not null then ${timeAt("$8::float8")} end)
+      case when $8::float8 is not null then ${timeAt("$8::float8")} end, nullif($9::int, 1))
     on conflict (run_id) do nothing returning run_id`,
 };
 
@@ -85,7 +86,7 @@ export function importRun(pool: Pool, request: ImportRequest): Promise<ImportOut
 }
 
 async function insertRun(session: Session, request: ImportRequest): Promise<boolean> {
-  const { runId, workflowId, workflow, queue, startedAt, closed, deadlineAt } = request;
+  const { runId, workflowId, workflow, queue, attempt, startedAt, closed, deadlineAt } = request;
   const rows = await session.query(INSERT_RUN, [
     uuidOf(runId),
     storableName(workflowId),
@@ -95,6 +96,7 @@ async function insertRun(session: Session, request: ImportRequest): Promise<bool
     startedAt,
     closed?.at ?? null,
     deadlineAt,
+    attempt,
   ]);
   return rows.length > 0;
 }

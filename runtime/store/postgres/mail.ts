@@ -13,6 +13,14 @@ export function latestOfChain(run: string): string {
     where m.run_id = ${run} order by n.run_id desc limit 1), ${run})`;
 }
 
+/**
+ * SQL for a run of a chain that nobody has claimed. Unless it tries its predecessor again, it has been due since it was
+ * made: so mail only ever shortens the waiting of those that do. It must not; who wants the run to stop does not wait.
+ */
+export function isToBeRetried(head: string): string {
+  return `(${head}.epoch = 0 and ${head}.first_run_id is not null)`;
+}
+
 // `has_mail` looks with a fresh snapshot, after the lock: a sender we waited for has committed its mail since this
 // statement began. Mail for a blocked run stays until code that fits comes to fetch it.
 const SEND: Statement = {
@@ -44,8 +52,12 @@ const SEND: Statement = {
     rung as (
       update everstep.open_run o
       set newest_mail = n.newest,
-        wake_at = case when o.worker_id is null and o.blocked is null then least(o.wake_at, now()) else o.wake_at end
-      from (select target, max(mail) as newest from fresh group by target) n where o.run_id = n.target)
+        wake_at = case when o.worker_id is null and o.blocked is null and (n.cancels or not ${isToBeRetried("o")})
+          then least(o.wake_at, now()) else o.wake_at end
+      from (
+        select f.target, max(f.mail) as newest, bool_or(a.kind = 'cancel') as cancels
+        from fresh f join addressed a on a.place = f.place group by f.target) n
+      where o.run_id = n.target)
     select r.run_id, r.queue, l.worker_id, f.mail::int as mail,
       case when f.place is null then 0 else l.events end as events,
       case

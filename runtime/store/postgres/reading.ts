@@ -167,7 +167,7 @@ export async function missingRuns(pool: Pool, ids: readonly string[]): Promise<s
 
 export const SUMMARY_COLUMNS = `
   r.run_id, r.workflow_id, r.workflow, r.queue, r.status, ${ms("r.started_at")} as started_at,
-  ${ms("r.closed_at")} as closed_at, ${ms("r.deadline_at")} as deadline_at, o.blocked, o.paused,
+  ${ms("r.closed_at")} as closed_at, r.attempt, ${ms("r.deadline_at")} as deadline_at, o.blocked, o.paused,
   r.forked_from, r.forked_event,
   ${DATA_COLUMN}`;
 
@@ -179,6 +179,7 @@ export interface SummaryRow {
   status: number;
   started_at: number;
   closed_at: number | null;
+  attempt: number | null;
   deadline_at: number | null;
   blocked: string | null;
   paused: string | null;
@@ -196,6 +197,7 @@ export function summaryOf(row: SummaryRow): StoredSummary {
     status: statusOf(row.status, row.blocked !== null),
     startedAt: row.started_at,
     closedAt: row.closed_at,
+    attempt: row.attempt ?? 1,
     deadlineAt: row.deadline_at,
     paused: row.paused === null ? null : (JSON.parse(row.paused) as Pause),
     forkedFrom: row.forked_from === null ? null : { runId: runIdOf(row.forked_from), event: row.forked_event ?? 0 },

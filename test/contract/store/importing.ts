@@ -36,6 +36,7 @@ export function importRequest(
     workflowId: newId("order"),
     workflow: "order",
     queue: newId("queue"),
+    attempt: 1,
     startedAt: AT,
     deadlineAt: null,
     closed: null,

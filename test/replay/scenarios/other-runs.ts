@@ -1,6 +1,16 @@
 // Other runs: children that end well and badly, mail to runs, a parent that is canceled.
 
-import { defineSignal, executeChild, externalRun, isCanceled, sleep, startChild, step, workflow } from "everstep";
+import {
+  defineSignal,
+  executeChild,
+  externalRun,
+  isCanceled,
+  sleep,
+  startChild,
+  step,
+  workflow,
+  workflowInfo,
+} from "everstep";
 import { type Scenario, scenario } from "../../support/three-modes.ts";
 
 const go = defineSignal<string>("go");
@@ -15,7 +25,18 @@ const counts = workflow("counts", async (left: number): Promise<string> => {
   await sleep("1 day");
   return left === 0 ? "counted" : counts.continueAsNew(left - 1);
 });
-const workflows = [double, fails, waits, counts];
+const flaky = workflow(
+  "flaky",
+  async (word: string) => {
+    const { attempt, lastFailure } = workflowInfo();
+    await sleep("1 day");
+    const made = await step("make", () => `${word} ${attempt}`);
+    if (attempt < 3) throw new RangeError(`${made} fell`);
+    return [made, lastFailure?.name, lastFailure?.message];
+  },
+  { retry: { maxAttempts: 3, initialInterval: "2 days" } },
+);
+const workflows = [double, fails, waits, counts, flaky];
 
 export const otherRuns: readonly Scenario[] = [
   scenario(
@@ -40,6 +61,21 @@ export const otherRuns: readonly Scenario[] = [
     "a child that continues as new",
     () => executeChild(counts, { input: 2 }),
     { result: "counted" },
+    { workflows },
+  ),
+  scenario(
+    "a child that is tried again",
+    () => executeChild(flaky, { input: "bridge" }),
+    { result: ["bridge 3", "RangeError", "bridge 2 fell"] },
+    { workflows },
+  ),
+  scenario(
+    "a child that is tried in vain",
+    async () => {
+      const failed = executeChild(flaky, { input: "tower", retry: { maxAttempts: 2, jitter: 0 } });
+      return failed.catch((error: Error) => (error.cause as Error).message);
+    },
+    { result: "tower 2 fell" },
     { workflows },
   ),
   scenario(
