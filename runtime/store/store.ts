@@ -81,6 +81,11 @@ export interface AppendTurn {
   readonly events: readonly EventRecord[];
   /** Updates that are out of the mailbox with this turn and into no history: kept with the mail, for their senders. */
   readonly refusals: readonly RefusedUpdate[];
+  /**
+   * When its events happened, for one whose code has seen them before they are committed: by the store's clock, not ahead of
+   * it, nor before the event that comes before them. Null: when they are committed.
+   */
+  readonly at: number | null;
   /** The mailbox position after this turn. Never lower than before. */
   readonly takenMail: number;
   /** Refused while the store's clock is before this: no timer fires early. */
@@ -128,7 +133,7 @@ export interface RefusedUpdate {
 }
 
 export interface AppendAnswer {
-  /** The `at` of every event appended by this call. */
+  /** The `at` of the events appended by this call, of turns that have none of their own. */
   readonly at: number;
   /** Run ids whose turn is committed. All others: refused. `resolveTurns` tells why. */
   readonly committed: ReadonlySet<string>;

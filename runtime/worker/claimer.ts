@@ -103,9 +103,10 @@ export class Claimer {
     const workerId = this.#options.workerId();
     const claimId = world.chance.uuid();
     this.#underWay.add(claimId);
+    const askedAt = world.clock.monotonic();
     try {
       const answer = await store.claimRuns({ workerId, claimId, queues, limit, suspects });
-      storeClock.observe(answer.now);
+      storeClock.observe(answer.now, askedAt);
       for (const runId of answer.quarantined) {
         world.log.error({ runId }, "run set aside: it was claimed again and again without progress");
       }

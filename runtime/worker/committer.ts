@@ -6,7 +6,7 @@
 
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
 import type { ClosedStatus } from "../../sdk/protocol/run.ts";
-import type { ResolvedTurn, WorkerStore } from "../store/store.ts";
+import type { AppendTurn, ResolvedTurn, WorkerStore } from "../store/store.ts";
 import { Backoff } from "../world/backoff.ts";
 import { pause } from "../world/pause.ts";
 import type { World } from "../world/world.ts";
@@ -21,9 +21,11 @@ export interface Committing {
   /** The turn is in the history, for good. */
   committed(sent: SentTurn, at: number): void;
   /** The turn would have closed the run, but there is mail first. */
-  mailBeforeClose(): void;
+  mailBeforeClose(sent: SentTurn): void;
   /** Somebody else owns the run, or it is closed. */
   lost(): void;
+  /** Cannot be carried on here; what becomes of its turn is for the next owner to see. */
+  giveBack(why: string): void;
   /** The store will never accept this turn. */
   rejected(error: Error): void;
   /** False once the run was given up: what becomes of its turn no longer matters here. */
@@ -162,8 +164,9 @@ export class Committer {
   async #send(batch: readonly Pair[]): Promise<readonly Pair[]> {
     const { store, storeClock } = this.#options;
     const turns = batch.map(({ sent }) => sent.turn);
+    const askedAt = this.#options.world.clock.monotonic();
     const { at, committed } = await (hasEffects(batch) ? store.appendWithEffects(turns) : store.appendTurns(turns));
-    storeClock.observe(at);
+    storeClock.observe(at, askedAt);
     this.counts.commits++;
     const refused: Pair[] = [];
     for (const pair of batch) {
@@ -177,7 +180,7 @@ export class Committer {
   #tellCommitted({ run, sent }: Pair, at: number): void {
     this.counts.turns++;
     this.counts.events += sent.events.length;
-    if (run.isOurs) run.committed(sent, at);
+    if (run.isOurs) run.committed(sent, sent.turn.at ?? at);
   }
 
   /** One turn that the store rejects must not stop the others of its batch. */
@@ -201,8 +204,9 @@ export class Committer {
       if (answer?.landed === true) landed.push([pair, answer.at ?? answer.now]);
       else if (answer?.owned !== true || answer.events !== pair.sent.turn.base) pair.run.lost();
       else if (waitsForMail(pair.sent.turn.close) && answer.newestMail > pair.sent.turn.takenMail) {
-        pair.run.mailBeforeClose();
-      } else again.push(this.#noteClock(pair, answer));
+        pair.run.mailBeforeClose(pair.sent);
+      } else if (isSetBack(pair.sent.turn, answer)) pair.run.giveBack("the store's clock was set back");
+      else again.push(this.#noteClock(pair, answer));
     }
     // A commit that was read back may not have reached a standby yet; one that comes after it has.
     if (landed.length > 0) await store.confirm(workerId());
@@ -246,6 +250,14 @@ export class Committer {
     return pause(this.#options.world.clock, ms, this.#stopping.signal);
   }
 }
+
+/** Waiting until it is as late as the code has seen it to be could take hours. */
+function isSetBack({ at }: AppendTurn, { now }: ResolvedTurn): boolean {
+  return at !== null && now < at - MOST_AHEAD_MS;
+}
+
+/** No estimate of the store's clock is ahead by more. */
+const MOST_AHEAD_MS = 1_000;
 
 /** A run that continues as new leaves its mail to the next one. */
 function waitsForMail(close: ClosedStatus | null): boolean {

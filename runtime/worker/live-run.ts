@@ -1,5 +1,6 @@
 // One claimed run in this process: its engine, what its steps and timers are doing, and what it has to append. Decides,
-// after each quiet moment of the code, what happens next. It learns of nothing but through committed events.
+// after each quiet moment of the code, what happens next. Whatever it does rests on committed events: the code may see one
+// event before it is committed, and what it says to it goes into the same turn, but nothing is done about it until then.
 
 import { invariant } from "../../sdk/protocol/errors.ts";
 import { type Event, type HistoryEvent, placedAt } from "../../sdk/protocol/event.ts";
@@ -22,6 +23,8 @@ import { type DrawnRetry, drawnRetry } from "./succession.ts";
 export type { RunHost } from "./run-host.ts";
 
 const MAX_EVENTS_PER_TURN = 1_000;
+/** What is decided by the run alone, whatever else comes: mail waits for its place in the history. */
+const SEEN_AHEAD: ReadonlySet<Event["type"]> = new Set(["StepCompleted", "StepFailed", "TimerFired"]);
 
 export class LiveRun implements Committing {
   readonly runId: string;
@@ -48,6 +51,10 @@ export class LiveRun implements Committing {
   // Handing over because the run is paused: it may be told to go on while its last steps are under way.
   #isPausing = false;
   #isFrozen = false;
+  /** The event that the code has seen and that is not committed; it is the first that is. When it happened is decided. */
+  #seen: Event | undefined;
+  #seenAt = 0;
+  #lastAt = 0;
   #bytes = 0;
 
   constructor(facts: ClaimedRun, engine: RunEngine, host: RunHost) {
@@ -85,7 +92,7 @@ export class LiveRun implements Committing {
 
   /** The code is quiet, at a state that the committed history leads to: queries may be asked. */
   get isReadable(): boolean {
-    return this.#isOurs && this.#isLive && !this.#isBusyWithCode && !this.#commands.hasOpenMarks;
+    return this.#isOurs && this.#isLive && !this.#isBusyWithCode && !this.#commands.hasOpenMarks && !this.isAhead;
   }
 
   /** Nothing to append, nothing under way: the run only waits on what the store can wake it for. */
@@ -104,6 +111,11 @@ export class LiveRun implements Committing {
     );
   }
 
+  /** The code is ahead of the committed history: what it asks for is not begun. */
+  get isAhead(): boolean {
+    return this.#seen !== undefined;
+  }
+
   /** When the earliest timer or retry of this run is due, by the store's clock. */
   get nextDueAt(): number | null {
     return this.#commands.nextDueAt;
@@ -119,6 +131,7 @@ export class LiveRun implements Committing {
     this.#grow(bytes);
     this.#isOpen = true;
     this.#events = events.length;
+    this.#lastAt = events.at(-1)?.at ?? 0;
     this.#restored = history.heartbeats;
     // Nobody's code has seen this run: what ours does with it is new from the first line.
     if (this.facts.opening !== null) this.engine.goLive();
@@ -146,9 +159,12 @@ export class LiveRun implements Committing {
     if (!this.#isOurs) return;
     this.#isBusyWithCode = false;
     const { broken } = this.engine;
+    // What a step came to is kept, whatever the code makes of it.
+    if (broken !== undefined && this.isAhead) return this.#lookAround();
     if (broken !== undefined) return this.#host.block(this, blockedReasonOf(broken));
     if (!this.engine.hasBegun) return this.#lookAround();
     this.#commands.mark();
+    this.#commands.beginHeld();
     if (this.#isLive) this.#commands.followChanges();
     else this.#goLive();
     for (const ended of this.engine.takeEndedUpdates()) this.#push({ type: "UpdateCompleted", ...ended });
@@ -188,7 +204,7 @@ export class LiveRun implements Committing {
 
   /** Resolves when no turn of this run is on its way, and keeps others from being sent until `leaveExclusive`. */
   async enterExclusive(): Promise<void> {
-    if (this.#isTurnSent) await new Promise<void>((resolve) => this.#exclusive.push(resolve));
+    if (this.#isTurnSent || this.isAhead) await new Promise<void>((resolve) => this.#exclusive.push(resolve));
     this.#isTurnSent = true;
   }
 
@@ -291,11 +307,14 @@ export class LiveRun implements Committing {
 
   takeTurn(): SentTurn | undefined {
     if (!this.#isOurs || this.#isFrozen || this.#isTurnSent || this.#outbox.size === 0) return undefined;
+    // What the code says to what it has seen belongs into the same turn.
+    if (this.isAhead && this.#isBusyWithCode) return undefined;
     this.#decideMail();
     if (!this.#isOurs) return undefined;
     if (!this.#outbox.canBeTaken) return undefined;
     this.#isTurnSent = true;
-    return this.#outbox.take(this.claim, this.head, this.#host.newTag(), MAX_EVENTS_PER_TURN);
+    const at = this.isAhead ? this.#seenAt : null;
+    return this.#outbox.take(this.claim, this.head, this.#host.newTag(), at, MAX_EVENTS_PER_TURN);
   }
 
   /**
@@ -331,24 +350,38 @@ export class LiveRun implements Committing {
     }
     const { runId } = this;
     if (turn.base !== this.#events) invariant(false, "turns are committed in order", { runId, base: turn.base });
-    const delivered: HistoryEvent[] = [];
+    const seen = this.#seen;
+    if (seen !== undefined && events[0] !== seen)
+      invariant(false, "what the code has seen is committed first", { runId });
+    this.#seen = undefined;
+    this.#lastAt = at;
+    const unseen: HistoryEvent[] = [];
     let hasAnswers = turn.refusals.length > 0;
     for (const event of events) {
-      delivered.push(placedAt(event, ++this.#events, at));
+      this.#events++;
+      if (event !== seen) unseen.push(placedAt(event, this.#events, at));
       this.#commands.noteCommitted(event);
       if (event.type === "UpdateAccepted" || event.type === "UpdateCompleted") hasAnswers = true;
     }
     if (hasAnswers) this.#host.answered(this);
-    if (events.length === 0) return this.#turnSettled();
-    this.#commands.releaseHeld();
-    this.#feed(delivered);
+    if (events.length > 0) this.#goOn(unseen);
     this.#turnSettled();
   }
 
-  mailBeforeClose(): void {
+  /** With the events that the code has not seen; where there are none it has said what it says already. */
+  #goOn(unseen: readonly HistoryEvent[]): void {
+    if (unseen.length > 0) return this.#feed(unseen);
+    const { broken } = this.engine;
+    if (broken !== undefined) return this.#host.block(this, blockedReasonOf(broken));
+    this.#commands.beginHeld();
+    this.#commands.arm();
+  }
+
+  mailBeforeClose(sent: SentTurn): void {
     this.#isClosing = false;
-    this.#turnSettled();
+    this.#outbox.putBack(sent);
     this.wantMail();
+    this.#turnSettled();
   }
 
   lost(): void {
@@ -400,9 +433,11 @@ export class LiveRun implements Committing {
   }
 
   #close(outcome: Outcome): void {
-    if (this.#mail.isLeft || this.#isClosing || this.#outbox.size > 0 || this.#isTurnSent || this.#mail.isReading)
+    // A run that goes on as another may have to stay as it is for long, when it is paused: it says what it has seen before.
+    const seen = this.isAhead && outcome.type !== "continued" ? 1 : 0;
+    if (this.#mail.isLeft || this.#isClosing || this.#outbox.size > seen || this.#isTurnSent || this.#mail.isReading)
       return;
-    invariant(this.engine.deliveredEvents === this.#events, "a run ends knowing all of its history", {
+    invariant(this.engine.deliveredEvents === this.#events + seen, "a run ends knowing all of its history", {
       runId: this.runId,
     });
     this.#isClosing = true;
@@ -416,8 +451,26 @@ export class LiveRun implements Committing {
     // Updates are never decided on by code that goes on as another run: with all that came after them, they pass to it.
     if (this.#isContinuing) this.#outbox.leaveUndecided();
     if (outcome !== undefined) this.#close(outcome);
-    if (this.#outbox.size > 0 && !this.#isTurnSent) return this.#host.submit(this);
+    if (this.#outbox.size > 0 && !this.#isTurnSent) return this.#seeAhead() ? undefined : this.#host.submit(this);
     if (this.isQuiet || this.canBeReleased) this.#host.becameQuiet(this);
+  }
+
+  /**
+   * Shows the code the one event that there is to append, at a time that is decided here. True when it did: the run is
+   * submitted when the code is quiet.
+   */
+  #seeAhead(): boolean {
+    const outgoing = this.#outbox.only;
+    if (outgoing === undefined || this.isAhead || !SEEN_AHEAD.has(outgoing.event.type)) return false;
+    if (!this.#isLive || this.engine.outcome !== undefined) return false;
+    if (this.#commands.isHandingOver || this.#commands.hasOpenMarks) return false;
+    const now = Math.max(Math.floor(this.#host.storeNow()), outgoing.notBefore ?? 0);
+    // The store's clock was set back: the commit has the time that there is.
+    if (!Number.isFinite(now) || now < this.#lastAt) return false;
+    this.#seen = outgoing.event;
+    this.#seenAt = now;
+    this.#feed([placedAt(outgoing.event, this.#events + 1, this.#seenAt)]);
+    return true;
   }
 
   // ---------------------------------------------------------------- leaving

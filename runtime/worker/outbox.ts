@@ -43,6 +43,7 @@ type Entry = Outgoing | { readonly undecided: UndecidedMail } | { readonly refus
 export interface SentTurn {
   readonly turn: AppendTurn;
   readonly events: readonly Event[];
+  readonly entries: readonly Entry[];
   readonly bytes: number;
 }
 
@@ -60,8 +61,19 @@ export class Outbox {
     return first !== undefined && !("undecided" in first);
   }
 
+  /** The one event that there is to append; undefined when there is more, or something else. */
+  get only(): Outgoing | undefined {
+    const [entry] = this.#waiting;
+    return this.#waiting.length === 1 && entry !== undefined && "event" in entry ? entry : undefined;
+  }
+
   push(outgoing: Outgoing): void {
     this.#waiting.push(outgoing);
+  }
+
+  /** Puts what a turn had before the end of the run back to where it was: the store refused it for that end. */
+  putBack({ entries }: SentTurn): void {
+    this.#waiting.unshift(...entries.filter((entry) => !("close" in entry)));
   }
 
   /** Nothing that comes after it is taken before it is decided. */
@@ -129,6 +141,7 @@ export class Outbox {
     claim: Claim,
     head: { readonly events: number; readonly takenMail: number },
     tag: string,
+    at: number | null,
     most: number,
   ): SentTurn {
     const taken = this.#cut(most);
@@ -136,7 +149,8 @@ export class Outbox {
     const records: EventRecord[] = [];
     const refusals: RefusedUpdate[] = [];
     let takenMail = head.takenMail;
-    let notBefore: number | null = null;
+    // The store's own clock has the last word: nothing is in a history before it has happened.
+    let notBefore = at;
     let close: ClosedStatus | null = null;
     let bytes = 0;
     for (const entry of taken) {
@@ -162,13 +176,14 @@ export class Outbox {
       tag,
       base: head.events,
       events: records,
+      at,
       refusals,
       takenMail,
       notBefore,
       close,
       effects,
     };
-    return { turn, events, bytes };
+    return { turn, events, entries: taken, bytes };
   }
 
   /** What comes before the first mail that is not decided on. */

@@ -36,6 +36,7 @@ export class RunCommands {
   // A patch is decided when its mark is committed. Until then nothing that may hang on it has begun, and nobody is told of
   // it: whoever claims the run instead may go the other way.
   #openMarks = 0;
+  /** Steps that begin when what the code has seen and said is committed. */
   #held: number[] = [];
   #isHandingOver = false;
   #mustArmAll = false;
@@ -132,7 +133,7 @@ export class RunCommands {
 
   #execute(pending: PendingStep): void {
     if (this.#isHandingOver) return;
-    if (this.#openMarks > 0) {
+    if (this.#openMarks > 0 || this.#run.isAhead) {
       this.#held.push(pending.command);
       return;
     }
@@ -232,9 +233,13 @@ export class RunCommands {
     if (event.type === "PatchMarked") this.#openMarks--;
   }
 
-  /** Steps that waited for a mark begin when it is committed. */
-  releaseHeld(): void {
-    if (this.#openMarks === 0 && this.#held.length > 0) this.#toArm.push(...this.#held.splice(0));
+  /** Steps that waited for a commit begin after it, before those that were asked for later. */
+  beginHeld(): void {
+    if (this.#held.length === 0 || this.#openMarks > 0 || this.#run.isAhead) return;
+    for (const command of this.#held.splice(0)) {
+      const pending = this.#run.engine.pendingCommand(command);
+      if (pending?.kind === "RunStep") this.#takeUp(pending);
+    }
   }
 
   // ---------------------------------------------------------------- leaving

@@ -112,7 +112,7 @@ export class StepRunner {
           throw new AttemptOver({ ok: false, error: new Error("discarded"), wasAborted: false });
         const outbox = new Outbox();
         outbox.push({ event });
-        sent = outbox.take(run.claim, run.head, this.world.chance.uuid(), 1);
+        sent = outbox.take(run.claim, run.head, this.world.chance.uuid(), null, 1);
         return sent.turn satisfies AppendTurn;
       });
       this.#options.storeClock.observe(at);

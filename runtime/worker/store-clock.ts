@@ -11,10 +11,14 @@ export class StoreClock {
     this.#clock = clock;
   }
 
-  /** `storeNow` was the store's time some moment before now. */
-  observe(storeNow: number): void {
-    const offsetMs = storeNow - this.#clock.monotonic();
-    if (this.#offsetMs === undefined || offsetMs > this.#offsetMs) this.#offsetMs = offsetMs;
+  /**
+   * `storeNow` was the store's time, in whole ms, some moment before now; and after `askedAt`, by the monotonic clock. That
+   * clock may be the faster one of the two: what was found with the best of answers is too much some time later.
+   */
+  observe(storeNow: number, askedAt = Number.NEGATIVE_INFINITY): void {
+    const atLeastMs = storeNow - this.#clock.monotonic();
+    const lessThanMs = storeNow + 1 - askedAt;
+    this.#offsetMs = Math.min(Math.max(this.#offsetMs ?? atLeastMs, atLeastMs), lessThanMs);
   }
 
   /** The store said it is earlier than we thought: its clock was set back. */

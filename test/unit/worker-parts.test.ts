@@ -108,7 +108,7 @@ const completed = (command: number): Event => ({
 test("what is to be appended goes out in order, a bounded piece at a time", () => {
   const outbox = new Outbox();
   for (const command of [1, 2, 3]) outbox.push({ event: completed(command) });
-  const first = outbox.take(claim, { events: 4, takenMail: 2 }, "tag", 2);
+  const first = outbox.take(claim, { events: 4, takenMail: 2 }, "tag", null, 2);
   expect(first.turn).toMatchObject({ claim, tag: "tag", base: 4, takenMail: 2, notBefore: null, close: null });
   expect(first.turn.events.map(({ command }) => command)).toEqual([1, 2]);
   expect(outbox.size).toBe(1);
@@ -120,7 +120,7 @@ test("a turn takes the mail it holds, waits for its latest timer, and closes by 
   outbox.push({ event: { type: "TimerFired", command: 1, name: "sleep" }, notBefore: 500 });
   outbox.push({ event: { type: "TimerFired", command: 2, name: "sleep" }, notBefore: 300 });
   outbox.push({ event: { type: "RunCompleted", result: null, unread: [] }, close: "completed" });
-  const { turn } = outbox.take(claim, { events: 1, takenMail: 3 }, "tag", 10);
+  const { turn } = outbox.take(claim, { events: 1, takenMail: 3 }, "tag", null, 10);
   expect(turn).toMatchObject({ takenMail: 7, notBefore: 500, close: "completed" });
 });
 
@@ -129,7 +129,7 @@ test("what the code took back is not sent, and the rest is", () => {
   for (const command of [1, 2]) outbox.push({ event: completed(command) });
   outbox.push({ event: { type: "CancelRequested", mail: 1, reason: "x" } });
   outbox.forget(1);
-  const { events } = outbox.take(claim, { events: 1, takenMail: 0 }, "tag", 10);
+  const { events } = outbox.take(claim, { events: 1, takenMail: 0 }, "tag", null, 10);
   expect(events.map(({ type }) => type)).toEqual(["StepCompleted", "CancelRequested"]);
 });
 
@@ -175,5 +175,7 @@ test("an event behind the end of a run never leaves", () => {
   const outbox = new Outbox();
   outbox.push({ event: { type: "RunCompleted", result: null, unread: [] }, close: "completed" });
   outbox.push({ event: completed(1) });
-  expect(() => outbox.take(claim, { events: 1, takenMail: 0 }, "tag", 10)).toThrow(/nothing follows the end of a run/);
+  expect(() => outbox.take(claim, { events: 1, takenMail: 0 }, "tag", null, 10)).toThrow(
+    /nothing follows the end of a run/,
+  );
 });

@@ -31,6 +31,7 @@ export function resolveTurn(table: RunTable, turn: AppendTurn, now: number): Res
 
 function appendTurn(table: RunTable, turn: AppendTurn, now: number): boolean {
   const { claim, base, events, refusals, takenMail, notBefore, close } = turn;
+  const at = turn.at ?? now;
   invariant(events.length + refusals.length > 0, "a turn brings an event or refuses an update", { runId: claim.runId });
   const run = table.get(claim.runId);
   if (!isOwnedBy(run, claim) || run.history.length !== base) return false;
@@ -40,9 +41,9 @@ function appendTurn(table: RunTable, turn: AppendTurn, now: number): boolean {
     return false;
   }
   table.change(run, { takenMail, crashCount: 0 });
-  table.append(run, events, turn.tag, now);
+  table.append(run, events, turn.tag, at);
   for (const { mail, refusal } of refusals) table.refuse(run, mail, refusal);
-  if (close !== null) table.close(run, close, now);
+  if (close !== null) table.close(run, close, at);
   if (turn.effects?.successor != null) succeed(table, run, turn.effects.successor, takenMail, now);
   return true;
 }

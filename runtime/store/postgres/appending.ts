@@ -6,7 +6,7 @@ import { invariant } from "../../../sdk/protocol/errors.ts";
 import type { EventRecord } from "../../../sdk/protocol/event-record.ts";
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import type { AppendAnswer, AppendTurn, ResolvedTurn, Transaction } from "../store.ts";
-import { ms, PlainColumn, plain, runIds, TextColumn, textColumn, texts } from "./columns.ts";
+import { ms, PlainColumn, plain, runIds, TextColumn, textColumn, texts, timeOf } from "./columns.ts";
 import { Abort, type Pool, type Row, type Session, type Statement } from "./connection.ts";
 import { loneTurn } from "./lone-turn.ts";
 import { changeData, changeValues } from "./run-data.ts";
@@ -20,15 +20,17 @@ function appendStatement(name: string, more = ""): Statement {
     name,
     text: `
       with turn as (
-        select * from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::int[], $6::int[], $7::int[], $8::float8[], $9::smallint[])
-          with ordinality t(run_id, epoch, claim_id, tag, base, added, taken_mail, not_before, close, place)),
+        select * from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::int[], $6::int[], $7::int[], $8::float8[], $9::smallint[],
+          $10::float8[])
+          with ordinality t(run_id, epoch, claim_id, tag, base, added, taken_mail, not_before, close, seen_at, place)),
       locked as materialized (
         select run_id, epoch, claim_id, events, newest_mail, paused is not null as is_paused from everstep.open_run
         where run_id = any($1::uuid[]) order by run_id for no key update),
       clock as materialized (
         select date_trunc('milliseconds', clock_timestamp()) as at from (select count(*) as locks from locked) l where locks >= 0),
       ok as materialized (
-        select t.*, c.at from clock c cross join locked l join turn t on t.run_id = l.run_id
+        select t.*, coalesce(${timeOf("t.seen_at")}, c.at) as at
+        from clock c cross join locked l join turn t on t.run_id = l.run_id
         where l.epoch = t.epoch and l.claim_id = t.claim_id and l.events = t.base
           and (t.not_before is null or extract(epoch from c.at) * 1000 >= t.not_before)
           and (t.close is null or case t.close when ${STATUS_CODES.continuedAsNew}
@@ -43,7 +45,7 @@ function appendStatement(name: string, more = ""): Statement {
       written as (
         insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
         select ok.run_id, ok.base + e.step, ok.tag, ok.at, e.type, e.command, e.name, e.payload, e.data
-        from unnest($10::int[], $11::int[], $12::smallint[], $13::int[], ${textColumn(14)}, ${textColumn(15)}, ${textColumn(16)})
+        from unnest($11::int[], $12::int[], $13::smallint[], $14::int[], ${textColumn(15)}, ${textColumn(16)}, ${textColumn(17)})
           e(place, step, type, command, name, payload, data)
         join ok on ok.place = e.place)${more}
       select ${ms("c.at")} as at, (select string_agg(place::text, ',') from ok) as places from clock c`,
@@ -53,15 +55,15 @@ function appendStatement(name: string, more = ""): Statement {
 const REFUSE = `,
       refused as (
         update everstep.mail m set refusal = u.refusal
-        from unnest($17::int[], $18::int[], ${textColumn(19)}) u(place, mail, refusal) join ok on ok.place = u.place
+        from unnest($18::int[], $19::int[], ${textColumn(20)}) u(place, mail, refusal) join ok on ok.place = u.place
         where m.run_id = ok.run_id and m.mail = u.mail)`;
 
 export const APPEND = appendStatement("everstep_append");
 
 // Apart, so that the statement of nearly every append knows nothing of mailboxes, attributes and memos.
 const APPEND_AND_REFUSE = appendStatement("everstep_append_and_refuse", REFUSE);
-const APPEND_WITH_DATA = appendStatement("everstep_append_with_data", changeData(17));
-const APPEND_ALL = appendStatement("everstep_append_all", REFUSE + changeData(20));
+const APPEND_WITH_DATA = appendStatement("everstep_append_with_data", changeData(18));
+const APPEND_ALL = appendStatement("everstep_append_all", REFUSE + changeData(21));
 
 interface AppendedRow extends Row {
   at: number;
@@ -69,25 +71,11 @@ interface AppendedRow extends Row {
   places: string | null;
 }
 
-export async function appendTurns(pool: Pool, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
-  return append(pool, turns);
-}
-
-/** Where the statement runs: by itself, or at the end of a transaction. */
-interface Queries {
-  query<R extends Row>(statement: Statement, values: readonly unknown[]): Promise<R[]>;
-}
-
-async function append(on: Queries, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
+/** By itself, or as a part of a transaction: one statement all the same. */
+export async function appendTurns(on: Pool | Session, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
   const data = changeValues(turns);
   const { statement, values } = (data === null ? loneTurn(turns) : undefined) ?? turnsOf(turns, data);
   return answerOf(turns, await on.query<AppendedRow>(statement, values));
-}
-
-/** As part of a transaction, and without the statement for one event: that has no way to continue as new. */
-export async function appendIn(session: Session, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
-  const { statement, values } = turnsOf(turns, changeValues(turns));
-  return answerOf(turns, await session.query<AppendedRow>(statement, values));
 }
 
 function turnsOf(
@@ -113,10 +101,11 @@ function refusalValues(turns: readonly AppendTurn[]): unknown[] | null {
 
 /** In one pass: this is the hottest loop of a worker. */
 export function appendValues(turns: readonly AppendTurn[]): unknown[] {
-  const heads = Array.from({ length: 9 }, () => new PlainColumn());
+  const heads = Array.from({ length: 10 }, () => new PlainColumn());
   const rows = Array.from({ length: 4 }, () => new PlainColumn());
   const texts = [new TextColumn(), new TextColumn(), new TextColumn()];
-  const [runIds, epochs, claimIds, tags, bases, added, takenMails, notBefores, closes] = heads as PlainColumns<9>;
+  const [runIds, epochs, claimIds, tags, bases, added, takenMails, notBefores, closes, seenAts] =
+    heads as PlainColumns<10>;
   const [places, steps, types, commands] = rows as PlainColumns<4>;
   const [names, payloads, datas] = texts as [TextColumn, TextColumn, TextColumn];
   const runs = new Set<string>();
@@ -134,6 +123,7 @@ export function appendValues(turns: readonly AppendTurn[]): unknown[] {
     takenMails.add(turn.takenMail);
     notBefores.add(turn.notBefore);
     closes.add(turn.close === null ? null : STATUS_CODES[turn.close]);
+    seenAts.add(turn.at);
     for (let step = 0; step < events.length; step++) {
       const event = events[step] as EventRecord;
       places.add(index + 1);
@@ -149,8 +139,9 @@ export function appendValues(turns: readonly AppendTurn[]): unknown[] {
   return [...heads, ...rows, ...texts].map((column) => column.parameter);
 }
 
-type PlainColumns<Length extends number> = Length extends 9
+type PlainColumns<Length extends number> = Length extends 10
   ? [
+      PlainColumn,
       PlainColumn,
       PlainColumn,
       PlainColumn,
@@ -237,7 +228,7 @@ export async function appendInTransaction(
   try {
     return await pool.transactionOnce(async (session) => {
       const turn = await runInside(session, work);
-      const { at, committed } = await append(session, [turn]);
+      const { at, committed } = await appendTurns(session, [turn]);
       if (committed.size === 0) throw new Abort(new TurnRefused(at));
       return { committed: true, at };
     });

@@ -90,7 +90,12 @@ export function finiteMs(expression: string): string {
   return `case when isfinite(${expression}) then ${ms(expression)} end`;
 }
 
+/** The time at `expression` ms since the epoch; null for null. */
+export function timeOf(expression: string): string {
+  return `timestamptz 'epoch' + ${expression} * interval '1 millisecond'`;
+}
+
 /** The time at `expression` ms since the epoch; later than JavaScript can say is infinity. */
 export function timeAt(expression: string): string {
-  return `case when ${expression} < 8.64e15 then timestamptz 'epoch' + ${expression} * interval '1 millisecond' else 'infinity' end`;
+  return `case when ${expression} < 8.64e15 then ${timeOf(expression)} else 'infinity' end`;
 }

@@ -3,14 +3,14 @@
 
 import type { RunEnd } from "../errands.ts";
 import type { AppendAnswer, AppendTurn } from "../store.ts";
-import { appendIn } from "./appending.ts";
+import { appendTurns } from "./appending.ts";
 import type { Pool } from "./connection.ts";
 import { startSuccessors } from "./continuing.ts";
 import { keepErrands, partKin } from "./kin.ts";
 
 export async function appendWithEffects(pool: Pool, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
   return pool.transaction(async (session) => {
-    const answer = await appendIn(session, turns);
+    const answer = await appendTurns(session, turns);
     const committed = turns.filter(({ claim }) => answer.committed.has(claim.runId));
     await keepErrands(
       session,

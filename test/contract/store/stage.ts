@@ -195,6 +195,7 @@ export function turnOf(run: ClaimedRun, turn: Partial<AppendTurn> = {}, ...event
     base,
     events: records,
     refusals: [],
+    at: null,
     takenMail: run.takenMail,
     notBefore: null,
     close: null,
