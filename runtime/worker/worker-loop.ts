@@ -424,6 +424,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
   }
 
   begin(run: ClaimedRun, opening: StoredEvent): void {
+    this.#storeClock.observe(opening.at);
     this.#starts.begin(run, opening);
   }
 

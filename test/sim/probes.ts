@@ -19,6 +19,7 @@ export const SOMETIMES = [
   "append: refused, too early",
   "append: refused, head moved",
   "append: committed",
+  "append: seen before it was committed",
   "close: refused, mail first",
   "close: with unread signals",
   "in doubt: landed",

@@ -255,6 +255,7 @@ export class Witness {
     const isHeld = this.#holds(turn.claim);
     if (isCommitted) {
       this.#hit("append: committed");
+      if (turn.at !== null) this.#hit("append: seen before it was committed");
       this.#mustHold(turn.claim, "appended");
       if (turn.base !== length)
         this.#complain("head", runId, `a turn for event ${turn.base + 1} landed at ${length + 1}`);

@@ -149,6 +149,31 @@ export function appendingContract(stage: Stage): void {
       expect(only(await stage.store.readHistory(run.runId, 1, 10)).at).toBeGreaterThanOrEqual(notBefore);
     });
 
+    test("events have the time at which they were seen, and so has the end of their run", async () => {
+      const [alone, ended, one, other] = [
+        await stage.owned(),
+        await stage.owned(),
+        await stage.owned(),
+        await stage.owned(),
+      ];
+      const at = await stage.now();
+      const result = toRecord({ type: "RunCompleted", result: null, unread: [] });
+      const toEnd = turnOf(ended, { at, close: "completed" });
+      await stage.commit(turnOf(alone, { at }));
+      await stage.commit({ ...toEnd, events: [...toEnd.events, result] });
+      const answer = await stage.store.appendTurns([turnOf(one, { at }), turnOf(other)]);
+      expect(answer.committed.size).toBe(2);
+
+      const timesOf = async ({ runId }: ClaimedRun) =>
+        (await stage.store.readHistory(runId, 1, 10)).map((event) => event.at);
+      expect(await timesOf(alone)).toEqual([at]);
+      expect(await timesOf(ended)).toEqual([at, at]);
+      expect(await timesOf(one)).toEqual([at]);
+      expect(await timesOf(other)).toEqual([answer.at]);
+      expect(answer.at).toBeGreaterThanOrEqual(at);
+      expect(await stage.store.findRun({ runId: ended.runId })).toMatchObject({ status: "completed", closedAt: at });
+    });
+
     test("a turn whose time has passed is committed", async () => {
       const run = await stage.owned();
       expect(await stage.append(turnOf(run, { notBefore: run.startedAt }))).toBe(true);
