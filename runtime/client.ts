@@ -64,6 +64,8 @@ export {
 } from "../sdk/client/run-handle.ts";
 export type { StepReportOptions } from "../sdk/client/step-reports.ts";
 export { UpdateHandle, type UpdateWaitOptions } from "../sdk/client/update-handle.ts";
+export type { DeliveryOptions } from "../sdk/client/webhook-delivery.ts";
+export { type WebhookHandlerOptions, type WebhookReceiver, webhookHandler } from "../sdk/client/webhook-handler.ts";
 export type { AttributeFilters, AttributeTest } from "../sdk/protocol/attribute-filter.ts";
 export type { AttributeChanges, AttributeValue } from "../sdk/protocol/attributes.ts";
 export { ERRORS, type ErrorCode, EverstepError, isEverstepError } from "../sdk/protocol/errors.ts";
@@ -79,3 +81,4 @@ export type {
   RunStatus,
   RunSummary,
 } from "../sdk/protocol/run.ts";
+export type { WebhookRequest } from "../sdk/workflow/webhook.ts";

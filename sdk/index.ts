@@ -106,5 +106,12 @@ export {
 export { type ToldEntity, tellEntity } from "./workflow/tell-entity.ts";
 export { defineUpdate, type UpdateDefinition, type UpdateOptions } from "./workflow/update.ts";
 export { type FirstSignal, type Signals, waitForAny } from "./workflow/wait-for-any.ts";
+export {
+  createWebhook,
+  type Webhook,
+  type WebhookDelivery,
+  type WebhookOptions,
+  type WebhookRequest,
+} from "./workflow/webhook.ts";
 export { withTimeout } from "./workflow/with-timeout.ts";
 export { type AnyWorkflow, type Workflow, type WorkflowOptions, workflow } from "./workflow/workflow.ts";

@@ -12,6 +12,7 @@ import type {
   UpdateStage,
 } from "../../sdk/client/front-door.ts";
 import { assertName, assertWorkflowId } from "../../sdk/protocol/names.ts";
+import type { WebhookCall } from "../../sdk/protocol/webhook.ts";
 import { CANCEL_MAIL_ID, signalMailId, updateMailId } from "../store/mail-id.ts";
 import type { MailOutcome, MailRequest, StartRequest } from "../store/store.ts";
 import type { Chance } from "../world/world.ts";
@@ -22,6 +23,7 @@ import type { LocalWorkers } from "./local-workers.ts";
 import { closedError, nameOf, notFound } from "./run-errors.ts";
 import { StepReports } from "./step-reports.ts";
 import { UpdateWaiter } from "./update-waiter.ts";
+import { Webhooks } from "./webhooks.ts";
 
 const ITEMS_PER_BATCH = 1_000;
 
@@ -32,6 +34,7 @@ export class Mailing {
   readonly #encodedMail = new InOrder();
   readonly #updates: UpdateWaiter;
   readonly #reports: StepReports;
+  readonly #webhooks: Webhooks;
 
   /** `locals`: the workers of this process that may be told of mail as it is sent. */
   constructor(desk: Desk, locals: LocalWorkers) {
@@ -50,6 +53,7 @@ export class Mailing {
       find: (to) => desk.find(to),
       send: (request) => this.#send(request),
     });
+    this.#webhooks = new Webhooks(desk, (to, call) => this.signal(to, call));
   }
 
   async signal(to: RunReference, { signalId, name, payload }: SignalCall): Promise<void> {
@@ -74,6 +78,10 @@ export class Mailing {
 
   reportStep(step: StepReference, report: StepReportCall): Promise<void> {
     return this.#reports.report(step, report);
+  }
+
+  deliverWebhook(token: string, call: WebhookCall): Promise<void> {
+    return this.#webhooks.deliver(token, call);
   }
 
   async cancel(to: RunReference, reason: string): Promise<void> {

@@ -27,6 +27,7 @@ import type {
 import type { HistoryFile } from "../../sdk/protocol/history-file.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { PatchedRun, RunSummary } from "../../sdk/protocol/run.ts";
+import type { WebhookCall } from "../../sdk/protocol/webhook.ts";
 import type { Store } from "../store/store.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
 import type { World } from "../world/world.ts";
@@ -100,6 +101,10 @@ export class Service implements FrontDoor {
 
   reportStep(step: StepReference, report: StepReportCall): Promise<void> {
     return this.#mailing.reportStep(step, report);
+  }
+
+  deliverWebhook(token: string, call: WebhookCall): Promise<void> {
+    return this.#mailing.deliverWebhook(token, call);
   }
 
   cancel(to: RunReference, reason: string): Promise<void> {

@@ -19,12 +19,17 @@ export function stepToken({ runId, command, attempt, secret }: StepToken): strin
 
 const TOKEN = /^([\w-]{1,100})\.([1-9]\d{0,8})\.([1-9]\d{0,8})\.([\w-]{16,100})$/;
 
+/** Undefined for what cannot be one. */
+export function readStepToken(token: unknown): StepToken | undefined {
+  const [, runId, command, attempt, secret] = (typeof token === "string" && TOKEN.exec(token)) || [];
+  if (runId === undefined || secret === undefined) return undefined;
+  return { runId, command: Number(command), attempt: Number(attempt), secret };
+}
+
 /** Throws TOKEN_INVALID. The message never repeats the token: it may be a good one with a letter too many. */
 export function parseStepToken(token: unknown): StepToken {
-  const [, runId, command, attempt, secret] = (typeof token === "string" && TOKEN.exec(token)) || [];
-  if (runId !== undefined && secret !== undefined) {
-    return { runId, command: Number(command), attempt: Number(attempt), secret };
-  }
+  const parts = readStepToken(token);
+  if (parts !== undefined) return parts;
   const message = "This is not the token of a step: it must come from a step's context.token, whole and unchanged.";
   throw new EverstepError("TOKEN_INVALID", message);
 }

@@ -3,6 +3,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 import type { ShownEvent } from "../../sdk/client/front-door.ts";
+import { isWebhookStep, withoutWebhookId } from "../../sdk/protocol/webhook.ts";
 
 export type Shape = Readonly<Record<string, unknown>>;
 
@@ -15,8 +16,15 @@ export function shapeOf(event: ShownEvent): Shape {
   return Object.fromEntries(
     Object.entries(event)
       .filter(([key, value]) => !isPassing(event, key) && value !== undefined)
-      .map(([key, value]) => [key, key === "failure" ? withoutStack(value) : value]),
+      .map(([key, value]) => [key, steady(event, key, value)]),
   );
+}
+
+/** A webhook's token is drawn anew by each execution, and names the signals by which it is delivered to. */
+function steady({ type, name }: ShownEvent & { readonly name?: string }, key: string, value: unknown): unknown {
+  if (key === "failure") return withoutStack(value);
+  if (type === "StepCompleted" && key === "result" && isWebhookStep(name ?? "")) return "a token";
+  return (key === "name" || key === "signalId") && typeof value === "string" ? withoutWebhookId(value) : value;
 }
 
 /** The hash of mail covers whom it is for, which may be a child. */

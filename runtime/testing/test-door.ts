@@ -21,6 +21,7 @@ import { type ErrorCode, EverstepError } from "../../sdk/protocol/errors.ts";
 import type { HistoryFile } from "../../sdk/protocol/history-file.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { BlockedKind, BlockedReason } from "../../sdk/protocol/run.ts";
+import type { WebhookCall } from "../../sdk/protocol/webhook.ts";
 import type { Store } from "../store/store.ts";
 import type { TimeSkipper } from "./time-skipper.ts";
 
@@ -109,6 +110,10 @@ export class TestDoor implements FrontDoor {
   // A token that is used before its body has handed off is waited with.
   reportStep(step: StepReference, report: StepReportCall) {
     return this.#time.during(() => this.#door.reportStep(step, report));
+  }
+
+  deliverWebhook(token: string, call: WebhookCall) {
+    return this.#time.hold(() => this.#door.deliverWebhook(token, call));
   }
 
   cancel(to: RunReference, reason: string) {

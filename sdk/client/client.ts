@@ -13,6 +13,7 @@ import { startData } from "../protocol/start-data.ts";
 import type { AnyEntity } from "../workflow/entity.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
 import type { UpdateDefinition } from "../workflow/update.ts";
+import type { WebhookRequest } from "../workflow/webhook.ts";
 import type { Workflow } from "../workflow/workflow.ts";
 import { type EntityHandle, entityHandle } from "./entity-handle.ts";
 import type { CountedGroup, FrontDoor, PrunedRuns, StartCall } from "./front-door.ts";
@@ -22,6 +23,7 @@ import { filterCall, orderCall, type RunFilter, type RunOrder } from "./run-filt
 import { RunHandle, signalCall, updateCall } from "./run-handle.ts";
 import { completion, failing, heartbeat, type StepReportOptions } from "./step-reports.ts";
 import { UpdateHandle } from "./update-handle.ts";
+import { type DeliveryOptions, webhookCall } from "./webhook-delivery.ts";
 
 interface StartSettings {
   /** The caller's stable key: no two open runs have the same. Default: the run's own id. */
@@ -244,6 +246,18 @@ export class WorkflowClient {
    */
   async heartbeatStep(token: string, details?: unknown): Promise<void> {
     await this.#door.reportStep({ token }, heartbeat(details));
+  }
+
+  /**
+   * Delivers what was sent to a webhook: see `createWebhook`, and `webhookHandler` for doing it by HTTP. Resolves when it is
+   * stored, as with a signal: it will be received once, in order, by the run that created the webhook or one that it continued
+   * as, even if nothing runs now.
+   *
+   * Throws TOKEN_INVALID, RUN_CLOSED, ARGUMENT_INVALID for anything but text, PAYLOAD_TOO_LARGE, PAYLOAD_UNREADABLE where codecs of
+   * the client are missing, STORE_UNAVAILABLE.
+   */
+  async deliverWebhook(token: string, request: WebhookRequest, options: DeliveryOptions = {}): Promise<void> {
+    await this.#door.deliverWebhook(token, webhookCall(request, options));
   }
 
   /**

@@ -13,6 +13,7 @@ import type { PendingWork } from "../protocol/pending-work.ts";
 import type { BlockedReason, ClosedStatus, PatchedRun, RunStatus, RunSummary } from "../protocol/run.ts";
 import type { StoredRetry } from "../protocol/run-retry.ts";
 import type { StepOutcome } from "../protocol/step-outcome.ts";
+import type { WebhookCall } from "../protocol/webhook.ts";
 
 /**
  * A run by its own id; by the caller's key: then the open run, else the latest; or the latest of the chain of runs, each
@@ -219,6 +220,8 @@ export interface FrontDoor {
   awaitUpdate(update: SentUpdate, stage: UpdateStage, timeoutMs: number | null): Promise<UpdateOutcome | null>;
   /** Resolves when the report is stored, or was before. */
   reportStep(step: StepReference, report: StepReportCall): Promise<void>;
+  /** Resolves when the delivery is stored, or was before. */
+  deliverWebhook(token: string, call: WebhookCall): Promise<void>;
   query(to: RunReference, name: string, input: Payload, timeoutMs: number): Promise<Payload>;
   cancel(to: RunReference, reason: string): Promise<void>;
   terminate(to: RunReference, reason: string): Promise<void>;

@@ -74,6 +74,7 @@ export function interceptedDoor(door: FrontDoor, interceptors: readonly Intercep
       return through("query", { ...runCall(to), name }, () => door.query(to, name, input, timeoutMs));
     },
     reportStep: (step, report) => door.reportStep(step, report),
+    deliverWebhook: (token, call) => door.deliverWebhook(token, call),
     cancel: (to, reason) => through("cancel", { ...runCall(to), reason }, () => door.cancel(to, reason)),
     terminate: (to, reason) => through("terminate", { ...runCall(to), reason }, () => door.terminate(to, reason)),
     pause: (to, reason) => door.pause(to, reason),

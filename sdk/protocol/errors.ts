@@ -22,7 +22,7 @@ export const ERRORS = {
   UPDATE_ABANDONED: { retryable: false, summary: "the run closed before the update's handler had ended" },
   UPDATE_TIMED_OUT: { retryable: true, summary: "the update was not answered in time" },
   UPDATE_NOT_FOUND: { retryable: false, summary: "the run was sent no update with this id" },
-  TOKEN_INVALID: { retryable: false, summary: "the token of a step is none, or not of the attempt that waits" },
+  TOKEN_INVALID: { retryable: false, summary: "the token of a step or a webhook is none, or not of what waits" },
   STEP_NOT_WAITING: { retryable: false, summary: "the step does not wait to be completed from outside" },
   STEP_UNDER_WAY: { retryable: true, summary: "the step's body has not handed off yet" },
   PAYLOAD_TOO_LARGE: { retryable: false, summary: "a value is larger than a payload may be" },

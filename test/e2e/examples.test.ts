@@ -122,6 +122,21 @@ test("sign-off: one is signed by its link, once, and the other declined", async 
   });
 });
 
+test("payment: what the provider delivers counts once, and what others send does not", async () => {
+  expect(await example("payment")).toEqual({
+    lines: [
+      "a stranger who guesses: 404",
+      "somebody without the secret: 202",
+      "the provider: 202",
+      "the provider again: 202",
+      "{ outcome: 'paid', amount: 40, ignored: 1 }",
+      "another event, too late: 410",
+    ],
+    stderr: "",
+    code: 0,
+  });
+});
+
 test("subscription: one runs out, the other is canceled after its second charge", async () => {
   const { lines, code } = await example("subscription");
   expect(lines[0]).toBe("Ann: { ended: 'ran out', months: 3 } { months: 3, amount: 27 }");

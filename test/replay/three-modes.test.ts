@@ -15,6 +15,7 @@ import { repair } from "./scenarios/repair.ts";
 import { signals } from "./scenarios/signals.ts";
 import { steps } from "./scenarios/steps.ts";
 import { timers } from "./scenarios/timers.ts";
+import { webhooks } from "./scenarios/webhooks.ts";
 
 const TABLE = {
   steps,
@@ -28,6 +29,7 @@ const TABLE = {
   notes,
   otherRuns,
   repair,
+  webhooks,
 };
 
 describe.each(Object.entries(TABLE))("%s", (_part, scenarios) => {

@@ -10,6 +10,7 @@ import {
   allHandlersFinished,
   condition,
   continueAsNew,
+  createWebhook,
   type Duration,
   defineQuery,
   defineSignal,
@@ -24,6 +25,8 @@ import {
   startChild,
   step,
   transaction,
+  type Webhook,
+  type WebhookDelivery,
   type Workflow,
   workflow,
 } from "../../sdk/index.ts";
@@ -319,7 +322,22 @@ async function continuing() {
   continueAsNew(1, { timeout: "1 fortnight" });
 }
 
+async function hooks(client: WorkflowClient) {
+  const hook = await createWebhook("payment");
+  expectTypeOf(hook).toEqualTypeOf<Webhook<WebhookDelivery>>();
+  expectTypeOf(await hook.receive()).toEqualTypeOf<WebhookDelivery>();
+  expectTypeOf(await hook.receive({ timeout: "7 days" })).toEqualTypeOf<WebhookDelivery | undefined>();
+  const checked = await createWebhook("payment", { schema: z.object({ paid: z.coerce.number() }), token: hook.token });
+  expectTypeOf(await checked.receive()).toEqualTypeOf<{ paid: number }>();
+  for await (const { paid } of checked) expectTypeOf(paid).toEqualTypeOf<number>();
+  await client.deliverWebhook(hook.token, { body: "{}", headers: { a: "b" } }, { deliveryId: "1" });
+  // @ts-expect-error bodies are text
+  await client.deliverWebhook(hook.token, { body: {} });
+  // @ts-expect-error it has to be awaited
+  createWebhook("payment").token;
+}
+
 test("the compiler has checked what is above", () => {
-  const checked = [definitions, steps, waits, updates, schemas, clients, changes, laterSteps, kin, continuing];
-  expect(checked).toHaveLength(10);
+  const checked = [definitions, steps, waits, updates, schemas, clients, changes, laterSteps, kin, continuing, hooks];
+  expect(checked).toHaveLength(11);
 });
