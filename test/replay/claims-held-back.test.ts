@@ -1,0 +1,58 @@
+// A worker claims no more runs than keep its commits filled. What it holds back it claims as soon as there is room, on a clock that
+// stands: nothing here can be the work of a regular look.
+
+import { expect, test } from "vitest";
+import type { Store } from "../../runtime/store/store.ts";
+import { step, workflow } from "../../sdk/index.ts";
+import { eventually } from "../support/eventually.ts";
+import { openHouse } from "../support/local-worker.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+
+const RUNS = 60;
+const PER_CLAIM = 4;
+
+test("claims that were held back go on when commits are answered, and all runs end without another look", async () => {
+  const claims: number[] = [];
+  let open = () => {};
+  const gate = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const house = openHouse({
+    clock: new ManualClock(),
+    wrapStore: (store) =>
+      new Proxy<Store>(store, {
+        get: (target, name: keyof Store) => {
+          const method = target[name];
+          if (typeof method !== "function") return method;
+          return async (...given: never[]) => {
+            if (name === "appendTurns") await gate;
+            const answer = await (method as (...given: never[]) => Promise<unknown>).apply(target, given);
+            if (name === "claimRuns") claims.push((answer as { claimed: unknown[] }).claimed.length);
+            return answer;
+          };
+        },
+      }),
+  });
+  const brief = workflow("brief", async () => {
+    await step("one", () => {});
+    return step("two", () => "done");
+  });
+  const started = await house.client.startMany(
+    brief,
+    Array.from({ length: RUNS }, () => ({})),
+  );
+  const worker = await house.startWorker([brief], { maxRunsPerClaim: PER_CLAIM, pollMs: 3_600_000 });
+
+  // As many as the commits under way can take, and then no more: however long one waits, nothing is claimed.
+  await eventually("claims are held back", () => claims.length >= 2);
+  for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
+  const held = worker.stats.claimed;
+  expect(held).toBeLessThanOrEqual(2 * PER_CLAIM);
+
+  open();
+  await eventually("all have ended", () => worker.stats.closed === RUNS);
+  expect(claims.reduce((sum, each) => sum + each, 0)).toBe(RUNS);
+  // They went on in good portions, not run by run.
+  expect(claims.filter((each) => each > 0).length).toBeLessThanOrEqual(RUNS / (PER_CLAIM / 2));
+  expect(await Promise.all(started.map((run) => run.result()))).toEqual(Array(RUNS).fill("done"));
+});
