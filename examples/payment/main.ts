@@ -20,7 +20,7 @@ const server = createServer(async (incoming, outgoing) => {
     headers: Object.entries(headers).map(([name, value]): [string, string] => [name, String(value)]),
     ...(hasBody && { body: Readable.toWeb(incoming) as ReadableStream<Uint8Array>, duplex: "half" }),
   } as RequestInit);
-  const response = await handle(request);
+  const response = await handle(request).catch(() => new Response(null, { status: 500 }));
   outgoing.writeHead(response.status, Object.fromEntries(response.headers)).end(await response.text());
 });
 await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
