@@ -78,7 +78,10 @@ function tell(event: ShownEvent): string {
       return `open longer than ${event.timeoutMs} ms`;
     case "ChildRequested":
       return `${event.name} as ${event.childWorkflowId}, run ${event.childRunId}`;
+    case "RunAdopted":
+      return `run ${event.by} waits for its end`;
     case "ChildStarted":
+      return `${event.name}${event.adopted === undefined ? "" : `: run ${event.adopted}, which was there before`}`;
     case "ExternalRequested":
     case "ExternalDelivered":
       return event.name;

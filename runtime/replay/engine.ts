@@ -64,6 +64,7 @@ const BEFORE_CODE: ReadonlySet<HistoryEvent["type"]> = new Set([
   "RunPaused",
   "RunResumed",
   "RunUnblocked",
+  "RunAdopted",
   "RunForked",
 ]);
 const noop = () => {};
@@ -84,6 +85,7 @@ export class RunEngine implements RunContext {
   #deliveredBytes = 0;
   /** Where cancel requests are in the mailbox that came when the code had ended. */
   readonly #lateCancels: number[] = [];
+  #isAdopted = false;
   #retrying: FailedRun | undefined;
   #isReplaying = true;
 
@@ -192,9 +194,14 @@ export class RunEngine implements RunContext {
     return this.#retrying;
   }
 
-  /** The end of this run matters to another: its parent, or a child that it has started. */
+  /** A run that has not started this one waits for its end. */
+  get isAwaited(): boolean {
+    return this.#isAdopted || this.continues?.isAwaited === true;
+  }
+
+  /** The end of this run matters to another: its parent, who waits for it, or a child that it has started. */
   get hasKin(): boolean {
-    return this.parent !== undefined || this.#kin.hasChildren;
+    return this.parent !== undefined || this.isAwaited || this.#kin.hasChildren;
   }
 
   /** From here on, what the code does is new: lines are logged, patches are marked, commands are to be carried out. */
@@ -475,6 +482,9 @@ export class RunEngine implements RunContext {
       case "RunPaused":
       case "RunResumed":
       case "RunUnblocked":
+        return false;
+      case "RunAdopted":
+        this.#isAdopted = true;
         return false;
       case "RunForked":
         this.#code.seed(event.seed);

@@ -99,7 +99,9 @@ export class Kin {
     const child = this.#commands.compared(event, "StartChild") as PendingChild | undefined;
     if (child === undefined) return false;
     return this.#code.turn(event.at, () => {
+      if (event.adopted !== undefined) child.adopt(event.adopted);
       child.resolveStarted();
+      if (child.isAdopted && child.cancelRequested !== null) return this.#leave(child, child.cancelRequested);
       // It was told to stop before there was anybody to tell.
       if (child.cancelRequested !== null) this.#sendCancel(child, child.cancelRequested);
     });
@@ -127,15 +129,17 @@ export class Kin {
 
   readonly #onCancelChild = (child: PendingChild, failure: CanceledFailure): void => {
     const { onCancel } = child.ask;
-    // Nothing has left this run yet, or nothing is to be asked of the child.
-    if (child.childRunId === null || onCancel === "abandon") {
-      this.#commands.withdraw(child);
-      return child.reject(failure);
-    }
+    // Nothing has left this run yet, or nothing is to be asked of the child: a run that was there before is not its own.
+    if (child.childRunId === null || child.isAdopted || onCancel === "abandon") return this.#leave(child, failure);
     child.stop(failure);
     if (onCancel === "try") child.reject(failure);
     if (child.isStarted) this.#sendCancel(child, failure);
   };
+
+  #leave(child: PendingChild, failure: CanceledFailure): void {
+    this.#commands.withdraw(child);
+    child.reject(failure);
+  }
 
   #sendCancel(child: PendingChild, failure: CanceledFailure): void {
     const to = { chainOf: child.childRunId ?? "" };

@@ -119,6 +119,8 @@ export class PendingChild extends Pending<unknown> {
   /** Known once the request is in the history. */
   childRunId: string | null = null;
   isStarted = false;
+  /** It is a run that was there before. */
+  isAdopted = false;
   /** The parent was canceled while the child was under way. */
   cancelRequested: CanceledFailure | null = null;
   #resolveStarted: (runId: string) => void = noop;
@@ -139,6 +141,11 @@ export class PendingChild extends Pending<unknown> {
       this.#resolveStarted = resolve;
       this.#rejectStarted = reject;
     });
+  }
+
+  adopt(runId: string): void {
+    this.isAdopted = true;
+    this.childRunId = runId;
   }
 
   resolveStarted(): void {

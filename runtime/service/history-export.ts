@@ -63,6 +63,7 @@ const TAKES_MAIL: readonly number[] = [
   EVENT_CODES.RunPaused,
   EVENT_CODES.RunResumed,
   EVENT_CODES.RunUnblocked,
+  EVENT_CODES.RunAdopted,
   EVENT_CODES.ChildStarted,
   EVENT_CODES.ChildStartFailed,
   EVENT_CODES.ChildEnded,
@@ -96,5 +97,6 @@ async function untakenMail(
   const updates = found.filter(({ kind }) => kind === "update");
   const traces = await store.readUpdates(updates.map(({ mailId }) => ({ runId, mailId, after: 0 })));
   const refused = new Set(updates.filter((_, index) => traces[index]?.refusal != null));
-  return found.filter((item) => !refused.has(item));
+  // Who waits for the run waits for it here.
+  return found.filter((item) => !refused.has(item) && item.kind !== "adopt");
 }

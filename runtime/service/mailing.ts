@@ -116,6 +116,7 @@ const MAIL_WORDS: Readonly<Record<MailRequest["kind"], string>> = {
   cancel: "cancel requests",
   stepReport: "reports on its steps",
   answer: "answers",
+  adopt: "adoptions",
 };
 
 /** What is sent along with a start. */

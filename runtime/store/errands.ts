@@ -32,7 +32,9 @@ export type Errand =
       readonly child: Pick<
         StartRequest,
         "runId" | "workflowId" | "workflow" | "queue" | "started" | "carriesData" | "onReuse" | "timeoutMs"
-      >;
+      > &
+        // Absent: fail.
+        Partial<Pick<StartRequest, "onConflict">>;
       readonly policy: ClosePolicy;
     }
   | {
@@ -44,7 +46,10 @@ export type Errand =
     }
   | { readonly do: "terminate"; readonly to: RunRef; readonly reason: string };
 
-/** A child and the run that waits for its end. The child is named by the first run of its chain. */
+/**
+ * A child and the run that waits for its end. The child is named by the first run of its chain. A run that was there before may
+ * be waited for by several, which leave it alone when they close.
+ */
 export interface Kinship {
   readonly childRunId: string;
   readonly parent: Asker;
@@ -94,7 +99,8 @@ export function childAnswer(
   { workflowId }: Pick<StartRequest, "workflowId">,
   { outcome, runId, status }: Pick<StartOutcome, "outcome" | "runId" | "status">,
 ): Answer {
-  if (outcome !== "refused") return { type: "ChildStarted", command, name };
+  if (outcome === "existing") return { type: "ChildStarted", command, name, adopted: runId };
+  if (outcome === "started") return { type: "ChildStarted", command, name };
   const message = `Child run ${workflowId} was not started: run ${runId}, which is ${status}, has its workflow id. Give the child another id.`;
   return { type: "ChildStartFailed", command, name, failure: refusal("RUN_ALREADY_STARTED", message) };
 }
@@ -107,6 +113,11 @@ export function mailAnswer({ command, name }: Asker, to: RunRef, { outcome }: Pi
       ? refusal("RUN_NOT_FOUND", `There is no run ${who}: "${name}" reached nobody.`)
       : refusal("RUN_CLOSED", `Run ${who} is closed: "${name}" came too late.`);
   return { type: "ExternalFailed", command, name, failure };
+}
+
+/** Tells an open run that its end matters to one that has not started it: it does not close before it knows. */
+export function adoptionMail({ runId, command }: Asker): Omit<MailRequest, "to"> {
+  return { kind: "adopt", mailId: `adopt:${runId}:${command}`, name: runId, payload: null };
 }
 
 /** What the end of a run makes due: to tell its parent, or to deal with a child of its own. */

@@ -155,8 +155,11 @@ export interface ResolvedTurn {
 
 /** What is told to a run about its being carried on. Comes with a change of its head, and by `controlRun` alone. */
 export type ControlKind = "pause" | "resume" | "unblock";
-/** `answer`: what has become of something that the run asked of another one. */
-export type MailKind = "signal" | "cancel" | "update" | "stepReport" | "answer" | ControlKind;
+/**
+ * `answer`: what has become of something that the run asked of another one. `adopt`: a run that has not started it waits for
+ * its end.
+ */
+export type MailKind = "signal" | "cancel" | "update" | "stepReport" | "answer" | "adopt" | ControlKind;
 
 export interface MailItem {
   readonly runId: string;
@@ -167,7 +170,7 @@ export interface MailItem {
   readonly mailId: string;
   /**
    * The signal's, update's or step's name; the reason of a cancel or pause; why a run was blocked that no longer is; for an
-   * answer, the name of the command.
+   * answer, the name of the command; of an adoption, the run that waits.
    */
   readonly name: string;
   readonly payload: Payload;

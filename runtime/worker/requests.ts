@@ -22,7 +22,8 @@ export function requestOf(pending: PendingChild | PendingMessage, facts: Asking,
 
 function childRequest(pending: PendingChild, { runId, workflowId, queue, headers }: Asking, ids: IdSource): Outgoing {
   const { command, name, ask, workflowId: childWorkflowId } = pending;
-  const { workflow, input, inputHash, attributes, memo, timeoutMs, retry, onReuse, parentClosePolicy: policy } = ask;
+  const { workflow, input, inputHash, attributes, memo, timeoutMs, retry, parentClosePolicy: policy } = ask;
+  const { onReuse, onConflict } = ask;
   const childRunId = ids.newRunId();
   const parent = { runId, workflowId };
   const carried = { attributes, memo, ...(headers !== NO_HEADERS && { headers }), ...(retry && { retry }) };
@@ -35,6 +36,7 @@ function childRequest(pending: PendingChild, { runId, workflowId, queue, headers
     started,
     carriesData: attributes !== null || memo !== null,
     onReuse,
+    ...(onConflict !== "fail" && { onConflict }),
     timeoutMs,
   };
   const errand: Errand = { do: "start", asker: { runId, command, name }, child, policy };

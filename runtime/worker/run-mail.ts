@@ -108,6 +108,8 @@ export class RunMail {
         return { event: { type: "RunResumed", mail } };
       case "unblock":
         return { event: { type: "RunUnblocked", mail, kind: name } };
+      case "adopt":
+        return { event: { type: "RunAdopted", mail, by: name } };
       case "signal":
         return { event: { type: "SignalReceived", name, signalId: mailId, mail, payload, isEarly: this.#isEarly } };
       case "answer":

@@ -114,7 +114,8 @@ function successorOf(
 }
 
 function chainOf({ facts: { runId }, engine }: EndingRun): Continuation {
-  return { previousRunId: runId, firstRunId: engine.continues?.firstRunId ?? runId };
+  const firstRunId = engine.continues?.firstRunId ?? runId;
+  return { previousRunId: runId, firstRunId, ...(engine.isAwaited && { isAwaited: true }) };
 }
 
 /** All attempts have one, counted from the start of the first. */

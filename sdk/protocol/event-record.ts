@@ -189,6 +189,8 @@ export function toRecord(event: Event): EventRecord {
       return { type, command: null, name: null, payload: null, data: mailData(event.mail) };
     case "RunUnblocked":
       return { type, command: null, name: null, payload: null, data: mailData(event.mail, { kind: event.kind }) };
+    case "RunAdopted":
+      return { type, command: null, name: null, payload: null, data: mailData(event.mail, { by: event.by }) };
     case "RunForked":
       return { type, command: null, name: null, payload: null, data: forkedData(event) };
     case "PatchMarked":
@@ -219,7 +221,11 @@ export function toRecord(event: Event): EventRecord {
       return { type, command: null, name: null, payload: null, data: JSON.stringify({ reason: event.reason }) };
     case "RunTimedOut":
       return { type, command: null, name: null, payload: null, data: JSON.stringify({ timeoutMs: event.timeoutMs }) };
-    case "ChildStarted":
+    case "ChildStarted": {
+      const { command, name, mail, adopted } = event;
+      const data = mailData(mail, adopted === undefined ? {} : { adopted });
+      return { type, command, name, payload: null, data };
+    }
     case "ExternalDelivered":
       return { type, command: event.command, name: event.name, payload: null, data: mailData(event.mail) };
     case "ChildStartFailed":
@@ -402,6 +408,10 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
       const { mail = 0, kind = "" } = dataOf<{ mail: number; kind: string }>(record);
       return { type, seq, at, mail, kind };
     }
+    case "RunAdopted": {
+      const { mail = 0, by = "" } = dataOf<{ mail: number; by: string }>(record);
+      return { type, seq, at, mail, by };
+    }
     case "RunForked": {
       const { source = "", event = 0, seed = "", isEdited = false, retried = null } = dataOf<RunForked>(record);
       return { type, seq, at, source, event, seed, isEdited, retried };
@@ -430,7 +440,10 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
       return { type, seq, at, reason: dataOf<{ reason: string }>(record).reason ?? "" };
     case "RunTimedOut":
       return { type, seq, at, timeoutMs: dataOf<{ timeoutMs: number }>(record).timeoutMs ?? 0 };
-    case "ChildStarted":
+    case "ChildStarted": {
+      const { mail = 0, adopted } = dataOf<{ mail: number; adopted: string }>(record);
+      return { type, seq, at, command, name, mail, ...(adopted !== undefined && { adopted }) };
+    }
     case "ExternalDelivered":
       return { type, seq, at, command, name, mail: dataOf<{ mail: number }>(record).mail ?? 0 };
     case "ChildStartFailed":

@@ -45,6 +45,8 @@ export interface ParentRun {
 export interface Continuation {
   readonly previousRunId: string;
   readonly firstRunId: string;
+  /** A run that did not start the chain waits for its end: see `RunAdopted`. */
+  readonly isAwaited?: true;
   /** Absent unless the run before failed, and this one tries it again. */
   readonly retry?: RetriedRun;
 }
@@ -192,6 +194,14 @@ export interface RunUnblocked {
   readonly kind: string;
 }
 
+/** A run that has not started this one waits for its end, as if it were its child. Workflow code does not see it. */
+export interface RunAdopted {
+  readonly type: "RunAdopted";
+  readonly mail: number;
+  /** The run that waits. */
+  readonly by: string;
+}
+
 /** What is before it was shared with another run; from here on the run goes its own way. Workflow code does not see it. */
 export interface RunForked {
   readonly type: "RunForked";
@@ -304,6 +314,8 @@ export interface ChildRequested extends Answer {
 export interface ChildStarted extends Answer {
   readonly type: "ChildStarted";
   readonly mail: number;
+  /** The open run that had the workflow id, and stands for the child; absent when the child itself was started. */
+  readonly adopted?: string;
 }
 
 export interface ChildStartFailed extends Answer {
@@ -354,6 +366,7 @@ export type Event =
   | RunPaused
   | RunResumed
   | RunUnblocked
+  | RunAdopted
   | RunForked
   | UpdateAccepted
   | UpdateCompleted
@@ -422,6 +435,7 @@ export const EVENT_CODES = {
   RunUnblocked: 34,
   RunForked: 35,
   RunNoted: 36,
+  RunAdopted: 45,
 } as const satisfies Record<EventType, number>;
 
 /** The types, as they are stored, of all that is said of steps. */

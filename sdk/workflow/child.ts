@@ -26,6 +26,12 @@ interface ChildSettings {
   /** When only closed runs have the id: start anyway (default), only if the latest did not complete, or refuse. */
   readonly onReuse?: "allow" | "allowIfFailed" | "reject";
   /**
+   * When an open run has the id: reject with RUN_ALREADY_STARTED (default); let that run stand for the child, whatever its
+   * workflow and input are; or terminate it and start the child in its place. A run that stands for a child is not the
+   * parent's own: neither `parentClosePolicy` nor `onCancel` touch it, and a parent that is canceled stops waiting for it.
+   */
+  readonly onConflict?: "fail" | "useExisting" | "terminateExisting";
+  /**
    * What becomes of the child when the parent closes before it, for whatever reason, continuing as new included:
    * "terminate" (default), ask it to "cancel", or "abandon" it to itself.
    */
@@ -51,8 +57,8 @@ type ChildArguments<Input> = undefined extends Input ? [options?: ChildOptions<I
 /** A child run, as its parent sees it. Signals and cancel requests reach the latest run of the child's chain. */
 export interface ChildRun<Result> extends ExternalRun {
   /**
-   * Resolves to the child's run id when it is started. Rejects with RUN_ALREADY_STARTED when its workflow id is taken, and
-   * with `CanceledFailure`. A rejection that nobody awaits is no failure of the parent.
+   * Resolves to the child's run id when it is started, or to that of the run that stands for it. Rejects with
+   * RUN_ALREADY_STARTED when its workflow id is taken, and with `CanceledFailure`. A rejection that nobody awaits is no failure of the parent.
    */
   readonly started: Promise<string>;
   /**
@@ -97,6 +103,7 @@ export async function executeChild<Input, Result>(
 const POLICIES = ["terminate", "cancel", "abandon"] as const;
 const ON_CANCEL = ["wait", "request", "try", "abandon"] as const;
 const ON_REUSE = ["allow", "allowIfFailed", "reject"] as const;
+const ON_CONFLICT = ["fail", "useExisting", "terminateExisting"] as const;
 
 function childAsk(workflow: AnyWorkflow, options: ChildSettings & { readonly input?: unknown }): ChildAsk {
   const { id, queue, timeout, retry } = options;
@@ -113,6 +120,7 @@ function childAsk(workflow: AnyWorkflow, options: ChildSettings & { readonly inp
     timeoutMs: timeout === undefined ? workflow.timeoutMs : toMs(timeout, "startChild({ timeout })"),
     retry: retry === undefined ? null : storedRetry(retry, "startChild()"),
     onReuse: oneOf(ON_REUSE, options.onReuse, "onReuse"),
+    onConflict: oneOf(ON_CONFLICT, options.onConflict, "onConflict"),
     parentClosePolicy: oneOf(POLICIES, options.parentClosePolicy, "parentClosePolicy"),
     onCancel: oneOf(ON_CANCEL, options.onCancel, "onCancel"),
   };

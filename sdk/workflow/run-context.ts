@@ -43,6 +43,7 @@ export interface ChildAsk {
   /** Null: as its workflow says. */
   readonly retry: StoredRetry | null;
   readonly onReuse: "allow" | "allowIfFailed" | "reject";
+  readonly onConflict: "fail" | "useExisting" | "terminateExisting";
   readonly parentClosePolicy: ParentClosePolicy;
   readonly onCancel: "wait" | "request" | "try" | "abandon";
 }

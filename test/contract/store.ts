@@ -2,6 +2,7 @@
 // It holds on a real clock and on a simulated one; what time brings about is waited for.
 
 import { afterAll, beforeAll, describe } from "vitest";
+import { adoptingContract } from "./store/adopting.ts";
 import { appendingContract } from "./store/appending.ts";
 import { attributesContract } from "./store/attributes.ts";
 import { claimingContract } from "./store/claiming.ts";
@@ -53,6 +54,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>, { 
     continuingContract(stage);
     retryingContract(stage);
     errandsContract(stage);
+    adoptingContract(stage);
     randomContract(stage);
   });
 }

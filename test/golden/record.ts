@@ -30,6 +30,8 @@ import {
   order,
   repaired,
   retried,
+  shared,
+  sharing,
   stopped,
   tally,
   told,
@@ -110,6 +112,13 @@ const attempts = await client.list({ workflowId: "again", orderBy: { direction: 
 for (const [place, subject] of ["retried", "retry"].entries()) {
   await keep(subject, retried.name, client.get(retried, "again", attempts.runs[place]?.runId));
 }
+
+const adopted = await client.start(shared, { id: "golden-shared" });
+const adopting = await client.start(sharing);
+await reaches(adopted, "RunAdopted");
+await adopted.signal(note, "to both");
+await keep("adopted", shared.name, adopted);
+await keep("adopting", sharing.name, adopting);
 
 await client.start(endless, { id: "golden-told" });
 await keep("family", family.name, await client.start(family));

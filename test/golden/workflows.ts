@@ -178,6 +178,12 @@ export const retried = workflow(
   { retry: { initialInterval: 1, maxInterval: 1 } },
 );
 
+export const shared = workflow("shared", async () => note.receive());
+
+export const sharing = workflow("sharing", async () =>
+  executeChild(shared, { id: "golden-shared", onConflict: "useExisting" }),
+);
+
 let isMended = false;
 
 export const repaired = workflow("repaired", async () => {
@@ -195,7 +201,7 @@ export const repaired = workflow("repaired", async () => {
   return [before, word, crypto.randomUUID()];
 });
 
-const KIN = [countdown, retried, doubled, family];
+const KIN = [countdown, retried, shared, sharing, doubled, family];
 const WORDS = [told, noted];
 
 export const GOLDEN_WORKFLOWS = [

@@ -58,6 +58,7 @@ const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
   RunPaused: { mail: count, reason: text },
   RunResumed: { mail: count },
   RunUnblocked: { mail: count, kind: text },
+  RunAdopted: { mail: count, by: text },
   RunForked: { source: text, event: count, seed: text, isEdited: fc.boolean(), retried: fc.option(count) },
   PatchMarked: { name: text, since: count, isDeprecated: fc.boolean() },
   AttributesUpserted: { ...answer, changes: payload },
@@ -96,6 +97,31 @@ test("ChildEnded comes back with its failure", () => {
     fc.property(failure, (ended) => {
       const event = { type: "ChildEnded", command: 1, name: "a", mail: 2, result: null, failure: ended } as never;
       expect(fromRecord({ ...toRecord(event), seq: 1, at: 0 })).toEqual({ ...(event as object), seq: 1, at: 0 });
+    }),
+  );
+});
+
+test("ChildStarted comes back with the run that stands for the child, RunContinued and RunStarted with what is tried again", () => {
+  fc.assert(
+    fc.property(failure, fc.nat(), (failed, delayMs) => {
+      const retry = { attempt: 2, delayMs, failure: failed };
+      const chain = { previousRunId: "r", firstRunId: "r", isAwaited: true };
+      const policy = { initialIntervalMs: 1, maxIntervalMs: 2, backoff: "fixed", coefficient: 2, jitter: 0 };
+      const events = [
+        { type: "ChildStarted", command: 1, name: "a", mail: 2, adopted: "r" },
+        { type: "RunContinued", nextRunId: "n", workflow: "w", input: null, retry },
+        {
+          type: "RunStarted",
+          workflow: "w",
+          input: null,
+          seed: "s",
+          retry: { ...policy, nonRetryable: ["Declined"], maxAttempts: 3 },
+          continues: { ...chain, retry: { attempt: 2, failure: failed, timeoutMs: null } },
+        },
+      ];
+      for (const event of events) {
+        expect(fromRecord({ ...toRecord(event as never), seq: 1, at: 0 })).toEqual({ ...event, seq: 1, at: 0 });
+      }
     }),
   );
 });

@@ -39,6 +39,7 @@ test("every type of event keeps the number it was shipped with", () => {
     RunPaused: 32,
     RunResumed: 33,
     RunUnblocked: 34,
+    RunAdopted: 45,
     RunForked: 35,
     RunNoted: 36,
   });
@@ -250,6 +251,10 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
   [
     { type: 36, command: 6, name: "warn", payload: '"late"', data: null },
     { type: "RunNoted", command: 6, name: "warn", text: "late" },
+  ],
+  [
+    { type: 45, command: null, name: null, payload: null, data: '{"mail":7,"by":"r"}' },
+    { type: "RunAdopted", mail: 7, by: "r" },
   ],
 ];
 

@@ -2,6 +2,8 @@
 
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
 import {
+  type Asker,
+  adoptionMail,
   answerErrand,
   answerMail,
   childAnswer,
@@ -16,6 +18,17 @@ import { sendMail } from "./mail.ts";
 import type { RunTable } from "./run-table.ts";
 import { closeFromOutside, startRun } from "./starting.ts";
 import type { StoredRun } from "./stored-run.ts";
+
+/** Runs to wake somebody for, and runs that were closed. */
+interface Started {
+  readonly touched: readonly (StoredRun | undefined)[];
+  readonly closed: readonly string[];
+}
+
+/** A command waits for one run, and a run may be waited for by several. */
+function keyOf({ runId, command }: Asker): string {
+  return `${runId}:${command}`;
+}
 
 export class Errands {
   readonly #table: RunTable;
@@ -37,7 +50,7 @@ export class Errands {
       const isParent = parent.runId === run.runId;
       const isChild = childRunId === run.firstRunId && end.status !== "continuedAsNew";
       if (!isParent && !isChild) continue;
-      this.#kinships.delete(childRunId);
+      this.#kinships.delete(keyOf(parent));
       const errand = errandOfEnd(kinship, end, isParent);
       if (errand !== null) this.#due.push(errand);
     }
@@ -58,29 +71,41 @@ export class Errands {
       this.#due = this.#due.filter((errand) => !chosen.includes(errand));
       for (const errand of chosen) {
         done += 1;
-        if (errand.do === "start") for (const run of this.#start(errand, now)) tell(run);
-        else if (errand.do === "mail") tell(this.#mail(errand, now));
+        if (errand.do === "start") {
+          const { touched, closed } = this.#start(errand, now);
+          for (const run of touched) tell(run);
+          closedIds.push(...closed);
+        } else if (errand.do === "mail") tell(this.#mail(errand, now));
         else closedIds.push(...this.#terminate(errand, now));
       }
     }
     return { done, isBusy: false, rejected: [], queues: [...queues], ownerIds: [...ownerIds], closedIds };
   }
 
-  #start({ asker, child, policy }: Errand & { readonly do: "start" }, now: number): (StoredRun | undefined)[] {
+  #start({ asker, child, policy }: Errand & { readonly do: "start" }, now: number): Started {
     const parent = this.#table.get(asker.runId);
     const isParentOpen = parent?.closed === null;
-    if (!isParentOpen && policy !== "abandon") return [];
-    const request = { ...child, requestId: null, onConflict: "fail", delayMs: 0, mail: null, claim: null } as const;
+    if (!isParentOpen && policy !== "abandon") return { touched: [], closed: [] };
+    const before = this.#table.find({ workflowId: child.workflowId });
+    const onConflict = before === parent ? "fail" : (child.onConflict ?? "fail");
+    const request = { ...child, requestId: null, onConflict, delayMs: 0, mail: null, claim: null };
+    const wasOpen = before?.closed === null;
     const outcome = startRun(this.#table, new Map(), request, now);
-    const started = outcome.outcome === "refused" ? undefined : this.#table.get(child.runId);
-    if (!isParentOpen) return [started];
-    if (started !== undefined) this.#kinships.set(child.runId, { childRunId: child.runId, parent: asker, policy });
+    const closed = wasOpen && before?.closed !== null ? [before?.runId ?? ""] : [];
+    const run = outcome.outcome === "refused" ? undefined : this.#table.get(outcome.runId);
+    if (!isParentOpen) return { touched: outcome.outcome === "started" ? [run] : [], closed };
+    if (run !== undefined) {
+      const isAdopted = outcome.outcome === "existing";
+      const kinship = { childRunId: run.firstRunId, parent: asker, policy: isAdopted ? "abandon" : policy } as const;
+      this.#kinships.set(keyOf(asker), kinship);
+      if (isAdopted) sendMail(this.#table, { to: { runId: run.runId }, ...adoptionMail(asker) }, now);
+    }
     sendMail(
       this.#table,
       { to: { runId: asker.runId }, ...answerMail(asker, childAnswer(asker, child, outcome)) },
       now,
     );
-    return [started, parent];
+    return { touched: [run, parent], closed };
   }
 
   #mail({ to, mail, asker }: Errand & { readonly do: "mail" }, now: number): StoredRun | undefined {

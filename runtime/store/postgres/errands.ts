@@ -3,10 +3,10 @@
 
 import { isEverstepError } from "../../../sdk/protocol/errors.ts";
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
-import { answerErrand, answerMail, childAnswer, type Errand, mailAnswer } from "../errands.ts";
+import { adoptionMail, answerErrand, answerMail, childAnswer, type Errand, mailAnswer } from "../errands.ts";
 import type { ErrandsAnswer, MailRequest, RunRef, StartOutcome, StartRequest } from "../store.ts";
 import { closeFromOutside } from "./closing.ts";
-import { plain, runIds } from "./columns.ts";
+import { names, plain, runIds, textColumn } from "./columns.ts";
 import type { Pool, Session, Statement } from "./connection.ts";
 import { keepErrands, keepKin } from "./kin.ts";
 import { findTarget, sendOnce } from "./mail.ts";
@@ -105,38 +105,99 @@ const REJECT: Statement = {
 
 // ---------------------------------------------------------------- starts
 
+// The open runs in whose place others are to be started, or which are to stand for them, are locked with the parents: all
+// heads of a transaction are locked in one order.
 const LOCK_HEADS: Statement = {
   name: "everstep_lock_heads",
-  text: "select run_id from everstep.open_run where run_id = any($1::uuid[]) order by run_id for no key update",
+  text: `
+    select run_id, coalesce(first_run_id, run_id) as chain_id, workflow_id from everstep.open_run
+    where run_id = any($1::uuid[]) order by run_id for no key update`,
+};
+const FIND_IN_THE_WAY: Statement = {
+  name: "everstep_find_in_the_way",
+  text: `
+    select run_id from everstep.open_run
+    where workflow_id in (select w from unnest(${textColumn(1)}, $2::int[]) q(w, place) where place is not null)`,
 };
 
-// With the parent's head locked, its end is either before, and seen here, or after, and then sees the child.
-async function doStarts(session: Session, due: readonly Due<"start">[]): Promise<Done> {
-  const parentIds = [...new Set(due.map(({ errand }) => errand.asker.runId))];
-  const heads = await session.query<{ run_id: string }>(LOCK_HEADS, [runIds(parentIds)]);
-  const open = new Set(heads.map(({ run_id }) => runIdOf(run_id)));
-  const wanted = due.filter(({ errand }) => open.has(errand.asker.runId) || errand.policy === "abandon");
-  const requests = wanted.map(({ errand }) => requestOf(errand));
-  const outcomes = await startInside(session, requests);
-  const waiting = wanted.flatMap(({ errand }, place) => {
-    return open.has(errand.asker.runId) ? [{ errand, outcome: outcomes[place] as StartOutcome }] : [];
-  });
-  await keepKin(
-    session,
-    waiting
-      .filter(({ outcome }) => outcome.outcome !== "refused")
-      .map(({ errand: { child, asker, policy } }) => ({ childRunId: child.runId, parent: asker, policy })),
-  );
-  const answers = waiting.map(({ errand: { asker, child }, outcome }): MailRequest => {
-    return { to: { runId: asker.runId }, ...answerMail(asker, childAnswer(asker, child, outcome)) };
-  });
-  const told = await sendOnce(session, answers);
-  const started = requests.filter((_, place) => outcomes[place]?.outcome !== "refused");
-  return { ids: idsOf(due), ...whomToWake(told, started) };
+interface LockedHead {
+  readonly runId: string;
+  readonly chainId: string;
+  readonly workflowId: string;
 }
 
-function requestOf({ child }: Errand & { readonly do: "start" }): StartRequest {
-  return { ...child, requestId: null, onConflict: "fail", delayMs: 0, mail: null, claim: null };
+async function lockHeads(session: Session, due: readonly Due<"start">[]): Promise<Map<string, LockedHead>> {
+  const parentIds = due.map(({ errand }) => errand.asker.runId);
+  const contested = due.flatMap(({ errand: { child } }) => (child.onConflict === undefined ? [] : child.workflowId));
+  const inTheWay =
+    contested.length === 0
+      ? []
+      : await session.query<{ run_id: string }>(FIND_IN_THE_WAY, [
+          names(contested),
+          plain(contested.map((_, place) => place)),
+        ]);
+  const ids = new Set([...parentIds, ...inTheWay.map(({ run_id }) => runIdOf(run_id))]);
+  type Row = { run_id: string; chain_id: string; workflow_id: string };
+  const rows = await session.query<Row>(LOCK_HEADS, [runIds([...ids])]);
+  return new Map(
+    rows.map(({ run_id, chain_id, workflow_id }) => {
+      const head = { runId: runIdOf(run_id), chainId: runIdOf(chain_id), workflowId: workflow_id };
+      return [head.runId, head];
+    }),
+  );
+}
+
+// With the parent's head locked, its end is either before, and seen here, or after, and then sees the child.
+async function doStarts(session: Session, all: readonly Due<"start">[]): Promise<Done> {
+  const due = untilEnding(all);
+  const heads = await lockHeads(session, due);
+  const wanted = due.filter(({ errand }) => heads.has(errand.asker.runId) || errand.policy === "abandon");
+  const requests = wanted.map(({ errand }) => requestOf(errand, heads));
+  const outcomes = await startInside(session, requests);
+  const started = requests.filter((_, place) => outcomes[place]?.outcome === "started");
+  for (const { runId, workflowId } of started) heads.set(runId, { runId, chainId: runId, workflowId });
+  const done = wanted.map(({ errand }, place) => ({ errand, outcome: outcomes[place] as StartOutcome }));
+  // One that was started since the heads were locked: next time it is locked, too.
+  const isLate = ({ outcome }: (typeof done)[number]) => outcome.outcome === "existing" && !heads.has(outcome.runId);
+  const late = new Set(done.filter(isLate).map(({ errand }) => errand));
+  const waiting = done.filter(({ errand }) => heads.has(errand.asker.runId) && !late.has(errand));
+  await keepKin(
+    session,
+    waiting.flatMap(({ errand: { asker: parent, policy }, outcome: { outcome, runId } }) => {
+      const childRunId = heads.get(runId)?.chainId;
+      if (outcome === "refused" || childRunId === undefined) return [];
+      return { childRunId, parent, policy: outcome === "existing" ? "abandon" : policy };
+    }),
+  );
+  const adoptions = waiting.filter(({ outcome }) => outcome.outcome === "existing");
+  const told = await sendOnce(session, [
+    ...adoptions.map(({ errand, outcome }) => ({ to: { runId: outcome.runId }, ...adoptionMail(errand.asker) })),
+    ...waiting.map(({ errand: { asker, child }, outcome }): MailRequest => {
+      return { to: { runId: asker.runId }, ...answerMail(asker, childAnswer(asker, child, outcome)) };
+    }),
+  ]);
+  const replaced = new Set(
+    started.filter(({ onConflict }) => onConflict === "terminateExisting").map(({ workflowId }) => workflowId),
+  );
+  const own = new Set(started.map(({ runId }) => runId));
+  const closedIds = [...heads.values()]
+    .filter(({ runId, workflowId }) => replaced.has(workflowId) && !own.has(runId))
+    .map(({ runId }) => runId);
+  const ids = due.filter(({ errand }) => !late.has(errand)).map(({ id }) => id);
+  return { ids, closedIds, ...whomToWake(told, started) };
+}
+
+/** What ends another run is done by itself: that may be the parent of a child that is to be started after it. */
+function untilEnding(due: readonly Due<"start">[]): readonly Due<"start">[] {
+  const ending = due.findIndex(({ errand: { child } }) => child.onConflict === "terminateExisting");
+  return ending < 0 ? due : due.slice(0, Math.max(1, ending));
+}
+
+/** A run that asks for a child with its own workflow id finds it taken: it would wait for itself, or end itself. */
+function requestOf({ child, asker }: Errand & { readonly do: "start" }, heads: Map<string, LockedHead>): StartRequest {
+  const isOwn = heads.get(asker.runId)?.workflowId === child.workflowId;
+  const onConflict = isOwn ? "fail" : (child.onConflict ?? "fail");
+  return { ...child, requestId: null, onConflict, delayMs: 0, mail: null, claim: null };
 }
 
 // ---------------------------------------------------------------- mail

@@ -52,15 +52,19 @@ const PART_KIN: Statement = {
       select e.run_id, e.is_final, coalesce(r.first_run_id, r.run_id) as chain_id
       from unnest($1::uuid[], $2::boolean[]) e(run_id, is_final) join everstep.run r on r.run_id = e.run_id),
     parted as (
-      select c.child_run_id, e.run_id, true as is_parent from ended e join everstep.child c on c.parent_run_id = e.run_id
+      select c.child_run_id, c.parent_run_id, c.command, e.run_id, true as is_parent
+      from ended e join everstep.child c on c.parent_run_id = e.run_id
       union all
-      select c.child_run_id, e.run_id, false
+      select c.child_run_id, c.parent_run_id, c.command, e.run_id, false
       from ended e join everstep.child c on c.child_run_id = e.chain_id where e.is_final),
     locked as materialized (
-      select child_run_id from everstep.child where child_run_id in (select child_run_id from parted)
-      order by child_run_id for update)
-    delete from everstep.child c using parted p join locked l on l.child_run_id = p.child_run_id
-    where c.child_run_id = p.child_run_id
+      select child_run_id, parent_run_id, command from everstep.child
+      where (child_run_id, parent_run_id, command) in (select child_run_id, parent_run_id, command from parted)
+      order by child_run_id, parent_run_id, command for update)
+    delete from everstep.child c
+    using parted p join locked l
+      on l.child_run_id = p.child_run_id and l.parent_run_id = p.parent_run_id and l.command = p.command
+    where c.child_run_id = p.child_run_id and c.parent_run_id = p.parent_run_id and c.command = p.command
     returning c.child_run_id, c.parent_run_id, c.command, c.name, c.policy, p.run_id as ended_id, p.is_parent`,
 };
 

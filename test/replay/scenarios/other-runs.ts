@@ -79,6 +79,19 @@ export const otherRuns: readonly Scenario[] = [
     { workflows },
   ),
   scenario(
+    "a run that stands for a child",
+    async () => {
+      const first = startChild(waits, { id: "stands" });
+      const runId = await first.started;
+      const second = startChild(waits, { id: "stands", onConflict: "useExisting" });
+      const isSame = (await second.started) === runId;
+      await second.signal(go, "said");
+      return [isSame, await first.result, await second.result];
+    },
+    { result: [true, "said", "said"] },
+    { workflows },
+  ),
+  scenario(
     "a child that its parent speaks to",
     async () => {
       const child = startChild(waits);
