@@ -1,5 +1,6 @@
 // Which calls are Everstep's: functions imported from "everstep", and what its `define…` functions made in the same file.
 
+import { codeOfEntity } from "./entity-code.ts";
 import {
   argumentsOf,
   definitionOf,
@@ -53,29 +54,36 @@ function makerOf(code: SourceCode, identifier: Node): string | undefined {
 
 export type CodeKind = "workflow" | "step" | "readOnly";
 
+export interface GivenCode {
+  readonly kind: CodeKind;
+  readonly value: unknown;
+}
+
 /** The functions that a call is given, by what kind of code they are. */
-export function codeGivenTo(
-  code: SourceCode,
-  call: Node,
-): { readonly kind: CodeKind; readonly value: unknown } | undefined {
+export function codeGivenTo(code: SourceCode, call: Node): readonly GivenCode[] {
   const [first, second] = argumentsOf(call);
   switch (everstepCall(code, call)) {
     case "workflow":
-      return { kind: "workflow", value: second };
+    case "operation":
+      return [{ kind: "workflow", value: second }];
+    case "entity":
+      return codeOfEntity(second);
     case "handle":
-      return { kind: "workflow", value: first };
+      return [{ kind: "workflow", value: first }];
     case "step":
     case "transaction":
     case "defineStep":
     case "poll":
-      return { kind: "step", value: second };
+      return [{ kind: "step", value: second }];
     case "condition":
     case "handle query":
-      return { kind: "readOnly", value: first };
+      return [{ kind: "readOnly", value: first }];
     default:
-      return undefined;
+      return NONE;
   }
 }
+
+const NONE: readonly GivenCode[] = [];
 
 /** A global, or what was imported, as `process.hrtime`, `fetch`, `node:fs:readFile`; undefined for anything of the file. */
 export function foreignName(code: SourceCode, node: Node): string | undefined {

@@ -62,6 +62,7 @@ export const noIo: Rule = ruleOver("Workflow code touches the outside world in s
 const COMBINING = ["withTimeout", "race", "waitForAny", "map", "parallel", "poll", "saga"];
 const PROMISED = new Set([
   ...["step", "transaction", "sleep", "sleepUntil", "condition", "nonCancellable", "receive", "executeChild"],
+  "createWebhook",
   ...COMBINING,
 ]);
 
@@ -90,7 +91,7 @@ function promiseLeftAlone(value: unknown): Node | undefined {
 const COMMANDS = new Set([
   ...["step", "transaction", "sleep", "sleepUntil", "condition", "nonCancellable", "receive", "handle", "handle query"],
   ...["defined step", "patched", "deprecatePatch", "upsertAttributes", "upsertMemo", "cancelScope"],
-  ...["startChild", "executeChild", "continueAsNew"],
+  ...["startChild", "executeChild", "continueAsNew", "createWebhook", "tellEntity", "endEntity"],
   ...COMBINING,
 ]);
 

@@ -10,8 +10,7 @@ export type Visitor = (node: Node, kind: CodeKind) => void;
 export function visitWorkflowCode(code: SourceCode, program: Node, visit: Visitor): void {
   const given = new Map<Node, CodeKind>();
   visitAll(program, (node) => {
-    const found = codeGivenTo(code, node);
-    if (found !== undefined && isNode(found.value)) given.set(found.value, found.kind);
+    for (const { value, kind } of codeGivenTo(code, node)) if (isNode(value)) given.set(value, kind);
   });
   const seen: Record<CodeKind, Set<Node>> = { workflow: new Set(), step: new Set(), readOnly: new Set() };
 

@@ -127,6 +127,30 @@ describe("which code is workflow code", () => {
     expect(rulesOf(source)).toEqual([]);
   });
 
+  test("operations of an entity and what it begins as, wherever they are written; its views only look", () => {
+    const source = `import { createWebhook, endEntity, entity, operation, step } from "everstep";
+      const initial = () => ({ items: [fetch("a")] });
+      async function add(state, item) { await fetch("b"); await step("reserve", () => fetch("fine")); }
+      export const cart = entity("cart", {
+        initial,
+        operations: {
+          add,
+          clear(state) { import("c"); endEntity(); },
+          "check out": operation(schema, async (state) => { await step("end", () => endEntity()); fetch("d"); }),
+        },
+        views: { total: (state) => step("no", () => 1), ["hook"]: (state) => createWebhook("no") },
+      });`;
+    expect(rulesOf(source).sort()).toEqual([
+      'no-dynamic-import: import("c")',
+      "no-io: fetch",
+      "no-io: fetch",
+      "no-io: fetch",
+      'no-nested-commands: createWebhook("no")',
+      "no-nested-commands: endEntity()",
+      'no-nested-commands: step("no", () => 1)',
+    ]);
+  });
+
   test("a poll asks as a step does, and is to be awaited like one", () => {
     const source = `import { poll, race, workflow } from "everstep";
       export const order = workflow("order", async () => {
