@@ -1,13 +1,16 @@
 // What the code of a run has asked for: what history has not answered yet, and what the driver has not seen yet. An event
 // that is about a command is compared with what the code asked for under its number.
 
+import { FewMap } from "../../sdk/workflow/few-map.ts";
 import { type AnsweringEvent, AskedCommands } from "./asked-commands.ts";
 import type { Change, CommandKind, PendingCommand, PendingStep } from "./pending.ts";
 import type { Entry } from "./run-data.ts";
 
+const NONE: readonly Change[] = [];
+
 export class Commands {
   readonly asked: AskedCommands;
-  readonly #pending = new Map<number, PendingCommand>();
+  readonly #pending = new FewMap<number, PendingCommand>();
   #changes: Change[] = [];
 
   constructor(workflowId: string, recordsCallSites: boolean) {
@@ -29,7 +32,10 @@ export class Commands {
 
   add(pending: PendingCommand): void {
     this.#pending.set(pending.command, pending);
-    this.#changes.push({ type: "asked", pending });
+    // Mostly the only one of its turn: a list that grows by pushing has room for many from the first on.
+    const asked: Change = { type: "asked", pending };
+    if (this.#changes.length === 0) this.#changes = [asked];
+    else this.#changes.push(asked);
   }
 
   withdraw(pending: PendingCommand): void {
@@ -44,8 +50,8 @@ export class Commands {
     this.#changes.push({ type: "entered", entry });
   }
 
-  takeChanges(): Change[] {
-    if (this.#changes.length === 0) return [];
+  takeChanges(): readonly Change[] {
+    if (this.#changes.length === 0) return NONE;
     const changes = this.#changes;
     this.#changes = [];
     return changes;

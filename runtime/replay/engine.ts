@@ -258,7 +258,7 @@ export class RunEngine implements RunContext {
   }
 
   /** What the code asked for, took back or was told to cancel since the last look. */
-  takeChanges(): Change[] {
+  takeChanges(): readonly Change[] {
     return this.#commands.takeChanges();
   }
 

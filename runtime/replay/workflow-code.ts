@@ -30,7 +30,9 @@ export class WorkflowCode {
   readonly #context: RunContext;
   readonly #onEnd: (outcome: Outcome) => void;
   readonly #rootScope = new CancelScope(null);
-  #random: SeededRandom = seededRandom("");
+  // Most code never draws: a generator is made for the first that does.
+  #seed = "";
+  #random: SeededRandom | undefined;
   #now = 0;
   #phase: "fresh" | "started" | "ended" = "fresh";
   #isInTurn = false;
@@ -88,6 +90,7 @@ export class WorkflowCode {
   }
 
   get random(): SeededRandom {
+    this.#random ??= seededRandom(this.#seed);
     return this.#random;
   }
 
@@ -95,7 +98,8 @@ export class WorkflowCode {
 
   /** Chance begins anew from here. */
   seed(seed: string): void {
-    this.#random = seededRandom(seed);
+    this.#seed = seed;
+    this.#random = undefined;
   }
 
   passTime(at: number): void {

@@ -17,6 +17,7 @@ import { RunCommands } from "./run-commands.ts";
 import { endOf } from "./run-end.ts";
 import type { RunHost } from "./run-host.ts";
 import { isResumedBy, pauseIn, RunMail } from "./run-mail.ts";
+import { withOneMore } from "./short-list.ts";
 import { readHistory, unreadable } from "./stored-history.ts";
 import { type DrawnRetry, drawnRetry } from "./succession.ts";
 
@@ -355,11 +356,11 @@ export class LiveRun implements Committing {
       invariant(false, "what the code has seen is committed first", { runId });
     this.#seen = undefined;
     this.#lastAt = at;
-    const unseen: HistoryEvent[] = [];
+    let unseen: HistoryEvent[] = [];
     let hasAnswers = turn.refusals.length > 0;
     for (const event of events) {
       this.#events++;
-      if (event !== seen) unseen.push(placedAt(event, this.#events, at));
+      if (event !== seen) unseen = withOneMore(unseen, placedAt(event, this.#events, at));
       this.#commands.noteCommitted(event);
       if (event.type === "UpdateAccepted" || event.type === "UpdateCompleted") hasAnswers = true;
     }

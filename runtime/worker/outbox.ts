@@ -9,6 +9,7 @@ import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 import type { Errand } from "../store/errands.ts";
 import type { AppendTurn, Claim, RefusedUpdate, Successor, TurnEffects } from "../store/store.ts";
 import type { ReportMail } from "./deferred-step.ts";
+import { withOneMore } from "./short-list.ts";
 
 export interface Outgoing {
   readonly event: Event;
@@ -68,7 +69,7 @@ export class Outbox {
   }
 
   push(outgoing: Outgoing): void {
-    this.#waiting.push(outgoing);
+    this.#waiting = withOneMore(this.#waiting, outgoing);
   }
 
   /** Puts what a turn had before the end of the run back to where it was: the store refused it for that end. */
@@ -145,9 +146,9 @@ export class Outbox {
     most: number,
   ): SentTurn {
     const taken = this.#cut(most);
-    const events: Event[] = [];
-    const records: EventRecord[] = [];
-    const refusals: RefusedUpdate[] = [];
+    let events: Event[] = [];
+    let records: EventRecord[] = [];
+    let refusals: readonly RefusedUpdate[] = NO_REFUSALS;
     let takenMail = head.takenMail;
     // The store's own clock has the last word: nothing is in a history before it has happened.
     let notBefore = at;
@@ -157,7 +158,7 @@ export class Outbox {
       if (close !== null) invariant(false, "nothing follows the end of a run", { runId: claim.runId });
       if ("undecided" in entry) invariant(false, "mail is decided on before it is sent", { runId: claim.runId });
       if ("refused" in entry) {
-        refusals.push(entry.refused);
+        refusals = [...refusals, entry.refused];
         takenMail = Math.max(takenMail, entry.refused.mail);
         continue;
       }
@@ -167,8 +168,8 @@ export class Outbox {
       close = entry.close ?? null;
       const record = toRecord(event);
       bytes += sizeOf(record);
-      events.push(event);
-      records.push(record);
+      events = withOneMore(events, event);
+      records = withOneMore(records, record);
     }
     const effects = effectsOf(taken);
     const turn: AppendTurn = {
@@ -197,13 +198,20 @@ export class Outbox {
   }
 }
 
+const NO_REFUSALS: readonly RefusedUpdate[] = [];
+
 /** Null for what concerns no other run: that is appended by the fastest way. */
 function effectsOf(taken: readonly Entry[]): TurnEffects | null {
+  if (!taken.some(concernsOthers)) return null;
   const outgoing = taken.filter((entry) => "event" in entry);
-  const errands = outgoing.flatMap(({ errand }) => errand ?? []);
-  const last = outgoing.at(-1);
-  if (errands.length === 0 && last?.successor === undefined && last?.hasKin !== true) return null;
-  return { errands, successor: last?.successor ?? null };
+  return {
+    errands: outgoing.flatMap(({ errand }) => errand ?? []),
+    successor: outgoing.at(-1)?.successor ?? null,
+  };
+}
+
+function concernsOthers(entry: Entry): boolean {
+  return "event" in entry && (entry.errand !== undefined || entry.successor !== undefined || entry.hasKin === true);
 }
 
 /** What is left of an event that mail led to; undefined when none did. */

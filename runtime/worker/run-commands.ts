@@ -13,6 +13,7 @@ import type {
   TimerStarted,
 } from "../../sdk/protocol/event.ts";
 import { CanceledFailure, TerminatedFailure, toFailure } from "../../sdk/protocol/failures.ts";
+import { FewMap } from "../../sdk/workflow/few-map.ts";
 import type { PendingChild, PendingCommand, PendingMessage, PendingStep, PendingTimer } from "../replay/pending.ts";
 import { limitOf, timedOut } from "./deferred-step.ts";
 import type { LiveRun } from "./live-run.ts";
@@ -20,6 +21,7 @@ import type { Outbox, Outgoing } from "./outbox.ts";
 import { requestOf } from "./requests.ts";
 import type { RunHost } from "./run-host.ts";
 import { RunTimers } from "./run-timers.ts";
+import { withOneMore } from "./short-list.ts";
 import type { StepExecution } from "./step-execution.ts";
 
 export class RunCommands {
@@ -27,10 +29,10 @@ export class RunCommands {
   readonly #host: RunHost;
   readonly #outbox: Outbox;
   readonly #say: (outgoing: Outgoing) => void;
-  readonly #steps = new Map<number, StepExecution>();
+  readonly #steps = new FewMap<number, StepExecution>();
   readonly #timers: RunTimers;
   /** Commands of which something is decided and not yet committed: nothing more may be decided until then. */
-  readonly #decided = new Set<number>();
+  readonly #decided = new FewMap<number, true>();
   // Timers and retries become due only by what is committed: their start, or the failed attempt before.
   #toArm: number[] = [];
   // A patch is decided when its mark is committed. Until then nothing that may hang on it has begun, and nobody is told of
@@ -134,7 +136,7 @@ export class RunCommands {
   #execute(pending: PendingStep): void {
     if (this.#isHandingOver) return;
     if (this.#openMarks > 0 || this.#run.isAhead) {
-      this.#held.push(pending.command);
+      this.#held = withOneMore(this.#held, pending.command);
       return;
     }
     this.#host.becameBusy(this.#run);
@@ -209,7 +211,7 @@ export class RunCommands {
 
   /** Says what has become of a command. */
   push(event: Event, notBefore?: number): void {
-    if (isDecision(event)) this.#decided.add(event.command);
+    if (isDecision(event)) this.#decided.set(event.command, true);
     this.#say(notBefore === undefined ? { event } : { event, notBefore });
   }
 
@@ -224,7 +226,7 @@ export class RunCommands {
     const { command } = event;
     this.#outbox.forget(command);
     this.#timers.cancel(command);
-    this.#decided.add(command);
+    this.#decided.set(command, true);
   }
 
   noteCommitted(event: Event): void {
@@ -236,7 +238,9 @@ export class RunCommands {
   /** Steps that waited for a commit begin after it, before those that were asked for later. */
   beginHeld(): void {
     if (this.#held.length === 0 || this.#openMarks > 0 || this.#run.isAhead) return;
-    for (const command of this.#held.splice(0)) {
+    const held = this.#held;
+    this.#held = [];
+    for (const command of held) {
       const pending = this.#run.engine.pendingCommand(command);
       if (pending?.kind === "RunStep") this.#takeUp(pending);
     }

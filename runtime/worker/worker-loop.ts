@@ -48,6 +48,7 @@ import type { WorkerSettings } from "./settings.ts";
 import { StartDesk } from "./start-desk.ts";
 import { type BodyOf, boundLog, StepRunner } from "./step-runner.ts";
 import { StoreClock } from "./store-clock.ts";
+import { Tags } from "./tags.ts";
 
 export interface WorkerParts {
   readonly workflows: readonly AnyWorkflow[];
@@ -88,6 +89,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
   readonly #suspects = new Set<LiveRun>();
   readonly #tried = new Set<string>();
   readonly #storeClock: StoreClock;
+  readonly #tags: Tags;
   readonly #turns: TurnLoop;
   readonly #committer: Committer;
   readonly #steps: StepRunner;
@@ -119,6 +121,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
     const findRun = (runId: string) => this.#runs.get(runId);
     const storeClock = new StoreClock(world.clock);
     this.#storeClock = storeClock;
+    this.#tags = new Tags(world.chance);
     this.#turns = new TurnLoop((call) => world.clock.afterDrain(call));
     this.#committer = new Committer({
       store,
@@ -453,7 +456,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
   }
 
   newTag(): string {
-    return this.#parts.world.chance.uuid();
+    return this.#tags.next();
   }
 
   newRunId(after?: string): string {

@@ -5,6 +5,7 @@
 // years, holds on to none of them.
 
 import type { CanceledFailure } from "../protocol/failures.ts";
+import { FewMap } from "./few-map.ts";
 
 /** Something a run waits for. */
 export interface Cancellable {
@@ -16,7 +17,7 @@ export class CancelScope implements Cancellable {
   readonly #parent: CancelScope | null;
   // What waits, and the scopes below in which something does: told in the order in which they were asked for, which is
   // part of the run's determinism.
-  readonly #pending = new Set<Cancellable>();
+  readonly #pending = new FewMap<Cancellable, Cancellable>();
   #canceledBy: CanceledFailure | undefined;
 
   /** `parent`: the scope whose cancellation reaches this one; null for none. */
@@ -39,7 +40,7 @@ export class CancelScope implements Cancellable {
 
   enter(pending: Cancellable): void {
     if (this.#pending.size === 0) this.#parent?.enter(this);
-    this.#pending.add(pending);
+    this.#pending.set(pending, pending);
   }
 
   leave(pending: Cancellable): void {
@@ -49,7 +50,7 @@ export class CancelScope implements Cancellable {
   cancel(failure: CanceledFailure): void {
     if (this.#canceledBy !== undefined) return;
     this.#canceledBy = failure;
-    const pending = [...this.#pending];
+    const pending = [...this.#pending.values()];
     this.#pending.clear();
     this.#parent?.leave(this);
     for (const each of pending) each.cancel(failure);

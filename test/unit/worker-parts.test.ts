@@ -7,7 +7,9 @@ import { Outbox } from "../../runtime/worker/outbox.ts";
 import { Places } from "../../runtime/worker/places.ts";
 import { workerSettings } from "../../runtime/worker/settings.ts";
 import { StoreClock } from "../../runtime/worker/store-clock.ts";
+import { Tags } from "../../runtime/worker/tags.ts";
 import { Backoff } from "../../runtime/world/backoff.ts";
+import { systemChance } from "../../runtime/world/system.ts";
 import type { Event } from "../../sdk/protocol/event.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
@@ -178,4 +180,11 @@ test("an event behind the end of a run never leaves", () => {
   expect(() => outbox.take(claim, { events: 1, takenMail: 0 }, "tag", null, 10)).toThrow(
     /nothing follows the end of a run/,
   );
+});
+
+test("tags are 32 hex digits and never the same, in one worker and in two", () => {
+  const [one, other] = [new Tags(systemChance), new Tags(systemChance)];
+  const tags = Array.from({ length: 1_000 }, () => [one.next(), other.next()]).flat();
+  expect(new Set(tags).size).toBe(2_000);
+  for (const tag of tags) expect(tag).toMatch(/^[0-9a-f]{32}$/);
 });

@@ -12,14 +12,14 @@ const UNSTORABLE = /[\u0000\u001e\u001f]/;
 
 /** Numbers and uuids, as `'{a,b,null}'`. */
 export class PlainColumn {
-  #joined = "";
+  readonly #values: (number | string)[] = [];
 
   add(value: number | string | null): void {
-    this.#joined += `${this.#joined === "" ? "" : ","}${value ?? "null"}`;
+    this.#values.push(value ?? "null");
   }
 
   get parameter(): string {
-    return `{${this.#joined}}`;
+    return `{${this.#values.join(",")}}`;
   }
 }
 
@@ -38,10 +38,10 @@ export function runIds(values: readonly string[]): string {
  * empty piece after the last mark makes one padding row, which has null in every `plain` column: see `textColumn`.
  */
 export class TextColumn {
-  #joined = "";
+  readonly #values: string[] = [];
 
   add(value: string | null): void {
-    this.#joined += (value ?? NULL) + END;
+    this.#values.push(value ?? NULL);
   }
 
   /** A text that a person chose. */
@@ -50,7 +50,7 @@ export class TextColumn {
   }
 
   get parameter(): string {
-    return this.#joined;
+    return this.#values.length === 0 ? "" : this.#values.join(END) + END;
   }
 }
 
