@@ -1,9 +1,11 @@
 // How the tests run. The package imports itself by name, and the condition everstep-source makes that the TypeScript
 // sources instead of dist. The order is random and its seed printed; --sequence.seed=<n> repeats it.
 
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defaultServerConditions } from "vite";
 import { defineConfig } from "vitest/config";
+import { LongFilesFirst } from "./support/long-files-first.ts";
 
 const conditions = ["everstep-source", ...defaultServerConditions];
 
@@ -17,7 +19,9 @@ export default defineConfig({
     setupFiles: ["test/support/leak-check.ts"],
     pool: "forks",
     execArgv: ["--conditions=everstep-source"],
-    sequence: { shuffle: { files: true, tests: true } },
+    // Vitest would leave one core to itself. Most of the time of the long files is waiting: for processes, leases, outages.
+    maxWorkers: availableParallelism(),
+    sequence: { sequencer: LongFilesFirst, shuffle: { tests: true } },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     retry: 0,
