@@ -21,8 +21,6 @@ import { withOneMore } from "./short-list.ts";
 import { readHistory, unreadable } from "./stored-history.ts";
 import { type DrawnRetry, drawnRetry } from "./succession.ts";
 
-export type { RunHost } from "./run-host.ts";
-
 const MAX_EVENTS_PER_TURN = 1_000;
 /** What is decided by the run alone, whatever else comes: mail waits for its place in the history. */
 const SEEN_AHEAD: ReadonlySet<Event["type"]> = new Set(["StepCompleted", "StepFailed", "TimerFired"]);

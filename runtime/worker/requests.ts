@@ -7,11 +7,7 @@ import type { Errand } from "../store/errands.ts";
 import { CANCEL_MAIL_ID, signalMailId } from "../store/mail-id.ts";
 import type { ClaimedRun } from "../store/store.ts";
 import type { Outgoing } from "./outbox.ts";
-
-export interface IdSource {
-  newRunId(): string;
-  newSeed(): string;
-}
+import type { IdSource } from "./run-host.ts";
 
 /** The run that asks. Its children carry its headers. */
 type Asking = ClaimedRun & { readonly headers: RunHeaders };
@@ -27,7 +23,7 @@ function childRequest(pending: PendingChild, { runId, workflowId, queue, headers
   const childRunId = ids.newRunId();
   const parent = { runId, workflowId };
   const carried = { attributes, memo, ...(headers !== NO_HEADERS && { headers }), ...(retry && { retry }) };
-  const started = toRecord({ type: "RunStarted", workflow, input, seed: ids.newSeed(), ...carried, parent });
+  const started = toRecord({ type: "RunStarted", workflow, input, seed: ids.chance.uuid(), ...carried, parent });
   const child = {
     runId: childRunId,
     workflowId: childWorkflowId,

@@ -3,10 +3,11 @@
 import type { Event } from "../../sdk/protocol/event.ts";
 import type { Outcome } from "../replay/outcome.ts";
 import type { Outgoing } from "./outbox.ts";
+import type { IdSource } from "./run-host.ts";
 import { continuation, type DrawnRetry, type EndingRun, retrial } from "./succession.ts";
 
 /** `retry`: a run that failed is tried again. Null for every other outcome. */
-export function endOf(outcome: Outcome, retry: DrawnRetry | null, run: EndingRun, ids: Ids): Outgoing {
+export function endOf(outcome: Outcome, retry: DrawnRetry | null, run: EndingRun, ids: IdSource): Outgoing {
   if (outcome.type === "continued") return continuation(outcome.next, run, ids);
   if (retry !== null) return retrial(retry, run, ids);
   const { engine } = run;
@@ -17,5 +18,3 @@ export function endOf(outcome: Outcome, retry: DrawnRetry | null, run: EndingRun
       : { type: outcome.type === "failed" ? "RunFailed" : "RunCanceled", failure: outcome.failure, unread };
   return { event, close: outcome.type, hasKin: engine.hasKin };
 }
-
-type Ids = Parameters<typeof continuation>[2];

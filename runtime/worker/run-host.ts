@@ -15,7 +15,6 @@ export interface RunHost extends TimerHost {
   newTag(): string;
   /** Later in the order of ids than `after`. */
   newRunId(after?: string): string;
-  newSeed(): string;
   readonly chance: Chance;
   /** By the store's clock, never ahead of it. */
   storeNow(): number;
@@ -44,3 +43,6 @@ export interface RunHost extends TimerHost {
   /** No longer ours: forget it. */
   forget(run: LiveRun, why: string): void;
 }
+
+/** What a run needs to start another. */
+export type IdSource = Pick<RunHost, "newRunId" | "chance">;

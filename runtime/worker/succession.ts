@@ -10,17 +10,12 @@ import { drawRetry, type FailedRun } from "../replay/run-retry.ts";
 import type { ClaimedRun, Successor } from "../store/store.ts";
 import type { Chance } from "../world/world.ts";
 import type { Outgoing } from "./outbox.ts";
+import type { IdSource } from "./run-host.ts";
 
 /** The run that ends. */
 export interface EndingRun {
   readonly facts: ClaimedRun;
   readonly engine: RunEngine;
-}
-
-/** For the run that follows. */
-export interface NextIds {
-  newRunId(after: string): string;
-  newSeed(): string;
 }
 
 export interface DrawnRetry extends FailedRun {
@@ -38,7 +33,7 @@ export function drawnRetry(
   return "stop" in verdict ? null : { ...failed, delayMs: verdict.delayMs };
 }
 
-export function continuation(next: NextRun & { readonly workflow: string }, run: EndingRun, ids: NextIds): Outgoing {
+export function continuation(next: NextRun & { readonly workflow: string }, run: EndingRun, ids: IdSource): Outgoing {
   const { facts, engine } = run;
   const { workflow, input, queue, timeoutMs = ownTimeoutMs(run), retry = engine.storedRetry } = next;
   const nextRunId = ids.newRunId(facts.runId);
@@ -46,7 +41,7 @@ export function continuation(next: NextRun & { readonly workflow: string }, run:
     event: { type: "RunContinued", nextRunId, workflow, input },
     close: "continuedAsNew",
     successor: {
-      ...successorOf(run, nextRunId, ids.newSeed(), {
+      ...successorOf(run, nextRunId, ids.chance.uuid(), {
         workflow,
         input,
         ...(retry && { retry }),
@@ -59,7 +54,7 @@ export function continuation(next: NextRun & { readonly workflow: string }, run:
 }
 
 /** The same again: with the input that this run had, and with what was said of it at its start. */
-export function retrial({ attempt: failed, delayMs, failure }: DrawnRetry, run: EndingRun, ids: NextIds): Outgoing {
+export function retrial({ attempt: failed, delayMs, failure }: DrawnRetry, run: EndingRun, ids: IdSource): Outgoing {
   const { facts, engine } = run;
   const { workflow, input, summary, details, storedRetry: retry } = engine;
   const attempt = failed + 1;
@@ -73,7 +68,7 @@ export function retrial({ attempt: failed, delayMs, failure }: DrawnRetry, run: 
   };
   const continues = { ...chainOf(run), retry: { attempt, failure, timeoutMs: ownTimeoutMs(run) } };
   const said = { ...(summary !== undefined && { summary }), ...(details !== undefined && { details }) };
-  const next = successorOf(run, nextRunId, ids.newSeed(), {
+  const next = successorOf(run, nextRunId, ids.chance.uuid(), {
     workflow,
     input,
     ...said,

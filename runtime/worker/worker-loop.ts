@@ -39,11 +39,12 @@ import { diagnose } from "./diagnosis.ts";
 import { HeartbeatKeeper } from "./heartbeat-keeper.ts";
 import { HistoryOpener } from "./history-opener.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
-import { LiveRun, type RunHost } from "./live-run.ts";
+import { LiveRun } from "./live-run.ts";
 import { MailCarrier } from "./mail-carrier.ts";
 import { Parker } from "./parker.ts";
 import { QueryDesk } from "./query-desk.ts";
 import { Releaser } from "./releaser.ts";
+import type { RunHost } from "./run-host.ts";
 import type { WorkerSettings } from "./settings.ts";
 import { StartDesk } from "./start-desk.ts";
 import { type BodyOf, boundLog, StepRunner } from "./step-runner.ts";
@@ -461,10 +462,6 @@ export class WorkerLoop implements RunHost, LocalWorker {
 
   newRunId(after?: string): string {
     return newRunId(this.#parts.world, after);
-  }
-
-  newSeed(): string {
-    return this.#parts.world.chance.uuid();
   }
 
   msUntil(storeTime: number): number {
