@@ -16,7 +16,6 @@ import type { CanceledFailure } from "../../sdk/protocol/failures.ts";
 import { NO_HEADERS, type RunHeaders } from "../../sdk/protocol/headers.ts";
 import type { NoteLevel } from "../../sdk/protocol/notes.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
-import { policyOf, type StoredRetry } from "../../sdk/protocol/run-retry.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 import type { CancelScope } from "../../sdk/workflow/cancel-scope.ts";
 import type { WorkflowInfo } from "../../sdk/workflow/info.ts";
@@ -46,7 +45,7 @@ import { Patches } from "./patches.ts";
 import type { Change, PendingCommand } from "./pending.ts";
 import { ENTRY_KINDS, RunData } from "./run-data.ts";
 import { mutedLog, runInfo } from "./run-info.ts";
-import { type FailedRun, mayBeRetried } from "./run-retry.ts";
+import { type FailedRun, failedRun } from "./run-retry.ts";
 import { Steps } from "./steps.ts";
 import { Timers } from "./timers.ts";
 import type { AskedUpdate, EndedUpdate } from "./updates.ts";
@@ -167,26 +166,11 @@ export class RunEngine implements RunContext {
     return this.#started?.parent;
   }
 
-  get workflow(): string {
-    return this.#options.workflow.name;
-  }
-
-  get input(): Payload {
-    return this.#started?.input ?? null;
-  }
-
-  /** What the run's starter said of it. */
-  get summary(): string | undefined {
-    return this.#started?.summary;
-  }
-
-  get details(): string | undefined {
-    return this.#started?.details;
-  }
-
-  /** How the run was started to be tried again; undefined: as its workflow says. */
-  get storedRetry(): StoredRetry | undefined {
-    return this.#started?.retry;
+  /** What the run was started with. To be asked once its first event is delivered. */
+  get started(): RunStarted {
+    const { runId } = this.#options.run;
+    invariant(this.#started !== undefined, "a history begins with the start of its run", { runId });
+    return this.#started;
   }
 
   /** The code has failed, and its policy is for trying it again, if there is time for that. */
@@ -222,7 +206,7 @@ export class RunEngine implements RunContext {
 
   /** Calls the main function, up to its first wait. */
   begin(): void {
-    this.#code.begin(this.input);
+    this.#code.begin(this.#started?.input ?? null);
   }
 
   /** Applies one event. True when code may run now: then drain, and `settle`. */
@@ -532,18 +516,12 @@ export class RunEngine implements RunContext {
   /** The main function has ended: nothing that it asked for is waited for any more. */
   #letGo(outcome: Outcome): void {
     // Who asked a run to stop does not want another one in its place.
-    if (outcome.type === "failed" && !this.#code.isCancelRequested) this.#retrying = this.#retryOf(outcome);
+    if (outcome.type === "failed" && !this.#code.isCancelRequested) {
+      this.#retrying = failedRun(outcome, this.#started, this.#options.workflow.retry);
+    }
     if (outcome.type === "continued" || this.#retrying !== undefined) this.#handlers.signals.close();
     this.#conditions.clear();
     this.#commands.withdrawAll();
-  }
-
-  #retryOf({ failure, error }: Outcome & { readonly type: "failed" }): FailedRun | undefined {
-    const stored = this.storedRetry;
-    const policy = stored === undefined ? this.#options.workflow.retry : policyOf(stored);
-    if (policy === null) return undefined;
-    const failed = { policy, attempt: this.continues?.retry?.attempt ?? 1, failure, error };
-    return mayBeRetried(failed) ? failed : undefined;
   }
 
   get #waitsForSomething(): boolean {

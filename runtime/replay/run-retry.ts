@@ -2,8 +2,11 @@
 // by whoever closes the run.
 
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
+import type { RunStarted } from "../../sdk/protocol/event.ts";
 import type { Failure } from "../../sdk/protocol/failure.ts";
 import { nextRetry, type RetryPolicy, type RetryVerdict } from "../../sdk/protocol/retry-policy.ts";
+import { policyOf } from "../../sdk/protocol/run-retry.ts";
+import type { Outcome } from "./outcome.ts";
 
 export interface FailedRun {
   readonly policy: RetryPolicy;
@@ -14,9 +17,19 @@ export interface FailedRun {
   readonly error: unknown;
 }
 
-/** Its policy has nothing against another attempt, if there is time for it. */
-export function mayBeRetried(failed: FailedRun): boolean {
-  return "delayMs" in drawRetry(failed, { random: () => 0, leftMs: null });
+/**
+ * How the run has failed, when its policy has nothing against another attempt, if there is time for it; else undefined. The
+ * policy is the one that it was started with, or its workflow's.
+ */
+export function failedRun(
+  { failure, error }: Outcome & { readonly type: "failed" },
+  started: RunStarted | undefined,
+  ofWorkflow: RetryPolicy | null,
+): FailedRun | undefined {
+  const policy = started?.retry === undefined ? ofWorkflow : policyOf(started.retry);
+  if (policy === null) return undefined;
+  const failed = { policy, attempt: started?.continues?.retry?.attempt ?? 1, failure, error };
+  return "delayMs" in drawRetry(failed, { random: () => 0, leftMs: null }) ? failed : undefined;
 }
 
 /** `leftMs`: until the run's deadline; null when it has none. */

@@ -35,7 +35,7 @@ export function drawnRetry(
 
 export function continuation(next: NextRun & { readonly workflow: string }, run: EndingRun, ids: IdSource): Outgoing {
   const { facts, engine } = run;
-  const { workflow, input, queue, timeoutMs = ownTimeoutMs(run), retry = engine.storedRetry } = next;
+  const { workflow, input, queue, timeoutMs = ownTimeoutMs(run), retry = engine.started.retry } = next;
   const nextRunId = ids.newRunId(facts.runId);
   return {
     event: { type: "RunContinued", nextRunId, workflow, input },
@@ -56,7 +56,7 @@ export function continuation(next: NextRun & { readonly workflow: string }, run:
 /** The same again: with the input that this run had, and with what was said of it at its start. */
 export function retrial({ attempt: failed, delayMs, failure }: DrawnRetry, run: EndingRun, ids: IdSource): Outgoing {
   const { facts, engine } = run;
-  const { workflow, input, summary, details, storedRetry: retry } = engine;
+  const { workflow, input, summary, details, retry } = engine.started;
   const attempt = failed + 1;
   const nextRunId = ids.newRunId(facts.runId);
   const event: RunContinued = {
