@@ -41,6 +41,7 @@ export class Client extends WorkflowClient {
 export {
   type CountOptions,
   type ListOptions,
+  type LocksOptions,
   type PatchPage,
   type PruneOptions,
   type RunPage,

@@ -81,6 +81,7 @@ export type {
   WorkflowExecution,
   WorkflowInterceptor,
 } from "./workflow/interceptors.ts";
+export { type HeldLock, type LockOptions, withLock } from "./workflow/lock.ts";
 export { log, type WorkflowLog } from "./workflow/log.ts";
 export { type BatchOptions, map, type TolerantBatchOptions } from "./workflow/map.ts";
 export { upsertMemo } from "./workflow/memo.ts";
@@ -92,6 +93,13 @@ export { defineQuery, type QueryDefinition } from "./workflow/query.ts";
 export { type Branches, type RaceResult, race } from "./workflow/race.ts";
 export type { ParentClosePolicy } from "./workflow/run-context.ts";
 export { type Compensations, type Saga, type SagaOptions, saga } from "./workflow/saga.ts";
+export {
+  defineSemaphore,
+  type HeldPermits,
+  type PermitOptions,
+  type SemaphoreDefinition,
+  type SemaphoreOptions,
+} from "./workflow/semaphore.ts";
 export { defineSignal, type ReceiveOptions, type SignalDefinition } from "./workflow/signal.ts";
 export { sleep, sleepUntil } from "./workflow/sleep.ts";
 export {

@@ -14,6 +14,11 @@ export function describeCommand(): Command {
   });
 }
 
+function lockNames(pending: RunDescription["pending"], isHeld: boolean): string | null {
+  const names = (pending?.locks ?? []).filter(({ fencingToken }) => (fencingToken !== null) === isHeld);
+  return names.length === 0 ? null : names.map(({ name }) => name).join(", ");
+}
+
 function formatDescription(run: RunDescription): string {
   const { pending } = run;
   const facts = formatFacts({
@@ -36,6 +41,8 @@ function formatDescription(run: RunDescription): string {
     unread: run.unreadMail === 0 ? null : `${run.unreadMail} message(s)`,
     "waits for": pending === null || pending.signals.length === 0 ? null : pending.signals.join(", "),
     conditions: pending === null || pending.conditions === 0 ? null : String(pending.conditions),
+    holds: lockNames(pending, true),
+    "waits for lock": lockNames(pending, false),
     handlers:
       pending === null || pending.handlers.length === 0
         ? null

@@ -90,6 +90,12 @@ function tell(event: ShownEvent): string {
     case "ChildStartFailed":
     case "ExternalFailed":
       return `${event.name}: ${event.failure.message}`;
+    case "LockRequested":
+      return event.capacity === 1 ? event.name : `${event.name}, ${event.permits} of ${event.capacity} permits`;
+    case "LockGranted":
+      return `${event.name}, fencing token ${event.fencingToken}`;
+    case "LockReleased":
+      return event.name;
     case "RunContinued": {
       const { nextRunId, workflow, input, retry } = event;
       if (retry === undefined) return `as ${nextRunId}: ${workflow} ${input ?? ""}`;

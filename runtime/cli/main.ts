@@ -15,6 +15,7 @@ import { forkCommand, resetCommand, retryCommand } from "./fork-commands.ts";
 import { historyCommand } from "./history-command.ts";
 import { importCommand } from "./import-command.ts";
 import { listCommand } from "./list-command.ts";
+import { locksCommand } from "./locks-command.ts";
 import { cancelCommand, queryCommand, signalCommand, terminateCommand, updateCommand } from "./message-commands.ts";
 import { migrateCommand } from "./migrate-command.ts";
 import { patchesCommand } from "./patches-command.ts";
@@ -39,6 +40,7 @@ function everstepCommand(): Command {
     .addCommand(startCommand())
     .addCommand(listCommand())
     .addCommand(countCommand())
+    .addCommand(locksCommand())
     .addCommand(describeCommand())
     .addCommand(historyCommand())
     .addCommand(resultCommand())

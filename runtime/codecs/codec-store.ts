@@ -5,6 +5,7 @@
 import { EverstepError, isEverstepError } from "../../sdk/protocol/errors.ts";
 import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
 import { unreadablePayload } from "../../sdk/protocol/payload-encoded.ts";
+import type { ListLocksRequest } from "../store/locks.ts";
 import type {
   AppendTurn,
   BlockedRequest,
@@ -284,6 +285,10 @@ export class CodecStore implements Store {
 
   missingRuns(runIds: readonly string[]) {
     return this.#kept.missingRuns(runIds);
+  }
+
+  listLocks(request: ListLocksRequest) {
+    return this.#kept.listLocks(request);
   }
 
   async askQuery(request: QueryRequest) {

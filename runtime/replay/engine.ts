@@ -23,6 +23,8 @@ import type { WorkflowLog } from "../../sdk/workflow/log.ts";
 import type {
   ChildAsk,
   PendingChild as ChildHandle,
+  LockAsk,
+  PendingLock as LockHandle,
   MessageAsk,
   PendingCondition,
   RunContext,
@@ -40,6 +42,7 @@ import { waitsForNothingKnown } from "./foreign-wait.ts";
 import { Handlers } from "./handlers.ts";
 import type { HandlersUnderWay } from "./handlers-under-way.ts";
 import { Kin } from "./kin.ts";
+import { Locks } from "./locks.ts";
 import { differenceFrom, type EndEvent, type Outcome } from "./outcome.ts";
 import { Patches } from "./patches.ts";
 import type { Change, PendingCommand } from "./pending.ts";
@@ -76,6 +79,8 @@ export class RunEngine implements RunContext {
   readonly #timers: Timers;
   readonly #kin: Kin;
   readonly #handlers: Handlers;
+  /** Made when asked for: most runs never do. */
+  #locks: Locks | undefined;
   readonly #conditions = new Conditions();
   readonly #patches = new Patches();
   readonly #data: RunData;
@@ -186,6 +191,11 @@ export class RunEngine implements RunContext {
   /** The end of this run matters to another: its parent, who waits for it, or a child that it has started. */
   get hasKin(): boolean {
     return this.parent !== undefined || this.isAwaited || this.#kin.hasChildren;
+  }
+
+  /** Locks that the run has asked for; undefined when it never did. */
+  get locks(): Locks | undefined {
+    return this.#locks;
   }
 
   /** From here on, what the code does is new: lines are logged, patches are marked, commands are to be carried out. */
@@ -342,6 +352,14 @@ export class RunEngine implements RunContext {
     return this.#code.insteadIn(scope) ?? this.#kin.askMessage(ask, scope);
   }
 
+  askLock(ask: LockAsk, scope: CancelScope): LockHandle {
+    this.#code.refuseToAsk(`lock "${ask.key}"`);
+    const instead = this.#code.insteadIn(scope);
+    if (instead !== undefined) return { granted: instead, release: noop };
+    this.#locks ??= new Locks(this.#commands, this.#code);
+    return this.#locks.ask(ask, scope);
+  }
+
   waitUntil(predicate: () => boolean, scope: CancelScope): PendingCondition {
     this.#code.refuseToAsk("condition()");
     const instead = this.#code.insteadIn(scope);
@@ -460,6 +478,11 @@ export class RunEngine implements RunContext {
       case "ExternalDelivered":
       case "ExternalFailed":
         return this.#kin.apply(event);
+      case "LockRequested":
+      case "LockGranted":
+      case "LockReleased":
+        this.#locks ??= new Locks(this.#commands, this.#code);
+        return this.#locks.apply(event);
       case "CancelRequested":
         if (this.#code.hasEnded) this.#lateCancels.push(event.mail);
         return this.#code.cancel(event);

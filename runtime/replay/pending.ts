@@ -5,7 +5,7 @@ import type { Failure } from "../../sdk/protocol/failure.ts";
 import type { CanceledFailure } from "../../sdk/protocol/failures.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { Cancellable, CancelScope } from "../../sdk/workflow/cancel-scope.ts";
-import type { ChildAsk, MessageAsk, StepAsk, TimerAsk } from "../../sdk/workflow/run-context.ts";
+import type { ChildAsk, LockAsk, MessageAsk, StepAsk, TimerAsk } from "../../sdk/workflow/run-context.ts";
 import type { Entry, EntryKind } from "./run-data.ts";
 
 /** What the engine does about a command that its scope cancels. */
@@ -180,9 +180,31 @@ export class PendingMessage extends Pending<void> {
   }
 }
 
+/** A lock, or permits of a semaphore, from the call that asks for it to the event that says it is let go. */
+export class PendingLock extends Pending<number> {
+  readonly kind = "AcquireLock";
+  /** The key. */
+  readonly name: string;
+  readonly permits: number;
+  readonly capacity: number;
+  /** The request is in the history: the run stands in the queue, or holds it, until history says otherwise. */
+  isRequested = false;
+  /** The code wants it no more. */
+  isLetGo = false;
+  /** Null until it is granted. */
+  fencingToken: number | null = null;
+
+  constructor(command: number, ask: LockAsk, scope: CancelScope, onCancel: OnCancel<PendingLock>) {
+    super(command, scope, onCancel);
+    this.name = ask.key;
+    this.permits = ask.permits;
+    this.capacity = ask.capacity;
+  }
+}
+
 function noop(): void {}
 
-export type PendingCommand = PendingStep | PendingTimer | PendingChild | PendingMessage;
+export type PendingCommand = PendingStep | PendingTimer | PendingChild | PendingMessage | PendingLock;
 export type CommandKind = PendingCommand["kind"] | EntryKind;
 
 /** What the code did since the last look, in the order it did it. */

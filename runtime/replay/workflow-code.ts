@@ -7,7 +7,7 @@ import type { CancelRequested, HistoryEvent } from "../../sdk/protocol/event.ts"
 import { CanceledFailure, isCanceled } from "../../sdk/protocol/failures.ts";
 import { decodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { type SeededRandom, seededRandom } from "../../sdk/protocol/random.ts";
-import { runWithAmbient } from "../../sdk/workflow/ambient.ts";
+import { currentAmbient, runWithAmbient } from "../../sdk/workflow/ambient.ts";
 import { CancelScope } from "../../sdk/workflow/cancel-scope.ts";
 import type { RunContext } from "../../sdk/workflow/run-context.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
@@ -216,11 +216,14 @@ export class WorkflowCode {
 
   /** Calls `body` as code of the run. */
   inContext<T>(body: () => T): T {
-    return this.inScope(this.#rootScope, body);
+    return runWithAmbient({ kind: "workflow", run: this.#context, scope: this.#rootScope }, body);
   }
 
+  /** In the place of the caller: under the locks that are held around it. */
   inScope<T>(scope: CancelScope, body: () => T): T {
-    return runWithAmbient({ kind: "workflow", run: this.#context, scope }, body);
+    const around = currentAmbient();
+    const held = around?.kind === "workflow" ? around.held : undefined;
+    return runWithAmbient({ kind: "workflow", run: this.#context, scope, ...(held && { held }) }, body);
   }
 
   /** Calls a handler, with the interceptors around it. */

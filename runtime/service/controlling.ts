@@ -65,6 +65,7 @@ export class Controlling {
     if (request.terminates !== null && source.closedAt === null) topics.push(`run/${source.runId}`);
     if (request.terminates !== null && source.ownerId !== null) topics.push(`worker/${source.ownerId}`);
     this.#desk.wakeups.publish(topics);
+    if (request.terminates !== null) this.#desk.doErrands();
     return { runId, workflowId };
   }
 

@@ -8,7 +8,7 @@ import { type HistoryEvent, isClosing } from "../../sdk/protocol/event.ts";
 import { type EventRecord, fromRecord, type StoredEvent, toRecord } from "../../sdk/protocol/event-record.ts";
 import { changesIn, startedWith } from "../store/run-data.ts";
 import type { ForkRequest, RunDetail } from "../store/store.ts";
-import { askedOfOthers } from "./asked-of-others.ts";
+import { askedOfOthers, lockedIn } from "./asked-of-others.ts";
 
 export interface NewFork {
   readonly runId: string;
@@ -29,6 +29,11 @@ export function planFork(
   const asked = askedOfOthers(events.slice(0, at));
   if (asked !== undefined) {
     const message = `Run ${source.workflowId} waits for another run ("${asked}") at event ${at}, and a fork would never hear of it. Fork it before that was asked, or after it was answered.`;
+    throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "at", runId: source.runId } });
+  }
+  const key = lockedIn(events.slice(0, at));
+  if (key !== undefined) {
+    const message = `Run ${source.workflowId} holds or waits for the lock "${key}" at event ${at}, and a fork would believe so without having it. Fork it before that was asked for, or after it was let go.`;
     throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "at", runId: source.runId } });
   }
   const edited = editOf(source, events[at - 1], call);

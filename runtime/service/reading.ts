@@ -4,6 +4,7 @@ import type {
   CountCall,
   CountedGroup,
   ListCall,
+  LocksCall,
   RunDescription,
   RunReference,
   ShownEvent,
@@ -12,6 +13,8 @@ import { attributeValueOf } from "../../sdk/protocol/attributes.ts";
 import { EverstepError, invariant } from "../../sdk/protocol/errors.ts";
 import { EVENT_CODES } from "../../sdk/protocol/event.ts";
 import { fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts";
+import type { ListedLock } from "../../sdk/protocol/listed-lock.ts";
+import { assertName } from "../../sdk/protocol/names.ts";
 import { decodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { PENDING_QUERY, type PendingWork } from "../../sdk/protocol/pending-work.ts";
 import { isClosed, type PatchedRun, type RunPatch, type RunSummary } from "../../sdk/protocol/run.ts";
@@ -54,10 +57,7 @@ export class Reading {
 
   async list(call: ListCall): Promise<{ runs: readonly RunSummary[]; next: string | null }> {
     const limit = call.limit ?? DEFAULT_LIST;
-    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIST) {
-      const message = `list({ limit }) takes a whole number from 1 to ${MAX_LIST}; got ${String(limit)}.`;
-      throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "limit" } });
-    }
+    assertLimit(limit, "list");
     const request = listRequest(call, limit);
     const runs = await this.#desk.insist(() => this.#desk.store.listRuns(request));
     const last = runs.length < limit ? undefined : runs.at(-1);
@@ -69,6 +69,12 @@ export class Reading {
     const request: CountRequest = { ...runFilter(filter), by, limit: MAX_LIST };
     const groups = await this.#desk.insist(() => this.#desk.store.countRuns(request));
     return groups.map(({ value, count }) => ({ value: value === null ? null : attributeValueOf(value), count }));
+  }
+
+  async locks({ key, limit = DEFAULT_LIST }: LocksCall): Promise<readonly ListedLock[]> {
+    if (key !== null) assertName(key, "locks({ key })");
+    assertLimit(limit, "locks");
+    return this.#desk.insist(() => this.#desk.store.listLocks({ key, limit }));
   }
 
   async listPatches(call: ListCall): Promise<{ runs: readonly PatchedRun[]; next: string | null }> {
@@ -119,6 +125,12 @@ export class Reading {
       return null;
     }
   }
+}
+
+function assertLimit(limit: number, caller: string): void {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIST) return;
+  const message = `${caller}({ limit }) takes a whole number from 1 to ${MAX_LIST}; got ${String(limit)}.`;
+  throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "limit" } });
 }
 
 function patchOf(stored: StoredEvent): RunPatch {

@@ -9,6 +9,7 @@ import type {
   ForkedRun,
   FrontDoor,
   ListCall,
+  LocksCall,
   PruneCall,
   PrunedRuns,
   RunDescription,
@@ -25,6 +26,7 @@ import type {
   UpdateStage,
 } from "../../sdk/client/front-door.ts";
 import type { HistoryFile } from "../../sdk/protocol/history-file.ts";
+import type { ListedLock } from "../../sdk/protocol/listed-lock.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { PatchedRun, RunSummary } from "../../sdk/protocol/run.ts";
 import type { WebhookCall } from "../../sdk/protocol/webhook.ts";
@@ -153,6 +155,10 @@ export class Service implements FrontDoor {
 
   count(call: CountCall): Promise<readonly CountedGroup[]> {
     return this.#reading.count(call);
+  }
+
+  locks(call: LocksCall): Promise<readonly ListedLock[]> {
+    return this.#reading.locks(call);
   }
 
   listPatches(call: ListCall): Promise<{ runs: readonly PatchedRun[]; next: string | null }> {

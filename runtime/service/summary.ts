@@ -68,6 +68,7 @@ function waitOf(pending: PendingWork, now: number): string {
     );
   }
   for (const child of pending.children) parts.push(`child run ${child.workflowId} ("${child.name}")`);
+  for (const lock of pending.locks) if (lock.fencingToken === null) parts.push(`lock "${lock.name}"`);
   for (const message of pending.messages) parts.push(`its "${message}" to another run`);
   for (const signal of pending.signals) parts.push(`signal "${signal}"`);
   if (pending.conditions > 0) parts.push(pending.conditions === 1 ? "a condition" : `${pending.conditions} conditions`);

@@ -7,6 +7,7 @@ import type {
   ChildStartFailed,
   ExternalDelivered,
   ExternalFailed,
+  LockGranted,
 } from "../../sdk/protocol/event.ts";
 import type { EventRecord } from "../../sdk/protocol/event-record.ts";
 import type { Failure } from "../../sdk/protocol/failure.ts";
@@ -67,7 +68,7 @@ export interface RunEnd {
 
 /** What an answer tells; its place in the mailbox is added when it is taken. */
 export type Answer =
-  | WithoutMail<ChildStarted | ChildStartFailed | ExternalDelivered | ExternalFailed>
+  | WithoutMail<ChildStarted | ChildStartFailed | ExternalDelivered | ExternalFailed | LockGranted>
   | (Pick<ChildEnded, "type" | "command" | "name"> & { readonly end: RunEnd });
 type WithoutMail<T> = T extends { mail: number } ? Omit<T, "mail"> : never;
 
@@ -75,7 +76,7 @@ type WithoutMail<T> = T extends { mail: number } ? Omit<T, "mail"> : never;
 export function eventOfAnswer(
   answer: Answer,
   mail: number,
-): ChildStarted | ChildStartFailed | ChildEnded | ExternalDelivered | ExternalFailed {
+): ChildStarted | ChildStartFailed | ChildEnded | ExternalDelivered | ExternalFailed | LockGranted {
   if (answer.type !== "ChildEnded") return { ...answer, mail };
   const { type, command, name, end } = answer;
   return { type, command, name, mail, ...howItEnded(end) };

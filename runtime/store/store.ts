@@ -11,10 +11,12 @@
 import type { AttributeCondition } from "../../sdk/protocol/attribute-filter.ts";
 import type { StoredAttribute } from "../../sdk/protocol/attributes.ts";
 import type { EventRecord, StoredEvent } from "../../sdk/protocol/event-record.ts";
+import type { ListedLock } from "../../sdk/protocol/listed-lock.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { BlockedReason, ClosedStatus, RunStatus, RunSummary } from "../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 import type { Errand } from "./errands.ts";
+import type { ListLocksRequest, LockChanges } from "./locks.ts";
 import type { DataChange, KeptData } from "./run-data.ts";
 
 /** The right to write one run, until somebody else claims it. */
@@ -101,6 +103,10 @@ export interface TurnEffects {
   readonly errands: readonly Errand[];
   /** The run that goes on where this one ends; exactly when `close` is "continuedAsNew". */
   readonly successor: Successor | null;
+  /** Absent for none. */
+  readonly locks?: LockChanges;
+  /** A run that closes has neither a parent nor children. Default false. */
+  readonly isWithoutKin?: boolean;
 }
 
 /**
@@ -132,11 +138,21 @@ export interface RefusedUpdate {
   readonly refusal: UpdateRefusal;
 }
 
+/** Queues that have claimable runs, and owners of runs with mail. */
+export interface ToWake {
+  readonly queues: readonly string[];
+  readonly ownerIds: readonly string[];
+}
+
 export interface AppendAnswer {
   /** The `at` of the events appended by this call, of turns that have none of their own. */
   readonly at: number;
   /** Run ids whose turn is committed. All others: refused. `resolveTurns` tells why. */
   readonly committed: ReadonlySet<string>;
+  /** What this call has put into mailboxes of the runs that it appended to. Absent for none. */
+  readonly mail?: readonly MailItem[];
+  /** Whose mailboxes it has put something into besides. Absent for none. */
+  readonly toWake?: ToWake;
 }
 
 /** What has become of a turn whose answer was lost or which was refused. Read in a new snapshot. */
@@ -609,6 +625,8 @@ export interface ClientStore {
   readStepEvents(runId: string, step: StepRef): Promise<readonly StoredEvent[]>;
   /** Those of the ids that name no run here. */
   missingRuns(runIds: readonly string[]): Promise<readonly string[]>;
+  /** Who holds and who waits: by key, within it in the order of the queue, holders first. */
+  listLocks(request: ListLocksRequest): Promise<readonly ListedLock[]>;
   askQuery(request: QueryRequest): Promise<void>;
   /** The answer, once there is one; taking it removes the question. */
   takeAnswer(queryId: string): Promise<QueryAnswer | null>;

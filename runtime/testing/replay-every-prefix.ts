@@ -87,6 +87,8 @@ function pendingWords(pending: PendingCommand): string {
     }
     case "SendMessage":
       return `mail "${pending.name}" (command ${command}, ${pending.isRequested ? "requested" : "not requested"})`;
+    case "AcquireLock":
+      return `lock "${pending.name}" (command ${command}, ${pending.isRequested ? "requested" : "not requested"})`;
   }
 }
 

@@ -9,8 +9,10 @@ export type Shape = Readonly<Record<string, unknown>>;
 
 /** Says when, not what, is drawn anew for each run or attempt, or names a run that got its id by chance. */
 const MOMENTS = ["at", "seq", "seed", "firstAttemptAt", "startedAt", "delayMs", "verifier"];
+/** Counted over all runs of a database. */
+const TOKENS = ["fencingToken"];
 const RUN_IDS = ["nextRunId", "childRunId", "childWorkflowId", "continues", "parent"];
-const PASSING = new Set([...MOMENTS, ...RUN_IDS]);
+const PASSING = new Set([...MOMENTS, ...TOKENS, ...RUN_IDS]);
 
 export function shapeOf(event: ShownEvent): Shape {
   return Object.fromEntries(

@@ -6,6 +6,7 @@ import type {
   ForkCall,
   FrontDoor,
   ListCall,
+  LocksCall,
   PruneCall,
   RunReference,
   SentUpdate,
@@ -146,6 +147,10 @@ export class TestDoor implements FrontDoor {
 
   listPatches(call: ListCall) {
     return this.#time.hold(() => this.#door.listPatches(call));
+  }
+
+  locks(call: LocksCall) {
+    return this.#time.hold(() => this.#door.locks(call));
   }
 
   count(call: CountCall) {

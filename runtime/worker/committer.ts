@@ -6,7 +6,7 @@
 
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
 import type { ClosedStatus } from "../../sdk/protocol/run.ts";
-import type { AppendTurn, ResolvedTurn, WorkerStore } from "../store/store.ts";
+import type { AppendTurn, MailItem, ResolvedTurn, ToWake, WorkerStore } from "../store/store.ts";
 import { Backoff } from "../world/backoff.ts";
 import { pause } from "../world/pause.ts";
 import type { World } from "../world/world.ts";
@@ -22,6 +22,10 @@ export interface Committing {
   committed(sent: SentTurn, at: number): void;
   /** The turn would have closed the run, but there is mail first. */
   mailBeforeClose(sent: SentTurn): void;
+  /** Mail that the store has put down with a turn of the run. */
+  receive(item: MailItem): void;
+  /** The run may have mail that it was not handed. */
+  wantMail(): void;
   /** Somebody else owns the run, or it is closed. */
   lost(): void;
   /** Cannot be carried on here; what becomes of its turn is for the next owner to see. */
@@ -41,6 +45,8 @@ export interface CommitterOptions {
   readonly concurrency: number;
   readonly maxRunsPerCommit: number;
   readonly maxBytesPerCommit: number;
+  /** A commit has put mail into mailboxes of other runs than those that it is of. */
+  readonly wake: (who: ToWake) => void;
   /** A commit has been answered, whatever the answer. */
   readonly onAnswer: () => void;
 }
@@ -165,7 +171,9 @@ export class Committer {
     const { store, storeClock } = this.#options;
     const turns = batch.map(({ sent }) => sent.turn);
     const askedAt = this.#options.world.clock.monotonic();
-    const { at, committed } = await (hasEffects(batch) ? store.appendWithEffects(turns) : store.appendTurns(turns));
+    const { at, committed, mail, toWake } = await (hasEffects(batch)
+      ? store.appendWithEffects(turns)
+      : store.appendTurns(turns));
     storeClock.observe(at, askedAt);
     this.counts.commits++;
     const refused: Pair[] = [];
@@ -173,6 +181,8 @@ export class Committer {
       if (committed.has(pair.run.runId)) this.#tellCommitted(pair, at);
       else refused.push(pair);
     }
+    if (mail !== undefined) handOver(batch, mail);
+    if (toWake !== undefined) this.#options.wake(toWake);
     this.counts.refused += refused.length;
     return refused;
   }
@@ -213,6 +223,8 @@ export class Committer {
     for (const [pair, at] of landed) {
       storeClock.observe(at);
       this.#tellCommitted(pair, at);
+      // The answer that was lost may have had some.
+      if (pair.run.isOurs && hasEffects([pair])) pair.run.wantMail();
     }
     const sendable = again.filter((pair) => this.#msUntilAllowed([pair]) === null);
     const early = again.filter((pair) => !sendable.includes(pair));
@@ -262,6 +274,11 @@ const MOST_AHEAD_MS = 1_000;
 /** A run that continues as new leaves its mail to the next one. */
 function waitsForMail(close: ClosedStatus | null): boolean {
   return close !== null && close !== "continuedAsNew";
+}
+
+function handOver(batch: readonly Pair[], mail: readonly MailItem[]): void {
+  const runs = new Map(batch.map(({ run }) => [run.runId, run]));
+  for (const item of mail) runs.get(item.runId)?.receive(item);
 }
 
 function hasEffects(batch: readonly Pair[]): boolean {

@@ -167,6 +167,7 @@ export class LiveRun implements Committing {
     if (this.#isLive) this.#commands.followChanges();
     else this.#goLive();
     for (const ended of this.engine.takeEndedUpdates()) this.#push({ type: "UpdateCompleted", ...ended });
+    this.#commands.letLocksGo();
     this.#commands.arm();
     this.#lookAround();
   }

@@ -7,6 +7,7 @@ import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { ClosedStatus } from "../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 import type { Errand } from "../store/errands.ts";
+import type { LockChanges, LockRelease, LockRequest } from "../store/locks.ts";
 import type { AppendTurn, Claim, RefusedUpdate, Successor, TurnEffects } from "../store/store.ts";
 import type { ReportMail } from "./deferred-step.ts";
 import { withOneMore } from "./short-list.ts";
@@ -20,6 +21,10 @@ export interface Outgoing {
   readonly successor?: Successor;
   /** What the event asks of another run. */
   readonly errand?: Errand;
+  /** What the event does to the queue of a key; a release by the number of the command that asked. */
+  readonly lock?: { readonly request: LockRequest } | { readonly release: number };
+  /** With `close`: the store keeps places in queues for the run. */
+  readonly hasLocks?: boolean;
   /** With `close`: other runs have to be told, or to be dealt with. */
   readonly hasKin?: boolean;
 }
@@ -171,7 +176,7 @@ export class Outbox {
       events = withOneMore(events, event);
       records = withOneMore(records, record);
     }
-    const effects = effectsOf(taken);
+    const effects = effectsOf(taken, claim.runId);
     const turn: AppendTurn = {
       claim,
       tag,
@@ -201,17 +206,35 @@ export class Outbox {
 const NO_REFUSALS: readonly RefusedUpdate[] = [];
 
 /** Null for what concerns no other run: that is appended by the fastest way. */
-function effectsOf(taken: readonly Entry[]): TurnEffects | null {
+function effectsOf(taken: readonly Entry[], runId: string): TurnEffects | null {
   if (!taken.some(concernsOthers)) return null;
   const outgoing = taken.filter((entry) => "event" in entry);
+  const last = outgoing.at(-1);
+  const locks = lockChangesOf(outgoing, runId);
   return {
     errands: outgoing.flatMap(({ errand }) => errand ?? []),
-    successor: outgoing.at(-1)?.successor ?? null,
+    successor: last?.successor ?? null,
+    ...(locks !== null && { locks }),
+    ...(last?.hasKin === false && { isWithoutKin: true }),
   };
 }
 
 function concernsOthers(entry: Entry): boolean {
-  return "event" in entry && (entry.errand !== undefined || entry.successor !== undefined || entry.hasKin === true);
+  if (!("event" in entry)) return false;
+  const { errand, successor, hasKin, lock, hasLocks } = entry;
+  return errand !== undefined || successor !== undefined || hasKin === true || lock !== undefined || hasLocks === true;
+}
+
+/** Null for none. What a closing run lets go of is all that it has. */
+function lockChangesOf(outgoing: readonly Outgoing[], runId: string): LockChanges | null {
+  const requests: LockRequest[] = [];
+  const releases: LockRelease[] = [];
+  for (const { lock, hasLocks } of outgoing) {
+    if (lock !== undefined && "request" in lock) requests.push(lock.request);
+    else if (lock !== undefined) releases.push({ runId, command: lock.release });
+    if (hasLocks === true) releases.push({ runId, command: null });
+  }
+  return requests.length + releases.length === 0 ? null : { requests, releases };
 }
 
 /** What is left of an event that mail led to; undefined when none did. */

@@ -2,6 +2,7 @@
 
 import type {
   PendingChildWork,
+  PendingLockWork,
   PendingStepWork,
   PendingTimerWork,
   PendingWork,
@@ -30,8 +31,21 @@ export function describePending(engine: RunEngine): PendingWork {
       }
       case "SendMessage":
         messages.push(pending.name);
+        break;
+      case "AcquireLock":
+        // With those that are held, below.
+        break;
     }
   }
+  const locks = (engine.locks?.all ?? []).map(
+    ({ command, name, permits, fencingToken }): PendingLockWork => ({
+      kind: "lock",
+      command,
+      name,
+      permits,
+      fencingToken,
+    }),
+  );
   const { signals, conditions } = engine.waits;
   const handlers = engine.handlersUnderWay.all();
   return {
@@ -39,6 +53,7 @@ export function describePending(engine: RunEngine): PendingWork {
     children,
     messages,
     timers,
+    locks,
     signals,
     handlers,
     conditions,

@@ -1,8 +1,9 @@
-// What a run asks of other runs: the event that says so in its own history, and the errand that goes with it.
+// What a run asks of other runs: the event that says so in its own history, and the errand or the place in a queue that goes
+// with it.
 
 import { toRecord } from "../../sdk/protocol/event-record.ts";
 import { NO_HEADERS, type RunHeaders } from "../../sdk/protocol/headers.ts";
-import type { PendingChild, PendingMessage } from "../replay/pending.ts";
+import type { PendingChild, PendingLock, PendingMessage } from "../replay/pending.ts";
 import type { Errand } from "../store/errands.ts";
 import { CANCEL_MAIL_ID, signalMailId } from "../store/mail-id.ts";
 import type { ClaimedRun } from "../store/store.ts";
@@ -12,8 +13,19 @@ import type { IdSource } from "./run-host.ts";
 /** The run that asks. Its children carry its headers. */
 type Asking = ClaimedRun & { readonly headers: RunHeaders };
 
-export function requestOf(pending: PendingChild | PendingMessage, facts: Asking, ids: IdSource): Outgoing {
-  return pending.kind === "StartChild" ? childRequest(pending, facts, ids) : messageRequest(pending, facts);
+export function requestOf(
+  pending: PendingChild | PendingMessage | PendingLock,
+  facts: Asking,
+  ids: IdSource,
+): Outgoing {
+  switch (pending.kind) {
+    case "StartChild":
+      return childRequest(pending, facts, ids);
+    case "SendMessage":
+      return messageRequest(pending, facts);
+    case "AcquireLock":
+      return lockRequest(pending, facts);
+  }
 }
 
 function childRequest(pending: PendingChild, { runId, workflowId, queue, headers }: Asking, ids: IdSource): Outgoing {
@@ -49,4 +61,14 @@ function messageRequest({ command, name, ask }: PendingMessage, { runId }: Claim
     asker: { runId, command, name },
   };
   return { event: { type: "ExternalRequested", command, name, inputHash }, errand };
+}
+
+function lockRequest({ command, name, permits, capacity }: PendingLock, { runId }: ClaimedRun): Outgoing {
+  const request = { runId, command, key: name, permits, capacity };
+  return { event: { type: "LockRequested", command, name, permits, capacity }, lock: { request } };
+}
+
+/** What the code has let go of, or no longer waits for. */
+export function lockRelease({ command, name }: PendingLock): Outgoing {
+  return { event: { type: "LockReleased", command, name }, lock: { release: command } };
 }

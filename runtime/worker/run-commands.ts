@@ -14,11 +14,18 @@ import type {
 } from "../../sdk/protocol/event.ts";
 import { CanceledFailure, TerminatedFailure, toFailure } from "../../sdk/protocol/failures.ts";
 import { FewMap } from "../../sdk/workflow/few-map.ts";
-import type { PendingChild, PendingCommand, PendingMessage, PendingStep, PendingTimer } from "../replay/pending.ts";
+import type {
+  PendingChild,
+  PendingCommand,
+  PendingLock,
+  PendingMessage,
+  PendingStep,
+  PendingTimer,
+} from "../replay/pending.ts";
 import { limitOf, timedOut } from "./deferred-step.ts";
 import type { LiveRun } from "./live-run.ts";
 import type { Outbox, Outgoing } from "./outbox.ts";
-import { requestOf } from "./requests.ts";
+import { lockRelease, requestOf } from "./requests.ts";
 import type { RunHost } from "./run-host.ts";
 import { RunTimers } from "./run-timers.ts";
 import { withOneMore } from "./short-list.ts";
@@ -161,8 +168,15 @@ export class RunCommands {
     this.push({ type: "TimerStarted", command: pending.command, name: pending.name, due: pending.due });
   }
 
-  /** Asks another run for something; that it was asked for is in the history, and done after that. */
-  #request(pending: PendingChild | PendingMessage): void {
+  /** What the code holds no more. At the end of the run all of it goes, by the commit of the end itself. */
+  letLocksGo(): void {
+    const { locks, outcome } = this.#run.engine;
+    if (locks === undefined || outcome !== undefined) return;
+    for (const lock of locks.takeUntold()) this.#say(lockRelease(lock));
+  }
+
+  /** Asks for what is another run's, or shared with others; that it was asked for is in the history, and done after that. */
+  #request(pending: PendingChild | PendingMessage | PendingLock): void {
     const isRequested = pending.kind === "StartChild" ? pending.childRunId !== null : pending.isRequested;
     if (!isRequested)
       this.#say(requestOf(pending, { ...this.#run.facts, headers: this.#run.engine.headers }, this.#host));

@@ -8,6 +8,11 @@ import { continuation, type DrawnRetry, type EndingRun, retrial } from "./succes
 
 /** `retry`: a run that failed is tried again. Null for every other outcome. */
 export function endOf(outcome: Outcome, retry: DrawnRetry | null, run: EndingRun, ids: IdSource): Outgoing {
+  const last = lastWord(outcome, retry, run, ids);
+  return run.engine.locks?.areRequested === true ? { ...last, hasLocks: true } : last;
+}
+
+function lastWord(outcome: Outcome, retry: DrawnRetry | null, run: EndingRun, ids: IdSource): Outgoing {
   if (outcome.type === "continued") return continuation(outcome.next, run, ids);
   if (retry !== null) return retrial(retry, run, ids);
   const { engine } = run;

@@ -132,6 +132,11 @@ export class WorkerLoop implements RunHost, LocalWorker {
       concurrency: settings.commitConcurrency,
       maxRunsPerCommit: settings.maxRunsPerCommit,
       maxBytesPerCommit: settings.maxBytesPerCommit,
+      wake: ({ queues, ownerIds }) =>
+        wakeups.publish([
+          ...queues.map((queue) => `queue/${queue}` as const),
+          ...ownerIds.map((ownerId) => `worker/${ownerId}` as const),
+        ]),
       onAnswer: () => this.#letClaimsGoOn(),
     });
     this.#heartbeats = new HeartbeatKeeper({ store, world, everyMs: settings.heartbeatEveryMs });

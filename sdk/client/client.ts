@@ -6,6 +6,7 @@ import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError, invariant } from "../protocol/errors.ts";
 import type { RunHeaders } from "../protocol/headers.ts";
 import type { HistoryFile } from "../protocol/history-file.ts";
+import type { ListedLock } from "../protocol/listed-lock.ts";
 import { assertShortText, MAX_DETAILS_BYTES, MAX_SUMMARY_BYTES } from "../protocol/notes.ts";
 import { OPEN_STATUSES, type PatchedRun, type RunSummary } from "../protocol/run.ts";
 import { type RunRetryOptions, storedRetry } from "../protocol/run-retry.ts";
@@ -83,6 +84,12 @@ export interface ListOptions extends Pick<RunFilter, "workflow" | "workflowId" |
   readonly limit?: number;
   /** `next` of the page before, asked for with the same order. */
   readonly after?: string;
+}
+
+export interface LocksOptions {
+  /** Of this lock or semaphore. Default: of all. */
+  readonly key?: string | undefined;
+  readonly limit?: number | undefined;
 }
 
 export interface PruneOptions {
@@ -298,6 +305,16 @@ export class WorkflowClient {
     { where = {} }: CountOptions = {},
   ): Promise<readonly CountedGroup[]> {
     return this.#door.count({ ...filterCall(where), by });
+  }
+
+  /**
+   * Who holds locks and permits of semaphores, and who waits for them: by key, within it in the order of the queue, which
+   * begins with the holders. The first `limit` of them, 1 to 200; default 50.
+   *
+   * Throws ARGUMENT_INVALID, STORE_UNAVAILABLE.
+   */
+  async locks({ key, limit }: LocksOptions = {}): Promise<readonly ListedLock[]> {
+    return this.#door.locks({ key: key ?? null, limit });
   }
 
   /**

@@ -7,6 +7,7 @@ import type { Event } from "../protocol/event.ts";
 import type { Failure } from "../protocol/failure.ts";
 import type { RunHeaders } from "../protocol/headers.ts";
 import type { HistoryFile } from "../protocol/history-file.ts";
+import type { ListedLock } from "../protocol/listed-lock.ts";
 import type { RunNote } from "../protocol/notes.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { PendingWork } from "../protocol/pending-work.ts";
@@ -169,6 +170,12 @@ export interface CountCall extends FilterCall {
   readonly by: "status" | "workflow" | "queue" | { readonly attribute: string } | null;
 }
 
+export interface LocksCall {
+  /** Null: of every key. */
+  readonly key: string | null;
+  readonly limit?: number | undefined;
+}
+
 export interface ForkCall {
   /** The last event that is shared; null: the last there is, of a closed run the last before its end. */
   readonly at: number | null;
@@ -240,6 +247,8 @@ export interface FrontDoor {
   listPatches(call: ListCall): Promise<{ readonly runs: readonly PatchedRun[]; readonly next: string | null }>;
   /** The largest groups first. */
   count(call: CountCall): Promise<readonly CountedGroup[]>;
+  /** Who holds and who waits, in the order of each queue. */
+  locks(call: LocksCall): Promise<readonly ListedLock[]>;
   exportRun(to: RunReference): Promise<HistoryFile>;
   importRun(file: HistoryFile): Promise<{ readonly runId: string; readonly workflowId: string }>;
   prune(call: PruneCall): Promise<PrunedRuns>;

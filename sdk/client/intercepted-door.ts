@@ -86,6 +86,7 @@ export function interceptedDoor(door: FrontDoor, interceptors: readonly Intercep
     list: (call) => door.list(call),
     listPatches: (call) => door.listPatches(call),
     count: (call) => door.count(call),
+    locks: (call) => door.locks(call),
     exportRun: (to) => door.exportRun(to),
     importRun: (file) => door.importRun(file),
     prune: (call) => door.prune(call),

@@ -32,6 +32,7 @@ export const ERRORS = {
   OUTSIDE_WORKFLOW: { retryable: false, summary: "a workflow function was called where no run is" },
   IO_IN_WORKFLOW: { retryable: false, summary: "workflow code reached for the outside world without a step" },
   COMMAND_IN_READ_ONLY: { retryable: false, summary: "a query handler or a condition asked for a command" },
+  LOCK_HELD: { retryable: false, summary: "code that holds a lock or permits asked for the same key again" },
   DIVERGENCE: { retryable: false, summary: "the code no longer fits the run's history" },
   WORKFLOW_UNKNOWN: { retryable: false, summary: "no worker here has a workflow of this name" },
   FOREIGN_WAIT: { retryable: false, summary: "the workflow waits for something that is not in its history" },

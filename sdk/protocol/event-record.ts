@@ -9,6 +9,8 @@ import {
   type EventType,
   type ExternalRequested,
   type HistoryEvent,
+  type LockGranted,
+  type LockRequested,
   type RetriedRun,
   type RunContinued,
   type RunForked,
@@ -256,6 +258,18 @@ export function toRecord(event: Event): EventRecord {
       const { command, name, inputHash } = event;
       return { type, command, name, payload: null, data: JSON.stringify({ inputHash }) };
     }
+    case "LockRequested": {
+      const { command, name, permits, capacity } = event;
+      // A lock is the common one.
+      const data = permits === 1 && capacity === 1 ? null : JSON.stringify({ permits, capacity });
+      return { type, command, name, payload: null, data };
+    }
+    case "LockGranted": {
+      const { command, name, mail, fencingToken } = event;
+      return { type, command, name, payload: null, data: mailData(mail, { fencingToken }) };
+    }
+    case "LockReleased":
+      return { type, command: event.command, name: event.name, payload: null, data: null };
     case "RunContinued":
       return { type, command: null, name: event.workflow, ...continuedParts(event) };
   }
@@ -462,6 +476,16 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
     }
     case "ExternalRequested":
       return { type, seq, at, command, name, inputHash: dataOf<ExternalRequested>(record).inputHash ?? "" };
+    case "LockRequested": {
+      const { permits = 1, capacity = 1 } = dataOf<LockRequested>(record);
+      return { type, seq, at, command, name, permits, capacity };
+    }
+    case "LockGranted": {
+      const { mail = 0, fencingToken = 0 } = dataOf<LockGranted>(record);
+      return { type, seq, at, command, name, mail, fencingToken };
+    }
+    case "LockReleased":
+      return { type, seq, at, command, name };
     case "RunContinued": {
       const { nextRunId = "", retry } = dataOf<{ nextRunId: string; retry: Omit<RunRetry, "failure"> }>(record);
       if (retry === undefined) return { type, seq, at, nextRunId, workflow: name, input: record.payload };

@@ -352,6 +352,28 @@ export interface ExternalFailed extends Answer {
   readonly failure: Failure;
 }
 
+/** A lock, or permits of a semaphore, were asked for: the run stands in the queue of the key from here on. */
+export interface LockRequested extends Answer {
+  readonly type: "LockRequested";
+  /** The key. */
+  readonly name: string;
+  readonly permits: number;
+  /** How many permits there are, as the code had it when it asked. */
+  readonly capacity: number;
+}
+
+export interface LockGranted extends Answer {
+  readonly type: "LockGranted";
+  readonly mail: number;
+  /** Greater than that of every grant of the key before. */
+  readonly fencingToken: number;
+}
+
+/** The run holds it no more, or has left the queue. Workflow code does not see it. */
+export interface LockReleased extends Answer {
+  readonly type: "LockReleased";
+}
+
 export type Event =
   | RunStarted
   | StepCompleted
@@ -386,7 +408,10 @@ export type Event =
   | RunContinued
   | ExternalDelivered
   | ExternalFailed
-  | ExternalRequested;
+  | ExternalRequested
+  | LockRequested
+  | LockGranted
+  | LockReleased;
 
 export type EventType = Event["type"];
 
@@ -435,6 +460,9 @@ export const EVENT_CODES = {
   RunUnblocked: 34,
   RunForked: 35,
   RunNoted: 36,
+  LockRequested: 40,
+  LockGranted: 41,
+  LockReleased: 42,
   RunAdopted: 45,
 } as const satisfies Record<EventType, number>;
 

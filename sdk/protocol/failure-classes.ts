@@ -64,7 +64,7 @@ export class ChildFailure extends FailureError {
 
 /**
  * A limit of time was passed, named by `timeout`: of one "attempt", of all of a step's attempts ("total"), between two
- * of its "heartbeat"s, of the "run", or of the "scope" that `withTimeout` made.
+ * of its "heartbeat"s, of the "run", of the "scope" that `withTimeout` made, or of the wait for a "lock" or a semaphore.
  */
 export class TimeoutFailure extends FailureError {
   readonly kind = "timeout";

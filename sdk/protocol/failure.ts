@@ -22,5 +22,5 @@ export interface Failure {
   readonly child?: { readonly workflow: string; readonly workflowId: string };
   /** For kind "step": how many attempts it had. */
   readonly attempts?: number;
-  readonly timeout?: "attempt" | "total" | "heartbeat" | "run" | "scope";
+  readonly timeout?: "attempt" | "total" | "heartbeat" | "run" | "scope" | "lock";
 }

@@ -34,6 +34,17 @@ export interface PendingChildWork {
   readonly isStarted: boolean;
 }
 
+/** A lock, or permits of a semaphore, that the run holds or waits for. */
+export interface PendingLockWork {
+  readonly kind: "lock";
+  readonly command: number;
+  /** The key. */
+  readonly name: string;
+  readonly permits: number;
+  /** Null while the run waits for it. */
+  readonly fencingToken: number | null;
+}
+
 /** A handler of a signal or an update that has begun and not ended. */
 export interface PendingHandler {
   readonly kind: "signal" | "update";
@@ -48,6 +59,8 @@ export interface PendingWork {
   /** Mail to other runs that is on its way: "signal approve", "cancel". */
   readonly messages: readonly string[];
   readonly timers: readonly PendingTimerWork[];
+  /** In the order of asking. */
+  readonly locks: readonly PendingLockWork[];
   /** Names of signals that something waits for. */
   readonly signals: readonly string[];
   /** Handlers under way, in the order in which they began. */

@@ -15,9 +15,21 @@ export interface StepAmbient {
   fail(error: unknown): void;
 }
 
-export type Ambient =
-  | { readonly kind: "workflow"; readonly run: RunContext; readonly scope: CancelScope }
-  | StepAmbient;
+/** A key whose lock is held around the code, and those around that. */
+export interface HeldKey {
+  readonly key: string;
+  readonly outer: HeldKey | undefined;
+}
+
+export interface WorkflowAmbient {
+  readonly kind: "workflow";
+  readonly run: RunContext;
+  readonly scope: CancelScope;
+  /** Absent where no lock is held around the code. */
+  readonly held?: HeldKey | undefined;
+}
+
+export type Ambient = WorkflowAmbient | StepAmbient;
 
 // One storage per process, also when the package is loaded twice (once as source, once as built, or in two versions):
 // a workflow imported from one copy must find the run that the other copy's worker executes.
@@ -41,7 +53,7 @@ export function runOutsideRuns<T>(body: () => T): T {
 }
 
 /** The run that the caller belongs to; throws OUTSIDE_WORKFLOW, naming what was called. */
-export function requireRun(caller: string): { run: RunContext; scope: CancelScope } {
+export function requireRun(caller: string): WorkflowAmbient {
   const ambient = storage.getStore();
   if (ambient?.kind === "workflow") return ambient;
   const where =

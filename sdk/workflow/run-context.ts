@@ -71,6 +71,21 @@ export interface MessageAsk {
   readonly inputHash: string;
 }
 
+/** A place in the queue of a key. */
+export interface LockAsk {
+  readonly key: string;
+  readonly permits: number;
+  /** How many permits there are: 1 for a lock. */
+  readonly capacity: number;
+}
+
+export interface PendingLock {
+  /** Resolves to the fencing token. */
+  readonly granted: Promise<number>;
+  /** Gives up the permits, or the place in the queue. Harmless the second time. */
+  release(): void;
+}
+
 export interface PendingTimer {
   readonly fired: Promise<void>;
   /** Takes the timer back. Harmless when it has fired. */
@@ -121,6 +136,7 @@ export interface RunContext {
   askChild(ask: ChildAsk, scope: CancelScope): PendingChild;
   /** Resolves when the mail is in the other run's mailbox. */
   askMessage(ask: MessageAsk, scope: CancelScope): Promise<void>;
+  askLock(ask: LockAsk, scope: CancelScope): PendingLock;
   /** Resolves once `predicate` holds; it is evaluated now and after everything that happens to the run. */
   waitUntil(predicate: () => boolean, scope: CancelScope): PendingCondition;
   /** The oldest buffered signal of this name, taken; undefined when there is none. */
@@ -151,7 +167,7 @@ export interface RunContext {
   handleQuery(name: string, handler: (input: Payload) => unknown): void;
   /** Whether the run goes the new way of this patch; recorded where it gets there for the first time. */
   markPatch(id: string, isDeprecated: boolean): boolean;
-  /** Runs `body` with the calls it makes bound to a new scope. */
+  /** Runs `body` with the calls it makes bound to a new scope. What is held around the caller is held around it. */
   runInScope<T>(scope: CancelScope, body: () => T): T;
   /** Cancels what waits in the scope and below, now. Harmless when it was canceled before. */
   cancelScope(scope: CancelScope, failure: CanceledFailure): void;

@@ -14,6 +14,7 @@ import { forkingContract } from "./store/forking.ts";
 import { heartbeatsContract } from "./store/heartbeats.ts";
 import { importingContract } from "./store/importing.ts";
 import { keepingContract } from "./store/keeping.ts";
+import { locksContract } from "./store/locks.ts";
 import { mailContract } from "./store/mail.ts";
 import { parkingContract } from "./store/parking.ts";
 import { pruningContract } from "./store/pruning.ts";
@@ -55,6 +56,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>, { 
     retryingContract(stage);
     errandsContract(stage);
     adoptingContract(stage);
+    locksContract(stage, { forks });
     randomContract(stage);
   });
 }

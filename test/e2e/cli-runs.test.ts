@@ -27,6 +27,7 @@ beforeAll(async () => {
     example("approval"),
     example("basket"),
     example("sign-off"),
+    fileURLToPath(new URL("./workers/locks.ts", import.meta.url)),
     "--database",
     database,
   ]);
@@ -72,6 +73,26 @@ test("a run is started, ends, and tells its result and its history", async () =>
   const events = (await say("history", "greeting", "--json")).split("\n").map((line) => JSON.parse(line));
   expect(events.map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6]);
   expect(events[0]).toMatchObject({ type: "RunStarted", workflow: "hello", input: '{"name":"Ann"}' });
+});
+
+test("locks say who holds and who waits", async () => {
+  expect(await say("locks")).toBe("STATE  SINCE  PERMITS  TOKEN  RUN  ID  KEY");
+  for (const name of ["one", "two"]) await say("start", "held", "--id", `held-${name}`);
+  const states = async () =>
+    (JSON.parse(await say("locks", "--key", "desk", "--json")) as { workflowId: string; fencingToken: number | null }[])
+      .map(({ workflowId, fencingToken }) => `${workflowId} ${fencingToken === null ? "waits" : "holds"}`)
+      .sort();
+  await eventually("both are in the queue", async () => (await states()).length === 2);
+  const [holder] = (await states())
+    .filter((state) => state.endsWith("holds"))
+    .map((state) => state.split(" ")[0] ?? "");
+  const table = (await say("locks")).split("\n");
+  expect(table[1]).toMatch(new RegExp(`^holds  .* 1/1  +\\d+  +[0-9A-Z]{26}  ${holder}  +desk$`));
+  expect(table[2]).toMatch(/^waits {2}.* 1\/1 +- +[0-9A-Z]{26} {2}held-(one|two) +desk$/);
+  expect(await say("describe", holder ?? "")).toMatch(/^holds +desk$/m);
+  expect(await say("history", holder ?? "")).toMatch(/LockGranted +desk, fencing token \d+$/m);
+  for (const name of ["one", "two"]) await say("terminate", `held-${name}`);
+  expect(await refuse("locks", "--limit", "201")).toContain("ARGUMENT_INVALID");
 });
 
 test("a waiting run says what it waits for, takes a signal, and goes on", async () => {

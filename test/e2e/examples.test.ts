@@ -224,6 +224,23 @@ test("tickets: the most urgent first, counted by label, and told how they ended"
   });
 });
 
+test("plotter: one after the other in the order of asking, and who does not wait is told so", async () => {
+  expect(await example("plotter")).toEqual({
+    lines: [
+      "drawing-house holds the plotter",
+      "drawing-garden waits",
+      "drawing-fence waits",
+      "cat: the plotter is busy",
+      "house: sheet 1, cut",
+      "garden: sheet 2, cut",
+      "fence: sheet 3, cut",
+      "Locks left: 0",
+    ],
+    stderr: "",
+    code: 0,
+  });
+});
+
 test("an example that is run again ends as before", async () => {
   const first = await example("order");
   expect(await example("order")).toEqual(first);

@@ -25,6 +25,7 @@ import {
   family,
   GOLDEN_WORKFLOWS,
   handedOff,
+  inTheWay,
   note,
   noted,
   order,
@@ -33,6 +34,7 @@ import {
   shared,
   sharing,
   stopped,
+  takesTurns,
   tally,
   told,
 } from "./workflows.ts";
@@ -152,6 +154,14 @@ await deferred.signal(approve, { by: "ann" });
 await deferred.completeStep("stamp", "stamped");
 await deferred.signal(approve, { by: "ann" });
 await keep("handed-off", handedOff.name, deferred);
+
+const blocking = await client.start(inTheWay);
+await reaches(blocking, "LockGranted");
+const turns = await client.start(takesTurns);
+await turns.signal(approve, { by: "ann" });
+await turns.result();
+await blocking.signal(note, "enough");
+await keep("locks", takesTurns.name, turns);
 
 for (const close of closing.reverse()) await close();
 clearInterval(hold);

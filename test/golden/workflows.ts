@@ -5,6 +5,7 @@ import {
   allHandlersFinished,
   condition,
   defineAttributes,
+  defineSemaphore,
   defineSignal,
   defineStep,
   defineUpdate,
@@ -21,6 +22,7 @@ import {
   step,
   upsertAttributes,
   upsertMemo,
+  withLock,
   workflow,
   workflowInfo,
 } from "../../sdk/index.ts";
@@ -184,6 +186,18 @@ export const sharing = workflow("sharing", async () =>
   executeChild(shared, { id: "golden-shared", onConflict: "useExisting" }),
 );
 
+const permits = defineSemaphore("golden permits", { permits: 3 });
+
+export const takesTurns = workflow("takesTurns", async () => {
+  const first = await withLock("golden", ({ fencingToken }) => step("hold", () => fencingToken), { timeout: "1h" });
+  const second = await permits.with(({ permits: taken }) => step("use", () => taken), { permits: 2 });
+  const late = await withLock("golden held", () => "never", { timeout: 1 }).catch((error: Error) => error.message);
+  return [first, second, late, await withLock("golden", () => approve.receive())];
+});
+
+/** Has what another waits for in vain. */
+export const inTheWay = workflow("inTheWay", async () => withLock("golden held", () => note.receive()));
+
 let isMended = false;
 
 export const repaired = workflow("repaired", async () => {
@@ -215,5 +229,7 @@ export const GOLDEN_WORKFLOWS = [
   carried,
   handedOff,
   repaired,
+  takesTurns,
+  inTheWay,
   ...KIN,
 ];

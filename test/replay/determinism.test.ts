@@ -31,6 +31,10 @@ function somethingThatHappens(run: DrivenRun, choice: number): Event {
       events.push({ type: "ExternalFailed", command, name, mail: 1, failure });
       continue;
     }
+    if (pending.kind === "AcquireLock") {
+      events.push({ type: "LockGranted", command, name: pending.name, mail: 1, fencingToken: command });
+      continue;
+    }
     const { name, inputHash } = pending.ask;
     const attempt = pending.failedAttempts + 1;
     // False is what a poll goes on after.

@@ -9,6 +9,7 @@ import { concurrency } from "./scenarios/concurrency.ts";
 import { deferred } from "./scenarios/deferred.ts";
 import { entities } from "./scenarios/entities.ts";
 import { headers } from "./scenarios/headers.ts";
+import { locks } from "./scenarios/locks.ts";
 import { notes } from "./scenarios/notes.ts";
 import { otherRuns } from "./scenarios/other-runs.ts";
 import { repair } from "./scenarios/repair.ts";
@@ -26,6 +27,7 @@ const TABLE = {
   deferred,
   entities,
   headers,
+  locks,
   notes,
   otherRuns,
   repair,

@@ -58,6 +58,7 @@ export function remoteStore(server: Store, route: Route): Store {
     findRun: via("findRun"),
     listRuns: via("listRuns"),
     countRuns: via("countRuns"),
+    listLocks: via("listLocks"),
     readHistory: via("readHistory"),
     readEventsOfType: via("readEventsOfType"),
     importRun: via("importRun"),

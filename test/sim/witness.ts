@@ -200,6 +200,7 @@ export class Witness {
       findRun: (ref) => store.findRun(ref),
       listRuns: (request) => store.listRuns(request),
       countRuns: (request) => store.countRuns(request),
+      listLocks: (request) => store.listLocks(request),
       readHistory: (runId, afterSeq, limit) => store.readHistory(runId, afterSeq, limit),
       readUpdates: (looks) => store.readUpdates(looks),
       readStepEvents: (runId, step) => store.readStepEvents(runId, step),

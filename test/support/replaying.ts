@@ -80,7 +80,7 @@ export class DrivenRun {
 
   /**
    * Appends events and delivers them in one batch; then tells what was marked, what the code entered, which updates have
-   * ended and which timers, children and mail were asked for.
+   * ended, which locks were let go and which timers, children, mail and locks were asked for.
    */
   async tell(...events: readonly Event[]): Promise<void> {
     await this.#feed(events.map((event) => this.#append(event)));
@@ -88,6 +88,10 @@ export class DrivenRun {
     for (const entry of [...this.engine.data.entries]) await this.#feed([this.#append(entry)]);
     for (const ended of this.engine.takeEndedUpdates()) {
       await this.#feed([this.#append({ type: "UpdateCompleted", ...ended })]);
+    }
+    // The end of a run lets go of all of them.
+    for (const { command, name } of this.outcome === undefined ? (this.engine.locks?.takeUntold() ?? []) : []) {
+      await this.#feed([this.#append({ type: "LockReleased", command, name })]);
     }
     for (const pending of [...this.engine.pendingCommands()]) {
       const begun = begunOf(pending);
@@ -147,6 +151,11 @@ export class DrivenRun {
     return this.tell({ type: "ExternalDelivered", command, name, mail: ++this.#mail });
   }
 
+  /** The oldest lock of this key that is waited for is granted. */
+  grants(key: string, fencingToken = 1): Promise<void> {
+    return this.tell(this.grantedEvent(key, fencingToken));
+  }
+
   /** An update that the run takes. */
   async updates(name: string, input?: unknown, updateId?: string): Promise<void> {
     await this.tell(this.acceptEvent(name, input, updateId));
@@ -183,6 +192,11 @@ export class DrivenRun {
     const refusal = this.engine.judgeUpdate(update);
     if (refusal !== null) throw new Error(refusal.message);
     return { type: "UpdateAccepted", ...update, mail };
+  }
+
+  grantedEvent(key: string, fencingToken = 1): Event {
+    const { command } = this.#find("AcquireLock", key);
+    return { type: "LockGranted", command, name: key, mail: ++this.#mail, fencingToken };
   }
 
   signalEvent(name: string, payload?: unknown, isEarly = false): Event {
@@ -252,7 +266,13 @@ function nameOf(pending: PendingCommand): string {
   return pending.kind === "RunStep" ? pending.ask.name : pending.name;
 }
 
-const WORDS = { RunStep: "step", StartTimer: "timer", StartChild: "child", SendMessage: "mail" } as const;
+const WORDS = {
+  RunStep: "step",
+  StartTimer: "timer",
+  StartChild: "child",
+  SendMessage: "mail",
+  AcquireLock: "lock",
+} as const;
 
 function wordsOf(pending: PendingCommand): string {
   return `${pending.command} ${WORDS[pending.kind]} ${nameOf(pending)}`;
@@ -274,5 +294,9 @@ function begunOf(pending: PendingCommand): Event | undefined {
     case "SendMessage":
       if (pending.isRequested) return undefined;
       return { type: "ExternalRequested", command, name, inputHash: pending.ask.inputHash };
+    case "AcquireLock": {
+      if (pending.isRequested) return undefined;
+      return { type: "LockRequested", command, name, permits: pending.permits, capacity: pending.capacity };
+    }
   }
 }

@@ -77,6 +77,9 @@ const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
   ExternalDelivered: { ...answer, mail: count },
   ExternalFailed: { ...answer, mail: count, failure },
   ExternalRequested: { ...answer, inputHash: text },
+  LockRequested: { ...answer, permits: count, capacity: count },
+  LockGranted: { ...answer, mail: count, fencingToken: count },
+  LockReleased: answer,
   RunContinued: { nextRunId: text, workflow: text, input: payload },
 };
 

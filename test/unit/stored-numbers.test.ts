@@ -42,6 +42,9 @@ test("every type of event keeps the number it was shipped with", () => {
     RunAdopted: 45,
     RunForked: 35,
     RunNoted: 36,
+    LockRequested: 40,
+    LockGranted: 41,
+    LockReleased: 42,
   });
 });
 
@@ -251,6 +254,18 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
   [
     { type: 36, command: 6, name: "warn", payload: '"late"', data: null },
     { type: "RunNoted", command: 6, name: "warn", text: "late" },
+  ],
+  [
+    { type: 40, command: 7, name: "gpus", payload: null, data: '{"permits":2,"capacity":3}' },
+    { type: "LockRequested", command: 7, name: "gpus", permits: 2, capacity: 3 },
+  ],
+  [
+    { type: 41, command: 7, name: "gpus", payload: null, data: '{"mail":7,"fencingToken":12}' },
+    { type: "LockGranted", command: 7, name: "gpus", mail: 7, fencingToken: 12 },
+  ],
+  [
+    { type: 42, command: 7, name: "gpus", payload: null, data: null },
+    { type: "LockReleased", command: 7, name: "gpus" },
   ],
   [
     { type: 45, command: null, name: null, payload: null, data: '{"mail":7,"by":"r"}' },

@@ -35,6 +35,7 @@ const nothing: PendingWork = {
   children: [],
   messages: [],
   timers: [],
+  locks: [],
   signals: [],
   handlers: [],
   conditions: 0,

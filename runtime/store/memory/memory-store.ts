@@ -4,7 +4,10 @@
 
 import { EverstepError } from "../../../sdk/protocol/errors.ts";
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
+import { answerMail } from "../errands.ts";
+import { grantAnswer, grantErrand, type ListLocksRequest, type LockGrant } from "../locks.ts";
 import type {
+  AppendAnswer,
   AppendTurn,
   BlockedRequest,
   Claim,
@@ -15,6 +18,7 @@ import type {
   ForkRequest,
   ImportRequest,
   ListRequest,
+  MailItem,
   MailRequest,
   ParkOutcome,
   ParkRequest,
@@ -32,6 +36,7 @@ import { Errands } from "./errands.ts";
 import { forkRun } from "./forking.ts";
 import { importRun } from "./importing.ts";
 import { countRuns, listRuns } from "./listing.ts";
+import { Locks } from "./locks.ts";
 import { sendMail } from "./mail.ts";
 import { blockRun, claimBlocked, claimRuns, parkRun, releaseRun, rescueRun } from "./owning.ts";
 import { deleteRuns, findExpired } from "./pruning.ts";
@@ -59,13 +64,21 @@ export class MemoryStore implements Store {
   readonly #runs = new RunTable();
   readonly #startRequests = new Map<string, StoredRun>();
   readonly #errands = new Errands(this.#runs);
+  readonly #locks = new Locks();
+  /** What ends of runs let others have, while turns with effects are appended. */
+  #freed: LockGrant[] | null = null;
   readonly #questions = new Questions();
   readonly #withHeartbeats = new Set<StoredRun>();
 
   constructor({ clock, transaction = unsupportedTransaction }: MemoryStoreOptions) {
     this.#clock = clock;
     this.#beginTransaction = transaction;
-    this.#runs.onClose = (run, end) => this.#errands.part(run, end);
+    this.#runs.onClose = (run, end) => {
+      this.#errands.part(run, end);
+      const grants = this.#locks.change([{ runId: run.runId, command: null }], [], this.#clock.now());
+      if (this.#freed === null) this.#errands.keep(grants.map(grantErrand));
+      else this.#freed.push(...grants);
+    };
   }
 
   async checkReady(): Promise<void> {}
@@ -91,11 +104,39 @@ export class MemoryStore implements Store {
   }
 
   async appendWithEffects(turns: readonly AppendTurn[]) {
+    const freed: LockGrant[] = [];
+    this.#freed = freed;
     const answer = appendTurns(this.#runs, turns, this.#clock.now());
+    this.#freed = null;
     for (const { claim, effects } of turns) {
       if (answer.committed.has(claim.runId)) this.#errands.keep(effects?.errands ?? []);
     }
-    return answer;
+    const locks = turns.flatMap(({ claim, effects }) =>
+      answer.committed.has(claim.runId) ? (effects?.locks ?? []) : [],
+    );
+    const grants = this.#locks.change(
+      locks.flatMap(({ releases }) => releases),
+      locks.flatMap(({ requests }) => requests),
+      this.#clock.now(),
+    );
+    return { ...answer, ...this.#tell([...freed, ...grants], answer.committed) };
+  }
+
+  #tell(grants: readonly LockGrant[], committed: ReadonlySet<string>): Pick<AppendAnswer, "mail" | "toWake"> {
+    if (grants.length === 0) return {};
+    const mail: MailItem[] = [];
+    const queues = new Set<string>();
+    const ownerIds = new Set<string>();
+    for (const grant of grants) {
+      const { asker, answer } = grantAnswer(grant);
+      const { runId } = asker;
+      const item = answerMail(asker, answer);
+      const sent = sendMail(this.#runs, { to: { runId }, ...item }, this.#clock.now());
+      if (committed.has(runId)) mail.push(...(sent.mail === null ? [] : [{ ...item, runId, mail: sent.mail }]));
+      else if (sent.ownerId !== null) ownerIds.add(sent.ownerId);
+      else if (sent.queue !== null) queues.add(sent.queue);
+    }
+    return { mail, toWake: { queues: [...queues], ownerIds: [...ownerIds] } };
   }
 
   async resolveTurns(turns: readonly AppendTurn[]) {
@@ -288,6 +329,10 @@ export class MemoryStore implements Store {
 
   async readStepEvents(runId: string, step: StepRef) {
     return stepEventsOf(this.#runs.get(runId), step);
+  }
+
+  async listLocks(request: ListLocksRequest) {
+    return this.#locks.list(request, this.#runs);
   }
 
   async askQuery(request: QueryRequest): Promise<void> {

@@ -4,9 +4,11 @@
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import type { RunEnd } from "../errands.ts";
+import { grantErrand } from "../locks.ts";
 import { ms, names, plain, runIds, textColumn, texts } from "./columns.ts";
 import type { Pool, Session, Statement } from "./connection.ts";
-import { partKin } from "./kin.ts";
+import { keepErrands, partKin } from "./kin.ts";
+import { changeLocks } from "./locks.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
 
 const CLOSE: Statement = {
@@ -46,6 +48,11 @@ export async function closeFromOutside(session: Session, closes: readonly RunEnd
     session,
     closes.filter(({ runId }) => closed.includes(runId)),
   );
+  const grants = await changeLocks(
+    session,
+    closed.map((runId) => ({ runId, command: null })),
+  );
+  await keepErrands(session, grants.map(grantErrand));
   return closed;
 }
 

@@ -7,6 +7,7 @@ import { appendTurns } from "./appending.ts";
 import type { Pool } from "./connection.ts";
 import { startSuccessors } from "./continuing.ts";
 import { keepErrands, partKin } from "./kin.ts";
+import { changeLocks, tellGranted } from "./locks.ts";
 
 export async function appendWithEffects(pool: Pool, turns: readonly AppendTurn[]): Promise<AppendAnswer> {
   return pool.transaction(async (session) => {
@@ -18,13 +19,20 @@ export async function appendWithEffects(pool: Pool, turns: readonly AppendTurn[]
     );
     await startSuccessors(session, committed, answer.at);
     await partKin(session, committed.flatMap(endOf));
-    return answer;
+    const changes = committed.flatMap(({ effects }) => effects?.locks ?? []);
+    if (changes.length === 0) return answer;
+    const grants = await changeLocks(
+      session,
+      changes.flatMap(({ releases }) => releases),
+      changes.flatMap(({ requests }) => requests),
+    );
+    return { ...answer, ...(await tellGranted(session, grants, answer.committed)) };
   });
 }
 
-function endOf({ claim, close, base, events }: AppendTurn): RunEnd[] {
+function endOf({ claim, close, base, events, effects }: AppendTurn): RunEnd[] {
   const event = events.at(-1);
-  return close === null || event === undefined
+  return close === null || event === undefined || effects?.isWithoutKin === true
     ? []
     : [{ runId: claim.runId, status: close, event, seq: base + events.length }];
 }

@@ -9,7 +9,7 @@ import { closeFromOutside } from "./closing.ts";
 import { names, plain, runIds, textColumn } from "./columns.ts";
 import type { Pool, Session, Statement } from "./connection.ts";
 import { keepErrands, keepKin } from "./kin.ts";
-import { findTarget, sendOnce } from "./mail.ts";
+import { findTarget, sendOnce, whomToWake } from "./mail.ts";
 import { runIdOf } from "./run-id.ts";
 import { startInside } from "./starting.ts";
 
@@ -184,7 +184,7 @@ async function doStarts(session: Session, all: readonly Due<"start">[]): Promise
     .filter(({ runId, workflowId }) => replaced.has(workflowId) && !own.has(runId))
     .map(({ runId }) => runId);
   const ids = due.filter(({ errand }) => !late.has(errand)).map(({ id }) => id);
-  return { ids, closedIds, ...whomToWake(told, started) };
+  return { ids, closedIds, ...whomToWake([...told, ...started.map(({ queue }) => ({ queue, ownerId: null }))]) };
 }
 
 /** What ends another run is done by itself: that may be the parent of a child that is to be started after it. */
@@ -224,7 +224,7 @@ async function doMail(session: Session, due: readonly Due<"mail">[]): Promise<Do
     if (asker !== null) replies.push(answerErrand(asker, mailAnswer(asker, to, outcome)));
   }
   await keepErrands(session, replies);
-  return { ids: idsOf(done), ...whomToWake(sent, []) };
+  return { ids: idsOf(done), ...whomToWake(sent) };
 }
 
 async function hasMoved(session: Session, to: RunRef, runId: string | null): Promise<boolean> {
@@ -257,17 +257,4 @@ async function doTerminations(session: Session, due: readonly Due<"terminate">[]
 
 function idsOf(due: readonly Due[]): number[] {
   return due.map(({ id }) => id);
-}
-
-function whomToWake(
-  told: readonly { readonly queue: string | null; readonly ownerId: string | null }[],
-  started: readonly StartRequest[],
-): Pick<Done, "queues" | "ownerIds"> {
-  const queues = new Set(started.map(({ queue }) => queue));
-  const ownerIds = new Set<string>();
-  for (const { queue, ownerId } of told) {
-    if (ownerId !== null) ownerIds.add(ownerId);
-    else if (queue !== null) queues.add(queue);
-  }
-  return { queues: [...queues], ownerIds: [...ownerIds] };
 }

@@ -1,7 +1,7 @@
 // The mailboxes. Sending locks the run's head first, so numbers follow each other without gaps, the close of the run is
 // either before or after, and the wake-up cannot be lost: parking compares the newest number under the same lock.
 
-import type { MailItem, MailKind, MailOutcome, MailRequest, RunRef } from "../store.ts";
+import type { MailItem, MailKind, MailOutcome, MailRequest, RunRef, ToWake } from "../store.ts";
 import { names, plain, runIds, textColumn, texts } from "./columns.ts";
 import type { Pool, Row, Statement } from "./connection.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
@@ -128,6 +128,17 @@ export async function sendOnce(on: Queries, requests: readonly MailRequest[]): P
     ownerId: worker_id,
     events,
   }));
+}
+
+/** Of mail that was put down: who is to look. */
+export function whomToWake(told: readonly Pick<MailOutcome, "queue" | "ownerId">[]): ToWake {
+  const queues = new Set<string>();
+  const ownerIds = new Set<string>();
+  for (const { queue, ownerId } of told) {
+    if (ownerId !== null) ownerIds.add(ownerId);
+    else if (queue !== null) queues.add(queue);
+  }
+  return { queues: [...queues], ownerIds: [...ownerIds] };
 }
 
 const TARGET: Statement = {

@@ -14,6 +14,7 @@ import { runErrands } from "./errands.ts";
 import { forkRun } from "./forking.ts";
 import { importRun } from "./importing.ts";
 import { listRuns } from "./listing.ts";
+import { listLocks } from "./locks.ts";
 import { putMail, readMail, runsWithMail } from "./mail.ts";
 import { checkSchema } from "./migrate.ts";
 import { deleteRuns, findExpired } from "./pruning.ts";
@@ -79,6 +80,7 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     readUpdates: (looks) => readUpdates(client, looks),
     readStepEvents: (runId, step) => readStepEvents(client, runId, step),
     missingRuns: (runIds) => missingRuns(client, runIds),
+    listLocks: (request) => listLocks(client, request),
     askQuery: (request) => askQuery(client, request),
     takeAnswer: (queryId) => takeAnswer(client, queryId),
 
