@@ -42,8 +42,13 @@ function tell(event: ShownEvent): string {
     }
     case "TimerStarted":
       return `${event.name}, ${"afterMs" in event.due ? `after ${event.due.afterMs} ms` : `at ${formatTime(event.due.atMs)}`}`;
+    case "StepRetried":
+      return `${event.name}, attempt ${event.attempt}, without waiting longer`;
     case "TimerFired":
+    case "TimerSkipped":
       return event.name;
+    case "RequestIgnored":
+      return `${event.request}: what it was for did not wait any more`;
     case "SignalReceived":
       return `${event.name} ${event.payload ?? ""}`;
     case "UpdateAccepted":

@@ -71,7 +71,7 @@ export class PayloadCoder implements StoreCodecs {
     return once(this.#imports, request, async () => {
       const { runId, events, mail } = request;
       const encodeItem = async (item: KeptMail): Promise<KeptMail> => {
-        if (item.kind === "cancel") return item;
+        if (isPlain(item)) return item;
         return { ...item, payload: await this.encode(item.payload, mailPlace({ runId }, item)) };
       };
       return {
@@ -83,7 +83,7 @@ export class PayloadCoder implements StoreCodecs {
   }
 
   encodeMail(request: MailRequest): Promise<MailRequest> {
-    if (request.kind === "cancel") return Promise.resolve(request);
+    if (isPlain(request)) return Promise.resolve(request);
     return once(this.#mail, request, async () => ({
       ...request,
       payload: await this.#encodeMail(request.to, request),
@@ -118,7 +118,7 @@ export class PayloadCoder implements StoreCodecs {
 
   async #encodeErrand(errand: Errand): Promise<Errand> {
     if (errand.do === "start") return { ...errand, child: await this.#encodeFirst(errand.child) };
-    if (errand.do === "terminate" || errand.mail.kind === "cancel") return errand;
+    if (errand.do === "terminate" || isPlain(errand.mail)) return errand;
     return { ...errand, mail: { ...errand.mail, payload: await this.#encodeMail(errand.to, errand.mail) } };
   }
 
@@ -170,7 +170,7 @@ export class PayloadCoder implements StoreCodecs {
   }
 
   async decodeMail(item: MailItem): Promise<MailItem> {
-    if (item.kind === "cancel") return item;
+    if (isPlain(item)) return item;
     if (item.kind === "answer") return { ...item, payload: await this.#decodeAnswer(item.payload) };
     const isByWorkflowId = item.payload !== null && readEncoded(item.payload)?.to === "workflow";
     const workflowId = isByWorkflowId ? ((await this.#workflowIdOf(item.runId)) ?? "") : "";
@@ -208,6 +208,11 @@ export class PayloadCoder implements StoreCodecs {
       throw error;
     }
   }
+}
+
+/** Nothing in mail of these kinds is the user's. */
+function isPlain({ kind }: Pick<MailItem, "kind">): boolean {
+  return kind === "cancel" || kind === "retryNow" || kind === "skipSleep";
 }
 
 /** The same answer whenever it is asked for again; what failed is tried anew. */

@@ -462,9 +462,11 @@ export class RunEngine implements RunContext {
       case "StepAttemptFailed":
       case "StepDeferred":
       case "StepReported":
+      case "StepRetried":
         return this.#steps.apply(event);
       case "TimerStarted":
       case "TimerFired":
+      case "TimerSkipped":
         return this.#timers.apply(event);
       case "SignalReceived":
       case "UpdateAccepted":
@@ -489,6 +491,7 @@ export class RunEngine implements RunContext {
       case "RunPaused":
       case "RunResumed":
       case "RunUnblocked":
+      case "RequestIgnored":
         return false;
       case "RunAdopted":
         this.#isAdopted = true;

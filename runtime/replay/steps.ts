@@ -8,6 +8,7 @@ import type {
   StepDeferred,
   StepFailed,
   StepReported,
+  StepRetried,
 } from "../../sdk/protocol/event.ts";
 import { type CanceledFailure, fromStepFailed } from "../../sdk/protocol/failures.ts";
 import { decodePayload, type Payload } from "../../sdk/protocol/payload.ts";
@@ -17,7 +18,8 @@ import type { Commands } from "./commands.ts";
 import { PendingStep } from "./pending.ts";
 import type { WorkflowCode } from "./workflow-code.ts";
 
-export type StepEvent = HistoryEvent & (StepCompleted | StepFailed | StepAttemptFailed | StepDeferred | StepReported);
+export type StepEvent = HistoryEvent &
+  (StepCompleted | StepFailed | StepAttemptFailed | StepDeferred | StepReported | StepRetried);
 
 export class Steps {
   readonly #workflowId: string;
@@ -58,6 +60,9 @@ export class Steps {
         return false;
       case "StepReported":
         this.#noteReported(event);
+        return false;
+      case "StepRetried":
+        this.#noteRetried(event);
         return false;
     }
   }
@@ -114,6 +119,11 @@ export class Steps {
     if (pending?.kind !== "RunStep" || pending.deferral === null) return;
     pending.deferral = { ...pending.deferral, aliveAt: event.at };
     pending.heartbeat = event.details;
+  }
+
+  #noteRetried(event: StepRetried & HistoryEvent): void {
+    const pending = this.#commands.compared(event, "RunStep");
+    if (pending?.kind === "RunStep" && event.attempt === pending.failedAttempts + 1) pending.nextAttemptAt = null;
   }
 
   // One function for all steps of the run: closures of their own would be most of what a command weighs.

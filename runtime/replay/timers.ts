@@ -1,6 +1,6 @@
-// Timers inside a run: what was asked for, when it is due, and that it fired.
+// Timers inside a run: what was asked for, when it is due, and that it fired or was skipped.
 
-import type { HistoryEvent, TimerFired, TimerStarted } from "../../sdk/protocol/event.ts";
+import type { HistoryEvent, TimerFired, TimerSkipped, TimerStarted } from "../../sdk/protocol/event.ts";
 import type { CanceledFailure } from "../../sdk/protocol/failures.ts";
 import type { CancelScope } from "../../sdk/workflow/cancel-scope.ts";
 import type { TimerAsk, PendingTimer as TimerHandle } from "../../sdk/workflow/run-context.ts";
@@ -24,7 +24,7 @@ export class Timers {
     return { fired: pending.promise, withdraw: () => this.#withdraw(pending) };
   }
 
-  apply(event: HistoryEvent & (TimerStarted | TimerFired)): boolean {
+  apply(event: HistoryEvent & (TimerStarted | TimerFired | TimerSkipped)): boolean {
     if (event.type === "TimerStarted") {
       this.#noteStarted(event);
       return false;

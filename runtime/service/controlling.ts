@@ -5,7 +5,7 @@ import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { assertWorkflowId } from "../../sdk/protocol/names.ts";
 import type { ControlKind } from "../store/store.ts";
 import type { Topic } from "../wake/wakeups.ts";
-import { newRunId } from "../world/run-id.ts";
+import { forkIdOf, newRunId } from "../world/run-id.ts";
 import type { Desk } from "./desk.ts";
 import { planFork } from "./forking.ts";
 import { readEvents } from "./history-export.ts";
@@ -34,16 +34,16 @@ export class Controlling {
     this.#desk.doErrands();
   }
 
-  pause(to: RunReference, reason: string): Promise<void> {
-    return this.#control(to, "pause", reason);
+  pause(to: RunReference, reason: string, requestId?: string): Promise<void> {
+    return this.#control(to, "pause", reason, requestId);
   }
 
-  resume(to: RunReference): Promise<void> {
-    return this.#control(to, "resume", "");
+  resume(to: RunReference, requestId?: string): Promise<void> {
+    return this.#control(to, "resume", "", requestId);
   }
 
-  unblock(to: RunReference): Promise<void> {
-    return this.#control(to, "unblock", "");
+  unblock(to: RunReference, requestId?: string): Promise<void> {
+    return this.#control(to, "unblock", "", requestId);
   }
 
   async fork(to: RunReference, call: ForkCall): Promise<ForkedRun> {
@@ -52,7 +52,7 @@ export class Controlling {
     const source = await this.#desk.find(to);
     const events = await this.#desk.insist(() => readEvents(this.#desk.store, source.runId));
     // Chosen before the first try: a repeated fork is recognised by it.
-    const runId = newRunId(this.#desk.world);
+    const runId = call.bulkId === null ? newRunId(this.#desk.world) : forkIdOf(call.bulkId, source.runId);
     const request = planFork(source, events, call, { runId, seed: chance.uuid() });
     const { workflowId } = request;
     const { outcome, runId: found } = await this.#desk.insist(() => this.#desk.store.forkRun(request));
@@ -69,10 +69,10 @@ export class Controlling {
     return { runId, workflowId };
   }
 
-  async #control(to: RunReference, kind: ControlKind, reason: string): Promise<void> {
+  async #control(to: RunReference, kind: ControlKind, reason: string, requestId?: string): Promise<void> {
     const { runId, workflowId } = await this.#desk.find(to);
     // Chosen before the first try: a repeated request is recognised by it.
-    const request = { runId, kind, mailId: `${kind}:${this.#desk.world.chance.uuid()}`, reason };
+    const request = { runId, kind, mailId: `${kind}:${requestId ?? this.#desk.world.chance.uuid()}`, reason };
     const { outcome, queue, ownerId } = await this.#desk.insist(() => this.#desk.store.controlRun(request));
     if (outcome === "closed") throw closedError(workflowId, `It cannot be ${CONTROLLED[kind]} any more.`);
     if (outcome === "notFound") throw notFound(nameOf(to));

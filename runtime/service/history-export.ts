@@ -64,6 +64,9 @@ const TAKES_MAIL: readonly number[] = [
   EVENT_CODES.RunResumed,
   EVENT_CODES.RunUnblocked,
   EVENT_CODES.RunAdopted,
+  EVENT_CODES.StepRetried,
+  EVENT_CODES.TimerSkipped,
+  EVENT_CODES.RequestIgnored,
   EVENT_CODES.ChildStarted,
   EVENT_CODES.ChildStartFailed,
   EVENT_CODES.ChildEnded,
@@ -71,7 +74,8 @@ const TAKES_MAIL: readonly number[] = [
   EVENT_CODES.ExternalFailed,
 ];
 
-function takenMailIn(events: readonly StoredEvent[]): number {
+/** The place in the mailbox of the newest item that these events tell of. */
+export function takenMailIn(events: readonly StoredEvent[]): number {
   let taken = 0;
   for (const record of events) {
     const event = TAKES_MAIL.includes(record.type) ? fromRecord(record) : undefined;

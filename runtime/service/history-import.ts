@@ -21,7 +21,14 @@ const MAX_DATA_BYTES = 8 * 1024 * 1024;
 const MAX_TEXT_LENGTH = 1_000;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: what no store takes in a name
 const UNSTORABLE = /[\u0000\u001e\u001f]/;
-const KINDS: readonly string[] = ["signal", "cancel", "update", "stepReport"] satisfies MailKind[];
+const KINDS: readonly string[] = [
+  "signal",
+  "cancel",
+  "update",
+  "stepReport",
+  "retryNow",
+  "skipSleep",
+] satisfies MailKind[];
 const STATUSES: Readonly<Record<string, ClosedStatus>> = {
   RunCompleted: "completed",
   RunFailed: "failed",

@@ -1,6 +1,8 @@
-// What is sent to runs: signals, updates, cancel requests and reports on their steps, through their mailboxes.
+// What is sent to runs: signals, updates, cancel requests, reports on their steps and requests to cut waits short, through
+// their mailboxes.
 
 import type {
+  RepairCall,
   RunReference,
   SentUpdate,
   SignalCall,
@@ -11,6 +13,7 @@ import type {
   UpdateOutcome,
   UpdateStage,
 } from "../../sdk/client/front-door.ts";
+import type { RepairRequest } from "../../sdk/protocol/event.ts";
 import { assertName, assertWorkflowId } from "../../sdk/protocol/names.ts";
 import type { WebhookCall } from "../../sdk/protocol/webhook.ts";
 import { CANCEL_MAIL_ID, signalMailId, updateMailId } from "../store/mail-id.ts";
@@ -20,6 +23,7 @@ import { Batcher } from "./batcher.ts";
 import type { Desk } from "./desk.ts";
 import { InOrder } from "./in-order.ts";
 import type { LocalWorkers } from "./local-workers.ts";
+import { RepairRequests } from "./repair-requests.ts";
 import { closedError, nameOf, notFound } from "./run-errors.ts";
 import { StepReports } from "./step-reports.ts";
 import { UpdateWaiter } from "./update-waiter.ts";
@@ -35,6 +39,7 @@ export class Mailing {
   readonly #updates: UpdateWaiter;
   readonly #reports: StepReports;
   readonly #webhooks: Webhooks;
+  readonly #repairs: RepairRequests;
 
   /** `locals`: the workers of this process that may be told of mail as it is sent. */
   constructor(desk: Desk, locals: LocalWorkers) {
@@ -47,12 +52,14 @@ export class Mailing {
       send: (requests) => desk.insist(() => kept.sendMail(requests)),
     });
     this.#updates = new UpdateWaiter({ store: kept, codecs, wakeups, pollMs, insistence });
-    this.#reports = new StepReports({
+    const mail = {
       store: kept,
       insistence,
-      find: (to) => desk.find(to),
-      send: (request) => this.#send(request),
-    });
+      find: (to: RunReference) => desk.find(to),
+      send: (request: MailRequest) => this.#send(request),
+    };
+    this.#reports = new StepReports(mail);
+    this.#repairs = new RepairRequests(mail);
     this.#webhooks = new Webhooks(desk, (to, call) => this.signal(to, call));
   }
 
@@ -82,6 +89,10 @@ export class Mailing {
 
   deliverWebhook(token: string, call: WebhookCall): Promise<void> {
     return this.#webhooks.deliver(token, call);
+  }
+
+  cutWaits(to: RunReference, request: RepairRequest, call: RepairCall): Promise<void> {
+    return this.#repairs.ask(to, request, call);
   }
 
   async cancel(to: RunReference, reason: string): Promise<void> {
@@ -115,6 +126,8 @@ const MAIL_WORDS: Readonly<Record<MailRequest["kind"], string>> = {
   update: "updates",
   cancel: "cancel requests",
   stepReport: "reports on its steps",
+  retryNow: "requests to retry its steps",
+  skipSleep: "requests to skip its sleeps",
   answer: "answers",
   adopt: "adoptions",
 };

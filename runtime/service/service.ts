@@ -12,6 +12,7 @@ import type {
   LocksCall,
   PruneCall,
   PrunedRuns,
+  RepairCall,
   RunDescription,
   RunReference,
   SentUpdate,
@@ -32,6 +33,7 @@ import type { PatchedRun, RunSummary } from "../../sdk/protocol/run.ts";
 import type { WebhookCall } from "../../sdk/protocol/webhook.ts";
 import type { Store } from "../store/store.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
+import { newRunId } from "../world/run-id.ts";
 import type { World } from "../world/world.ts";
 import { Archive } from "./archive.ts";
 import { Controlling } from "./controlling.ts";
@@ -77,6 +79,10 @@ export class Service implements FrontDoor {
     this.#archive = new Archive(desk);
   }
 
+  newRunId(): string {
+    return newRunId(this.#desk.world);
+  }
+
   // ---------------------------------------------------------------- starting
 
   start(call: StartCall): Promise<StartReply> {
@@ -113,22 +119,30 @@ export class Service implements FrontDoor {
     return this.#mailing.cancel(to, reason);
   }
 
+  retryNow(to: RunReference, call: RepairCall): Promise<void> {
+    return this.#mailing.cutWaits(to, "retryNow", call);
+  }
+
+  skipSleep(to: RunReference, call: RepairCall): Promise<void> {
+    return this.#mailing.cutWaits(to, "skipSleep", call);
+  }
+
   // ---------------------------------------------------------------- controlling
 
   terminate(to: RunReference, reason: string): Promise<void> {
     return this.#controlling.terminate(to, reason);
   }
 
-  pause(to: RunReference, reason: string): Promise<void> {
-    return this.#controlling.pause(to, reason);
+  pause(to: RunReference, reason: string, requestId?: string): Promise<void> {
+    return this.#controlling.pause(to, reason, requestId);
   }
 
-  resume(to: RunReference): Promise<void> {
-    return this.#controlling.resume(to);
+  resume(to: RunReference, requestId?: string): Promise<void> {
+    return this.#controlling.resume(to, requestId);
   }
 
-  unblock(to: RunReference): Promise<void> {
-    return this.#controlling.unblock(to);
+  unblock(to: RunReference, requestId?: string): Promise<void> {
+    return this.#controlling.unblock(to, requestId);
   }
 
   fork(to: RunReference, call: ForkCall): Promise<ForkedRun> {

@@ -84,7 +84,15 @@ export function eventOfAnswer(
 
 export const ANSWER_KIND = "answer";
 /** Mail about commands of one run: it means nothing to the run that continues it. */
-export const KINDS_OF_ONE_RUN: readonly MailKind[] = [ANSWER_KIND, "stepReport", "pause", "resume", "unblock"];
+export const KINDS_OF_ONE_RUN: readonly MailKind[] = [
+  ANSWER_KIND,
+  "stepReport",
+  "retryNow",
+  "skipSleep",
+  "pause",
+  "resume",
+  "unblock",
+];
 
 export function answerErrand(asker: Asker, answer: Answer): Errand & { readonly do: "mail" } {
   return { do: "mail", to: { runId: asker.runId }, mail: answerMail(asker, answer), asker: null };

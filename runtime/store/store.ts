@@ -10,6 +10,7 @@
 
 import type { AttributeCondition } from "../../sdk/protocol/attribute-filter.ts";
 import type { StoredAttribute } from "../../sdk/protocol/attributes.ts";
+import type { RepairRequest } from "../../sdk/protocol/event.ts";
 import type { EventRecord, StoredEvent } from "../../sdk/protocol/event-record.ts";
 import type { ListedLock } from "../../sdk/protocol/listed-lock.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
@@ -175,7 +176,7 @@ export type ControlKind = "pause" | "resume" | "unblock";
  * `answer`: what has become of something that the run asked of another one. `adopt`: a run that has not started it waits for
  * its end.
  */
-export type MailKind = "signal" | "cancel" | "update" | "stepReport" | "answer" | "adopt" | ControlKind;
+export type MailKind = "signal" | "cancel" | "update" | "stepReport" | "answer" | "adopt" | RepairRequest | ControlKind;
 
 export interface MailItem {
   readonly runId: string;
@@ -186,7 +187,7 @@ export interface MailItem {
   readonly mailId: string;
   /**
    * The signal's, update's or step's name; the reason of a cancel or pause; why a run was blocked that no longer is; for an
-   * answer, the name of the command; of an adoption, the run that waits.
+   * answer, the name of the command; of an adoption, the run that waits; of a repair request, the name that was asked for.
    */
   readonly name: string;
   readonly payload: Payload;

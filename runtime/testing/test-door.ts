@@ -8,6 +8,7 @@ import type {
   ListCall,
   LocksCall,
   PruneCall,
+  RepairCall,
   RunReference,
   SentUpdate,
   ShownEvent,
@@ -79,6 +80,10 @@ export class TestDoor implements FrontDoor {
     });
   }
 
+  newRunId() {
+    return this.#door.newRunId();
+  }
+
   start(call: StartCall) {
     return this.#time.hold(() => this.#door.start(call));
   }
@@ -125,16 +130,24 @@ export class TestDoor implements FrontDoor {
     return this.#time.hold(() => this.#door.terminate(to, reason));
   }
 
-  pause(to: RunReference, reason: string) {
-    return this.#time.hold(() => this.#door.pause(to, reason));
+  pause(to: RunReference, reason: string, requestId?: string) {
+    return this.#time.hold(() => this.#door.pause(to, reason, requestId));
   }
 
-  resume(to: RunReference) {
-    return this.#time.hold(() => this.#door.resume(to));
+  resume(to: RunReference, requestId?: string) {
+    return this.#time.hold(() => this.#door.resume(to, requestId));
   }
 
-  unblock(to: RunReference) {
-    return this.#time.hold(() => this.#door.unblock(to));
+  unblock(to: RunReference, requestId?: string) {
+    return this.#time.hold(() => this.#door.unblock(to, requestId));
+  }
+
+  retryNow(to: RunReference, call: RepairCall) {
+    return this.#time.hold(() => this.#door.retryNow(to, call));
+  }
+
+  skipSleep(to: RunReference, call: RepairCall) {
+    return this.#time.hold(() => this.#door.skipSleep(to, call));
   }
 
   fork(to: RunReference, call: ForkCall) {

@@ -11,6 +11,7 @@ import type { Outcome } from "../replay/outcome.ts";
 import type { Claim, ClaimedRun, LoadedHistory, MailItem } from "../store/store.ts";
 import { blockedReasonOf } from "./blocked-reason.ts";
 import type { Committing } from "./committer.ts";
+import { cutWaits } from "./cut-waits.ts";
 import { judgeReport, judgeUpdate } from "./mail-decisions.ts";
 import { Outbox, type Outgoing, type SentTurn, type UndecidedMail } from "./outbox.ts";
 import { RunCommands } from "./run-commands.ts";
@@ -318,9 +319,9 @@ export class LiveRun implements Committing {
   }
 
   /**
-   * Decides on the updates and reports that are next. Here and nowhere else: nothing can come between the state that is
-   * looked at and the turn that says what was decided, so an update is handled in just the state it was accepted in, and a
-   * report ends the attempt it is for or none.
+   * Decides on the updates, reports and repair requests that are next. Here and nowhere else: nothing can come between the
+   * state that is looked at and the turn that says what was decided, so an update is handled in just the state it was
+   * accepted in, a report ends the attempt it is for or none, and a wait ends once.
    */
   #decideMail(): void {
     if (this.#isBusyWithCode || !this.#isLive) return;
@@ -329,11 +330,17 @@ export class LiveRun implements Committing {
       invariant(this.engine.deliveredEvents === this.#events, "mail is decided on by all of the history", {
         runId: this.runId,
       });
-      const decision = "report" in next ? judgeReport(next, this.engine, this.#host) : judgeUpdate(next, this.engine);
+      const decision = this.#judge(next);
       if ("blocked" in decision) return this.#host.block(this, decision.blocked);
-      if ("event" in decision) this.#commands.endedByMail(decision.event);
+      if ("events" in decision) for (const event of decision.events) this.#commands.endedByMail(event);
       this.#outbox.decide(next, decision);
     }
+  }
+
+  #judge(mail: UndecidedMail): ReturnType<typeof judgeReport> {
+    if ("report" in mail) return judgeReport(mail, this.engine, this.#host);
+    if ("updateId" in mail) return judgeUpdate(mail, this.engine);
+    return { events: cutWaits(mail, (command) => this.#commands.waitingForTime(command)) };
   }
 
   committed(sent: SentTurn, at: number): void {

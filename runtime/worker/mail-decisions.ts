@@ -13,7 +13,7 @@ export function judgeUpdate(update: UndecidedUpdate, engine: RunEngine): Decisio
   const refusal = engine.judgeUpdate(update);
   if (refusal !== null) return { refusal };
   const { updateId, name, mail, input } = update;
-  return { event: { type: "UpdateAccepted", name, updateId, mail, input } };
+  return { events: [{ type: "UpdateAccepted", name, updateId, mail, input }] };
 }
 
 /** `blocked`: it cannot be read, and the run waits until it can. */
@@ -30,5 +30,5 @@ export function judgeReport(
     return { blocked: blockedReasonOf(error) };
   }
   const now = { now: host.storeNow(), chance: host.chance };
-  return { event: heard(mail, report, engine.pendingCommand(report.command), now) };
+  return { events: [heard(mail, report, engine.pendingCommand(report.command), now)] };
 }

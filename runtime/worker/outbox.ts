@@ -9,6 +9,7 @@ import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 import type { Errand } from "../store/errands.ts";
 import type { LockChanges, LockRelease, LockRequest } from "../store/locks.ts";
 import type { AppendTurn, Claim, RefusedUpdate, Successor, TurnEffects } from "../store/store.ts";
+import type { RepairMail } from "./cut-waits.ts";
 import type { ReportMail } from "./deferred-step.ts";
 import { withOneMore } from "./short-list.ts";
 
@@ -38,10 +39,10 @@ export interface UndecidedUpdate {
 }
 
 /** Mail that becomes an event, or none, only when all that comes before it has been seen. */
-export type UndecidedMail = UndecidedUpdate | ReportMail;
+export type UndecidedMail = UndecidedUpdate | ReportMail | RepairMail;
 
-/** What was decided: an event, or why an update is refused. */
-export type Decision = { readonly event: Event } | { readonly refusal: UpdateRefusal };
+/** What was decided: events, or why an update is refused. */
+export type Decision = { readonly events: readonly Event[] } | { readonly refusal: UpdateRefusal };
 
 type Entry = Outgoing | { readonly undecided: UndecidedMail } | { readonly refused: RefusedUpdate };
 
@@ -100,10 +101,13 @@ export class Outbox {
 
   decide(undecided: UndecidedMail, decision: Decision): void {
     const { mail } = undecided;
-    const decided: Entry = "event" in decision ? decision : { refused: { mail, refusal: decision.refusal } };
+    const decided: Entry[] =
+      "events" in decision
+        ? decision.events.map((event) => ({ event }))
+        : [{ refused: { mail, refusal: decision.refusal } }];
     this.#undecided--;
-    this.#waiting = this.#waiting.map((entry) =>
-      "undecided" in entry && entry.undecided === undecided ? decided : entry,
+    this.#waiting = this.#waiting.flatMap((entry) =>
+      "undecided" in entry && entry.undecided === undecided ? decided : [entry],
     );
   }
 
@@ -192,10 +196,11 @@ export class Outbox {
     return { turn, events, entries: taken, bytes };
   }
 
-  /** What comes before the first mail that is not decided on. */
+  /** What comes before the first mail that is not decided on. All that one item of mail led to stays together. */
   #cut(most: number): Entry[] {
     const stop = this.#undecided === 0 ? -1 : this.#waiting.findIndex((entry) => "undecided" in entry);
-    const end = stop < 0 ? most : Math.min(most, stop);
+    let end = stop < 0 ? most : Math.min(most, stop);
+    while (this.#waiting.length > end && isOfOneMail(this.#waiting[end - 1], this.#waiting[end])) end++;
     if (this.#waiting.length > end) return this.#waiting.splice(0, end);
     const all = this.#waiting;
     this.#waiting = [];
@@ -204,6 +209,16 @@ export class Outbox {
 }
 
 const NO_REFUSALS: readonly RefusedUpdate[] = [];
+
+/** The mailbox counts as taken up to an item with the first event that it led to. */
+function isOfOneMail(left: Entry | undefined, right: Entry | undefined): boolean {
+  const mail = mailOf(left);
+  return mail !== undefined && mail === mailOf(right);
+}
+
+function mailOf(entry: Entry | undefined): number | undefined {
+  return entry !== undefined && "event" in entry && "mail" in entry.event ? entry.event.mail : undefined;
+}
 
 /** Null for what concerns no other run: that is appended by the fastest way. */
 function effectsOf(taken: readonly Entry[], runId: string): TurnEffects | null {

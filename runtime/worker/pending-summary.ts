@@ -1,14 +1,15 @@
 // What a run waits for, as its engine knows it: the answer to the query that every run has.
 
-import type {
-  PendingChildWork,
-  PendingLockWork,
-  PendingStepWork,
-  PendingTimerWork,
-  PendingWork,
+import {
+  isLimit,
+  type PendingChildWork,
+  type PendingLockWork,
+  type PendingStepWork,
+  type PendingTimerWork,
+  type PendingWork,
 } from "../../sdk/protocol/pending-work.ts";
 import type { RunEngine } from "../replay/engine.ts";
-import type { PendingStep } from "../replay/pending.ts";
+import type { PendingStep, PendingTimer } from "../replay/pending.ts";
 
 export function describePending(engine: RunEngine): PendingWork {
   const steps: PendingStepWork[] = [];
@@ -22,7 +23,7 @@ export function describePending(engine: RunEngine): PendingWork {
         steps.push(stepWork(pending));
         break;
       case "StartTimer":
-        timers.push({ kind: "timer", command, name: pending.name, fireAt: pending.fireAt });
+        timers.push(timerWork(pending));
         break;
       case "StartChild": {
         const { name, workflowId, childRunId, isStarted } = pending;
@@ -60,6 +61,10 @@ export function describePending(engine: RunEngine): PendingWork {
     unreadSignals: engine.unreadSignals().map(({ name }) => name),
     currentDetails: engine.data.currentDetails,
   };
+}
+
+function timerWork({ command, name, fireAt }: PendingTimer): PendingTimerWork {
+  return { kind: "timer", command, name, isLimit: isLimit(name), fireAt };
 }
 
 function stepWork({

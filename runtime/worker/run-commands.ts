@@ -9,7 +9,9 @@ import type {
   StepDeferred,
   StepFailed,
   StepReported,
+  StepRetried,
   TimerFired,
+  TimerSkipped,
   TimerStarted,
 } from "../../sdk/protocol/event.ts";
 import { CanceledFailure, TerminatedFailure, toFailure } from "../../sdk/protocol/failures.ts";
@@ -234,8 +236,15 @@ export class RunCommands {
     return this.#steps.delete(command);
   }
 
-  /** Mail ends an attempt: whatever else was about to end it comes after this. */
+  /** The command with this number, if it waits for its time here, and nothing is decided of it. */
+  waitingForTime(command: number): PendingCommand | undefined {
+    return this.#timers.has(command) ? this.#run.engine.pendingCommand(command) : undefined;
+  }
+
+  /** Mail ends an attempt or a wait: whatever else was about to end it comes after this. */
   endedByMail(event: Event): void {
+    // What its time would have begun comes with the commit.
+    if (event.type === "StepRetried") return this.#timers.cancel(event.command);
     if (!isDecision(event)) return;
     const { command } = event;
     this.#outbox.forget(command);
@@ -310,7 +319,7 @@ function stepFailed(pending: PendingStep, error: Error): Event {
 }
 
 /** After it there is something to wait for, or another time to wait until. */
-function isToArm(event: Event): event is TimerStarted | StepAttemptFailed | StepDeferred | StepReported {
+function isToArm(event: Event): event is TimerStarted | StepAttemptFailed | StepDeferred | StepReported | StepRetried {
   return ARMING.has(event.type) && !(event.type === "StepReported" && event.report === "ignored");
 }
 
@@ -319,9 +328,12 @@ const ARMING: ReadonlySet<Event["type"]> = new Set([
   "StepAttemptFailed",
   "StepDeferred",
   "StepReported",
+  "StepRetried",
 ]);
 
-function isDecision(event: Event): event is StepCompleted | StepFailed | StepAttemptFailed | StepDeferred | TimerFired {
+type Deciding = StepCompleted | StepFailed | StepAttemptFailed | StepDeferred | TimerFired | TimerSkipped;
+
+function isDecision(event: Event): event is Deciding {
   return DECISIONS.has(event.type);
 }
 
@@ -331,4 +343,5 @@ const DECISIONS: ReadonlySet<Event["type"]> = new Set([
   "StepAttemptFailed",
   "StepDeferred",
   "TimerFired",
+  "TimerSkipped",
 ]);

@@ -4,15 +4,16 @@
 import type { Event, StepReported, UpdateAccepted } from "../../sdk/protocol/event.ts";
 import { type Answer, eventOfAnswer } from "../store/errands.ts";
 import { updateIdOf } from "../store/mail-id.ts";
+import { requestIdOf } from "../store/repair-request.ts";
 import { reportIdOf } from "../store/step-report.ts";
 import type { MailItem } from "../store/store.ts";
-import type { ReportMail } from "./deferred-step.ts";
-import type { UndecidedUpdate } from "./outbox.ts";
+import type { CutEvent } from "./cut-waits.ts";
+import type { UndecidedMail } from "./outbox.ts";
 
-/** Most mail is events as they are; on an update or a report on a step the run has to decide. */
+/** Most mail is events as they are; on an update, a report on a step or a repair request the run has to decide. */
 export type ReadMail =
-  | { readonly event: Exclude<Extract<Event, { mail: number }>, UpdateAccepted | StepReported> }
-  | { readonly undecided: UndecidedUpdate | ReportMail };
+  | { readonly event: Exclude<Extract<Event, { mail: number }>, UpdateAccepted | StepReported | CutEvent> }
+  | { readonly undecided: UndecidedMail };
 
 export class RunMail {
   #known: number;
@@ -120,6 +121,10 @@ export class RunMail {
       case "stepReport":
         this.#isEarly = false;
         return { undecided: { mail, reportId: reportIdOf(mailId), name, report: payload } };
+      case "retryNow":
+      case "skipSleep":
+        this.#isEarly = false;
+        return { undecided: { mail, requestId: requestIdOf(mailId), request: kind, waits: payload } };
     }
   }
 }

@@ -3,6 +3,12 @@
 import { decodeTime, ulid } from "ulid";
 import type { World } from "./world.ts";
 
+/** The id of a fork of `source` that belongs to `bulkId`, another run id: the same each time, and later than both of them. */
+export function forkIdOf(bulkId: string, source: string): string {
+  const random = seededRandom(`${bulkId} ${source}`);
+  return ulid(Math.max(decodeTime(bulkId), decodeTime(source)) + 1, () => random.float());
+}
+
 /** A new run id; later in order than `after`, whatever this process's clock says. */
 export function newRunId({ clock, chance }: Pick<World, "clock" | "chance">, after?: string): string {
   const now = clock.now();

@@ -52,6 +52,14 @@ export type StepReference = { readonly token: string } | { readonly to: RunRefer
 
 export type StepReportCall = StepOutcome & { readonly reportId: string | null };
 
+/** Which waits of a run are to be cut short. */
+export interface RepairCall {
+  /** All of a name; the one with a command's number; null for all. Of timers, limits of other waits by their number only. */
+  readonly which: string | number | null;
+  /** Asking again with the same id changes nothing. Null: a new random one. */
+  readonly requestId: string | null;
+}
+
 /** How an update's handler ended. */
 export interface UpdateOutcome {
   readonly result: Payload;
@@ -190,6 +198,8 @@ export interface ForkCall {
   readonly keepsSignals: boolean;
   /** The source is terminated if it is open. */
   readonly replaces: boolean;
+  /** A run id that this fork belongs to: forking a run again with the same one gives the same fork. Null: none. */
+  readonly bulkId: string | null;
 }
 
 export interface ForkedRun {
@@ -217,6 +227,8 @@ export interface CountedGroup {
 }
 
 export interface FrontDoor {
+  /** An id that no run has. Runs that have been started have lower ones, as far as clocks agree. */
+  newRunId(): string;
   start(call: StartCall): Promise<StartReply>;
   /** All at once, in order. A refused one rejects the whole call with RUN_ALREADY_STARTED after the others were started. */
   startMany(calls: readonly StartCall[]): Promise<readonly StartReply[]>;
@@ -232,10 +244,13 @@ export interface FrontDoor {
   query(to: RunReference, name: string, input: Payload, timeoutMs: number): Promise<Payload>;
   cancel(to: RunReference, reason: string): Promise<void>;
   terminate(to: RunReference, reason: string): Promise<void>;
-  /** Repeating it changes nothing. */
-  pause(to: RunReference, reason: string): Promise<void>;
-  resume(to: RunReference): Promise<void>;
-  unblock(to: RunReference): Promise<void>;
+  /** Repeating it changes nothing; with a `requestId`, also after the run was resumed. So it is with the next two. */
+  pause(to: RunReference, reason: string, requestId?: string): Promise<void>;
+  resume(to: RunReference, requestId?: string): Promise<void>;
+  unblock(to: RunReference, requestId?: string): Promise<void>;
+  /** Resolves when the request is stored, or was before. */
+  retryNow(to: RunReference, call: RepairCall): Promise<void>;
+  skipSleep(to: RunReference, call: RepairCall): Promise<void>;
   fork(to: RunReference, call: ForkCall): Promise<ForkedRun>;
   /**
    * Waits until the run is closed, at most `timeoutMs`. `follows`: until a run of its chain is closed for good; else also

@@ -46,6 +46,7 @@ export function interceptedDoor(door: FrontDoor, interceptors: readonly Intercep
   }
 
   return {
+    newRunId: () => door.newRunId(),
     start,
     // A batch still: starts that come together are sent together. As without interceptors, all are tried.
     async startMany(calls) {
@@ -77,9 +78,11 @@ export function interceptedDoor(door: FrontDoor, interceptors: readonly Intercep
     deliverWebhook: (token, call) => door.deliverWebhook(token, call),
     cancel: (to, reason) => through("cancel", { ...runCall(to), reason }, () => door.cancel(to, reason)),
     terminate: (to, reason) => through("terminate", { ...runCall(to), reason }, () => door.terminate(to, reason)),
-    pause: (to, reason) => door.pause(to, reason),
-    resume: (to) => door.resume(to),
-    unblock: (to) => door.unblock(to),
+    pause: (to, reason, requestId) => door.pause(to, reason, requestId),
+    resume: (to, requestId) => door.resume(to, requestId),
+    unblock: (to, requestId) => door.unblock(to, requestId),
+    retryNow: (to, call) => door.retryNow(to, call),
+    skipSleep: (to, call) => door.skipSleep(to, call),
     fork: (to, call) => door.fork(to, call),
     outcome: (to, timeoutMs, follows) => through("result", runCall(to), () => door.outcome(to, timeoutMs, follows)),
     describe: (to) => door.describe(to),

@@ -55,6 +55,11 @@ export interface SendUpdateOptions extends UpdateWaitOptions {
   readonly waitFor?: "stored" | "accepted" | "completed";
 }
 
+export interface RepairOptions {
+  /** Asking again with the same id changes nothing and is no error. Default: a new random id for each call. */
+  readonly requestId?: string;
+}
+
 export interface ResetOptions {
   /** The last event that is shared, by its number. Default: the last one; of a closed run the last one before its end. */
   readonly at?: number;
@@ -71,9 +76,11 @@ export interface ForkOptions extends ResetOptions {
   readonly id?: string;
 }
 
-type AnyStep = string | { readonly stepName: string };
+/** A step by its name or its definition. */
+export type AnyStep = string | { readonly stepName: string };
 
-type WithInput<Input, Rest extends unknown[]> = undefined extends Input
+/** An argument that may be left out when it may be undefined. */
+export type WithInput<Input, Rest extends unknown[]> = undefined extends Input
   ? [input?: Input, ...rest: Rest]
   : [input: Input, ...rest: Rest];
 
@@ -273,6 +280,33 @@ export class RunHandle<Result = unknown> {
   }
 
   /**
+   * Tries again at once what waits for its next attempt after a failure: the steps of a name, the one with a command's number
+   * (see `describe`), or without either all of them. Attempts are counted on, and `maxAttempts` and `totalTimeout` hold as
+   * ever. A paused run does it when it goes on. Resolves when the request is stored; what has become due by itself before the
+   * run comes to it is left alone.
+   *
+   * Throws STEP_NOT_WAITING when nothing waits so, and nothing is stored then; ARGUMENT_INVALID, RUN_NOT_FOUND, RUN_CLOSED,
+   * STORE_UNAVAILABLE.
+   */
+  async retryNow(step?: AnyStep | number, { requestId }: RepairOptions = {}): Promise<void> {
+    const which = typeof step === "object" || typeof step === "function" ? step.stepName : (step ?? null);
+    await this.#door.retryNow(this.#reference, { which, requestId: requestId ?? null });
+  }
+
+  /**
+   * Ends sleeps before their time: those of a name ("sleep", "setTimeout", "poll" and its name), or without one all of them. A
+   * timer by its number (see `describe`) may also be the limit of another wait, which times out then. The history tells
+   * that it was skipped; to the code it is as if its time had come. A paused run does it when it goes on. Resolves when the
+   * request is stored; what has ended before the run comes to it is left alone.
+   *
+   * Throws TIMER_NOT_WAITING when nothing waits so, and nothing is stored then; ARGUMENT_INVALID, RUN_NOT_FOUND, RUN_CLOSED,
+   * STORE_UNAVAILABLE.
+   */
+  async skipSleep(timer?: string | number, { requestId }: RepairOptions = {}): Promise<void> {
+    await this.#door.skipSleep(this.#reference, { which: timer ?? null, requestId: requestId ?? null });
+  }
+
+  /**
    * Starts a run that shares the events of this one up to `at`, and goes its own way from there. Steps that ended by then are
    * not made again; timers keep the time at which they were due, so those that are past fire at once; chance is drawn anew.
    * This run stays as it is.
@@ -358,7 +392,8 @@ export function updateCall<Result, Input>(
   return { updateId: updateId ?? null, name, input: encodeChecked(update.schema, input, `input of update "${name}"`) };
 }
 
-function forkCall(options: ForkOptions): ForkCall {
+/** A fork in stored form. Throws ARGUMENT_INVALID, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE. */
+export function forkCall(options: ForkOptions): ForkCall {
   const { at = null, id = null, signals = "keep" } = options;
   if (signals !== "keep" && signals !== "drop") {
     const message = `fork({ signals }) is "keep" or "drop"; got ${String(signals)}.`;
@@ -374,6 +409,7 @@ function forkCall(options: ForkOptions): ForkCall {
     result: stored("result"),
     keepsSignals: signals === "keep",
     replaces: false,
+    bulkId: null,
   };
 }
 

@@ -23,8 +23,12 @@ export const ERRORS = {
   UPDATE_TIMED_OUT: { retryable: true, summary: "the update was not answered in time" },
   UPDATE_NOT_FOUND: { retryable: false, summary: "the run was sent no update with this id" },
   TOKEN_INVALID: { retryable: false, summary: "the token of a step or a webhook is none, or not of what waits" },
-  STEP_NOT_WAITING: { retryable: false, summary: "the step does not wait to be completed from outside" },
+  STEP_NOT_WAITING: {
+    retryable: false,
+    summary: "the step does not wait to be completed from outside, or for its next attempt",
+  },
   STEP_UNDER_WAY: { retryable: true, summary: "the step's body has not handed off yet" },
+  TIMER_NOT_WAITING: { retryable: false, summary: "the run has no such timer that waits for its time" },
   PAYLOAD_TOO_LARGE: { retryable: false, summary: "a value is larger than a payload may be" },
   // For the author of workflow code.
   PAYLOAD_UNSERIALIZABLE: { retryable: false, summary: "a value cannot be stored" },

@@ -11,6 +11,7 @@ import {
   type HistoryEvent,
   type LockGranted,
   type LockRequested,
+  type RepairRequest,
   type RetriedRun,
   type RunContinued,
   type RunForked,
@@ -94,6 +95,11 @@ interface DeferredData {
   readonly inputHash: string;
 }
 
+interface RequestedData {
+  readonly mail: number;
+  readonly requestId: string;
+}
+
 export function toRecord(event: Event): EventRecord {
   const type = EVENT_CODES[event.type];
   switch (event.type) {
@@ -149,6 +155,18 @@ export function toRecord(event: Event): EventRecord {
       return { type, command: event.command, name: event.name, payload: null, data: JSON.stringify(event.due) };
     case "TimerFired":
       return { type, command: event.command, name: event.name, payload: null, data: null };
+    case "StepRetried": {
+      const { command, name, attempt, mail, requestId } = event;
+      return { type, command, name, payload: null, data: mailData(mail, { requestId, attempt }) };
+    }
+    case "TimerSkipped": {
+      const { command, name, mail, requestId } = event;
+      return { type, command, name, payload: null, data: mailData(mail, { requestId }) };
+    }
+    case "RequestIgnored": {
+      const { mail, requestId, request } = event;
+      return { type, command: null, name: request, payload: null, data: mailData(mail, { requestId }) };
+    }
     case "SignalReceived":
       return {
         type,
@@ -389,6 +407,18 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
       return { type, seq, at, command, name, due: dataOf<TimerDue>(record) as TimerDue };
     case "TimerFired":
       return { type, seq, at, command, name };
+    case "StepRetried": {
+      const { mail = 0, requestId = "", attempt = 1 } = dataOf<RequestedData & { attempt: number }>(record);
+      return { type, seq, at, command, name, attempt, mail, requestId };
+    }
+    case "TimerSkipped": {
+      const { mail = 0, requestId = "" } = dataOf<RequestedData>(record);
+      return { type, seq, at, command, name, mail, requestId };
+    }
+    case "RequestIgnored": {
+      const { mail = 0, requestId = "" } = dataOf<RequestedData>(record);
+      return { type, seq, at, mail, requestId, request: name as RepairRequest };
+    }
     case "SignalReceived": {
       const {
         signalId = "",

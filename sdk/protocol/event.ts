@@ -125,6 +125,16 @@ export interface StepReported extends Answer {
   readonly details: Payload;
 }
 
+/** Somebody cut the pause after a failed attempt short: the next one is due at once. Workflow code never sees it. */
+export interface StepRetried extends Answer {
+  readonly type: "StepRetried";
+  /** The attempt that is due. */
+  readonly attempt: number;
+  readonly mail: number;
+  /** The sender's id: whoever asks again with it is told that it was heard. */
+  readonly requestId: string;
+}
+
 /** The timer's deadline: counted from this event's `at`, or absolute (both by the database's clock). */
 export type TimerDue = { readonly afterMs: number } | { readonly atMs: number };
 
@@ -136,6 +146,24 @@ export interface TimerStarted extends Answer {
 export interface TimerFired extends Answer {
   readonly type: "TimerFired";
 }
+
+/** Somebody ended the timer before its time. To the code it is as if it had fired. */
+export interface TimerSkipped extends Answer {
+  readonly type: "TimerSkipped";
+  readonly mail: number;
+  readonly requestId: string;
+}
+
+/** What was to be retried or skipped did not wait any more. Workflow code never sees it. */
+export interface RequestIgnored {
+  readonly type: "RequestIgnored";
+  readonly mail: number;
+  readonly requestId: string;
+  readonly request: RepairRequest;
+}
+
+/** What cuts waits of a run short: the pauses before next attempts, or timers. */
+export type RepairRequest = "retryNow" | "skipSleep";
 
 export interface SignalReceived {
   readonly type: "SignalReceived";
@@ -381,8 +409,11 @@ export type Event =
   | StepAttemptFailed
   | StepDeferred
   | StepReported
+  | StepRetried
   | TimerStarted
   | TimerFired
+  | TimerSkipped
+  | RequestIgnored
   | SignalReceived
   | CancelRequested
   | RunPaused
@@ -464,6 +495,9 @@ export const EVENT_CODES = {
   LockGranted: 41,
   LockReleased: 42,
   RunAdopted: 45,
+  StepRetried: 50,
+  TimerSkipped: 51,
+  RequestIgnored: 52,
 } as const satisfies Record<EventType, number>;
 
 /** The types, as they are stored, of all that is said of steps. */
@@ -473,6 +507,7 @@ export const STEP_CODES: readonly number[] = [
   EVENT_CODES.StepAttemptFailed,
   EVENT_CODES.StepDeferred,
   EVENT_CODES.StepReported,
+  EVENT_CODES.StepRetried,
 ];
 
 export type ClosingEvent = RunCompleted | RunFailed | RunCanceled | RunTerminated | RunTimedOut | RunContinued;

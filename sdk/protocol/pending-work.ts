@@ -19,8 +19,15 @@ export interface PendingTimerWork {
   readonly command: number;
   /** What the timer is for: "sleep", "receive approve", ... */
   readonly name: string;
+  /** It bounds another wait, and is skipped by its number only. */
+  readonly isLimit: boolean;
   /** Null until its start is committed. */
   readonly fireAt: number | null;
+}
+
+/** By the timer's name: not a sleep, but how long something else is waited for at the most. */
+export function isLimit(name: string): boolean {
+  return name === "condition" || name === "timeout" || name === "waitForAny" || name.startsWith("receive ");
 }
 
 export interface PendingChildWork {

@@ -25,6 +25,7 @@ import {
   family,
   GOLDEN_WORKFLOWS,
   handedOff,
+  hurried,
   inTheWay,
   note,
   noted,
@@ -137,6 +138,24 @@ await broken.resume();
 await house.startWorker([repaired], { queues: [queue] });
 await broken.result().catch(() => {});
 await keep("repaired", repaired.name, await broken.retryFrom());
+
+const hurriedRun = await client.start(hurried);
+const reachesAgain = (type: string, times: number) =>
+  eventually(
+    `${times} ${type}`,
+    async () => (await typesOf(hurriedRun)).filter((each) => each === type).length === times,
+  );
+for (const attempt of [1, 2]) {
+  await reachesAgain("StepAttemptFailed", attempt);
+  await hurriedRun.retryNow("look");
+}
+await reachesAgain("TimerStarted", 1);
+await hurriedRun.skipSleep();
+await reachesAgain("TimerStarted", 2);
+await Promise.all([hurriedRun.skipSleep(3), hurriedRun.skipSleep(3)]);
+await reachesAgain("RequestIgnored", 1);
+await hurriedRun.signal(note, "on time");
+await keep("hurried", hurried.name, hurriedRun);
 
 const deferred = await client.start(handedOff);
 await reaches(deferred, "StepDeferred");

@@ -215,6 +215,16 @@ export const repaired = workflow("repaired", async () => {
   return [before, word, crypto.randomUUID()];
 });
 
+/** Its step is tried again, its sleep and its receiving are ended, before their time. */
+export const hurried = workflow("hurried", async () => {
+  const attempt = await step("look", ({ attempt: nth }) => (nth > 2 ? nth : Promise.reject(new Error("not yet"))), {
+    retry: { initialInterval: "1h", jitter: 0 },
+  });
+  await sleep("1 day");
+  const decided = await approve.receive({ timeout: "1 day" });
+  return [attempt, decided, await note.receive()];
+});
+
 const KIN = [countdown, retried, shared, sharing, doubled, family];
 const WORDS = [told, noted];
 
@@ -231,5 +241,6 @@ export const GOLDEN_WORKFLOWS = [
   repaired,
   takesTurns,
   inTheWay,
+  hurried,
   ...KIN,
 ];

@@ -9,7 +9,7 @@ import type { AppendTurn, Store } from "../../runtime/store/store.ts";
 import { systemClock } from "../../runtime/world/system.ts";
 import type { Clock } from "../../runtime/world/world.ts";
 import type { RunHandle } from "../../sdk/client/run-handle.ts";
-import { defineQuery, defineSignal, PermanentError, step, transaction, workflow } from "../../sdk/index.ts";
+import { defineQuery, defineSignal, PermanentError, sleep, step, transaction, workflow } from "../../sdk/index.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { isEncoded } from "../../sdk/protocol/payload-encoded.ts";
 import { allCodecs, Fickle, KEYS } from "../support/codecs.ts";
@@ -409,4 +409,27 @@ test("a client says what fails: its codec, or the key it lacks", async () => {
     code: "PAYLOAD_UNREADABLE",
     message: expect.stringContaining("give this process the same `codecs`"),
   });
+});
+
+test("waits are cut short behind codecs: the request has nothing of the user's, and stays plain", async () => {
+  const house = openHouse({ codecs: allCodecs() });
+  const cut = workflow("cut", async (card: string) => {
+    await step("pay", ({ attempt }) => (attempt > 1 ? card : Promise.reject(new Error(card))), {
+      retry: { initialInterval: "1h", jitter: 0 },
+    });
+    await sleep("1 day");
+    return card;
+  });
+  await house.startWorker([cut]);
+  const run = await house.client.start(cut, { input: SECRET });
+  await eventually("it waits", async () => (await typesOf(run)).includes("StepAttemptFailed"));
+  await run.retryNow("pay");
+  await eventually("it sleeps", async () => (await typesOf(run)).includes("TimerStarted"));
+  await run.skipSleep();
+  expect(await run.result()).toBe(SECRET);
+  const mail = await house.store.readMail([{ runId: run.runId ?? "", after: 0 }], 10);
+  expect(mail.map(({ kind, payload }) => [kind, payload])).toEqual([
+    ["retryNow", '[{"command":1,"attempt":2}]'],
+    ["skipSleep", '[{"command":2}]'],
+  ]);
 });

@@ -88,10 +88,28 @@ export class Chronicle {
         if (event.type === "StepFailed") this.#probes.hit("step: failed for good");
         return;
       }
+      case "StepRetried": {
+        const { attempts = 0, nextAt = 0 } = this.failures.get(event.command) ?? {};
+        if (this.#outcomes.has(event.command)) complain(`${event.name} is retried after it had ended`);
+        if (event.attempt !== attempts + 1)
+          complain(`attempt ${event.attempt} of ${event.name} after ${attempts} failed`);
+        this.failures.set(event.command, { attempts, nextAt: Math.min(nextAt, event.at) });
+        this.#probes.hit("repair: step retried");
+        return this.#checkRequest(event.mail, complain);
+      }
+      case "RequestIgnored":
+        this.#probes.hit("repair: came too late");
+        return this.#checkRequest(event.mail, complain);
       case "TimerStarted":
         if (this.#dueAt.has(event.command)) complain(`timer ${event.name} (${event.command}) is started twice`);
         this.#dueAt.set(event.command, "atMs" in event.due ? event.due.atMs : event.at + event.due.afterMs);
         return;
+      case "TimerSkipped":
+        if (!this.#dueAt.has(event.command)) complain(`timer ${event.name} (${event.command}) skipped without a start`);
+        if (this.#outcomes.has(event.command)) complain(`timer ${event.name} (${event.command}) skipped after its end`);
+        this.#outcomes.add(event.command);
+        this.#probes.hit("repair: timer skipped");
+        return this.#checkRequest(event.mail, complain);
       case "TimerFired": {
         const dueAt = this.#dueAt.get(event.command);
         if (dueAt === undefined) complain(`timer ${event.name} (${event.command}) fired without a start`);
@@ -120,6 +138,14 @@ export class Chronicle {
       case "RunCanceled":
         if (event.unread.length > 0) this.#probes.hit("close: with unread signals");
     }
+  }
+
+  /** One request may end several waits: an event for each, one after the other. */
+  #checkRequest(mail: number, complain: (what: string) => void): void {
+    const last = this.events.at(-1);
+    const isMore =
+      last !== undefined && (last.type === "StepRetried" || last.type === "TimerSkipped") && last.mail === mail;
+    if (!isMore) this.#checkMail(mail, complain);
   }
 
   #checkMail(mail: number, complain: (what: string) => void): void {

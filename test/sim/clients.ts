@@ -34,6 +34,8 @@ export interface Acknowledged {
   readonly starts: { readonly runId: string; readonly workflowId: string; readonly program: Program }[];
   readonly signals: SentSignal[];
   readonly updates: AnsweredUpdate[];
+  /** To retry steps now, or to skip sleeps. */
+  readonly requests: { readonly runId: string; readonly requestId: string }[];
   readonly results: { readonly runId: string; readonly closed: ClosedRun }[];
   readonly terminations: string[];
   /** `events`: how long the history was when the answer came. */
@@ -63,15 +65,18 @@ export class SimulatedClient {
   readonly #options: ClientOptions;
   readonly #dice: Dice;
   readonly #updateDice: Dice;
+  readonly #repairDice: Dice;
   #busy = 0;
   #signals = 0;
   #updates = 0;
+  #requests = 0;
   #starts = 0;
 
   constructor(options: ClientOptions) {
     this.#options = options;
     this.#dice = options.dice;
     this.#updateDice = options.dice.split("updates");
+    this.#repairDice = options.dice.split("repair");
     const { store, wakeups, locals, process, dice } = options;
     this.service = new Service({
       store,
@@ -129,6 +134,8 @@ export class SimulatedClient {
     this.#task(() => this.#sendSignals(runId));
     const updates = this.#updateDice.hits(0.4) ? this.#updateDice.int(1, 4) : 0;
     for (let update = 0; update < updates; update++) this.#task(() => this.#update(runId));
+    const repairs = this.#repairDice.hits(0.5) ? this.#repairDice.int(1, 8) : 0;
+    for (let repair = 0; repair < repairs; repair++) this.#task(() => this.#cutWaits(runId));
     if (dice.hits(0.15)) this.#task(() => this.#cancel(runId));
     if (dice.hits(0.05)) this.#task(() => this.#terminate(runId));
     const queries = dice.hits(0.35) ? dice.int(1, 3) : 0;
@@ -193,6 +200,27 @@ export class SimulatedClient {
         acknowledged.updates.push({ runId, updateId, answer });
         probes.hit(`update: ${"code" in answer ? answer.code : "answered"}`);
       } else if (!this.waiting.has(runId)) return;
+    }
+  }
+
+  /** Asks for what waits, be it a step or a timer, and at times a second time with the same id. */
+  async #cutWaits(runId: string): Promise<void> {
+    const { acknowledged, probes } = this.#options;
+    const requestId = `${this.#options.name}-repair-${++this.#requests}`;
+    const dice = this.#repairDice;
+    await this.#sleep(2_000, dice);
+    // By their numbers limits are skipped as well.
+    const call = { which: dice.hits(0.4) ? dice.int(1, 6) : null, requestId };
+    const request = dice.pick(["retryNow", "skipSleep"] as const);
+    const isTwice = dice.hits(0.2);
+    try {
+      await this.#insist(() => this.service[request]({ runId }, call));
+      acknowledged.requests.push({ runId, requestId });
+      if (isTwice) await this.#insist(() => this.service[request]({ runId }, call));
+    } catch (error) {
+      if (isEverstepError(error, "STEP_NOT_WAITING") || isEverstepError(error, "TIMER_NOT_WAITING")) {
+        probes.hit("repair: nothing waited");
+      } else unlessClosed(error);
     }
   }
 

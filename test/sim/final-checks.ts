@@ -50,6 +50,7 @@ export async function checkEnd(options: FinalOptions): Promise<void> {
   }
   for (const run of ended.values()) checkRun(options, run);
   checkSignals(options, ended);
+  checkRequests(options, ended);
   await checkUpdates(options, ended);
   for (const { runId, closed } of acknowledged.results) {
     const last = ended.get(runId)?.events.at(-1);
@@ -127,7 +128,7 @@ function checkSignals({ acknowledged, violation }: FinalOptions, ended: Readonly
     const received = events.flatMap((event) => (event.type === "SignalReceived" ? [event.signalId] : []));
     const complain = (what: string) => violation("signals", `run ${runId}: ${what}`);
     // Everything but what came too late for a run that was closed from outside.
-    const taken = events.filter((event) => "mail" in event).length + refused;
+    const taken = new Set(events.flatMap((event) => ("mail" in event ? [event.mail] : []))).size + refused;
     const mayLeave = ["terminated", "timedOut", "blocked"].includes(detail.status);
     if (taken > mail.length || (taken < mail.length && !mayLeave)) complain(`${taken} of ${mail.length} were taken`);
     const trace = replays.traces.at(-1);
@@ -155,6 +156,23 @@ function checkSignals({ acknowledged, violation }: FinalOptions, ended: Readonly
     for (const b of placed) {
       if (a.sent.runId !== b.sent.runId || a.sent.answeredAt >= b.sent.sentAt || a.place < b.place) continue;
       violation("signals", `${b.sent.signalId} was sent after ${a.sent.signalId} and came before it`);
+    }
+  }
+}
+
+/** What was acknowledged has an event, once, unless the run was closed before it came to it. */
+function checkRequests({ acknowledged, violation }: FinalOptions, ended: ReadonlyMap<string, Ended>): void {
+  for (const { runId, requestId } of acknowledged.requests) {
+    const { events = [], detail } = ended.get(runId) ?? {};
+    const mails = events.flatMap((event) =>
+      "requestId" in event && event.requestId === requestId ? [event.mail] : [],
+    );
+    const mayLack = ["terminated", "timedOut", "blocked"].includes(detail?.status ?? "");
+    if (new Set(mails).size > 1 || (mails.length === 0 && !mayLack)) {
+      violation(
+        "repair",
+        `request ${requestId} to run ${runId} was acknowledged, and taken as mail ${mails.join() || "none"}`,
+      );
     }
   }
 }

@@ -73,6 +73,7 @@ export class Simulation {
     starts: [],
     signals: [],
     updates: [],
+    requests: [],
     results: [],
     terminations: [],
     answers: [],

@@ -45,6 +45,9 @@ test("every type of event keeps the number it was shipped with", () => {
     LockRequested: 40,
     LockGranted: 41,
     LockReleased: 42,
+    StepRetried: 50,
+    TimerSkipped: 51,
+    RequestIgnored: 52,
   });
 });
 
@@ -270,6 +273,18 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
   [
     { type: 45, command: null, name: null, payload: null, data: '{"mail":7,"by":"r"}' },
     { type: "RunAdopted", mail: 7, by: "r" },
+  ],
+  [
+    { type: 50, command: 2, name: "charge", payload: null, data: '{"mail":7,"requestId":"q","attempt":3}' },
+    { type: "StepRetried", command: 2, name: "charge", attempt: 3, mail: 7, requestId: "q" },
+  ],
+  [
+    { type: 51, command: 3, name: "sleep", payload: null, data: '{"mail":8,"requestId":"q"}' },
+    { type: "TimerSkipped", command: 3, name: "sleep", mail: 8, requestId: "q" },
+  ],
+  [
+    { type: 52, command: null, name: "skipSleep", payload: null, data: '{"mail":9,"requestId":"q"}' },
+    { type: "RequestIgnored", mail: 9, requestId: "q", request: "skipSleep" },
   ],
 ];
 

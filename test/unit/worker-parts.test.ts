@@ -126,6 +126,20 @@ test("a turn takes the mail it holds, waits for its latest timer, and closes by 
   expect(turn).toMatchObject({ takenMail: 7, notBefore: 500, close: "completed" });
 });
 
+test("all that one item of mail led to goes out together, whatever a turn has room for", () => {
+  const outbox = new Outbox();
+  outbox.push({ event: completed(9) });
+  const request = { mail: 4, requestId: "r", request: "retryNow", waits: "[]" } as const;
+  outbox.pushUndecided(request);
+  outbox.push({ event: { type: "CancelRequested", mail: 5, reason: "x" } });
+  const retried = { type: "StepRetried", name: "a", attempt: 2, mail: 4, requestId: "r" } as const;
+  outbox.decide(request, { events: [1, 2, 3].map((command) => ({ ...retried, command })) });
+  const { turn, events } = outbox.take(claim, { events: 1, takenMail: 3 }, "tag", 2);
+  expect(events.map(({ type }) => type)).toEqual(["StepCompleted", "StepRetried", "StepRetried", "StepRetried"]);
+  expect(turn.takenMail).toBe(4);
+  expect(outbox.take(claim, { events: 5, takenMail: 4 }, "tag", 2).turn.takenMail).toBe(5);
+});
+
 test("what the code took back is not sent, and the rest is", () => {
   const outbox = new Outbox();
   for (const command of [1, 2]) outbox.push({ event: completed(command) });

@@ -66,6 +66,16 @@ export function continuingContract(stage: Stage): void {
       await continued(run);
     });
 
+    test("mail about waits and steps of the run does not move over to the next", async () => {
+      const run = await stage.owned();
+      for (const kind of ["retryNow", "skipSleep", "stepReport"] as const) {
+        await stage.send(run.runId, { kind, mailId: `${kind}:r`, payload: '[{"command":1}]' });
+      }
+      await stage.send(run.runId, { mailId: "a" });
+      const nextId = await continued(run);
+      expect(await boxOf(nextId)).toEqual([[1, "a", "signal"]]);
+    });
+
     test("the run is closed and the next is open, with the same workflow id, at the same time", async () => {
       const run = await stage.owned({ timeoutMs: 600_000 });
       const queue = newId("queue");

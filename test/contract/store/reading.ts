@@ -225,11 +225,22 @@ export function readingContract(stage: Stage): void {
       const report = { type: "StepReported", attempt: 1, reportId: "r", report: "ignored", details: null } as const;
       await stage.send(run.runId, { kind: "stepReport", mailId: "step:2.1:r" });
       await stage.commit(turnOf(run, {}, deferred(2, "ask"), deferred(3, "ask"), timer, deferred(4, "tell")));
-      await stage.commit(turnOf(run, { base: 5, takenMail: 1 }, { ...report, command: 2, name: "ask", mail: 1 }));
+      await stage.send(run.runId, { kind: "retryNow", mailId: "retryNow:r" });
+      await stage.send(run.runId, { kind: "skipSleep", mailId: "skipSleep:r" });
+      const request = { requestId: "r", name: "ask" } as const;
+      await stage.commit(
+        turnOf(
+          run,
+          { base: 5, takenMail: 3 },
+          { ...report, command: 2, name: "ask", mail: 1 },
+          { type: "StepRetried", ...request, command: 3, attempt: 2, mail: 2 },
+          { type: "TimerSkipped", ...request, command: 1, mail: 3 },
+        ),
+      );
       const read = async (step: { command: number } | { name: string }, runId = run.runId) =>
         (await stage.store.readStepEvents(runId, step)).map(({ seq }) => seq);
       expect(await read({ command: 2 })).toEqual([2, 6]);
-      expect(await read({ name: "ask" })).toEqual([2, 3, 6]);
+      expect(await read({ name: "ask" })).toEqual([2, 3, 6, 7]);
       expect(await read({ name: "none" })).toEqual([]);
       expect(await read({ command: 2 }, newRunId())).toEqual([]);
       expect(await read({ command: 2 }, "no run id")).toEqual([]);
