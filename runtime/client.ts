@@ -38,6 +38,8 @@ export class Client extends WorkflowClient {
   }
 }
 
+export { Bulk, type BulkOptions } from "../sdk/client/bulk.ts";
+export type { BulkCounts, BulkOutcome, BulkReport, BulkResult } from "../sdk/client/bulk-report.ts";
 export {
   type CountOptions,
   type ListOptions,
@@ -55,8 +57,10 @@ export type { CountedGroup, PrunedRuns, RunDescription, ShownEvent } from "../sd
 export { RunFailedError } from "../sdk/client/run-failed-error.ts";
 export type { RunFilter, RunOrder, TimeFilter } from "../sdk/client/run-filter.ts";
 export {
+  type AnyStep,
   type ForkOptions,
   type QueryOptions,
+  type RepairOptions,
   type ResetOptions,
   type ResultOptions,
   RunHandle,

@@ -53,19 +53,24 @@ function formatDescription(run: RunDescription): string {
     paused: run.paused === null ? null : `${formatTime(run.paused.at)}: ${run.paused.reason}`,
     blocked: run.blocked === null ? null : `${run.blocked.kind}: ${run.blocked.message}`,
   });
-  const steps = (pending?.steps ?? []).map(({ name, attempt, nextAttemptAt, isDeferred, lastError }) => [
+  const steps = (pending?.steps ?? []).map(({ command, name, attempt, nextAttemptAt, isDeferred, lastError }) => [
+    String(command),
     name,
     String(attempt),
     isDeferred ? "from outside" : nextAttemptAt === null ? "now" : formatTime(nextAttemptAt),
     lastError ?? "-",
   ]);
   const notes = run.notes.map(({ at, level, text }) => [formatTime(at), level, formatLine(text)]);
-  const timers = (pending?.timers ?? []).map(({ name, fireAt }) => [name, formatTime(fireAt)]);
+  const timers = (pending?.timers ?? []).map(({ command, name, fireAt }) => [
+    String(command),
+    name,
+    formatTime(fireAt),
+  ]);
   return [
     run.summary,
     facts,
-    ...(steps.length === 0 ? [] : [formatTable(["STEP", "ATTEMPT", "DUE", "LAST ERROR"], steps)]),
-    ...(timers.length === 0 ? [] : [formatTable(["TIMER", "DUE"], timers)]),
+    ...(steps.length === 0 ? [] : [formatTable(["NUMBER", "STEP", "ATTEMPT", "DUE", "LAST ERROR"], steps)]),
+    ...(timers.length === 0 ? [] : [formatTable(["NUMBER", "TIMER", "DUE"], timers)]),
     ...(notes.length === 0 ? [] : [formatTable(["NOTED", "LEVEL", "TEXT"], notes)]),
     ...(pending?.currentDetails == null ? [] : [`CURRENT DETAILS\n${formatText(pending.currentDetails)}`]),
     ...(run.staticDetails === null ? [] : [`DETAILS\n${formatText(run.staticDetails)}`]),

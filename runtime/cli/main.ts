@@ -5,6 +5,7 @@
 import { createRequire } from "node:module";
 import { Command } from "commander";
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
+import { bulkCommand } from "./bulk-command.ts";
 import { checkCommand } from "./check-command.ts";
 import { pauseCommand, resumeCommand, unblockCommand } from "./control-commands.ts";
 import { countCommand } from "./count-command.ts";
@@ -20,6 +21,7 @@ import { cancelCommand, queryCommand, signalCommand, terminateCommand, updateCom
 import { migrateCommand } from "./migrate-command.ts";
 import { patchesCommand } from "./patches-command.ts";
 import { pruneCommand } from "./prune-command.ts";
+import { retryNowCommand, skipSleepCommand } from "./repair-commands.ts";
 import { resultCommand } from "./result-command.ts";
 import { startCommand } from "./start-command.ts";
 import { completeStepCommand, failStepCommand } from "./step-commands.ts";
@@ -54,9 +56,12 @@ function everstepCommand(): Command {
     .addCommand(pauseCommand())
     .addCommand(resumeCommand())
     .addCommand(unblockCommand())
+    .addCommand(retryNowCommand())
+    .addCommand(skipSleepCommand())
     .addCommand(forkCommand())
     .addCommand(resetCommand())
     .addCommand(retryCommand())
+    .addCommand(bulkCommand())
     .addCommand(exportCommand())
     .addCommand(importCommand())
     .addCommand(pruneCommand());

@@ -3,7 +3,7 @@
 import type { ForkCall, ForkedRun, RunReference } from "../../sdk/client/front-door.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { assertWorkflowId } from "../../sdk/protocol/names.ts";
-import type { ControlKind } from "../store/store.ts";
+import type { ControlKind, RunDetail } from "../store/store.ts";
 import type { Topic } from "../wake/wakeups.ts";
 import { forkIdOf, newRunId } from "../world/run-id.ts";
 import type { Desk } from "./desk.ts";
@@ -50,6 +50,8 @@ export class Controlling {
     const { chance } = this.#desk.world;
     if (call.workflowId !== null) assertWorkflowId(call.workflowId, "fork({ id })");
     const source = await this.#desk.find(to);
+    // What a bulk has made is not for it to do anything to.
+    if (call.bulkId !== null && isForkOf(call.bulkId, source)) return source;
     const events = await this.#desk.insist(() => readEvents(this.#desk.store, source.runId));
     // Chosen before the first try: a repeated fork is recognised by it.
     const runId = call.bulkId === null ? newRunId(this.#desk.world) : forkIdOf(call.bulkId, source.runId);
@@ -78,4 +80,8 @@ export class Controlling {
     if (outcome === "notFound") throw notFound(nameOf(to));
     this.#desk.wake({ ownerId, queue });
   }
+}
+
+function isForkOf(bulkId: string, { runId, forkedFrom }: RunDetail): boolean {
+  return forkedFrom !== null && forkIdOf(bulkId, forkedFrom.runId) === runId;
 }

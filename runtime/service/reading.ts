@@ -1,6 +1,7 @@
 // What runs are, and what they say of themselves: found, listed, counted, described, asked.
 
 import type {
+  BulkPlace,
   CountCall,
   CountedGroup,
   ListCall,
@@ -19,6 +20,7 @@ import { decodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { PENDING_QUERY, type PendingWork } from "../../sdk/protocol/pending-work.ts";
 import { isClosed, type PatchedRun, type RunPatch, type RunSummary } from "../../sdk/protocol/run.ts";
 import type { CountRequest, RunDetail } from "../store/store.ts";
+import { idAfter, newRunId } from "../world/run-id.ts";
 import type { Desk } from "./desk.ts";
 import { listRequest, MAX_LIST, positionOf, runFilter, shownData, shownSummary } from "./lists.ts";
 import { readBeginning, readNotes } from "./notes.ts";
@@ -28,6 +30,8 @@ import { isYetToBegin, summarize } from "./summary.ts";
 const HISTORY_PAGE = 500;
 const DEFAULT_LIST = 50;
 const DESCRIBE_QUERY_MS = 1_500;
+/** Run ids are of the clocks of those who start runs. */
+const CLOCKS_DIFFER_MS = 1_000;
 
 export class Reading {
   readonly #desk: Desk;
@@ -62,6 +66,10 @@ export class Reading {
     const runs = await this.#desk.insist(() => this.#desk.store.listRuns(request));
     const last = runs.length < limit ? undefined : runs.at(-1);
     return { runs: runs.map(shownSummary), next: last === undefined ? null : positionOf(last, request) };
+  }
+
+  openBulk(bulkId = newRunId(this.#desk.world)): BulkPlace {
+    return { bulkId, after: idAfter(bulkId, CLOCKS_DIFFER_MS) };
   }
 
   async count(call: CountCall): Promise<readonly CountedGroup[]> {

@@ -2,6 +2,7 @@
 // for a moment, and who is woken by it, is in each.
 
 import type {
+  BulkPlace,
   ClosedRun,
   CountCall,
   CountedGroup,
@@ -33,7 +34,6 @@ import type { PatchedRun, RunSummary } from "../../sdk/protocol/run.ts";
 import type { WebhookCall } from "../../sdk/protocol/webhook.ts";
 import type { Store } from "../store/store.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
-import { newRunId } from "../world/run-id.ts";
 import type { World } from "../world/world.ts";
 import { Archive } from "./archive.ts";
 import { Controlling } from "./controlling.ts";
@@ -79,8 +79,8 @@ export class Service implements FrontDoor {
     this.#archive = new Archive(desk);
   }
 
-  newRunId(): string {
-    return newRunId(this.#desk.world);
+  openBulk(bulkId?: string): BulkPlace {
+    return this.#reading.openBulk(bulkId);
   }
 
   // ---------------------------------------------------------------- starting

@@ -80,8 +80,8 @@ export class TestDoor implements FrontDoor {
     });
   }
 
-  newRunId() {
-    return this.#door.newRunId();
+  openBulk(bulkId?: string) {
+    return this.#door.openBulk(bulkId);
   }
 
   start(call: StartCall) {

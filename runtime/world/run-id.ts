@@ -3,10 +3,15 @@
 import { decodeTime, ulid } from "ulid";
 import type { World } from "./world.ts";
 
-/** The id of a fork of `source` that belongs to `bulkId`, another run id: the same each time, and later than both of them. */
+/** The id of the fork of `source` that a bulk makes: the same each time, and later than its source. */
 export function forkIdOf(bulkId: string, source: string): string {
   const random = seededRandom(`${bulkId} ${source}`);
-  return ulid(Math.max(decodeTime(bulkId), decodeTime(source)) + 1, () => random.float());
+  return ulid(Math.max(decodeTime(bulkId), decodeTime(source) + 1), () => random.float());
+}
+
+/** A place in the order of ids, so long after this one. */
+export function idAfter(runId: string, ms: number): string {
+  return ulid(decodeTime(runId) + ms, () => 0);
 }
 
 /** A new run id; later in order than `after`, whatever this process's clock says. */

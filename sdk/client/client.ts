@@ -16,6 +16,7 @@ import type { SignalDefinition } from "../workflow/signal.ts";
 import type { UpdateDefinition } from "../workflow/update.ts";
 import type { WebhookRequest } from "../workflow/webhook.ts";
 import type { Workflow } from "../workflow/workflow.ts";
+import { Bulk, type BulkOptions } from "./bulk.ts";
 import { type EntityHandle, entityHandle } from "./entity-handle.ts";
 import type { CountedGroup, FrontDoor, PrunedRuns, StartCall } from "./front-door.ts";
 import { interceptedDoor } from "./intercepted-door.ts";
@@ -265,6 +266,15 @@ export class WorkflowClient {
    */
   async deliverWebhook(token: string, request: WebhookRequest, options: DeliveryOptions = {}): Promise<void> {
     await this.#door.deliverWebhook(token, webhookCall(request, options));
+  }
+
+  /**
+   * One action on many runs: `client.bulk({ where }).pause()`. See `Bulk`. Does nothing yet.
+   *
+   * Throws ARGUMENT_INVALID.
+   */
+  bulk(options: BulkOptions): Bulk {
+    return new Bulk(this.#door, options);
   }
 
   /**

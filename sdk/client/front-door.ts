@@ -198,8 +198,16 @@ export interface ForkCall {
   readonly keepsSignals: boolean;
   /** The source is terminated if it is open. */
   readonly replaces: boolean;
-  /** A run id that this fork belongs to: forking a run again with the same one gives the same fork. Null: none. */
+  /** Of the bulk that this fork belongs to: forking a run again with the same one gives the same fork. Null: none. */
   readonly bulkId: string | null;
+}
+
+/** Where a bulk begins in the list of runs. */
+export interface BulkPlace {
+  /** A run id that no run has, of the time when the bulk was first opened. */
+  readonly bulkId: string;
+  /** For `list({ after })`, newest first: runs that were started by then are below it. */
+  readonly after: string;
 }
 
 export interface ForkedRun {
@@ -227,8 +235,8 @@ export interface CountedGroup {
 }
 
 export interface FrontDoor {
-  /** An id that no run has. Runs that have been started have lower ones, as far as clocks agree. */
-  newRunId(): string;
+  /** A bulk with this id, or with a new one. */
+  openBulk(bulkId?: string): BulkPlace;
   start(call: StartCall): Promise<StartReply>;
   /** All at once, in order. A refused one rejects the whole call with RUN_ALREADY_STARTED after the others were started. */
   startMany(calls: readonly StartCall[]): Promise<readonly StartReply[]>;

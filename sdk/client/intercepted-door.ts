@@ -46,7 +46,7 @@ export function interceptedDoor(door: FrontDoor, interceptors: readonly Intercep
   }
 
   return {
-    newRunId: () => door.newRunId(),
+    openBulk: (bulkId) => door.openBulk(bulkId),
     start,
     // A batch still: starts that come together are sent together. As without interceptors, all are tried.
     async startMany(calls) {

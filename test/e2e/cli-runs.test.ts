@@ -28,6 +28,7 @@ beforeAll(async () => {
     example("basket"),
     example("sign-off"),
     fileURLToPath(new URL("./workers/locks.ts", import.meta.url)),
+    fileURLToPath(new URL("./workers/stubborn.ts", import.meta.url)),
     "--database",
     database,
   ]);
@@ -108,7 +109,7 @@ test("a waiting run says what it waits for, takes a signal, and goes on", async 
   const described = await say("describe", "train");
   expect(described).toMatch(/^status {5}running$/m);
   expect(described).toMatch(/^waits for {2}decide$/m);
-  expect(described).toMatch(/^receive decide {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ$/m);
+  expect(described).toMatch(/^\d+ +receive decide {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ$/m);
 
   const decision = ["--input", '{"approver":"Ann","isApproved":true}', "--signal-id", "once"];
   expect(await say("signal", "train", "decide", ...decision)).toBe("Signal decide is stored for train.");
@@ -131,6 +132,32 @@ test("a run is paused, resumed, reset and forked by commands", async () => {
   expect(await say("history", "bus")).toContain("RunForked");
   expect(JSON.parse(await say("describe", "bus", "--json"))).toMatchObject({ ...fork, forkedFrom: { event: 1 } });
   for (const id of ["taxi", "bus"]) await say("terminate", id);
+});
+
+test("a failed step is retried now and a sleep is skipped, by number, by name, and once per request", async () => {
+  await say("start", "stubborn", "--id", "one");
+  await eventually("it waits", async () =>
+    /^1 +charge {2}2 .*the provider is down$/m.test(await say("describe", "one")),
+  );
+  expect(await refuse("skip-sleep", "one")).toMatch(/^TIMER_NOT_WAITING: No timer of run one waits/);
+  expect(await say("retry-now", "one", "--request-id", "r")).toBe(
+    "What waits to be tried again of one is to be tried now.",
+  );
+  expect(await say("retry-now", "one", "charge", "--request-id", "r", "--json")).toBe(
+    '{"workflowId":"one","step":"charge"}',
+  );
+  await eventually("it sleeps", async () => /^2 +sleep {2}\d{4}-/m.test(await say("describe", "one")));
+  expect(await refuse("retry-now", "one", "charge")).toMatch(/^STEP_NOT_WAITING: No step "charge" of run one waits/);
+  expect(await say("skip-sleep", "one", "sleep")).toBe("Timer sleep of one is to end now.");
+  await eventually("it receives", async () => /^3 +receive decide {2}\d{4}-/m.test(await say("describe", "one")));
+  expect(await refuse("skip-sleep", "one", "receive decide")).toMatch(
+    /^ARGUMENT_INVALID: "receive decide" is no sleep/,
+  );
+  await say("skip-sleep", "one", "3");
+  expect(JSON.parse(await say("result", "one", "--json"))).toEqual([2, null]);
+  const history = await say("history", "one");
+  expect(history).toMatch(/StepRetried +charge, attempt 2, without waiting longer/);
+  expect(history).toMatch(/TimerSkipped +sleep$/m);
 });
 
 test("an update is answered, refused, or known by its id", async () => {
@@ -157,7 +184,7 @@ test("a step that waits is completed by name, and failed for good by another", a
   for (const id of ["lease", "loan"]) await say("start", "sign-off", "--id", id, ...contract);
   await eventually("both wait", async () => {
     const said = await Promise.all(["lease", "loan"].map((id) => say("describe", id)));
-    return said.every((text) => /^ask to sign {2}1 +from outside {2}-$/m.test(text));
+    return said.every((text) => /^1 +ask to sign {2}1 +from outside {2}-$/m.test(text));
   });
   const step = ["lease", "ask to sign", "--report-id", "once"];
   expect(await say("complete-step", ...step, "--result", '{"by":"Ann"}')).toBe(

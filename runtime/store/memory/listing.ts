@@ -11,12 +11,16 @@ export function listRuns(table: RunTable, request: ListRequest): StoredSummary[]
   const { workflowId, limit, before, isOldestFirst = false } = request;
   const runs = table.started(workflowId);
   const position = before === undefined ? undefined : table.get(before)?.ordinal;
-  if (before !== undefined && position === undefined) return [];
+  const isBeyond = (run: StoredRun): boolean => {
+    if (before === undefined) return false;
+    // A place between runs, or of one that has been deleted: ids are in the order of starting.
+    if (position === undefined) return isOldestFirst ? run.runId <= before : run.runId >= before;
+    return isOldestFirst ? run.ordinal <= position : run.ordinal >= position;
+  };
   const found: StoredSummary[] = [];
   for (let nth = 0; nth < runs.length && found.length < limit; nth += 1) {
     const run = runs[isOldestFirst ? nth : runs.length - 1 - nth];
-    if (run === undefined) continue;
-    if (position !== undefined && (isOldestFirst ? run.ordinal <= position : run.ordinal >= position)) continue;
+    if (run === undefined || isBeyond(run)) continue;
     if (isMeant(run, request)) found.push(summaryOf(run));
   }
   return found;

@@ -107,6 +107,20 @@ export function readingContract(stage: Stage): void {
       expect(new Set(listed)).toEqual(new Set(requests.map(({ runId }) => runId)));
     });
 
+    test("a page may begin at an id that no run has: of runs between, or of one that is deleted", async () => {
+      const queue = newId("queue");
+      const [older, gone, newer] = [startRequest({ queue }), startRequest({ queue }), startRequest({ queue })];
+      for (const request of [older, gone, newer]) await stage.startAs(request);
+      await stage.store.terminateRun(gone.runId, "enough");
+      expect(await stage.store.deleteRuns([gone.runId])).toEqual([gone.runId]);
+      const idsFrom = async (before: string, isOldestFirst = false) =>
+        (await stage.store.listRuns({ queue, limit: 10, before, isOldestFirst })).map(({ runId }) => runId);
+      expect(await idsFrom(gone.runId)).toEqual([older.runId]);
+      expect(await idsFrom(gone.runId, true)).toEqual([newer.runId]);
+      expect(await idsFrom("7ZZZZZZZZZZZZZZZZZZZZZZZZZ")).toEqual([newer.runId, older.runId]);
+      expect(await idsFrom("00000000000000000000000000")).toEqual([]);
+    });
+
     test("a page is not shifted by runs that start while it is read", async () => {
       const queue = newId("queue");
       const requests = Array.from({ length: 4 }, () => startRequest({ queue }));
