@@ -74,6 +74,20 @@ test("cart: operations of a key go one after the other, one that fails leaves no
   });
 });
 
+test("outage: all that wait are tried at once, one sleep is skipped, the rest is canceled", async () => {
+  expect(await example("outage")).toEqual({
+    lines: [
+      "503 Service Unavailable",
+      "3 invoices wait for up to an hour.",
+      "3 were charged at once, and wait for a month.",
+      "Ann's is over: charge of Ann.",
+      "2 were canceled.",
+    ],
+    stderr: "",
+    code: 0,
+  });
+});
+
 test("fan-out prints the checksum of every file, in order", async () => {
   const files = join(folder, "files");
   mkdirSync(join(files, "deeper"), { recursive: true });
