@@ -6,7 +6,7 @@ import type { BulkCounts, BulkReport } from "../../sdk/client/bulk-report.ts";
 import { CLOSED_STATUSES, OPEN_STATUSES, type RunStatus } from "../../sdk/protocol/run.ts";
 import { actionOf, BULK_ACTIONS, type BulkActionOptions } from "./bulk-actions.ts";
 import { parseCount } from "./count-option.ts";
-import { formatTable } from "./table.ts";
+import { formatLine, formatTable } from "./table.ts";
 import { formatJson } from "./values.ts";
 import { parseWhere, whereOption } from "./where-option.ts";
 import { addClientOptions, type ClientOptions, withClient } from "./with-client.ts";
@@ -74,9 +74,13 @@ function tellProgress({ matched, done, skipped, failed }: BulkCounts): void {
 
 function formatReport({ isDryRun, isAborted, matched, done, skipped, failed, notDone }: BulkReport): string {
   const counts = isDryRun ? "nothing was done to them" : `${done} done, ${skipped} skipped, ${failed} failed`;
-  const rows = notDone.map(({ run, outcome, code, message }) => [outcome, code ?? "-", run.workflowId, message ?? "-"]);
+  const rows = notDone.map(({ run, outcome, code, message }) => {
+    return [outcome, code ?? "-", run.workflowId, formatLine(message ?? "-")];
+  });
+  const more = skipped + failed - notDone.length;
   return [
     `${matched} run(s) found: ${counts}.${isAborted ? " Stopped before the rest." : ""}`,
     ...(rows.length === 0 ? [] : [formatTable(["OUTCOME", "CODE", "ID", "WHY"], rows)]),
+    ...(more === 0 ? [] : [`And ${more} more.`]),
   ].join("\n\n");
 }

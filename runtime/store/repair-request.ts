@@ -17,9 +17,10 @@ export function encodeWaits(waits: readonly Wait[]): Payload {
   );
 }
 
-/** It was written by `encodeWaits`. */
+/** It was written by `encodeWaits`, or came with a file: what is no wait there is none. */
 export function decodeWaits(payload: Payload): readonly Wait[] {
-  return JSON.parse(payload ?? "[]") as readonly Wait[];
+  const waits: unknown = JSON.parse(payload ?? "[]");
+  return Array.isArray(waits) ? waits.filter((wait) => typeof wait?.command === "number") : [];
 }
 
 export function repairMailId(request: RepairRequest, requestId: string): string {

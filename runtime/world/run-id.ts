@@ -1,6 +1,7 @@
 // Ids of runs: ULIDs, so that their order is the order of time.
 
 import { decodeTime, ulid } from "ulid";
+import { seededRandom } from "../../sdk/protocol/random.ts";
 import type { World } from "./world.ts";
 
 /** The id of the fork of `source` that a bulk makes: the same each time, and later than its source. */

@@ -423,3 +423,25 @@ test("no crash changes how waits are cut short", async () => {
   });
   expect(report.crashes).toBe(report.places);
 });
+
+test("what is no wait, in mail that came with a file, is ignored", async () => {
+  const house = openHouse();
+  const main = workflow("patient", async () => {
+    await sleep("1 day");
+    return "awake";
+  });
+  const worker = await house.startWorker([main], { lingerMs: 1 });
+  const run = await house.client.start(main);
+  await eventually("parked", () => worker.stats.parked === 1);
+  await worker.stop();
+  const to = { runId: run.runId ?? "" };
+  const payloads = ["5", "null", "{}", "[null,7,{}]", '[{"command":"1"}]', '[{"command":99}]'];
+  await house.store.sendMail(
+    payloads.map((payload, index) => ({ to, kind: "skipSleep", mailId: `skipSleep:${index}`, name: "", payload })),
+  );
+  await run.skipSleep();
+  await house.startWorker([main]);
+  expect(await run.result()).toBe("awake");
+  const types = await typesOf(run);
+  expect(types.filter((type) => type === "RequestIgnored")).toHaveLength(payloads.length);
+});

@@ -134,10 +134,10 @@ test("all that one item of mail led to goes out together, whatever a turn has ro
   outbox.push({ event: { type: "CancelRequested", mail: 5, reason: "x" } });
   const retried = { type: "StepRetried", name: "a", attempt: 2, mail: 4, requestId: "r" } as const;
   outbox.decide(request, { events: [1, 2, 3].map((command) => ({ ...retried, command })) });
-  const { turn, events } = outbox.take(claim, { events: 1, takenMail: 3 }, "tag", 2);
+  const { turn, events } = outbox.take(claim, { events: 1, takenMail: 3 }, "tag", null, 2);
   expect(events.map(({ type }) => type)).toEqual(["StepCompleted", "StepRetried", "StepRetried", "StepRetried"]);
   expect(turn.takenMail).toBe(4);
-  expect(outbox.take(claim, { events: 5, takenMail: 4 }, "tag", 2).turn.takenMail).toBe(5);
+  expect(outbox.take(claim, { events: 5, takenMail: 4 }, "tag", null, 2).turn.takenMail).toBe(5);
 });
 
 test("what the code took back is not sent, and the rest is", () => {
