@@ -154,7 +154,7 @@ export class Outbox {
     at: number | null,
     most: number,
   ): SentTurn {
-    const taken = this.#cut(most);
+    const taken = this.#cut(at === null ? most : Math.min(most, this.#dueBy(at)));
     let events: Event[] = [];
     let records: EventRecord[] = [];
     let refusals: readonly RefusedUpdate[] = NO_REFUSALS;
@@ -194,6 +194,16 @@ export class Outbox {
       effects,
     };
     return { turn, events, entries: taken, bytes };
+  }
+
+  /** How much comes before what is due only later: a turn whose time is decided cannot tell of it. */
+  #dueBy(at: number): number {
+    const waiting = this.#waiting;
+    for (let place = 0; place < waiting.length; place++) {
+      const entry = waiting[place] as Entry;
+      if ("event" in entry && entry.notBefore !== undefined && entry.notBefore > at) return place;
+    }
+    return waiting.length;
   }
 
   /** What comes before the first mail that is not decided on. All that one item of mail led to stays together. */

@@ -126,6 +126,20 @@ test("a turn takes the mail it holds, waits for its latest timer, and closes by 
   expect(turn).toMatchObject({ takenMail: 7, notBefore: 500, close: "completed" });
 });
 
+test("a turn whose time is decided leaves what is due later to the next", () => {
+  const outbox = new Outbox();
+  outbox.push({ event: { type: "TimerFired", command: 1, name: "sleep" }, notBefore: 300 });
+  outbox.push({ event: completed(2) });
+  outbox.push({ event: { type: "TimerFired", command: 3, name: "sleep" }, notBefore: 301 });
+  outbox.push({ event: completed(4) });
+  const first = outbox.take(claim, { events: 1, takenMail: 0 }, "tag", 300, 10);
+  expect(first.events.map(({ type }) => type)).toEqual(["TimerFired", "StepCompleted"]);
+  expect(first.turn).toMatchObject({ at: 300, notBefore: 300 });
+  const second = outbox.take(claim, { events: 3, takenMail: 0 }, "tag", null, 10);
+  expect(second.turn).toMatchObject({ at: null, notBefore: 301 });
+  expect(second.events).toHaveLength(2);
+});
+
 test("all that one item of mail led to goes out together, whatever a turn has room for", () => {
   const outbox = new Outbox();
   outbox.push({ event: completed(9) });
