@@ -25,9 +25,11 @@ export interface PendingTimerWork {
   readonly fireAt: number | null;
 }
 
+const LIMITS: readonly string[] = ["condition", "timeout", "waitForAny"];
+
 /** By the timer's name: not a sleep, but how long something else is waited for at the most. */
 export function isLimit(name: string): boolean {
-  return name === "condition" || name === "timeout" || name === "waitForAny" || name.startsWith("receive ");
+  return LIMITS.includes(name) || name.startsWith("receive ") || name.startsWith("lock ");
 }
 
 export interface PendingChildWork {
