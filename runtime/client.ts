@@ -50,10 +50,19 @@ export {
   type SignalWithStartOptions,
   type StartOptions,
   type UpdateWithStartOptions,
+  type VersionPolicyOptions,
   WorkflowClient,
 } from "../sdk/client/client.ts";
 export type { EntityHandle, OperationOptions } from "../sdk/client/entity-handle.ts";
-export type { CountedGroup, PrunedRuns, RunDescription, ShownEvent } from "../sdk/client/front-door.ts";
+export type {
+  CountedBy,
+  CountedGroup,
+  PrunedRuns,
+  RunDescription,
+  ShownEvent,
+  WorkflowVersion,
+  WorkflowVersions,
+} from "../sdk/client/front-door.ts";
 export { RunFailedError } from "../sdk/client/run-failed-error.ts";
 export type { RunFilter, RunOrder, TimeFilter } from "../sdk/client/run-filter.ts";
 export {
@@ -86,4 +95,5 @@ export type {
   RunStatus,
   RunSummary,
 } from "../sdk/protocol/run.ts";
+export type { VersionPolicy, VersionRamp } from "../sdk/protocol/version-policy.ts";
 export type { WebhookRequest } from "../sdk/workflow/webhook.ts";

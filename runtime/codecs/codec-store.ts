@@ -5,6 +5,8 @@
 import { EverstepError, isEverstepError } from "../../sdk/protocol/errors.ts";
 import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
 import { unreadablePayload } from "../../sdk/protocol/payload-encoded.ts";
+import type { VersionPolicy } from "../../sdk/protocol/version-policy.ts";
+import type { VersionKey } from "../store/lanes.ts";
 import type { ListLocksRequest } from "../store/locks.ts";
 import type {
   AppendTurn,
@@ -21,6 +23,7 @@ import type {
   ListRequest,
   MailItem,
   MailRequest,
+  MoveRequest,
   ParkRequest,
   QueryAnswer,
   QueryRequest,
@@ -174,6 +177,10 @@ export class CodecStore implements Store {
     await this.#kept.answerQueries(encoded);
   }
 
+  registerVersions(versions: readonly VersionKey[]) {
+    return this.#kept.registerVersions(versions);
+  }
+
   // ---------------------------------------------------------------- sweeps
 
   ownerIds() {
@@ -224,6 +231,18 @@ export class CodecStore implements Store {
 
   controlRun(request: ControlRequest) {
     return this.#kept.controlRun(request);
+  }
+
+  moveRun(request: MoveRequest) {
+    return this.#kept.moveRun(request);
+  }
+
+  readVersions(workflows: readonly string[]) {
+    return this.#kept.readVersions(workflows);
+  }
+
+  setVersionPolicy(workflow: string, policy: VersionPolicy | null) {
+    return this.#kept.setVersionPolicy(workflow, policy);
   }
 
   /** What is copied is bound to the run it was encoded for: the fork could read none of it. */

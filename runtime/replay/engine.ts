@@ -68,6 +68,7 @@ const BEFORE_CODE: ReadonlySet<HistoryEvent["type"]> = new Set([
   "RunUnblocked",
   "RunAdopted",
   "RunForked",
+  "RunMoved",
 ]);
 const noop = () => {};
 
@@ -110,7 +111,7 @@ export class RunEngine implements RunContext {
   #log: WorkflowLog | undefined;
 
   get info(): WorkflowInfo {
-    this.#info ??= runInfo(this.#options.workflow.name, this.#options.run, this);
+    this.#info ??= runInfo(this.#options.workflow, this.#options.run, this);
     return this.#info;
   }
 
@@ -492,6 +493,7 @@ export class RunEngine implements RunContext {
       case "RunResumed":
       case "RunUnblocked":
       case "RequestIgnored":
+      case "RunMoved":
         return false;
       case "RunAdopted":
         this.#isAdopted = true;

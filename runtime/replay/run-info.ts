@@ -6,6 +6,7 @@ import type { RunHeaders } from "../../sdk/protocol/headers.ts";
 import { CONTINUE_SUGGESTED_BYTES, CONTINUE_SUGGESTED_EVENTS } from "../../sdk/workflow/continue-as-new.ts";
 import type { WorkflowInfo } from "../../sdk/workflow/info.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
+import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 
 export interface RunFacts {
   readonly runId: string;
@@ -27,13 +28,18 @@ export interface Progress {
   readonly headers: RunHeaders;
 }
 
-export function runInfo(workflow: string, run: RunFacts, progress: Progress): WorkflowInfo {
+export function runInfo(
+  { name: workflow, version }: Pick<AnyWorkflow, "name" | "version">,
+  run: RunFacts,
+  progress: Progress,
+): WorkflowInfo {
   const { runId, workflowId, queue, deadlineAt } = run;
   return {
     workflow,
     workflowId,
     runId,
     queue,
+    version,
     get parent() {
       return progress.parent;
     },

@@ -1,4 +1,4 @@
-// What is done to runs from outside their code: ended, halted, let go on, and forked.
+// What is done to runs from outside their code: ended, halted, let go on, given to other code, and forked.
 
 import type { ForkCall, ForkedRun, RunReference } from "../../sdk/client/front-door.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
@@ -10,14 +10,17 @@ import type { Desk } from "./desk.ts";
 import { planFork } from "./forking.ts";
 import { readEvents } from "./history-export.ts";
 import { closedError, nameOf, notFound } from "./run-errors.ts";
+import type { Versions } from "./versions.ts";
 
 const CONTROLLED = { pause: "paused", resume: "resumed", unblock: "unblocked" } as const;
 
 export class Controlling {
   readonly #desk: Desk;
+  readonly #versions: Versions;
 
-  constructor(desk: Desk) {
+  constructor(desk: Desk, versions: Versions) {
     this.#desk = desk;
+    this.#versions = versions;
   }
 
   async terminate(to: RunReference, reason: string): Promise<void> {
@@ -46,12 +49,29 @@ export class Controlling {
     return this.#control(to, "unblock", "", requestId);
   }
 
+  async move(to: RunReference, version: string | null): Promise<void> {
+    let run = await this.#desk.find(to);
+    if (version !== null) await this.#versions.require(run.workflow, version);
+    for (;;) {
+      const { runId } = run;
+      // Chosen before the first try: a repeated request is recognised by it.
+      const request = { runId, mailId: `move:${this.#desk.world.chance.uuid()}`, version };
+      const moved = await this.#desk.insist(() => this.#desk.store.moveRun(request));
+      if (moved.outcome === "notFound") throw notFound(nameOf(to));
+      if (moved.outcome !== "closed") return this.#desk.wake(moved);
+      // It may have continued as new since it was found.
+      run = await this.#desk.find(to);
+      if (run.runId === runId) throw closedError(run.workflowId, "It cannot be moved any more.");
+    }
+  }
+
   async fork(to: RunReference, call: ForkCall): Promise<ForkedRun> {
     const { chance } = this.#desk.world;
     if (call.workflowId !== null) assertWorkflowId(call.workflowId, "fork({ id })");
     const source = await this.#desk.find(to);
     // What a bulk has made is not for it to do anything to.
     if (call.bulkId !== null && isForkOf(call.bulkId, source)) return source;
+    if (call.version != null) await this.#versions.require(source.workflow, call.version);
     const events = await this.#desk.insist(() => readEvents(this.#desk.store, source.runId));
     // Chosen before the first try: a repeated fork is recognised by it.
     const runId = call.bulkId === null ? newRunId(this.#desk.world) : forkIdOf(call.bulkId, source.runId);

@@ -44,13 +44,23 @@ export function planFork(
   );
   const { runId, seed } = fork;
   const retried = step?.command ?? null;
+  const version = call.version === undefined ? source.version : call.version;
   return {
     sourceId: source.runId,
     runId,
     workflowId: call.workflowId ?? source.workflowId,
+    version,
     at,
     edited,
-    forked: toRecord({ type: "RunForked", source: source.runId, event: at, seed, isEdited: edited !== null, retried }),
+    forked: toRecord({
+      type: "RunForked",
+      source: source.runId,
+      event: at,
+      seed,
+      isEdited: edited !== null,
+      retried,
+      ...(version === null ? {} : { version }),
+    }),
     takenMail: takenIn(events.slice(0, at)),
     keepsSignals: call.keepsSignals,
     data: [...data.values()].filter(({ rows }) => rows.length > 0),

@@ -64,6 +64,7 @@ const TAKES_MAIL: readonly number[] = [
   EVENT_CODES.RunResumed,
   EVENT_CODES.RunUnblocked,
   EVENT_CODES.RunAdopted,
+  EVENT_CODES.RunMoved,
   EVENT_CODES.StepRetried,
   EVENT_CODES.TimerSkipped,
   EVENT_CODES.RequestIgnored,

@@ -8,9 +8,11 @@ import { fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts
 import { HISTORY_FORMAT, HISTORY_VERSION, type HistoryFile } from "../../sdk/protocol/history-file.ts";
 import { assertName, assertWorkflowId } from "../../sdk/protocol/names.ts";
 import type { ClosedStatus } from "../../sdk/protocol/run.ts";
+import { isVersion } from "../../sdk/protocol/versions.ts";
 import { CANCEL_MAIL_ID, updateMailId } from "../store/mail-id.ts";
 import { changesIn, DATA_KINDS, type DataChange, startedWith } from "../store/run-data.ts";
 import type { ImportRequest, KeptMail, MailKind } from "../store/store.ts";
+import { versionIn } from "../store/versions.ts";
 import { askedOfOthers, lockedIn } from "./asked-of-others.ts";
 
 const RUN_ID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
@@ -28,6 +30,7 @@ const KINDS: readonly string[] = [
   "stepReport",
   "retryNow",
   "skipSleep",
+  "move",
 ] satisfies MailKind[];
 const STATUSES: Readonly<Record<string, ClosedStatus>> = {
   RunCompleted: "completed",
@@ -66,8 +69,9 @@ export function importRequest(file: HistoryFile, tag: string): ImportRequest {
   const mail = [...taken, ...untaken];
   if (new Set(mail.map(({ mailId }) => mailId)).size < mail.length) throw invalid("two of its mail have one id");
   const attempt = attemptOf(told);
-  const takenMail = newest;
-  return { runId, workflowId, workflow, queue, attempt, startedAt, deadlineAt, closed, events, mail, takenMail, tag };
+  const version = versionToldBy(told, untaken);
+  const facts = { runId, workflowId, workflow, queue, version, attempt, startedAt, deadlineAt, closed };
+  return { ...facts, events, mail, takenMail: newest, tag };
 }
 
 function assertForm(file: HistoryFile): void {
@@ -187,6 +191,15 @@ function mailOf(event: HistoryEvent): KeptMail | null {
     default:
       return null;
   }
+}
+
+/** The version that the run goes on with: it may have been moved without having heard of it. */
+function versionToldBy(events: readonly HistoryEvent[], untaken: readonly KeptMail[]): string | null {
+  const move = untaken.findLast(({ kind }) => kind === "move");
+  const version = move === undefined ? versionIn(events) : move.name === "" ? null : move.name;
+  if (version !== null && !isVersion(version))
+    throw invalid(`its version is ${JSON.stringify(version)}, which is none`);
+  return version;
 }
 
 function untakenMail(given: HistoryFile["mail"][number], index: number, mail: number): KeptMail {

@@ -14,8 +14,8 @@ export const MAX_LIST = 200;
 
 /** Without the fields that say nothing. */
 export function runFilter(call: FilterCall): RunFilter {
-  const { workflow, workflowId, queue, status, isPaused, startedAt, closedAt, attributes } = call;
-  const fields = { workflow, workflowId, queue, status, isPaused, startedAt, closedAt, attributes };
+  const { workflow, workflowId, queue, version, status, isPaused, startedAt, closedAt, attributes } = call;
+  const fields = { workflow, workflowId, queue, version, status, isPaused, startedAt, closedAt, attributes };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 

@@ -4,6 +4,7 @@
 // once. Nothing depends on it: without a word from here, the same is found by hints and polling.
 
 import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
+import type { VersionKey } from "../store/lanes.ts";
 import type { Claim, ClaimedRun, MailItem, StartClaim, StartOutcome, StartRequest } from "../store/store.ts";
 import type { StoredOutcome } from "./outcome-waiter.ts";
 
@@ -12,7 +13,7 @@ export interface LocalWorker {
    * A claim for a run that is about to be started and that this worker would execute at once; undefined when it would
    * not. Each one is settled: by `begin` when the store has given it, by `disclaim` otherwise.
    */
-  offerClaim(workflow: string, queue: string): StartClaim | undefined;
+  offerClaim(code: VersionKey, queue: string): StartClaim | undefined;
   begin(run: ClaimedRun, opening: StoredEvent): void;
   /** `mayHold`: nobody knows that the store did not give the claim; it is given back. */
   disclaim(claim: Claim, queue: string, mayHold: boolean): void;
@@ -40,9 +41,9 @@ export class LocalWorkers {
     return () => this.#workers.delete(worker);
   }
 
-  offer(workflow: string, queue: string): ClaimOffer | undefined {
+  offer(code: VersionKey, queue: string): ClaimOffer | undefined {
     for (const worker of this.#workers) {
-      const claim = worker.offerClaim(workflow, queue);
+      const claim = worker.offerClaim(code, queue);
       if (claim !== undefined) return { worker, claim };
     }
     return undefined;
@@ -50,7 +51,7 @@ export class LocalWorkers {
 
   /** `outcome` is undefined when the start failed, or nobody knows. */
   settle({ worker, claim }: ClaimOffer, request: StartRequest, outcome: StartOutcome | undefined): void {
-    const { runId, workflowId, workflow, queue, started, mail } = request;
+    const { runId, workflowId, workflow, queue, version = null, started, mail } = request;
     const claimed = outcome?.claimed ?? null;
     if (claimed === null) {
       // A start that was repeated may have been given the claim the first time.
@@ -67,6 +68,7 @@ export class LocalWorkers {
       workflowId,
       workflow,
       queue,
+      version,
       startedAt: at,
       deadlineAt,
       events: 1,

@@ -31,7 +31,8 @@ export async function askQuery(question: Question): Promise<Payload> {
     if (answer.ok) return answer.payload;
     throw new EverstepError(answer.code, answer.message, { details: { runId: run.runId, query: name } });
   }
-  const message = `No worker answered query "${name}" of run ${run.workflowId} within ${timeoutMs} ms. Is a worker of queue "${run.queue}" running?`;
+  const code = run.version === null ? "" : ` that has version ${run.version} of "${run.workflow}"`;
+  const message = `No worker answered query "${name}" of run ${run.workflowId} within ${timeoutMs} ms. Is a worker of queue "${run.queue}"${code} running?`;
   throw new EverstepError("QUERY_TIMED_OUT", message, { details: { runId: run.runId, query: name } });
 }
 

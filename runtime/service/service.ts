@@ -26,11 +26,13 @@ import type {
   UpdateCall,
   UpdateOutcome,
   UpdateStage,
+  WorkflowVersions,
 } from "../../sdk/client/front-door.ts";
 import type { HistoryFile } from "../../sdk/protocol/history-file.ts";
 import type { ListedLock } from "../../sdk/protocol/listed-lock.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { PatchedRun, RunSummary } from "../../sdk/protocol/run.ts";
+import type { VersionPolicy } from "../../sdk/protocol/version-policy.ts";
 import type { WebhookCall } from "../../sdk/protocol/webhook.ts";
 import type { Store } from "../store/store.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
@@ -43,6 +45,7 @@ import { Mailing } from "./mailing.ts";
 import { Outcomes } from "./outcomes.ts";
 import { Reading } from "./reading.ts";
 import { Starting } from "./starting.ts";
+import { Versions } from "./versions.ts";
 
 export interface ServiceOptions {
   readonly store: Store;
@@ -64,6 +67,7 @@ export class Service implements FrontDoor {
   readonly #outcomes: Outcomes;
   readonly #reading: Reading;
   readonly #archive: Archive;
+  readonly #versions: Versions;
 
   constructor(options: ServiceOptions) {
     const { store, wakeups, world, insistForMs = 15_000, pollMs = 1_000, locals = new LocalWorkers() } = options;
@@ -71,9 +75,10 @@ export class Service implements FrontDoor {
     // Workers here tell of outcomes, and are told of mail, in plain form: with codecs both go by way of the store.
     const told = desk.codecs === undefined ? locals : new LocalWorkers();
     this.#desk = desk;
-    this.#starting = new Starting(desk, locals);
+    this.#versions = new Versions(desk);
+    this.#starting = new Starting(desk, locals, this.#versions);
     this.#mailing = new Mailing(desk, told);
-    this.#controlling = new Controlling(desk);
+    this.#controlling = new Controlling(desk, this.#versions);
     this.#outcomes = new Outcomes(desk, told);
     this.#reading = new Reading(desk);
     this.#archive = new Archive(desk);
@@ -145,8 +150,22 @@ export class Service implements FrontDoor {
     return this.#controlling.unblock(to, requestId);
   }
 
+  move(to: RunReference, version: string | null): Promise<void> {
+    return this.#controlling.move(to, version);
+  }
+
   fork(to: RunReference, call: ForkCall): Promise<ForkedRun> {
     return this.#controlling.fork(to, call);
+  }
+
+  // ---------------------------------------------------------------- versions
+
+  versions(workflow: string): Promise<WorkflowVersions> {
+    return this.#versions.list(workflow);
+  }
+
+  setVersionPolicy(workflow: string, policy: VersionPolicy | null): Promise<void> {
+    return this.#versions.setPolicy(workflow, policy);
   }
 
   // ---------------------------------------------------------------- reading

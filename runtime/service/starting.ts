@@ -15,17 +15,20 @@ import { Batcher } from "./batcher.ts";
 import type { Desk } from "./desk.ts";
 import type { LocalWorkers } from "./local-workers.ts";
 import { mailWith } from "./mailing.ts";
+import type { Versions } from "./versions.ts";
 
 const STARTS_PER_BATCH = 1_000;
 
 export class Starting {
   readonly #desk: Desk;
   readonly #locals: LocalWorkers;
+  readonly #versions: Versions;
   readonly #starts: Batcher<StartRequest, StartOutcome>;
 
-  constructor(desk: Desk, locals: LocalWorkers) {
+  constructor(desk: Desk, locals: LocalWorkers, versions: Versions) {
     this.#desk = desk;
     this.#locals = locals;
+    this.#versions = versions;
     this.#starts = new Batcher({
       clock: desk.world.clock,
       most: STARTS_PER_BATCH,
@@ -34,14 +37,22 @@ export class Starting {
   }
 
   async start(call: StartCall): Promise<StartReply> {
-    const request = this.#startRequest(call);
+    const plain = this.#startRequest(call);
+    // Where nobody speaks of versions, nothing is looked up.
+    const request = call.version == null ? plain : await this.#versions.chosen(plain, call.version);
     const outcome = await this.#startOne(request);
     this.#wakeStarted([[request, outcome]]);
     return replyTo(request, outcome);
   }
 
   async startMany(calls: readonly StartCall[]): Promise<readonly StartReply[]> {
-    const requests = calls.map((call) => this.#startRequest(call));
+    const plain = calls.map((call) => this.#startRequest(call));
+    const requests = await Promise.all(
+      plain.map((request, index) => {
+        const ask = calls[index]?.version ?? null;
+        return ask === null ? request : this.#versions.chosen(request, ask);
+      }),
+    );
     const outcomes = await Promise.all(requests.map((request) => this.#startOne(request)));
     const pairs = requests.map((request, index): [StartRequest, StartOutcome] => [
       request,
@@ -100,7 +111,8 @@ export class Starting {
 
   /** Claimed by a worker of this process in the same statement, where one would execute the run at once. */
   async #startEncoded(request: StartRequest): Promise<StartOutcome> {
-    const offer = request.delayMs === 0 ? this.#locals.offer(request.workflow, request.queue) : undefined;
+    const { workflow, queue, version = null } = request;
+    const offer = request.delayMs === 0 ? this.#locals.offer({ workflow, version }, queue) : undefined;
     if (offer === undefined) return this.#starts.ask(request);
     const claiming: StartRequest = { ...request, claim: offer.claim };
     let outcome: StartOutcome | undefined;

@@ -37,7 +37,8 @@ function whereabouts(run: RunDetail): string {
   if (run.ownerId !== null) return "Executed by a worker.";
   if (run.wakeAt === null) return "Parked: it waits for mail.";
   if (run.wakeAt > run.now) return `Parked until ${new Date(run.wakeAt).toISOString()}.`;
-  return `Due for ${seconds(run.now - run.wakeAt)}: it waits for a worker of queue "${run.queue}".`;
+  const code = run.version === null ? "" : ` that has version ${run.version} of "${run.workflow}"`;
+  return `Due for ${seconds(run.now - run.wakeAt)}: it waits for a worker of queue "${run.queue}"${code}.`;
 }
 
 function lastOf({ type, message }: Failure): string {

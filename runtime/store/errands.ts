@@ -13,8 +13,11 @@ import type { EventRecord } from "../../sdk/protocol/event-record.ts";
 import type { Failure } from "../../sdk/protocol/failure.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { ClosedStatus } from "../../sdk/protocol/run.ts";
+import type { VersionAsk, VersionFacts } from "../../sdk/protocol/version-policy.ts";
+import { chooseVersion } from "../../sdk/protocol/version-policy.ts";
 import { CANCEL_MAIL_ID } from "./mail-id.ts";
 import type { MailKind, MailOutcome, MailRequest, RunRef, StartOutcome, StartRequest } from "./store.ts";
+import { NO_VERSIONS, startedAs, unknownVersion } from "./versions.ts";
 
 /** A command of a run, to be answered by mail. */
 export interface Asker {
@@ -36,6 +39,8 @@ export type Errand =
       > &
         // Absent: fail.
         Partial<Pick<StartRequest, "onConflict">>;
+      /** Decided when the child is started. Absent: the child has no version. */
+      readonly version?: VersionAsk;
       readonly policy: ClosePolicy;
     }
   | {
@@ -92,6 +97,7 @@ export const KINDS_OF_ONE_RUN: readonly MailKind[] = [
   "pause",
   "resume",
   "unblock",
+  "move",
 ];
 
 export function answerErrand(asker: Asker, answer: Answer): Errand & { readonly do: "mail" } {
@@ -112,6 +118,27 @@ export function childAnswer(
   if (outcome === "started") return { type: "ChildStarted", command, name };
   const message = `Child run ${workflowId} was not started: run ${runId}, which is ${status}, has its workflow id. Give the child another id.`;
   return { type: "ChildStartFailed", command, name, failure: refusal("RUN_ALREADY_STARTED", message) };
+}
+
+/**
+ * The start that a child's errand is, or what its parent is told instead: there is no such version. `isOwn`: the parent asks
+ * for a child with its own workflow id, and finds it taken: it would wait for itself, or end itself.
+ */
+export function childStart(
+  { asker: { command, name }, child, version: ask }: Errand & { readonly do: "start" },
+  isOwn: boolean,
+  facts: VersionFacts = NO_VERSIONS,
+): StartRequest | Answer {
+  const { workflow, workflowId, started } = child;
+  const version = ask === undefined ? null : chooseVersion(ask, facts, workflowId);
+  if (version !== undefined) {
+    const onConflict = isOwn ? "fail" : (child.onConflict ?? "fail");
+    const asked = { requestId: null, onConflict, delayMs: 0, mail: null, claim: null };
+    return { ...child, ...asked, version, started: startedAs(started, version) };
+  }
+  const why = ask === undefined ? "" : unknownVersion(workflow, ask, facts);
+  const message = `Child run ${workflowId} was not started. ${why}`;
+  return { type: "ChildStartFailed", command, name, failure: refusal("VERSION_UNKNOWN", message) };
 }
 
 export function mailAnswer({ command, name }: Asker, to: RunRef, { outcome }: Pick<MailOutcome, "outcome">): Answer {
@@ -165,6 +192,9 @@ function howItEnded({ status, event }: RunEnd): { readonly result: Payload; read
 }
 
 /** An EverstepError as the code will catch it. */
-function refusal(code: "RUN_ALREADY_STARTED" | "RUN_NOT_FOUND" | "RUN_CLOSED", message: string): Failure {
+function refusal(
+  code: "RUN_ALREADY_STARTED" | "VERSION_UNKNOWN" | "RUN_NOT_FOUND" | "RUN_CLOSED",
+  message: string,
+): Failure {
   return { kind: "application", type: "EverstepError", message, retryable: false, code };
 }

@@ -16,9 +16,12 @@ import type { ListedLock } from "../../sdk/protocol/listed-lock.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { BlockedReason, ClosedStatus, RunStatus, RunSummary } from "../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
+import type { VersionPolicy } from "../../sdk/protocol/version-policy.ts";
 import type { Errand } from "./errands.ts";
+import type { VersionKey } from "./lanes.ts";
 import type { ListLocksRequest, LockChanges } from "./locks.ts";
 import type { DataChange, KeptData } from "./run-data.ts";
+import type { NextVersion, StoredVersions } from "./versions.ts";
 
 /** The right to write one run, until somebody else claims it. */
 export interface Claim {
@@ -33,6 +36,8 @@ export interface ClaimedRun extends Claim {
   readonly workflowId: string;
   readonly workflow: string;
   readonly queue: string;
+  /** Null: none. */
+  readonly version: string | null;
   readonly startedAt: number;
   readonly deadlineAt: number | null;
   /** Number of events at the time of the claim. */
@@ -56,6 +61,7 @@ export interface LoadedHistory {
 export interface ClaimRequest {
   readonly workerId: string;
   readonly claimId: string;
+  /** Lanes, as `lanesOf` names them: what waits in others is left to whoever has its code. */
   readonly queues: readonly string[];
   readonly limit: number;
   /** Runs claimed this often without progress are suspects: `exclude` leaves them, `only` takes nothing else. */
@@ -122,7 +128,9 @@ export interface Successor {
   readonly runId: string;
   readonly workflow: string;
   readonly queue: string;
-  /** The RunStarted record, event 1. */
+  /** Absent: whatever the run before it is of when it is closed. */
+  readonly version?: NextVersion;
+  /** The RunStarted record, event 1, without the version that the store puts in. */
   readonly started: EventRecord;
   /** `started` has attributes or a memo, to be kept beside the history too. */
   readonly carriesData: boolean;
@@ -176,7 +184,9 @@ export type ControlKind = "pause" | "resume" | "unblock";
  * `answer`: what has become of something that the run asked of another one. `adopt`: a run that has not started it waits for
  * its end.
  */
-export type MailKind = "signal" | "cancel" | "update" | "stepReport" | "answer" | "adopt" | RepairRequest | ControlKind;
+export type MailKind = "signal" | "cancel" | "update" | "stepReport" | "answer" | "adopt" | RepairRequest | HeadChange;
+/** What is told with a change of the head: that the run is of another version comes by `moveRun`. */
+export type HeadChange = ControlKind | "move";
 
 export interface MailItem {
   readonly runId: string;
@@ -186,8 +196,9 @@ export interface MailItem {
   /** The sender's id: a second item with the same id is not accepted. */
   readonly mailId: string;
   /**
-   * The signal's, update's or step's name; the reason of a cancel or pause; why a run was blocked that no longer is; for an
-   * answer, the name of the command; of an adoption, the run that waits; of a repair request, the name that was asked for.
+   * The signal's, update's or step's name; the reason of a cancel or pause; why a run was blocked that no longer is; the
+   * version that it is moved to, or nothing; for an answer, the name of the command; of an adoption, the run that waits; of a
+   * repair request, the name that was asked for.
    */
   readonly name: string;
   readonly payload: Payload;
@@ -215,6 +226,8 @@ export interface StartRequest {
   readonly workflowId: string;
   readonly workflow: string;
   readonly queue: string;
+  /** As `started` says. Default: none. */
+  readonly version?: string | null;
   /** The RunStarted record, event 1. */
   readonly started: EventRecord;
   /** `started` has attributes, a memo, a summary or details, to be kept beside the history too. Default false. */
@@ -253,6 +266,8 @@ export interface ImportRequest {
   readonly workflowId: string;
   readonly workflow: string;
   readonly queue: string;
+  /** Default: none. */
+  readonly version?: string | null;
   readonly startedAt: number;
   readonly deadlineAt: number | null;
   /** As its first event says. */
@@ -276,7 +291,7 @@ export type RunRef = { readonly runId: string } | { readonly workflowId: string 
 
 export interface MailRequest {
   readonly to: RunRef;
-  readonly kind: Exclude<MailKind, ControlKind>;
+  readonly kind: Exclude<MailKind, HeadChange>;
   readonly mailId: string;
   readonly name: string;
   readonly payload: Payload;
@@ -310,11 +325,21 @@ export interface ControlOutcome {
   readonly ownerId: string | null;
 }
 
+export interface MoveRequest {
+  readonly runId: string;
+  /** Repeating a request with the same id changes nothing. */
+  readonly mailId: string;
+  /** Null: the workflow without a version. */
+  readonly version: string | null;
+}
+
 /** A new run that shares the first events of another. Whoever asks has read those: they never change. */
 export interface ForkRequest {
   readonly sourceId: string;
   readonly runId: string;
   readonly workflowId: string;
+  /** As `forked` says. Default: none. */
+  readonly version?: string | null;
   /** The last event that is shared. */
   readonly at: number;
   /** Stands in the place of event `at`; null for that event as it is. */
@@ -393,6 +418,8 @@ export interface RunFilter {
   readonly workflow?: string;
   readonly workflowId?: string;
   readonly queue?: string;
+  /** Null: runs without one. */
+  readonly version?: string | null;
   readonly status?: readonly RunStatus[];
   readonly isPaused?: boolean;
   readonly startedAt?: TimeRange;
@@ -422,7 +449,7 @@ export interface ListRequest extends RunFilter {
   };
 }
 
-export type CountBy = "status" | "workflow" | "queue" | { readonly attribute: string };
+export type CountBy = "status" | "workflow" | "version" | "queue" | { readonly attribute: string };
 
 export interface CountRequest extends RunFilter {
   /** Null: one group of all. */
@@ -432,13 +459,18 @@ export interface CountRequest extends RunFilter {
 }
 
 export interface RunCount {
-  /** A list counts once per keyword. Null: the runs without the attribute, or all of them when nothing is grouped by. */
+  /**
+   * A list counts once per keyword. Null: the runs without the attribute or the version, or all of them when nothing is grouped
+   * by.
+   */
   readonly value: StoredAttribute | null;
   readonly count: number;
 }
 
 export interface BlockedRequest {
+  /** Those without a version. */
   readonly workflows: readonly string[];
+  /** Lanes, as in a claim: those of versions are for one workflow as it is. */
   readonly queues: readonly string[];
   /** Keyset: runs after this one; null for the first page. */
   readonly after: string | null;
@@ -519,9 +551,11 @@ export interface WorkerStore {
       readonly isProgress: boolean;
     }[],
   ): Promise<ReadonlySet<string>>;
-  /** Takes questions about runs of these queues that this worker owns or nobody does. */
+  /** Takes questions about runs of these lanes that this worker owns or nobody does, closed ones included. */
   takeQueries(workerId: string, queues: readonly string[], limit: number): Promise<readonly TakenQuery[]>;
   answerQueries(answers: readonly { readonly queryId: string; readonly answer: QueryAnswer }[]): Promise<void>;
+  /** There is a worker that has these versions. Those without one are nobody's concern. */
+  registerVersions(versions: readonly VersionKey[]): Promise<void>;
 }
 
 export interface ErrandsAnswer {
@@ -596,6 +630,16 @@ export interface ClientStore {
    * appended from outside: that would move the head under the owner, whose next append would be refused.
    */
   controlRun(request: ControlRequest): Promise<ControlOutcome>;
+  /**
+   * Gives an open run to another version of its workflow, and puts mail that tells its history so, in one. It changes lanes
+   * at once; an owner keeps the right to write until it lets go. A blocked run is no longer so. `unchanged`: it is of that
+   * version already, or the request is a repeated one.
+   */
+  moveRun(request: MoveRequest): Promise<ControlOutcome>;
+  /** Workflows of which there is neither are absent, or have none of either. */
+  readVersions(workflows: readonly string[]): Promise<ReadonlyMap<string, StoredVersions>>;
+  /** In place of the one before. Null: none. */
+  setVersionPolicy(workflow: string, policy: VersionPolicy | null): Promise<void>;
   /** All of it is one transaction: refused, nothing has changed. The new run is due at once. */
   forkRun(request: ForkRequest): Promise<ForkOutcome>;
   /** Closes an open run now, owned or not. */

@@ -23,6 +23,7 @@ import { type ErrorCode, EverstepError } from "../../sdk/protocol/errors.ts";
 import type { HistoryFile } from "../../sdk/protocol/history-file.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { BlockedKind, BlockedReason } from "../../sdk/protocol/run.ts";
+import type { VersionPolicy } from "../../sdk/protocol/version-policy.ts";
 import type { WebhookCall } from "../../sdk/protocol/webhook.ts";
 import type { Store } from "../store/store.ts";
 import type { TimeSkipper } from "./time-skipper.ts";
@@ -148,6 +149,18 @@ export class TestDoor implements FrontDoor {
 
   skipSleep(to: RunReference, call: RepairCall) {
     return this.#time.hold(() => this.#door.skipSleep(to, call));
+  }
+
+  move(to: RunReference, version: string | null) {
+    return this.#time.hold(() => this.#door.move(to, version));
+  }
+
+  versions(workflow: string) {
+    return this.#time.hold(() => this.#door.versions(workflow));
+  }
+
+  setVersionPolicy(workflow: string, policy: VersionPolicy | null) {
+    return this.#time.hold(() => this.#door.setVersionPolicy(workflow, policy));
   }
 
   fork(to: RunReference, call: ForkCall) {

@@ -17,7 +17,7 @@ import { Outbox, type Outgoing, type SentTurn, type UndecidedMail } from "./outb
 import { RunCommands } from "./run-commands.ts";
 import { endOf } from "./run-end.ts";
 import type { RunHost } from "./run-host.ts";
-import { isResumedBy, pauseIn, RunMail } from "./run-mail.ts";
+import { isResumedBy, moveIn, pauseIn, RunMail } from "./run-mail.ts";
 import { withOneMore } from "./short-list.ts";
 import { readHistory, unreadable } from "./stored-history.ts";
 import { type DrawnRetry, drawnRetry } from "./succession.ts";
@@ -50,6 +50,8 @@ export class LiveRun implements Committing {
   #isOurs = true;
   // Handing over because the run is paused: it may be told to go on while its last steps are under way.
   #isPausing = false;
+  // Handing over because the run is of another version now: what this code comes to from here on is not said any more.
+  #isMoving = false;
   #isFrozen = false;
   /** The event that the code has seen and that is not committed; it is the first that is. When it happened is decided. */
   #seen: Event | undefined;
@@ -158,6 +160,7 @@ export class LiveRun implements Committing {
   #quieted(): void {
     if (!this.#isOurs) return;
     this.#isBusyWithCode = false;
+    if (this.#isMoving) return this.#lookAround();
     const { broken } = this.engine;
     // What a step came to is kept, whatever the code makes of it.
     if (broken !== undefined && this.isAhead) return this.#lookAround();
@@ -265,15 +268,18 @@ export class LiveRun implements Committing {
     return false;
   }
 
-  /** Up to where the run is paused: what comes after that waits for its being resumed. */
+  /** Up to where the run is paused or moved: what comes after that waits for its being resumed, or for its next owner. */
   #takeIn(items: readonly MailItem[]): void {
     const pause = pauseIn(items);
-    for (const read of this.#mail.read(pause < 0 ? items : items.slice(0, pause + 1))) {
+    const move = moveIn(items, this.facts.version);
+    const last = pause < 0 || move < 0 ? Math.max(pause, move) : Math.min(pause, move);
+    for (const read of this.#mail.read(last < 0 ? items : items.slice(0, last + 1))) {
       if ("event" in read) this.#push(read.event);
       else this.#pushUndecided(read.undecided);
     }
-    if (pause < 0 || !this.#isOurs) return;
-    this.#isPausing = true;
+    if (last < 0 || !this.#isOurs) return;
+    this.#isPausing = last === pause;
+    this.#isMoving = last === move;
     this.#leave();
   }
 
@@ -505,17 +511,19 @@ export class LiveRun implements Committing {
     this.#leave();
   }
 
-  /** Lets go because it was told to stand still, and not because its worker stops. */
-  get isPausing(): boolean {
-    return this.#isPausing;
+  /** What it lets go for. */
+  get whyLeaving(): string {
+    if (this.#isMoving) return "it is of another version now";
+    return this.#isPausing ? "it is paused" : "this worker stops";
   }
 
   #leave(): void {
     this.#commands.handOver();
     const left = this.#outbox.leaveUndecided();
     if (left !== null) this.#mail.rewindTo(left);
-    // A run that stands still does not end either: what its code comes to is found again, and said, once it goes on.
-    if (left !== null || this.#isPausing) this.#mail.leave();
+    // A run that stands still does not end either: what its code comes to is found again, and said, once it goes on. How a run
+    // ends that was moved is for the other code to say.
+    if (left !== null || this.#isPausing || this.#isMoving) this.#mail.leave();
   }
 
   /** Resumed before it was let go of. */

@@ -10,6 +10,7 @@ import { PENDING_QUERY } from "../../sdk/protocol/pending-work.ts";
 import type { RunEngine } from "../replay/engine.ts";
 import type { RunFacts } from "../replay/run-info.ts";
 import type { TurnLoop } from "../replay/turn-loop.ts";
+import type { VersionKey } from "../store/lanes.ts";
 import { codecsOf, type QueryAnswer, type RunDetail, type Store, type TakenQuery } from "../store/store.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
 import { Backoff } from "../world/backoff.ts";
@@ -24,12 +25,13 @@ export interface QueryDeskOptions {
   readonly world: World;
   readonly wakeups: Wakeups;
   readonly turns: TurnLoop;
+  /** Lanes, as for claims. */
   readonly queues: readonly string[];
   readonly pollMs: number;
   readonly workerId: () => string;
   readonly findRun: (runId: string) => LiveRun | undefined;
-  /** An engine for a run that is not ours; undefined when no workflow here has the name. */
-  readonly engineFor: (workflow: string, run: RunFacts) => RunEngine | undefined;
+  /** An engine for a run that is not ours; undefined when no workflow here has the name and version. */
+  readonly engineFor: (run: RunFacts & VersionKey) => RunEngine | undefined;
 }
 
 const MAX_QUERIES_AT_ONCE = 20;
@@ -100,7 +102,9 @@ export class QueryDesk extends Lookout {
     if (run === null || history === undefined) return undefined;
     // Replaying it may end this process, too. A quarantined run says so; any other is answered by who claims it next.
     if (run.ownerId === null && run.crashCount > 0) return run.blocked === null ? undefined : unsafe(run);
-    const engine = engineFor(run.workflow, run);
+    const engine = engineFor(run);
+    // Moved since the question was taken: whoever has its version now is asked again.
+    if (engine === undefined && run.version !== null) return undefined;
     if (engine === undefined) {
       const message = `No worker that was asked has workflow "${run.workflow}" of run ${run.workflowId}. Start one that has it.`;
       return { ok: false, code: "WORKFLOW_UNKNOWN", message };

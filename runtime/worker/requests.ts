@@ -30,8 +30,8 @@ export function requestOf(
 
 function childRequest(pending: PendingChild, { runId, workflowId, queue, headers }: Asking, ids: IdSource): Outgoing {
   const { command, name, ask, workflowId: childWorkflowId } = pending;
-  const { workflow, input, inputHash, attributes, memo, timeoutMs, retry, parentClosePolicy: policy } = ask;
-  const { onReuse, onConflict } = ask;
+  const { workflow, input, inputHash, version, attributes, memo, timeoutMs, retry } = ask;
+  const { onReuse, onConflict, parentClosePolicy: policy } = ask;
   const childRunId = ids.newRunId();
   const parent = { runId, workflowId };
   const carried = { attributes, memo, ...(headers !== NO_HEADERS && { headers }), ...(retry && { retry }) };
@@ -47,7 +47,8 @@ function childRequest(pending: PendingChild, { runId, workflowId, queue, headers
     ...(onConflict !== "fail" && { onConflict }),
     timeoutMs,
   };
-  const errand: Errand = { do: "start", asker: { runId, command, name }, child, policy };
+  const asker = { runId, command, name };
+  const errand: Errand = { do: "start", asker, child, policy, ...(version !== null && { version }) };
   return { event: { type: "ChildRequested", command, name, inputHash, childRunId, childWorkflowId }, errand };
 }
 

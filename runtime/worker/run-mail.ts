@@ -111,6 +111,8 @@ export class RunMail {
         return { event: { type: "RunUnblocked", mail, kind: name } };
       case "adopt":
         return { event: { type: "RunAdopted", mail, by: name } };
+      case "move":
+        return { event: { type: "RunMoved", mail, version: name === "" ? null : name } };
       case "signal":
         return { event: { type: "SignalReceived", name, signalId: mailId, mail, payload, isEarly: this.#isEarly } };
       case "answer":
@@ -133,6 +135,12 @@ export class RunMail {
 export function pauseIn(items: readonly MailItem[]): number {
   const last = items.findLastIndex(({ kind }) => kind === "pause" || kind === "resume");
   return items[last]?.kind === "pause" ? last : -1;
+}
+
+/** Where `items` give the run to another version than this one, in the end: the place of the last move; -1 where they do not. */
+export function moveIn(items: readonly MailItem[], version: string | null): number {
+  const last = items.findLastIndex(({ kind }) => kind === "move");
+  return last < 0 || items[last]?.name === (version ?? "") ? -1 : last;
 }
 
 /** `items` tell a paused run to go on. */

@@ -2,12 +2,13 @@
 // its owner. Saves the claim, which for a short run is one commit of four.
 
 import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
+import type { VersionKey } from "../store/lanes.ts";
 import type { Claim, ClaimedRun, LoadedHistory, StartClaim } from "../store/store.ts";
 
 export interface StartDeskOptions {
   readonly workerId: () => string;
   readonly newClaimId: () => string;
-  readonly executes: (workflow: string, queue: string) => boolean;
+  readonly executes: (code: VersionKey, queue: string) => boolean;
   /** Runs that could be begun at once, besides those on offer. */
   readonly room: () => number;
   readonly accept: (run: ClaimedRun, history: LoadedHistory) => void;
@@ -28,9 +29,9 @@ export class StartDesk {
     return this.#offered.has(claimId);
   }
 
-  offerClaim(workflow: string, queue: string): StartClaim | undefined {
+  offerClaim(code: VersionKey, queue: string): StartClaim | undefined {
     const { executes, room, workerId, newClaimId } = this.#options;
-    if (!executes(workflow, queue) || this.#offered.size >= room()) return undefined;
+    if (!executes(code, queue) || this.#offered.size >= room()) return undefined;
     const claim: StartClaim = { workerId: workerId(), claimId: newClaimId() };
     this.#offered.set(claim.claimId, claim.workerId);
     return claim;

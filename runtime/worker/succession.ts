@@ -11,6 +11,7 @@ import type { ClaimedRun, Successor } from "../store/store.ts";
 import type { Chance } from "../world/world.ts";
 import type { Outgoing } from "./outbox.ts";
 import type { IdSource } from "./run-host.ts";
+import { versionAfter } from "./version-after.ts";
 
 /** The run that ends. */
 export interface EndingRun {
@@ -48,6 +49,7 @@ export function continuation(next: NextRun & { readonly workflow: string }, run:
         continues: chainOf(run),
       }),
       queue: queue ?? facts.queue,
+      ...versionAfter(facts, next),
       timeoutMs,
     },
   };

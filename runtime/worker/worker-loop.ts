@@ -13,17 +13,18 @@ import type { WorkflowHooks } from "../replay/workflow-hooks.ts";
 import { createDeadlineCloser } from "../scheduler/deadline-closer.ts";
 import { ErrandRunner } from "../scheduler/errand-runner.ts";
 import { createPruner } from "../scheduler/pruner.ts";
+import { registerCode, registrars } from "../scheduler/registrar.ts";
 import { createRescuer } from "../scheduler/rescuer.ts";
 import { Sweep } from "../scheduler/sweep.ts";
 import { createUnblocker } from "../scheduler/unblocker.ts";
 import type { LocalWorker, LocalWorkers } from "../service/local-workers.ts";
+import { lanesOf, type VersionKey } from "../store/lanes.ts";
 import {
   type Claim,
   type ClaimedRun,
   codecsOf,
   type LoadedHistory,
   type MailItem,
-  type RetentionRule,
   type StartClaim,
   type Store,
   SUSPECT_FROM_CRASHES,
@@ -34,6 +35,7 @@ import { pause } from "../world/pause.ts";
 import { newRunId } from "../world/run-id.ts";
 import type { Chance, World } from "../world/world.ts";
 import { Claimer } from "./claimer.ts";
+import { Code } from "./code.ts";
 import { Committer } from "./committer.ts";
 import { diagnose } from "./diagnosis.ts";
 import { HeartbeatKeeper } from "./heartbeat-keeper.ts";
@@ -85,7 +87,7 @@ export interface WorkerStats {
 
 export class WorkerLoop implements RunHost, LocalWorker {
   readonly #parts: WorkerParts;
-  readonly #workflows: ReadonlyMap<string, AnyWorkflow>;
+  readonly #code: Code;
   readonly #runs = new Map<string, LiveRun>();
   readonly #suspects = new Set<LiveRun>();
   readonly #tried = new Set<string>();
@@ -115,8 +117,9 @@ export class WorkerLoop implements RunHost, LocalWorker {
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
-    this.#workflows = new Map(parts.workflows.map((workflow) => [workflow.name, workflow]));
+    this.#code = new Code(parts.workflows);
     const { store, world, wakeups, leases, settings } = parts;
+    const lanes = lanesOf(settings.queues, this.#code.keys);
     const workerId = () => this.#keeper.workerId;
     const isTrusted = () => this.#keeper.isTrusted;
     const findRun = (runId: string) => this.#runs.get(runId);
@@ -162,7 +165,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
       store: codecs?.kept ?? store,
       world,
       storeClock,
-      queues: settings.queues,
+      queues: lanes,
       maxRunsPerClaim: settings.maxRunsPerClaim,
       pollMs: settings.pollMs,
       workerId,
@@ -197,17 +200,17 @@ export class WorkerLoop implements RunHost, LocalWorker {
       world,
       wakeups,
       turns: this.#turns,
-      queues: settings.queues,
+      queues: lanes,
       pollMs: settings.pollMs,
       workerId,
       findRun,
-      engineFor: (name, run) => this.#engine(name, run, false),
+      engineFor: (run) => this.#engine(run, false),
     });
     this.#releaser = new Releaser({ store, wakeups, world });
     this.#starts = new StartDesk({
       workerId,
       newClaimId: () => world.chance.uuid(),
-      executes: (workflow, queue) => this.#workflows.has(workflow) && settings.queues.includes(queue),
+      executes: (code, queue) => this.#code.has(code) && settings.queues.includes(queue),
       room: () => Math.min(this.#room(), settings.maxSteps - this.#steps.places.taken - this.#steps.places.waiting),
       accept: (run, history) => this.#accept(run, history),
       release: (claim, queue) => this.#releaser.release(claim, queue),
@@ -232,14 +235,15 @@ export class WorkerLoop implements RunHost, LocalWorker {
         store,
         world,
         everyMs: settings.unblockEveryMs,
-        workflows: [...this.#workflows.keys()],
-        queues: settings.queues,
+        workflows: this.#code.unversioned,
+        queues: lanes,
         isTrusted,
         room: () => Math.min(this.#room(), settings.maxRunsPerClaim),
         claim: (runIds) => this.#claimer.claimBlocked(runIds),
         tried: this.#tried,
       }),
-      createPruner({ store, world, everyMs: settings.pruneEveryMs, rules: retentionRules(parts.workflows) }),
+      createPruner({ store, world, everyMs: settings.pruneEveryMs, rules: this.#code.retention }),
+      ...registrars({ store, world, code: this.#code, everyMs: settings.leaseTtlMs }),
       new Sweep({ name: "custodian", world, everyMs: settings.leaseTtlMs, sweep: () => this.compareClaims() }),
       new Sweep({
         name: "leftovers",
@@ -274,7 +278,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
       this.#unsubscribe.push(wakeups.subscribe(`queue/${queue}`, () => this.#claimer.wake()));
       this.#unsubscribe.push(wakeups.subscribe(`ask/${queue}`, () => this.#queries.wake()));
     }
-    await this.#keeper.start();
+    await Promise.all([this.#keeper.start(), this.#register()]);
     this.#claimer.start();
     this.#mail.start();
     this.#queries.start();
@@ -314,6 +318,16 @@ export class WorkerLoop implements RunHost, LocalWorker {
     await Promise.all([this.#mail.stop(), this.#errands.stop()]);
     await this.#keeper.stop();
     this.#phase = "stopped";
+  }
+
+  /** Before its clients ask for a version that only this worker has. */
+  async #register(): Promise<void> {
+    const { store, world } = this.#parts;
+    try {
+      await registerCode(store, this.#code);
+    } catch (error) {
+      world.log.warn({ error: String(error) }, "cannot say which versions this worker has, trying again later");
+    }
   }
 
   // ---------------------------------------------------------------- claiming
@@ -358,10 +372,11 @@ export class WorkerLoop implements RunHost, LocalWorker {
     const claim = { runId: facts.runId, epoch: facts.epoch, claimId: facts.claimId };
     if (this.#phase !== "running" || !this.#keeper.isTrusted) return this.#releaser.release(claim, facts.queue);
     this.#counts.claimed++;
-    const engine = this.#engine(facts.workflow, facts, false);
+    const engine = this.#engine(facts, false);
     if (engine === undefined) {
-      const known = [...this.#workflows.keys()].map((name) => `"${name}"`).join(", ") || "none";
-      const message = `Run ${facts.workflowId} is of workflow "${facts.workflow}", which this worker does not have (it has: ${known}). Start a worker that has it, and the run goes on.`;
+      // A run of a version is never set aside for want of it: it waits in its lane. This one changed lanes just now.
+      if (facts.version !== null) return this.#releaser.release(claim, facts.queue);
+      const message = `Run ${facts.workflowId} is of workflow "${facts.workflow}", which this worker does not have (it has: ${this.#code}). Start a worker that has it, and the run goes on.`;
       this.#blocked(facts, { kind: "unknownWorkflow", message });
       return void this.#releaser.block(claim, async () => ({ kind: "unknownWorkflow", message }));
     }
@@ -379,10 +394,11 @@ export class WorkerLoop implements RunHost, LocalWorker {
     if (mayPass) this.#tried.delete(run.runId);
   };
 
-  #engine(name: string, run: RunFacts, recordsCallSites: boolean): RunEngine | undefined {
-    const workflow = this.#workflows.get(name);
+  #engine(run: RunFacts & VersionKey, recordsCallSites: boolean): RunEngine | undefined {
+    const workflow = this.#code.get(run);
     if (workflow === undefined) return undefined;
-    const ids = { workflowId: run.workflowId, runId: run.runId, workflow: name };
+    const { workflowId, runId, version } = run;
+    const ids = { workflowId, runId, workflow: run.workflow, ...(version === null ? {} : { version }) };
     const { world, hooks } = this.#parts;
     return new RunEngine({ workflow, run, log: boundLog(world.log, () => ids), recordsCallSites, hooks });
   }
@@ -428,8 +444,8 @@ export class WorkerLoop implements RunHost, LocalWorker {
 
   // ---------------------------------------------------------------- what clients of this process ask for
 
-  offerClaim(workflow: string, queue: string): StartClaim | undefined {
-    return this.#keeper.isTrusted ? this.#starts.offerClaim(workflow, queue) : undefined;
+  offerClaim(code: VersionKey, queue: string): StartClaim | undefined {
+    return this.#keeper.isTrusted ? this.#starts.offerClaim(code, queue) : undefined;
   }
 
   begin(run: ClaimedRun, opening: StoredEvent): void {
@@ -498,7 +514,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
   }
 
   becameQuiet(run: LiveRun): void {
-    if (run.canBeReleased) return this.giveBack(run, run.isPausing ? "it is paused" : "this worker stops");
+    if (run.canBeReleased) return this.giveBack(run, run.whyLeaving);
     if (run.isQuiet) this.#parker.quiet(run);
   }
 
@@ -542,7 +558,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
     this.#blocked(run.facts, reason);
     this.#remove(run, "it is blocked");
     const { store } = this.#parts;
-    const engine = () => this.#engine(run.facts.workflow, run.facts, true);
+    const engine = () => this.#engine(run.facts, true);
     void this.#releaser.block(run.claim, () =>
       diagnose({ store, turns: this.#turns, engine, runId: run.runId, reason }),
     );
@@ -612,8 +628,4 @@ const CROWDED = 0.8;
 
 function idsOf(run: LiveRun): Record<string, unknown> {
   return { workflowId: run.facts.workflowId, runId: run.runId };
-}
-
-function retentionRules(workflows: readonly AnyWorkflow[]): RetentionRule[] {
-  return workflows.flatMap(({ name, retentionMs }) => (retentionMs === null ? [] : [{ workflow: name, retentionMs }]));
 }

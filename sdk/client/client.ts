@@ -7,18 +7,21 @@ import { EverstepError, invariant } from "../protocol/errors.ts";
 import type { RunHeaders } from "../protocol/headers.ts";
 import type { HistoryFile } from "../protocol/history-file.ts";
 import type { ListedLock } from "../protocol/listed-lock.ts";
+import { assertName } from "../protocol/names.ts";
 import { assertShortText, MAX_DETAILS_BYTES, MAX_SUMMARY_BYTES } from "../protocol/notes.ts";
 import { OPEN_STATUSES, type PatchedRun, type RunSummary } from "../protocol/run.ts";
 import { type RunRetryOptions, storedRetry } from "../protocol/run-retry.ts";
 import { startData } from "../protocol/start-data.ts";
+import { type VersionPolicy, type VersionRamp, versionAsk } from "../protocol/version-policy.ts";
+import { assertVersion } from "../protocol/versions.ts";
 import type { AnyEntity } from "../workflow/entity.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
 import type { UpdateDefinition } from "../workflow/update.ts";
 import type { WebhookRequest } from "../workflow/webhook.ts";
-import type { Workflow } from "../workflow/workflow.ts";
+import type { AnyWorkflow, Workflow } from "../workflow/workflow.ts";
 import { Bulk, type BulkOptions } from "./bulk.ts";
 import { type EntityHandle, entityHandle } from "./entity-handle.ts";
-import type { CountedGroup, FrontDoor, PrunedRuns, StartCall } from "./front-door.ts";
+import type { CountedBy, CountedGroup, FrontDoor, PrunedRuns, StartCall, WorkflowVersions } from "./front-door.ts";
 import { interceptedDoor } from "./intercepted-door.ts";
 import type { Interceptor } from "./interceptors.ts";
 import { filterCall, orderCall, type RunFilter, type RunOrder } from "./run-filter.ts";
@@ -32,6 +35,11 @@ interface StartSettings {
   readonly id?: string;
   /** Whose workers execute it. Default "default". */
   readonly queue?: string;
+  /**
+   * A version of the workflow, such as "1.4.0", the newest of a range, such as "^1.2", or what the workflow's "policy" says.
+   * Default: the policy, else the definition's own; none where that has none.
+   */
+  readonly version?: string;
   /** Closes the run as timed out when it is open longer than this. Default: the workflow's own timeout. */
   readonly timeout?: Duration;
   /** How the run is tried again when it fails. Default: as its workflow says. */
@@ -77,7 +85,7 @@ export type UpdateWithStartOptions<Input, Result, UpdateInput> = StartOptions<In
 } & (undefined extends UpdateInput ? { readonly updateInput?: UpdateInput } : { readonly updateInput: UpdateInput });
 
 /** The plain filters may stand beside `where`, or in it. */
-export interface ListOptions extends Pick<RunFilter, "workflow" | "workflowId" | "queue" | "status"> {
+export interface ListOptions extends Pick<RunFilter, "workflow" | "workflowId" | "queue" | "version" | "status"> {
   readonly where?: RunFilter;
   /** Default: newest first. */
   readonly orderBy?: RunOrder;
@@ -100,6 +108,13 @@ export interface PruneOptions {
   readonly workflow?: string | undefined;
   /** Deletes nothing. Default false. */
   readonly isDryRun?: boolean;
+}
+
+export interface VersionPolicyOptions {
+  /** The version of new runs. */
+  readonly current: string;
+  /** Another version for so many of a hundred new runs: above 0, at most 100. Default: none. */
+  readonly ramp?: VersionRamp | null | undefined;
 }
 
 export interface CountOptions {
@@ -130,7 +145,8 @@ export class WorkflowClient {
    * Starts a run. Resolves when the start is committed: from then on it survives everything. Safe to repeat with the
    * same `requestId`.
    *
-   * Throws RUN_ALREADY_STARTED, ARGUMENT_INVALID, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
+   * Throws RUN_ALREADY_STARTED, VERSION_UNKNOWN, ARGUMENT_INVALID, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE,
+   * STORE_UNAVAILABLE.
    */
   async start<Input, Result>(
     workflow: Workflow<Input, Result>,
@@ -305,15 +321,13 @@ export class WorkflowClient {
   }
 
   /**
-   * How many runs there are of each status, workflow, queue or value of an attribute: the 200 largest groups, largest
-   * first. Runs without the attribute are a group with the value null; a list counts once for each of its keywords.
+   * How many runs there are of each status, workflow, version, queue or value of an attribute: the 200 largest groups,
+   * largest first. Runs without the attribute or a version are a group with the value null; a list counts once for each of
+   * its keywords.
    *
    * Throws ARGUMENT_INVALID, STORE_UNAVAILABLE.
    */
-  async countBy(
-    by: "status" | "workflow" | "queue" | { readonly attribute: string },
-    { where = {} }: CountOptions = {},
-  ): Promise<readonly CountedGroup[]> {
+  async countBy(by: CountedBy, { where = {} }: CountOptions = {}): Promise<readonly CountedGroup[]> {
     return this.#door.count({ ...filterCall(where), by });
   }
 
@@ -325,6 +339,29 @@ export class WorkflowClient {
    */
   async locks({ key, limit }: LocksOptions = {}): Promise<readonly ListedLock[]> {
     return this.#door.locks({ key: key ?? null, limit });
+  }
+
+  /**
+   * The versions of a workflow: those that workers have or had, those that open runs are of, and which of them new runs get.
+   * A workflow is given by its definition or its name. Counts the open runs: takes time in proportion to them.
+   *
+   * Throws ARGUMENT_INVALID, STORE_UNAVAILABLE.
+   */
+  async versions(workflow: AnyWorkflow | string): Promise<WorkflowVersions> {
+    return this.#door.versions(nameOf(workflow, "versions(workflow)"));
+  }
+
+  /**
+   * Says which versions new runs of the workflow are of, in place of what was said before: `current`, and for a share of
+   * them, chosen by workflow id, the version of the `ramp`. Null: each is of the version of the definition that it is started
+   * with. Runs that are started with a `version` are not concerned, nor are those that are open. Other clients act by it
+   * within about a second.
+   *
+   * Throws VERSION_UNKNOWN when no worker ever had such a version, ARGUMENT_INVALID, STORE_UNAVAILABLE.
+   */
+  async setVersionPolicy(workflow: AnyWorkflow | string, policy: VersionPolicyOptions | null): Promise<void> {
+    const name = nameOf(workflow, "setVersionPolicy(workflow)");
+    await this.#door.setVersionPolicy(name, policy === null ? null : checkedPolicy(policy));
   }
 
   /**
@@ -378,6 +415,7 @@ function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: St
     workflow: workflow.name,
     workflowId: id ?? null,
     queue: queue ?? null,
+    version: versionAsk(workflow.version, options.version, "start({ version })"),
     input: encodeChecked(workflow.schema, input, `input of workflow "${workflow.name}"`),
     requestId: requestId ?? null,
     onConflict: onConflict ?? "fail",
@@ -392,4 +430,22 @@ function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: St
     headers: options.headers,
     retry: retry === undefined ? undefined : storedRetry(retry, "start()"),
   };
+}
+
+function nameOf(workflow: AnyWorkflow | string, what: string): string {
+  const name: unknown = typeof workflow === "string" ? workflow : workflow?.name;
+  assertName(name, what);
+  return name;
+}
+
+function checkedPolicy({ current, ramp = null }: VersionPolicyOptions): VersionPolicy {
+  assertVersion(current, "setVersionPolicy({ current })");
+  if (ramp === null) return { current, ramp };
+  const { version, percent } = ramp;
+  assertVersion(version, "setVersionPolicy({ ramp: { version } })");
+  if (typeof percent !== "number" || !(percent > 0 && percent <= 100)) {
+    const message = `setVersionPolicy({ ramp: { percent } }) is above 0 and at most 100; got ${String(percent)}.`;
+    throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "percent" } });
+  }
+  return { current, ramp: { version, percent } };
 }

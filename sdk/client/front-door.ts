@@ -14,6 +14,7 @@ import type { PendingWork } from "../protocol/pending-work.ts";
 import type { BlockedReason, ClosedStatus, PatchedRun, RunStatus, RunSummary } from "../protocol/run.ts";
 import type { StoredRetry } from "../protocol/run-retry.ts";
 import type { StepOutcome } from "../protocol/step-outcome.ts";
+import type { VersionAsk, VersionPolicy } from "../protocol/version-policy.ts";
 import type { WebhookCall } from "../protocol/webhook.ts";
 
 /**
@@ -73,6 +74,8 @@ export interface StartCall {
   /** Null: the run id is the workflow id. */
   readonly workflowId: string | null;
   readonly queue: string | null;
+  /** Absent or null: the run is of no version. */
+  readonly version?: VersionAsk | null;
   readonly input: Payload;
   readonly requestId: string | null;
   readonly onConflict: "fail" | "useExisting" | "terminateExisting";
@@ -154,6 +157,8 @@ export interface FilterCall {
   readonly workflow?: string | undefined;
   readonly workflowId?: string | undefined;
   readonly queue?: string | undefined;
+  /** Null: runs without one. */
+  readonly version?: string | null | undefined;
   readonly status?: readonly RunStatus[] | undefined;
   readonly isPaused?: boolean | undefined;
   readonly startedAt?: TimeRange | undefined;
@@ -173,9 +178,11 @@ export interface ListCall extends FilterCall {
   readonly after?: string | undefined;
 }
 
+export type CountedBy = "status" | "workflow" | "version" | "queue" | { readonly attribute: string };
+
 export interface CountCall extends FilterCall {
   /** Null: one group of all. */
-  readonly by: "status" | "workflow" | "queue" | { readonly attribute: string } | null;
+  readonly by: CountedBy | null;
 }
 
 export interface LocksCall {
@@ -196,6 +203,8 @@ export interface ForkCall {
   /** In the place of what the step came to of which event `at` tells. */
   readonly result: { readonly payload: Payload } | null;
   readonly keepsSignals: boolean;
+  /** Absent: the source's. Null: none. */
+  readonly version?: string | null;
   /** The source is terminated if it is open. */
   readonly replaces: boolean;
   /** Of the bulk that this fork belongs to: forking a run again with the same one gives the same fork. Null: none. */
@@ -229,9 +238,35 @@ export interface PrunedRuns {
 }
 
 export interface CountedGroup {
-  /** Null for runs without the attribute. */
+  /** Null for runs without the attribute, or without a version. */
   readonly value: AttributeValue | null;
   readonly count: number;
+}
+
+/** One version of a workflow. Times are ms since the epoch by the database's clock. */
+export interface WorkflowVersion {
+  /** Null: the workflow without a version, where it has open runs. */
+  readonly version: string | null;
+  /** The policy gives it to new runs: to all of them that are not on the ramp. */
+  readonly isCurrent: boolean;
+  /** The share of new runs that the policy's ramp gives it, in percent; 0 for none. */
+  readonly rampPercent: number;
+  /** Running, blocked or paused. */
+  readonly openRuns: number;
+  /** No run is open, and the policy gives it to none: workers can do without it. */
+  readonly isDrained: boolean;
+  /** A worker that has it was there within the last two minutes. */
+  readonly isServed: boolean;
+  /** When a worker said for the first time, and last, that it has it; null when none ever did. */
+  readonly firstSeenAt: number | null;
+  readonly lastSeenAt: number | null;
+}
+
+export interface WorkflowVersions {
+  /** Null: each new run is of the version of the definition that it is started with. */
+  readonly policy: VersionPolicy | null;
+  /** The newest first; last what has no version. */
+  readonly versions: readonly WorkflowVersion[];
 }
 
 export interface FrontDoor {
@@ -256,6 +291,8 @@ export interface FrontDoor {
   pause(to: RunReference, reason: string, requestId?: string): Promise<void>;
   resume(to: RunReference, requestId?: string): Promise<void>;
   unblock(to: RunReference, requestId?: string): Promise<void>;
+  /** Null: to the workflow without a version. */
+  move(to: RunReference, version: string | null): Promise<void>;
   /** Resolves when the request is stored, or was before. */
   retryNow(to: RunReference, call: RepairCall): Promise<void>;
   skipSleep(to: RunReference, call: RepairCall): Promise<void>;
@@ -268,6 +305,8 @@ export interface FrontDoor {
   describe(to: RunReference): Promise<RunDescription>;
   list(call: ListCall): Promise<{ readonly runs: readonly RunSummary[]; readonly next: string | null }>;
   listPatches(call: ListCall): Promise<{ readonly runs: readonly PatchedRun[]; readonly next: string | null }>;
+  versions(workflow: string): Promise<WorkflowVersions>;
+  setVersionPolicy(workflow: string, policy: VersionPolicy | null): Promise<void>;
   /** The largest groups first. */
   count(call: CountCall): Promise<readonly CountedGroup[]>;
   /** Who holds and who waits, in the order of each queue. */

@@ -19,6 +19,8 @@ export interface RunFilter {
   readonly workflow?: string | undefined;
   readonly workflowId?: string | undefined;
   readonly queue?: string | undefined;
+  /** Null: runs without one. */
+  readonly version?: string | null | undefined;
   readonly status?: RunStatus | readonly RunStatus[] | undefined;
   /** Paused runs only, or only others. */
   readonly isPaused?: boolean | undefined;
@@ -36,7 +38,17 @@ export interface RunOrder {
   readonly direction?: "asc" | "desc";
 }
 
-const FIELDS = ["workflow", "workflowId", "queue", "status", "isPaused", "startedAt", "closedAt", "attributes"];
+const FIELDS = [
+  "workflow",
+  "workflowId",
+  "queue",
+  "version",
+  "status",
+  "isPaused",
+  "startedAt",
+  "closedAt",
+  "attributes",
+];
 const STATUSES: readonly string[] = [...OPEN_STATUSES, ...CLOSED_STATUSES];
 
 /** Throws ARGUMENT_INVALID, naming the part. */
@@ -44,12 +56,13 @@ export function filterCall(filter: RunFilter): FilterCall {
   const unknown = Object.keys(filter).find((field) => !FIELDS.includes(field));
   if (unknown !== undefined)
     throw invalid(`where: there is no "${unknown}". Runs are filtered by: ${FIELDS.join(", ")}.`);
-  const { workflow, workflowId, queue, status, isPaused, startedAt, closedAt, attributes } = filter;
+  const { workflow, workflowId, queue, version, status, isPaused, startedAt, closedAt, attributes } = filter;
   if (isPaused !== undefined && typeof isPaused !== "boolean") throw invalid("where: isPaused is true or false.");
   return {
     workflow,
     workflowId,
     queue,
+    version,
     status: status === undefined ? undefined : statusesOf(status),
     isPaused,
     startedAt: rangeOf(startedAt, "startedAt"),

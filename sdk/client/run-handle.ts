@@ -6,6 +6,7 @@ import { EverstepError } from "../protocol/errors.ts";
 import { CanceledFailure, fromFailure, TerminatedFailure, TimeoutFailure } from "../protocol/failures.ts";
 import type { HistoryFile } from "../protocol/history-file.ts";
 import { decodePayload, encodePayload } from "../protocol/payload.ts";
+import { assertVersion } from "../protocol/versions.ts";
 import type { QueryDefinition } from "../workflow/query.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
 import type { StepDefinition } from "../workflow/step.ts";
@@ -69,6 +70,8 @@ export interface ResetOptions {
   readonly result?: unknown;
   /** What becomes of signals that came after the shared events: "keep" (default) delivers them again, "drop" does not. */
   readonly signals?: "keep" | "drop";
+  /** The version whose code executes it; null for the workflow without a version. Default: that of the run. */
+  readonly version?: string | null;
 }
 
 export interface ForkOptions extends ResetOptions {
@@ -307,12 +310,26 @@ export class RunHandle<Result = unknown> {
   }
 
   /**
+   * Gives an open run to another version of its workflow: the worker that executes it lets go of it, and the next one that has
+   * the version replays the history with its code and goes on. Code that does not fit blocks the run untouched, and it can be
+   * moved back, or on. A blocked run is tried again; a paused one stays paused. Null: to the workflow without a version.
+   * Moving a run to where it is changes nothing. Resolves when the move is stored.
+   *
+   * Throws VERSION_UNKNOWN when no worker ever had the version, ARGUMENT_INVALID, RUN_NOT_FOUND, RUN_CLOSED,
+   * STORE_UNAVAILABLE.
+   */
+  async moveTo(version: string | null): Promise<void> {
+    if (version !== null) assertVersion(version, "moveTo(version)");
+    await this.#door.move(this.#reference, version);
+  }
+
+  /**
    * Starts a run that shares the events of this one up to `at`, and goes its own way from there. Steps that ended by then are
    * not made again; timers keep the time at which they were due, so those that are past fire at once; chance is drawn anew.
    * This run stays as it is.
    *
    * Throws ARGUMENT_INVALID when the run cannot be forked there, RUN_ALREADY_STARTED when the id has an open run,
-   * RUN_NOT_FOUND, PAYLOAD_UNREADABLE, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
+   * VERSION_UNKNOWN, RUN_NOT_FOUND, PAYLOAD_UNREADABLE, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
    */
   fork(options: ForkOptions = {}): Promise<RunHandle<Result>> {
     return this.#fork(forkCall(options));
@@ -394,7 +411,8 @@ export function updateCall<Result, Input>(
 
 /** A fork in stored form. Throws ARGUMENT_INVALID, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE. */
 export function forkCall(options: ForkOptions): ForkCall {
-  const { at = null, id = null, signals = "keep" } = options;
+  const { at = null, id = null, signals = "keep", version } = options;
+  if (version != null) assertVersion(version, "fork({ version })");
   if (signals !== "keep" && signals !== "drop") {
     const message = `fork({ signals }) is "keep" or "drop"; got ${String(signals)}.`;
     throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "signals" } });
@@ -408,6 +426,7 @@ export function forkCall(options: ForkOptions): ForkCall {
     input: stored("input"),
     result: stored("result"),
     keepsSignals: signals === "keep",
+    ...(version === undefined ? {} : { version }),
     replaces: false,
     bulkId: null,
   };

@@ -9,6 +9,10 @@ export const ERRORS = {
     retryable: false,
     summary: "an open run has this workflow id, or a closed one that may not be repeated",
   },
+  VERSION_UNKNOWN: {
+    retryable: false,
+    summary: "the workflow has no such version: it is not the definition's, and no worker ever had it",
+  },
   RUN_CLOSED: { retryable: false, summary: "the run is closed and takes no more signals, updates or cancel requests" },
   RUN_FAILED: { retryable: false, summary: "the run ended without a result" },
   RUN_CONTINUED: { retryable: false, summary: "the run goes on as a new one and has no result of its own" },

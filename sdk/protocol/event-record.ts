@@ -45,7 +45,10 @@ export interface StoredEvent extends EventRecord {
 const TYPES = new Map<number, EventType>(Object.entries(EVENT_CODES).map(([type, code]) => [code, type as EventType]));
 
 interface StartedData
-  extends Pick<RunStarted, "seed" | "attributes" | "memo" | "summary" | "details" | "headers" | "retry" | "parent"> {
+  extends Pick<
+    RunStarted,
+    "seed" | "attributes" | "memo" | "summary" | "details" | "headers" | "retry" | "parent" | "version"
+  > {
   /** The failure in it is a text of its own, which codecs may stand before. */
   readonly continues?: Omit<Continuation, "retry"> & { readonly retry?: Omit<RetriedRun, "failure"> & Failed };
 }
@@ -211,6 +214,16 @@ export function toRecord(event: Event): EventRecord {
       return { type, command: null, name: null, payload: null, data: mailData(event.mail, { kind: event.kind }) };
     case "RunAdopted":
       return { type, command: null, name: null, payload: null, data: mailData(event.mail, { by: event.by }) };
+    case "RunMoved": {
+      const { mail, version } = event;
+      return {
+        type,
+        command: null,
+        name: null,
+        payload: null,
+        data: mailData(mail, version === null ? {} : { version }),
+      };
+    }
     case "RunForked":
       return { type, command: null, name: null, payload: null, data: forkedData(event) };
     case "PatchMarked":
@@ -304,18 +317,19 @@ function mailData(mail: number, more: Readonly<Record<string, unknown>> = {}): s
   return JSON.stringify({ mail, ...more });
 }
 
-function forkedData({ source, event, seed, isEdited, retried }: RunForked): string {
+function forkedData({ source, event, seed, isEdited, retried, version }: RunForked): string {
   return JSON.stringify({
     source,
     event,
     seed,
     ...(isEdited ? { isEdited } : {}),
     ...(retried === null ? {} : { retried }),
+    ...(version === undefined ? {} : { version }),
   });
 }
 
 function startedData(event: RunStarted): string {
-  const { seed, attributes = null, memo = null, summary, details, headers, retry, continues, parent } = event;
+  const { seed, attributes = null, memo = null, summary, details, headers, retry, continues, parent, version } = event;
   const data: StartedData = {
     seed,
     ...(attributes === null ? {} : { attributes }),
@@ -326,6 +340,7 @@ function startedData(event: RunStarted): string {
     ...(retry && { retry }),
     ...(continues && { continues: keptContinuation(continues) }),
     ...(parent && { parent }),
+    ...(version === undefined ? {} : { version }),
   };
   return JSON.stringify(data);
 }
@@ -457,8 +472,20 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
       return { type, seq, at, mail, by };
     }
     case "RunForked": {
-      const { source = "", event = 0, seed = "", isEdited = false, retried = null } = dataOf<RunForked>(record);
-      return { type, seq, at, source, event, seed, isEdited, retried };
+      const {
+        source = "",
+        event = 0,
+        seed = "",
+        isEdited = false,
+        retried = null,
+        version,
+      } = dataOf<RunForked>(record);
+      const forked = { type, seq, at, source, event, seed, isEdited, retried } as const;
+      return version === undefined ? forked : { ...forked, version };
+    }
+    case "RunMoved": {
+      const { mail = 0, version = null } = dataOf<{ mail: number; version: string }>(record);
+      return { type, seq, at, mail, version };
     }
     case "PatchMarked": {
       const { since = 0, isDeprecated = false } = dataOf<{ since: number; isDeprecated: boolean }>(record);

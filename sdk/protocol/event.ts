@@ -33,6 +33,8 @@ export interface RunStarted {
   readonly continues?: Continuation;
   /** Of a run that another one started. */
   readonly parent?: ParentRun;
+  /** The version of the workflow that the run is of; absent for none. */
+  readonly version?: string;
 }
 
 /** The run that started this one, and waits to hear how it ends. */
@@ -230,6 +232,17 @@ export interface RunAdopted {
   readonly by: string;
 }
 
+/**
+ * From here on, or from a little before, the run is executed by another version's code, which replays all of it. Workflow
+ * code does not see it.
+ */
+export interface RunMoved {
+  readonly type: "RunMoved";
+  readonly mail: number;
+  /** Null: the workflow without a version. */
+  readonly version: string | null;
+}
+
 /** What is before it was shared with another run; from here on the run goes its own way. Workflow code does not see it. */
 export interface RunForked {
   readonly type: "RunForked";
@@ -242,6 +255,8 @@ export interface RunForked {
   readonly isEdited: boolean;
   /** The command of a step whose failed attempts no longer count; null for none. */
   readonly retried: number | null;
+  /** The version that the fork is of; absent for none. */
+  readonly version?: string;
 }
 
 /** The code was told to go the new way of a patch. */
@@ -421,6 +436,7 @@ export type Event =
   | RunUnblocked
   | RunAdopted
   | RunForked
+  | RunMoved
   | UpdateAccepted
   | UpdateCompleted
   | PatchMarked
@@ -495,6 +511,7 @@ export const EVENT_CODES = {
   LockGranted: 41,
   LockReleased: 42,
   RunAdopted: 45,
+  RunMoved: 46,
   StepRetried: 50,
   TimerSkipped: 51,
   RequestIgnored: 52,

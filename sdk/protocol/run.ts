@@ -53,6 +53,8 @@ export interface RunSummary {
   readonly workflowId: string;
   readonly workflow: string;
   readonly queue: string;
+  /** Whose code executes it; null for a workflow without versions. */
+  readonly version: string | null;
   readonly status: RunStatus;
   readonly startedAt: number;
   readonly closedAt: number | null;

@@ -9,6 +9,7 @@ import { assertName, assertWorkflowId } from "../protocol/names.ts";
 import { hashPayload } from "../protocol/payload.ts";
 import { type RunRetryOptions, storedRetry } from "../protocol/run-retry.ts";
 import { startData } from "../protocol/start-data.ts";
+import { versionAsk } from "../protocol/version-policy.ts";
 import { requireRun } from "./ambient.ts";
 import { type ExternalRun, sendCancel, sendSignal } from "./external.ts";
 import type { ChildAsk, ParentClosePolicy } from "./run-context.ts";
@@ -19,6 +20,11 @@ interface ChildSettings {
   readonly id?: string;
   /** Whose workers execute it. Default: the queue of the parent. */
   readonly queue?: string;
+  /**
+   * A version of the workflow, such as "1.4.0", the newest of a range, such as "^1.2", or what its "policy" says. Default:
+   * the policy, else the definition's own. The child fails to start (VERSION_UNKNOWN) when no worker ever had it.
+   */
+  readonly version?: string;
   /** Closes the child as timed out when it is open longer than this. Default: the workflow's own timeout. */
   readonly timeout?: Duration;
   /** How the child is tried again when it fails: its parent hears of the last attempt only. Default: as its workflow says. */
@@ -58,7 +64,8 @@ type ChildArguments<Input> = undefined extends Input ? [options?: ChildOptions<I
 export interface ChildRun<Result> extends ExternalRun {
   /**
    * Resolves to the child's run id when it is started, or to that of the run that stands for it. Rejects with
-   * RUN_ALREADY_STARTED when its workflow id is taken, and with `CanceledFailure`. A rejection that nobody awaits is no failure of the parent.
+   * RUN_ALREADY_STARTED when its workflow id is taken, VERSION_UNKNOWN when there is no such version, and with
+   * `CanceledFailure`. A rejection that nobody awaits is no failure of the parent.
    */
   readonly started: Promise<string>;
   /**
@@ -117,6 +124,7 @@ function childAsk(workflow: AnyWorkflow, options: ChildSettings & { readonly inp
     inputHash: hashPayload(input) + (id === undefined ? "" : hashHex(id)),
     ...startData(options, "startChild"),
     queue: queue ?? null,
+    version: versionAsk(workflow.version, options.version, "startChild({ version })"),
     timeoutMs: timeout === undefined ? workflow.timeoutMs : toMs(timeout, "startChild({ timeout })"),
     retry: retry === undefined ? null : storedRetry(retry, "startChild()"),
     onReuse: oneOf(ON_REUSE, options.onReuse, "onReuse"),

@@ -5,6 +5,7 @@ import { assertName } from "../protocol/names.ts";
 import { encodePayload, type Payload } from "../protocol/payload.ts";
 import { type RunRetryOptions, type StoredRetry, storedRetry } from "../protocol/run-retry.ts";
 import { parseWith } from "../protocol/standard-schema.ts";
+import { assertVersionChoice } from "../protocol/versions.ts";
 import { requireRun } from "./ambient.ts";
 import type { Workflow } from "./workflow.ts";
 
@@ -16,6 +17,11 @@ export const CONTINUE_SUGGESTED_BYTES = 4 * 1024 * 1024;
 export interface ContinueOptions {
   /** Whose workers execute the next run. Default: the queue of this one. */
   readonly queue?: string;
+  /**
+   * The version of the workflow that the next run is of: one, such as "2.0.0", the newest of a range, such as "^1.2", or what
+   * the workflow's "policy" says. Default: that of this run; for another workflow its policy, else its definition's own.
+   */
+  readonly version?: string;
   /** Closes the next run as timed out when it is open longer than this. Default: this run's own timeout, counted anew. */
   readonly timeout?: Duration;
   /** How the next run is tried again when it fails. Default: as this one; counted from attempt 1. */
@@ -33,6 +39,10 @@ export interface NextRun {
   readonly timeoutMs: number | null | undefined;
   /** Undefined: as this run was started with. Null: as its workflow says. */
   readonly retry: StoredRetry | null | undefined;
+  /** A version, a range or "policy"; null: as this run's, or what is usual for the workflow where it is another. */
+  readonly version: string | null;
+  /** Of the definition that the run goes on with, where one was given. */
+  readonly ownVersion: string | null;
 }
 
 // Recognised across copies of the package, like the ambient storage.
@@ -61,8 +71,9 @@ type InputArguments<Input> = undefined extends Input
 /**
  * Closes the current run as `continuedAsNew` and starts a new one with the same workflow id, in one transaction: never
  * is there neither of them, nor both. The new run has an empty history. It gets the signals that this one has not
- * received and the updates that it has not come to, in their order, and its attributes and its memo; queue, timeout and the
- * retry policy it was started with are carried over unless `options` say otherwise. Handlers under way and child runs are treated as at any other end of a run.
+ * received and the updates that it has not come to, in their order, and its attributes and its memo; queue, timeout, version
+ * and the retry policy it was started with are carried over unless `options` say otherwise. Handlers under way and child runs
+ * are treated as at any other end of a run.
  *
  * With a workflow first, the new run is of that workflow and has its timeout and retry policy; else it is of the workflow of this run:
  * `order.continueAsNew(input)` is the same with the input's type checked. Works by throwing: nothing after it is
@@ -88,17 +99,20 @@ export function continueAsNew(first?: unknown, ...rest: unknown[]): never {
 function next(
   workflow: Workflow<unknown, unknown> | null,
   input: unknown,
-  { queue, timeout, retry }: ContinueOptions,
+  { queue, timeout, retry, version }: ContinueOptions,
 ): ContinueAsNew {
   const { run } = requireRun("continueAsNew()");
   run.refuseInReadOnly("continueAsNew()");
   if (queue !== undefined) assertName(queue, "continueAsNew({ queue })");
+  if (version !== undefined) assertVersionChoice(version, "continueAsNew({ version })");
   return new ContinueAsNew({
     workflow: workflow?.name ?? null,
     input: encodePayload(input, "input of continueAsNew()"),
     queue: queue ?? null,
     timeoutMs: timeout === undefined ? workflow?.timeoutMs : toMs(timeout, "continueAsNew({ timeout })"),
     retry: retry !== undefined ? storedRetry(retry, "continueAsNew()") : workflow === null ? undefined : null,
+    version: version ?? null,
+    ownVersion: workflow?.version ?? null,
   });
 }
 

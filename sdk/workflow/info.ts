@@ -13,6 +13,8 @@ export interface WorkflowInfo {
   /** This run's own id, a ULID. */
   readonly runId: string;
   readonly queue: string;
+  /** The version of the code that executes it; undefined for none. */
+  readonly version: string | undefined;
   /** The run that started this one as its child; undefined where there is none. */
   readonly parent: ParentRun | undefined;
   /** The first run of the chain, where runs continued as new; else this run's own id. */

@@ -6,6 +6,7 @@ import type { NoteLevel } from "../protocol/notes.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { RetryPolicy } from "../protocol/retry-policy.ts";
 import type { StoredRetry } from "../protocol/run-retry.ts";
+import type { VersionAsk } from "../protocol/version-policy.ts";
 import type { CancelScope } from "./cancel-scope.ts";
 import type { WorkflowInfo } from "./info.ts";
 import type { WorkflowLog } from "./log.ts";
@@ -39,6 +40,8 @@ export interface ChildAsk {
   readonly memo: Payload;
   /** Null: the queue of the parent. */
   readonly queue: string | null;
+  /** Null: the child has none. */
+  readonly version: VersionAsk | null;
   readonly timeoutMs: number | null;
   /** Null: as its workflow says. */
   readonly retry: StoredRetry | null;

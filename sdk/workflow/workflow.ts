@@ -11,9 +11,15 @@ import {
   type SchemaOutput,
   type StandardSchema,
 } from "../protocol/standard-schema.ts";
+import { assertVersion } from "../protocol/versions.ts";
 import { type ContinueOptions, continueAsNew } from "./continue-as-new.ts";
 
 export interface WorkflowOptions {
+  /**
+   * The semantic version of this code, such as "1.4.0". Workers may have several of one name; a run stays with the version
+   * that it began with, whatever else is deployed, until it is moved. Default: none.
+   */
+  readonly version?: string;
   /**
    * Closes the run as timed out when it is still open after this long, with no chance for its code to react: all attempts
    * together, where it is tried again. Default none.
@@ -35,6 +41,8 @@ export interface WorkflowOptions {
 export interface Workflow<Input, Result> {
   readonly name: string;
   readonly main: (input: Input) => Promise<Result>;
+  /** Absent for none. */
+  readonly version?: string;
   readonly timeoutMs: number | null;
   /** Null: a run that failed is not tried again. */
   readonly retry: RetryPolicy | null;
@@ -61,7 +69,7 @@ export type AnyWorkflow = Workflow<never, unknown>;
  * With an `input` schema the client refuses to start a run with another input, and the function gets what the schema makes of
  * it; so do `startChild` and `continueAsNew` with the workflow. A run that was started all the same fails with
  * ARGUMENT_INVALID.
- * Throws ARGUMENT_INVALID for an unusable name, function, timeout, retry, retention or schema.
+ * Throws ARGUMENT_INVALID for an unusable name, function, version, timeout, retry, retention or schema.
  */
 export function workflow<Schema extends StandardSchema, Result>(
   name: string,
@@ -77,6 +85,7 @@ export function workflow(
   name: string,
   main: (input: unknown) => Promise<unknown>,
   {
+    version,
     timeout,
     retry: retryOptions,
     retention,
@@ -88,11 +97,12 @@ export function workflow(
     const message = `workflow("${name}") takes an async function as its second argument; got ${typeof main}.`;
     throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "main" } });
   }
+  if (version !== undefined) assertVersion(version, `workflow("${name}", { version })`);
   const timeoutMs = timeout === undefined ? null : toMs(timeout, `workflow("${name}", { timeout })`);
   const retentionMs = retention === undefined ? null : toMs(retention, `workflow("${name}", { retention })`);
   const what = `input of workflow "${name}"`;
   const retry = retryOptions === undefined ? null : normalizeRetry(retryOptions, `workflow("${name}")`);
-  const settings = { name, timeoutMs, retry, retentionMs };
+  const settings = { name, timeoutMs, retry, retentionMs, ...(version === undefined ? {} : { version }) };
   if (schema === undefined) return { ...settings, main, continueAsNew: (input, next) => continueAsNew(input, next) };
   assertSchema(schema, `workflow("${name}", { input })`);
   return {

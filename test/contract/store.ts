@@ -26,6 +26,7 @@ import { type OpenedStore, Stage } from "./store/stage.ts";
 import { startingContract } from "./store/starting.ts";
 import { transactionsContract } from "./store/transactions.ts";
 import { updatesContract } from "./store/updates.ts";
+import { versionsContract } from "./store/versions.ts";
 
 export type { OpenedStore } from "./store/stage.ts";
 
@@ -57,6 +58,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>, { 
     errandsContract(stage);
     adoptingContract(stage);
     locksContract(stage, { forks });
+    versionsContract(stage);
     randomContract(stage);
   });
 }

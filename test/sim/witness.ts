@@ -160,6 +160,10 @@ export class Witness {
         return closed;
       },
       findBlocked: (request) => store.findBlocked(request),
+      registerVersions: (versions) => store.registerVersions(versions),
+      moveRun: (request) => store.moveRun(request),
+      readVersions: (workflows) => store.readVersions(workflows),
+      setVersionPolicy: (workflow, policy) => store.setVersionPolicy(workflow, policy),
       runErrands: (limit) => store.runErrands(limit),
       findExpired: (request) => store.findExpired(request),
       deleteRuns: (runIds) => store.deleteRuns(runIds),

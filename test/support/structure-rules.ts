@@ -70,6 +70,7 @@ export const ALLOWED_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   "node-pg-migrate": ["runtime/store/postgres"],
   ioredis: ["runtime/lease/redis", "runtime/wake/redis"],
   superjson: ["sdk/protocol"],
+  semver: ["sdk/protocol"],
   ulid: ["runtime/world", "runtime/store", "runtime/service"],
   pino: ["runtime/world"],
   commander: ["runtime/cli"],

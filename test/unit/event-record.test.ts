@@ -62,6 +62,7 @@ const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
   RunResumed: { mail: count },
   RunUnblocked: { mail: count, kind: text },
   RunAdopted: { mail: count, by: text },
+  RunMoved: { mail: count, version: fc.option(text) },
   RunForked: { source: text, event: count, seed: text, isEdited: fc.boolean(), retried: fc.option(count) },
   PatchMarked: { name: text, since: count, isDeprecated: fc.boolean() },
   AttributesUpserted: { ...answer, changes: payload },

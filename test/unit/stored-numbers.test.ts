@@ -45,6 +45,7 @@ test("every type of event keeps the number it was shipped with", () => {
     LockRequested: 40,
     LockGranted: 41,
     LockReleased: 42,
+    RunMoved: 46,
     StepRetried: 50,
     TimerSkipped: 51,
     RequestIgnored: 52,
@@ -273,6 +274,10 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
   [
     { type: 45, command: null, name: null, payload: null, data: '{"mail":7,"by":"r"}' },
     { type: "RunAdopted", mail: 7, by: "r" },
+  ],
+  [
+    { type: 46, command: null, name: null, payload: null, data: '{"mail":7,"version":"2.0.0"}' },
+    { type: "RunMoved", mail: 7, version: "2.0.0" },
   ],
   [
     { type: 50, command: 2, name: "charge", payload: null, data: '{"mail":7,"requestId":"q","attempt":3}' },

@@ -12,6 +12,7 @@ const parked: RunDetail = {
   workflowId: "order-42",
   workflow: "order",
   queue: "default",
+  version: null,
   status: "running",
   startedAt: NOW - 60_000,
   closedAt: null,

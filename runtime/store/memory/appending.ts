@@ -6,11 +6,17 @@ import type { AppendAnswer, AppendTurn, ResolvedTurn } from "../store.ts";
 import { succeed } from "./continuing.ts";
 import type { RunTable } from "./run-table.ts";
 import { isOwnedBy } from "./stored-run.ts";
+import type { Versions } from "./versions.ts";
 
-export function appendTurns(table: RunTable, turns: readonly AppendTurn[], now: number): AppendAnswer {
+export function appendTurns(
+  table: RunTable,
+  versions: Versions,
+  turns: readonly AppendTurn[],
+  now: number,
+): AppendAnswer {
   const runIds = new Set(turns.map((turn) => turn.claim.runId));
   invariant(runIds.size === turns.length, "a call brings one turn per run", { turns: turns.length });
-  const committed = turns.filter((turn) => appendTurn(table, turn, now)).map((turn) => turn.claim.runId);
+  const committed = turns.filter((turn) => appendTurn(table, versions, turn, now)).map((turn) => turn.claim.runId);
   return { at: now, committed: new Set(committed) };
 }
 
@@ -29,7 +35,7 @@ export function resolveTurn(table: RunTable, turn: AppendTurn, now: number): Res
   };
 }
 
-function appendTurn(table: RunTable, turn: AppendTurn, now: number): boolean {
+function appendTurn(table: RunTable, versions: Versions, turn: AppendTurn, now: number): boolean {
   const { claim, base, events, refusals, takenMail, notBefore, close } = turn;
   const at = turn.at ?? now;
   invariant(events.length + refusals.length > 0, "a turn brings an event or refuses an update", { runId: claim.runId });
@@ -44,6 +50,6 @@ function appendTurn(table: RunTable, turn: AppendTurn, now: number): boolean {
   table.append(run, events, turn.tag, at);
   for (const { mail, refusal } of refusals) table.refuse(run, mail, refusal);
   if (close !== null) table.close(run, close, at);
-  if (turn.effects?.successor != null) succeed(table, run, turn.effects.successor, takenMail, now);
+  if (turn.effects?.successor != null) succeed(table, versions, run, turn.effects.successor, takenMail, now);
   return true;
 }

@@ -3,12 +3,24 @@
 import { KINDS_OF_ONE_RUN } from "../errands.ts";
 import { CANCEL_MAIL_ID } from "../mail-id.ts";
 import type { Successor } from "../store.ts";
+import { nextVersion, startedAs } from "../versions.ts";
 import type { RunTable } from "./run-table.ts";
 import { insertHead } from "./starting.ts";
 import type { StoredRun } from "./stored-run.ts";
+import type { Versions } from "./versions.ts";
 
-export function succeed(table: RunTable, previous: StoredRun, next: Successor, takenMail: number, now: number): void {
+export function succeed(
+  table: RunTable,
+  versions: Versions,
+  previous: StoredRun,
+  next: Successor,
+  takenMail: number,
+  now: number,
+): void {
   const { firstRunId, workflowId, mailIds } = previous;
+  const version =
+    next.version === undefined ? previous.version : nextVersion(next.version, versions.of(next.workflow, now));
+  const started = startedAs(next.started, version);
   const moving = previous.mailbox
     .filter((item) => item !== null)
     .filter(
@@ -23,7 +35,7 @@ export function succeed(table: RunTable, previous: StoredRun, next: Successor, t
   const { attempt = 1, delayMs = 0 } = next.retry ?? {};
   const { deadlineAt } = previous;
   const timeoutMs = next.retry === undefined || deadlineAt === null ? next.timeoutMs : deadlineAt - now;
-  const chained = { firstRunId, workflowId, mailIds, attempt, delayMs, timeoutMs, claim: null };
+  const chained = { version, started, firstRunId, workflowId, mailIds, attempt, delayMs, timeoutMs, claim: null };
   const run = insertHead(table, { ...next, ...chained }, now);
   for (const item of moving) table.putMail(run, item);
 }

@@ -7,6 +7,7 @@ import {
   answerErrand,
   answerMail,
   childAnswer,
+  childStart,
   type Errand,
   errandOfEnd,
   type Kinship,
@@ -18,6 +19,7 @@ import { sendMail } from "./mail.ts";
 import type { RunTable } from "./run-table.ts";
 import { closeFromOutside, startRun } from "./starting.ts";
 import type { StoredRun } from "./stored-run.ts";
+import type { Versions } from "./versions.ts";
 
 /** Runs to wake somebody for, and runs that were closed. */
 interface Started {
@@ -32,11 +34,13 @@ function keyOf({ runId, command }: Asker): string {
 
 export class Errands {
   readonly #table: RunTable;
+  readonly #versions: Versions;
   readonly #kinships = new Map<string, Kinship>();
   #due: Errand[] = [];
 
-  constructor(table: RunTable) {
+  constructor(table: RunTable, versions: Versions) {
     this.#table = table;
+    this.#versions = versions;
   }
 
   keep(errands: readonly Errand[]): void {
@@ -82,15 +86,19 @@ export class Errands {
     return { done, isBusy: false, rejected: [], queues: [...queues], ownerIds: [...ownerIds], closedIds };
   }
 
-  #start({ asker, child, policy }: Errand & { readonly do: "start" }, now: number): Started {
+  #start(errand: Errand & { readonly do: "start" }, now: number): Started {
+    const { asker, child, policy } = errand;
     const parent = this.#table.get(asker.runId);
     const isParentOpen = parent?.closed === null;
     if (!isParentOpen && policy !== "abandon") return { touched: [], closed: [] };
     const before = this.#table.find({ workflowId: child.workflowId });
-    const onConflict = before === parent ? "fail" : (child.onConflict ?? "fail");
-    const request = { ...child, requestId: null, onConflict, delayMs: 0, mail: null, claim: null };
+    const start = childStart(errand, before === parent, this.#versions.of(child.workflow, now));
+    if ("type" in start) {
+      if (isParentOpen) sendMail(this.#table, { to: { runId: asker.runId }, ...answerMail(asker, start) }, now);
+      return { touched: isParentOpen ? [parent] : [], closed: [] };
+    }
     const wasOpen = before?.closed === null;
-    const outcome = startRun(this.#table, new Map(), request, now);
+    const outcome = startRun(this.#table, new Map(), start, now);
     const closed = wasOpen && before?.closed !== null ? [before?.runId ?? ""] : [];
     const run = outcome.outcome === "refused" ? undefined : this.#table.get(outcome.runId);
     if (!isParentOpen) return { touched: outcome.outcome === "started" ? [run] : [], closed };

@@ -7,11 +7,12 @@ import type { RunFilter, TimeRange } from "../store.ts";
 import { type StoredRun, statusOf } from "./stored-run.ts";
 
 export function isMeant(run: StoredRun, filter: RunFilter): boolean {
-  const { workflow, workflowId, queue, status, isPaused, startedAt, closedAt, attributes = [] } = filter;
+  const { workflow, workflowId, queue, version, status, isPaused, startedAt, closedAt, attributes = [] } = filter;
   return (
     (workflow === undefined || run.workflow === workflow) &&
     (workflowId === undefined || run.workflowId === workflowId) &&
     (queue === undefined || run.queue === queue) &&
+    (version === undefined || run.version === version) &&
     (status === undefined || status.includes(statusOf(run))) &&
     (isPaused === undefined || isPaused === (run.head?.paused != null)) &&
     isWithin(run.startedAt, startedAt) &&

@@ -35,6 +35,7 @@ function insertFork(table: RunTable, source: StoredRun, request: ForkRequest, no
     workflow: source.workflow,
     queue: source.queue,
     attempt: source.attempt,
+    version: request.version ?? null,
     startedAt: now,
     deadlineAt: timeoutMs === null ? null : now + timeoutMs,
     timeoutMs,

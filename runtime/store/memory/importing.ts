@@ -6,7 +6,7 @@ import type { RunTable } from "./run-table.ts";
 import type { StoredRun } from "./stored-run.ts";
 
 export function importRun(table: RunTable, request: ImportRequest, now: number): ImportOutcome {
-  const { runId, workflowId, workflow, queue, attempt, startedAt, deadlineAt, closed } = request;
+  const { runId, workflowId, workflow, queue, version = null, attempt, startedAt, deadlineAt, closed } = request;
   const { events, mail, takenMail, tag } = request;
   const known = table.get(runId);
   if (known !== undefined) return known.tags[0] === tag ? "imported" : "runExists";
@@ -20,6 +20,7 @@ export function importRun(table: RunTable, request: ImportRequest, now: number):
     workflow,
     queue,
     attempt,
+    version,
     startedAt,
     deadlineAt,
     timeoutMs: deadlineAt === null ? null : deadlineAt - startedAt,

@@ -73,6 +73,7 @@ function groupsOf(run: StoredRun, by: CountBy | null): readonly (DataRow | null)
     return rows.length === 0 ? [null] : rows;
   }
   const text = by === "status" ? statusOf(run) : run[by];
+  if (text === null) return [null];
   return [{ place: 0, type: 1, number: Number.POSITIVE_INFINITY, text }];
 }
 

@@ -4,7 +4,9 @@
 
 import { EverstepError } from "../../../sdk/protocol/errors.ts";
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
+import type { VersionPolicy } from "../../../sdk/protocol/version-policy.ts";
 import { answerMail } from "../errands.ts";
+import { laneOf, type VersionKey } from "../lanes.ts";
 import { grantAnswer, grantErrand, type ListLocksRequest, type LockGrant } from "../locks.ts";
 import type {
   AppendAnswer,
@@ -20,6 +22,7 @@ import type {
   ListRequest,
   MailItem,
   MailRequest,
+  MoveRequest,
   ParkOutcome,
   ParkRequest,
   QueryRequest,
@@ -38,6 +41,7 @@ import { importRun } from "./importing.ts";
 import { countRuns, listRuns } from "./listing.ts";
 import { Locks } from "./locks.ts";
 import { sendMail } from "./mail.ts";
+import { moveRun } from "./moving.ts";
 import { blockRun, claimBlocked, claimRuns, parkRun, releaseRun, rescueRun } from "./owning.ts";
 import { deleteRuns, findExpired } from "./pruning.ts";
 import { Questions } from "./questions.ts";
@@ -45,6 +49,7 @@ import { detailOf, eventsOfType, historyOf, mailAfter, outcomesOf, stepEventsOf,
 import { RunTable } from "./run-table.ts";
 import { closeFromOutside, startRun } from "./starting.ts";
 import { claimOf, isOwnedBy, type StoredRun } from "./stored-run.ts";
+import { Versions } from "./versions.ts";
 
 /** A transaction of somebody else's, to end with the append: at once, and without a way to fail. */
 export interface MemoryTransaction extends Transaction {
@@ -63,7 +68,8 @@ export class MemoryStore implements Store {
   readonly #beginTransaction: () => MemoryTransaction;
   readonly #runs = new RunTable();
   readonly #startRequests = new Map<string, StoredRun>();
-  readonly #errands = new Errands(this.#runs);
+  readonly #versions = new Versions();
+  readonly #errands = new Errands(this.#runs, this.#versions);
   readonly #locks = new Locks();
   /** What ends of runs let others have, while turns with effects are appended. */
   #freed: LockGrant[] | null = null;
@@ -100,13 +106,13 @@ export class MemoryStore implements Store {
   }
 
   async appendTurns(turns: readonly AppendTurn[]) {
-    return appendTurns(this.#runs, turns, this.#clock.now());
+    return appendTurns(this.#runs, this.#versions, turns, this.#clock.now());
   }
 
   async appendWithEffects(turns: readonly AppendTurn[]) {
     const freed: LockGrant[] = [];
     this.#freed = freed;
-    const answer = appendTurns(this.#runs, turns, this.#clock.now());
+    const answer = appendTurns(this.#runs, this.#versions, turns, this.#clock.now());
     this.#freed = null;
     for (const { claim, effects } of turns) {
       if (answer.committed.has(claim.runId)) this.#errands.keep(effects?.errands ?? []);
@@ -155,7 +161,7 @@ export class MemoryStore implements Store {
       tx.rollback();
       throw error;
     }
-    const { at, committed } = appendTurns(this.#runs, [turn], this.#clock.now());
+    const { at, committed } = appendTurns(this.#runs, this.#versions, [turn], this.#clock.now());
     const isCommitted = committed.has(turn.claim.runId);
     if (isCommitted) tx.commit();
     else tx.rollback();
@@ -200,12 +206,16 @@ export class MemoryStore implements Store {
     return held;
   }
 
-  async takeQueries(workerId: string, queues: readonly string[], limit: number) {
-    return this.#questions.take(this.#runs, workerId, queues, limit);
+  async takeQueries(workerId: string, lanes: readonly string[], limit: number) {
+    return this.#questions.take(this.#runs, workerId, lanes, limit);
   }
 
   async answerQueries(answers: Parameters<Store["answerQueries"]>[0]): Promise<void> {
     for (const { queryId, answer } of answers) this.#questions.answer(queryId, answer);
+  }
+
+  async registerVersions(versions: readonly VersionKey[]): Promise<void> {
+    this.#versions.register(versions, this.#clock.now());
   }
 
   // Sweeps
@@ -234,10 +244,11 @@ export class MemoryStore implements Store {
   }
 
   async findBlocked({ workflows, queues, after, limit }: BlockedRequest) {
-    return workflows
-      .flatMap((workflow) => [...this.#runs.blockedOf(workflow)])
+    return this.#runs
+      .blocked()
       .filter(({ head }) => head?.paused === null)
-      .filter(({ runId, queue }) => queues.includes(queue) && (after === null || runId > after))
+      .filter((run) => queues.includes(laneOf(run.queue, run)) && (after === null || run.runId > after))
+      .filter(({ workflow, version }) => version !== null || workflows.includes(workflow))
       .sort((a, b) => (a.runId < b.runId ? -1 : 1))
       .slice(0, limit)
       .flatMap((run) => (run.head?.blocked == null ? [] : [{ runId: run.runId, reason: run.head.blocked }]));
@@ -280,6 +291,18 @@ export class MemoryStore implements Store {
 
   async controlRun(request: ControlRequest) {
     return controlRun(this.#runs, request, this.#clock.now());
+  }
+
+  async moveRun(request: MoveRequest) {
+    return moveRun(this.#runs, request, this.#clock.now());
+  }
+
+  async readVersions(workflows: readonly string[]) {
+    return new Map(workflows.map((workflow) => [workflow, this.#versions.of(workflow, this.#clock.now())]));
+  }
+
+  async setVersionPolicy(workflow: string, policy: VersionPolicy | null): Promise<void> {
+    this.#versions.setPolicy(workflow, policy);
   }
 
   async forkRun(request: ForkRequest) {

@@ -1,6 +1,7 @@
 // Questions on their way to a worker and answers on their way back. They leave no trace in any history, and those that
 // nobody came back for are dropped.
 
+import { laneOf, queueOfLane } from "../lanes.ts";
 import type { QueryAnswer, QueryRequest, TakenQuery } from "../store.ts";
 import type { RunTable } from "./run-table.ts";
 
@@ -25,14 +26,15 @@ export class Questions {
     this.#waiting.add(question);
   }
 
-  take(table: RunTable, workerId: string, queues: readonly string[], limit: number): TakenQuery[] {
+  take(table: RunTable, workerId: string, lanes: readonly string[], limit: number): TakenQuery[] {
     const taken: TakenQuery[] = [];
+    const queues = new Set(lanes.map(queueOfLane));
     for (const question of this.#waiting) {
       if (taken.length >= limit) break;
       const run = table.get(question.request.runId);
       const ownerId = run?.head?.ownerId ?? null;
-      if (run === undefined || !queues.includes(question.request.queue)) continue;
-      if (ownerId !== null && ownerId !== workerId) continue;
+      if (run === undefined || !queues.has(question.request.queue)) continue;
+      if (ownerId === null ? !lanes.includes(laneOf(question.request.queue, run)) : ownerId !== workerId) continue;
       this.#waiting.delete(question);
       taken.push({ ...question.request, ownerId });
     }

@@ -8,6 +8,7 @@ import type { EventRecord, StoredEvent } from "../../../sdk/protocol/event-recor
 import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../../sdk/protocol/update-refusal.ts";
 import type { RunEnd } from "../errands.ts";
+import { laneOf } from "../lanes.ts";
 import { changesIn, type DataChange, hasChanges } from "../run-data.ts";
 import { type MailItem, type RunRef, SUSPECT_FROM_CRASHES } from "../store.ts";
 import { OrderedHeap } from "./ordered-heap.ts";
@@ -26,7 +27,7 @@ export class RunTable {
   readonly #byWorkflowId = new Map<string, StoredRun[]>();
   readonly #openByWorkflowId = new Map<string, StoredRun>();
   readonly #byOwner = new Map<string, Set<StoredRun>>();
-  readonly #blocked = new Map<string, Set<StoredRun>>();
+  readonly #blocked = new Set<StoredRun>();
   readonly #due = new Map<string, DueRuns>();
   readonly #deadlines = new OrderedHeap<StoredRun>((a, b) => isBefore(a, a.deadlineAt, b, b.deadlineAt));
 
@@ -63,15 +64,15 @@ export class RunTable {
     return [...(this.#byOwner.get(ownerId) ?? [])].sort((a, b) => a.ordinal - b.ordinal);
   }
 
-  blockedOf(workflow: string): Iterable<StoredRun> {
-    return this.#blocked.get(workflow) ?? [];
+  blocked(): readonly StoredRun[] {
+    return [...this.#blocked];
   }
 
-  /** The run of these queues that is due before all others, be that now or later. */
-  nextDue(queues: readonly string[], kind: keyof DueRuns): StoredRun | undefined {
+  /** The run of these lanes that is due before all others, be that now or later. */
+  nextDue(lanes: readonly string[], kind: keyof DueRuns): StoredRun | undefined {
     let next: StoredRun | undefined;
-    for (const queue of queues) {
-      const run = this.#due.get(queue)?.[kind].first;
+    for (const lane of lanes) {
+      const run = this.#due.get(lane)?.[kind].first;
       if (run !== undefined && (next === undefined || isDueBefore(run, next))) next = run;
     }
     return next;
@@ -129,6 +130,13 @@ export class RunTable {
     invariant(!isHeld || after.wakeAt === null, "only a run nobody holds is due", { runId, after });
     this.#unindex(run);
     run.head = Object.freeze(after);
+    this.#index(run);
+  }
+
+  /** To the lane of another version. */
+  move(run: StoredRun, version: string | null): void {
+    this.#unindex(run);
+    run.version = version;
     this.#index(run);
   }
 
@@ -208,22 +216,23 @@ export class RunTable {
   #index(run: StoredRun): void {
     const { ownerId, blocked, paused, wakeAt } = headOf(run);
     if (ownerId !== null) addTo(this.#byOwner, ownerId, run);
-    if (blocked !== null) addTo(this.#blocked, run.workflow, run);
+    if (blocked !== null) this.#blocked.add(run);
     if (wakeAt !== null && paused === null) this.#dueLike(run).add(run);
   }
 
   #unindex(run: StoredRun): void {
     const { ownerId, blocked, paused, wakeAt } = headOf(run);
     if (ownerId !== null) removeFrom(this.#byOwner, ownerId, run);
-    if (blocked !== null) removeFrom(this.#blocked, run.workflow, run);
+    if (blocked !== null) this.#blocked.delete(run);
     if (wakeAt !== null && paused === null) this.#dueLike(run).remove(run);
   }
 
   #dueLike(run: StoredRun): OrderedHeap<StoredRun> {
-    let due = this.#due.get(run.queue);
+    const lane = laneOf(run.queue, run);
+    let due = this.#due.get(lane);
     if (due === undefined) {
       due = { sound: new OrderedHeap(isDueBefore), suspect: new OrderedHeap(isDueBefore) };
-      this.#due.set(run.queue, due);
+      this.#due.set(lane, due);
     }
     return headOf(run).crashCount >= SUSPECT_FROM_CRASHES ? due.suspect : due.sound;
   }

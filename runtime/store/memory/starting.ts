@@ -85,11 +85,22 @@ type NewRun = Pick<
   StoredRun,
   "runId" | "firstRunId" | "workflowId" | "workflow" | "queue" | "attempt" | "timeoutMs" | "mailIds"
 > &
-  Pick<StartRequest, "started" | "carriesData" | "delayMs" | "claim">;
+  Pick<StartRequest, "version" | "started" | "carriesData" | "delayMs" | "claim">;
 
 /** A run with its first event and an empty mailbox. */
 export function insertHead(table: RunTable, request: NewRun, now: number): StoredRun {
-  const { runId, firstRunId, workflowId, workflow, queue, attempt, timeoutMs, mailIds, claim } = request;
+  const {
+    runId,
+    firstRunId,
+    workflowId,
+    workflow,
+    queue,
+    version = null,
+    attempt,
+    timeoutMs,
+    mailIds,
+    claim,
+  } = request;
   const run = table.insert({
     runId,
     firstRunId,
@@ -97,6 +108,7 @@ export function insertHead(table: RunTable, request: NewRun, now: number): Store
     workflow,
     queue,
     attempt,
+    version,
     startedAt: now,
     deadlineAt: timeoutMs === null ? null : now + timeoutMs,
     timeoutMs,

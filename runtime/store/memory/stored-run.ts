@@ -38,6 +38,8 @@ export interface StoredRun {
   readonly workflow: string;
   readonly queue: string;
   readonly attempt: number;
+  /** Null: none. It changes with the lane in which the run waits. */
+  version: string | null;
   readonly startedAt: number;
   readonly deadlineAt: number | null;
   readonly timeoutMs: number | null;
@@ -87,6 +89,7 @@ export function summaryOf(run: StoredRun): StoredSummary {
     workflowId: run.workflowId,
     workflow: run.workflow,
     queue: run.queue,
+    version: run.version,
     status: statusOf(run),
     startedAt: run.startedAt,
     closedAt: run.closed?.at ?? null,
@@ -119,6 +122,7 @@ export function claimedRunOf(run: StoredRun): ClaimedRun {
     workflowId: run.workflowId,
     workflow: run.workflow,
     queue: run.queue,
+    version: run.version,
     startedAt: run.startedAt,
     deadlineAt: run.deadlineAt,
     events: run.history.length,

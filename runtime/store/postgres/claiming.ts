@@ -3,6 +3,7 @@
 
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { BlockedReason } from "../../../sdk/protocol/run.ts";
+import { versionOfLane } from "../lanes.ts";
 import {
   type Claim,
   type ClaimAnswer,
@@ -17,7 +18,7 @@ import type { Pool, Statement } from "./connection.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
 
 const CLAIMED_COLUMNS = `
-  r.workflow_id, r.workflow, r.queue, c.epoch::float8 as epoch, c.claim_id, ${ms("r.started_at")} as started_at,
+  r.workflow_id, r.workflow, r.queue, c.queue as lane, c.epoch::float8 as epoch, c.claim_id, ${ms("r.started_at")} as started_at,
   ${ms("r.deadline_at")} as deadline_at, c.events, c.taken_mail, c.newest_mail, c.crash_count`;
 
 interface ClaimedRow {
@@ -25,6 +26,7 @@ interface ClaimedRow {
   workflow_id: string;
   workflow: string;
   queue: string;
+  lane: string;
   epoch: number;
   claim_id: string;
   started_at: number;
@@ -62,7 +64,7 @@ export const CLAIM: Statement = {
       update everstep.open_run o
       set epoch = o.epoch + 1, claim_id = $4, worker_id = $5, crash_count = o.crash_count + 1
       from due where o.run_id = due.run_id and not due.is_given_up
-      returning o.run_id, o.epoch, o.claim_id, o.events, o.taken_mail, o.newest_mail, o.crash_count, due.wake_at),
+      returning o.run_id, o.queue, o.epoch, o.claim_id, o.events, o.taken_mail, o.newest_mail, o.crash_count, due.wake_at),
     set_aside as (
       update everstep.open_run o
       set wake_at = 'infinity', blocked = json_build_object('kind', 'quarantine', 'message', o.crash_count ||
@@ -178,6 +180,8 @@ function claimedRunOf(row: ClaimedRow, opening: StoredEvent | null): ClaimedRun 
     workflowId: row.workflow_id,
     workflow: row.workflow,
     queue: row.queue,
+    // Of the row that was locked: what its run said when this statement began may have changed since.
+    version: versionOfLane(row.lane),
     startedAt: row.started_at,
     deadlineAt: row.deadline_at,
     events: row.events,

@@ -5,24 +5,29 @@ import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import { KINDS_OF_ONE_RUN } from "../errands.ts";
 import { CANCEL_MAIL_ID } from "../mail-id.ts";
 import type { AppendTurn, Successor } from "../store.ts";
+import { nextVersion } from "../versions.ts";
 import { names, plain, runIds, textColumn, texts } from "./columns.ts";
 import type { Session, Statement } from "./connection.ts";
+import { laneOf } from "./lanes.ts";
 import { startData, startDataValues } from "./run-data.ts";
+import { readVersions } from "./versions.ts";
 
 // The next run takes its place in the order of events: it starts at the very time at which the one before it ended. A
-// cancel request that was obeyed must not stand in the way of one to the next run: it gives up its mail id.
+// cancel request that was obeyed must not stand in the way of one to the next run: it gives up its mail id. A run that was moved
+// and has not heard of it yet goes on where it was moved to.
 function succeedStatement(name: string, more = ""): Statement {
   return {
     name,
     text: `
     with request as (
       select * from unnest($2::uuid[], $3::uuid[], $4::int[], $5::float8[], $6::smallint[],
-        ${[7, 8, 9, 10, 11].map(textColumn).join(", ")}, $14::int[], $15::float8[])
-        q(run_id, previous, taken_mail, timeout_ms, type, workflow, queue, name, payload, data, attempt, delay_ms)
+        ${[7, 8, 9, 10, 11].map(textColumn).join(", ")}, $14::int[], $15::float8[], $16::boolean[], ${textColumn(17)})
+        q(run_id, previous, taken_mail, timeout_ms, type, workflow, queue, name, payload, data, attempt, delay_ms, stays, exactly)
       where run_id is not null),
     clock as (select timestamptz 'epoch' + $1::float8 * interval '1 ms' as at),
     next as materialized (
-      select q.*, r.workflow_id, coalesce(r.first_run_id, r.run_id) as chain_id, c.at,
+      select q.*, case when q.stays then r.version else q.exactly end as version,
+        r.workflow_id, coalesce(r.first_run_id, r.run_id) as chain_id, c.at,
         case when q.attempt is null then c.at + q.timeout_ms * interval '1 ms' else r.deadline_at end as deadline_at
       from request q join everstep.run r on r.run_id = q.previous cross join clock c),
     moving as materialized (
@@ -41,21 +46,24 @@ function succeedStatement(name: string, more = ""): Statement {
     head as (
       insert into everstep.open_run
         (run_id, first_run_id, workflow_id, queue, events, newest_mail, wake_at, deadline_at)
-      select run_id, chain_id, workflow_id, queue, 1, (select count(*) from moving v where v.run_id = n.run_id),
+      select run_id, chain_id, workflow_id, ${laneOf("queue", "workflow", "version")}, 1,
+        (select count(*) from moving v where v.run_id = n.run_id),
         at + coalesce(delay_ms, 0) * interval '1 ms', deadline_at
       from next n returning run_id),
     facts as (
-      insert into everstep.run (run_id, first_run_id, workflow_id, workflow, queue, status, started_at, deadline_at, attempt)
-      select run_id, chain_id, workflow_id, workflow, queue, ${STATUS_CODES.running}, at, deadline_at, attempt
+      insert into everstep.run (run_id, first_run_id, workflow_id, workflow, queue, version, status, started_at, deadline_at, attempt)
+      select run_id, chain_id, workflow_id, workflow, queue, version, ${STATUS_CODES.running}, at, deadline_at, attempt
       from next)${more}
     insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
-    select run_id, 1, gen_random_uuid(), at, type, null, name, payload, data from next`,
+    select run_id, 1, gen_random_uuid(), at, type, null, name, payload,
+      case when version is null then data else '{"version":' || to_json(version)::text || ',' || substr(data, 2) end
+    from next`,
   };
 }
 
 const SUCCEED = succeedStatement("everstep_succeed");
 // When some of the runs go on with attributes or a memo.
-const SUCCEED_WITH_DATA = succeedStatement("everstep_succeed_with_data", startData(16));
+const SUCCEED_WITH_DATA = succeedStatement("everstep_succeed_with_data", startData(18));
 
 /** The turns are committed in this transaction, at time `at`, and each closes its run as continued. */
 export async function startSuccessors(session: Session, turns: readonly AppendTurn[], at: number): Promise<void> {
@@ -66,6 +74,7 @@ export async function startSuccessors(session: Session, turns: readonly AppendTu
   if (pairs.length === 0) return;
   const successors = pairs.map(([, successor]) => successor);
   const passedOn = pairs.flatMap(([{ claim }, { passedOn: mails }]) => mails.map((mail) => ({ ...claim, mail })));
+  const versions = await readVersions(session, successors.flatMap(askedFor));
   const data = startDataValues(successors);
   await session.query(data === null ? SUCCEED : SUCCEED_WITH_DATA, [
     at,
@@ -83,6 +92,16 @@ export async function startSuccessors(session: Session, turns: readonly AppendTu
     plain(passedOn.map(({ mail }) => mail)),
     plain(successors.map(({ retry }) => retry?.attempt ?? null)),
     plain(successors.map(({ retry }) => retry?.delayMs ?? null)),
+    plain(successors.map(({ version }) => String(version === undefined))),
+    names(
+      successors.map(({ workflow, version }) => {
+        return version === undefined ? null : nextVersion(version, versions.get(workflow));
+      }),
+    ),
     ...(data ?? []),
   ]);
+}
+
+function askedFor({ workflow, version }: Successor): string[] {
+  return version !== undefined && "ask" in version ? [workflow] : [];
 }

@@ -13,6 +13,7 @@ const STATUS_NAMES = Object.entries(STATUS_CODES)
 const NAMES: Readonly<Record<Extract<CountBy, string>, string>> = {
   status: `case when o.blocked is not null then 'blocked' else case r.status ${STATUS_NAMES} end end`,
   workflow: "r.workflow",
+  version: "r.version",
   queue: "r.queue",
 };
 

@@ -3,7 +3,15 @@
 
 import { isEverstepError } from "../../../sdk/protocol/errors.ts";
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
-import { adoptionMail, answerErrand, answerMail, childAnswer, type Errand, mailAnswer } from "../errands.ts";
+import {
+  adoptionMail,
+  answerErrand,
+  answerMail,
+  childAnswer,
+  childStart,
+  type Errand,
+  mailAnswer,
+} from "../errands.ts";
 import type { ErrandsAnswer, MailRequest, RunRef, StartOutcome, StartRequest } from "../store.ts";
 import { closeFromOutside } from "./closing.ts";
 import { names, plain, runIds, textColumn } from "./columns.ts";
@@ -12,6 +20,7 @@ import { keepErrands, keepKin } from "./kin.ts";
 import { findTarget, sendOnce, whomToWake } from "./mail.ts";
 import { runIdOf } from "./run-id.ts";
 import { startInside } from "./starting.ts";
+import { readVersions } from "./versions.ts";
 
 interface Due<Kind extends Errand["do"] = Errand["do"]> {
   readonly id: number;
@@ -152,11 +161,13 @@ async function doStarts(session: Session, all: readonly Due<"start">[]): Promise
   const due = untilEnding(all);
   const heads = await lockHeads(session, due);
   const wanted = due.filter(({ errand }) => heads.has(errand.asker.runId) || errand.policy === "abandon");
-  const requests = wanted.map(({ errand }) => requestOf(errand, heads));
+  const decided = await decideVersions(session, wanted, heads);
+  const startable = decided.flatMap(({ errand, start }) => ("type" in start ? [] : [{ errand, start }]));
+  const requests = startable.map(({ start }) => start);
   const outcomes = await startInside(session, requests);
   const started = requests.filter((_, place) => outcomes[place]?.outcome === "started");
   for (const { runId, workflowId } of started) heads.set(runId, { runId, chainId: runId, workflowId });
-  const done = wanted.map(({ errand }, place) => ({ errand, outcome: outcomes[place] as StartOutcome }));
+  const done = startable.map(({ errand }, place) => ({ errand, outcome: outcomes[place] as StartOutcome }));
   // One that was started since the heads were locked: next time it is locked, too.
   const isLate = ({ outcome }: (typeof done)[number]) => outcome.outcome === "existing" && !heads.has(outcome.runId);
   const late = new Set(done.filter(isLate).map(({ errand }) => errand));
@@ -170,7 +181,11 @@ async function doStarts(session: Session, all: readonly Due<"start">[]): Promise
     }),
   );
   const adoptions = waiting.filter(({ outcome }) => outcome.outcome === "existing");
+  const refused = decided.flatMap(({ errand: { asker }, start }) =>
+    "type" in start && heads.has(asker.runId) ? [{ to: { runId: asker.runId }, ...answerMail(asker, start) }] : [],
+  );
   const told = await sendOnce(session, [
+    ...refused,
     ...adoptions.map(({ errand, outcome }) => ({ to: { runId: outcome.runId }, ...adoptionMail(errand.asker) })),
     ...waiting.map(({ errand: { asker, child }, outcome }): MailRequest => {
       return { to: { runId: asker.runId }, ...answerMail(asker, childAnswer(asker, child, outcome)) };
@@ -193,11 +208,15 @@ function untilEnding(due: readonly Due<"start">[]): readonly Due<"start">[] {
   return ending < 0 ? due : due.slice(0, Math.max(1, ending));
 }
 
-/** A run that asks for a child with its own workflow id finds it taken: it would wait for itself, or end itself. */
-function requestOf({ child, asker }: Errand & { readonly do: "start" }, heads: Map<string, LockedHead>): StartRequest {
-  const isOwn = heads.get(asker.runId)?.workflowId === child.workflowId;
-  const onConflict = isOwn ? "fail" : (child.onConflict ?? "fail");
-  return { ...child, requestId: null, onConflict, delayMs: 0, mail: null, claim: null };
+/** The start that each errand is, of the version that it gets; or what is told of it where there is none. */
+async function decideVersions(session: Session, due: readonly Due<"start">[], heads: Map<string, LockedHead>) {
+  const asked = due.flatMap(({ errand: { child, version } }) => (version === undefined ? [] : child.workflow));
+  const versions = await readVersions(session, asked);
+  return due.map(({ errand }) => {
+    const { asker, child } = errand;
+    const isOwn = heads.get(asker.runId)?.workflowId === child.workflowId;
+    return { errand, start: childStart(errand, isOwn, versions.get(child.workflow)) };
+  });
 }
 
 // ---------------------------------------------------------------- mail

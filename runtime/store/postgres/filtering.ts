@@ -6,6 +6,7 @@ import { isClosed, type RunStatus, STATUS_CODES } from "../../../sdk/protocol/ru
 import { DATA_KINDS } from "../run-data.ts";
 import type { RunFilter, TimeRange } from "../store.ts";
 import { timeAt } from "./columns.ts";
+import { isOfQueue } from "./lanes.ts";
 
 /** Conditions and their parameters, in one order. */
 export class Filter {
@@ -18,11 +19,15 @@ export class Filter {
   readonly isOpenOnly: boolean;
 
   constructor(filter: RunFilter) {
-    const { workflow, workflowId, queue, status, isPaused, startedAt, closedAt, attributes = [] } = filter;
+    const { workflow, workflowId, queue, version, status, isPaused, startedAt, closedAt, attributes = [] } = filter;
     this.isOpenOnly = isPaused === true || (status?.every((one) => !isClosed(one)) ?? false);
     this.#add("workflow", workflow, (p) => `r.workflow = ${p}`);
     this.#add("id", workflowId, (p) => `${this.key}.workflow_id = ${p}`);
-    this.#add("queue", queue, (p) => `${this.key}.queue = ${p}`);
+    this.#add("queue", queue, (p) => (this.isOpenOnly ? isOfQueue("o.queue", `${p}::text`) : `r.queue = ${p}`));
+    if (version === null) {
+      this.conditions.push("r.version is null");
+      this.marks.push("unversioned");
+    } else this.#add("version", version, (p) => `r.version = ${p}`);
     if (status !== undefined) this.#addStatus(status);
     if (isPaused !== undefined) this.#addPaused(isPaused);
     this.#addRange("r.started_at", startedAt);

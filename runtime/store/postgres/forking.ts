@@ -7,6 +7,7 @@ import type { ForkOutcome, ForkRequest } from "../store.ts";
 import { closeFromOutside } from "./closing.ts";
 import { storableName } from "./columns.ts";
 import { Abort, type Pool, type Session, type Statement } from "./connection.ts";
+import { laneOf } from "./lanes.ts";
 import { forkedDataValues, startData } from "./run-data.ts";
 import { runIdOf, tryUuidOf, uuidOf } from "./run-id.ts";
 
@@ -21,14 +22,14 @@ const FORK: Statement = {
       from everstep.mail where run_id = $1::uuid and mail > $6::int and kind = 'signal' and $7::boolean),
     head as (
       insert into everstep.open_run (run_id, workflow_id, queue, events, newest_mail, taken_mail, wake_at, deadline_at)
-      select $2::uuid, $3::text, queue, $4::int + 1, $6::int + (select count(*) from kept), $6::int, at,
+      select $2::uuid, $3::text, ${laneOf("queue", "workflow", "$21::text")}, $4::int + 1, $6::int + (select count(*) from kept), $6::int, at,
         at + $5::float8 * interval '1 ms'
       from source, clock on conflict do nothing
       returning run_id, deadline_at),
     facts as (
-      insert into everstep.run (run_id, workflow_id, workflow, queue, status, started_at, deadline_at, attempt,
+      insert into everstep.run (run_id, workflow_id, workflow, queue, version, status, started_at, deadline_at, attempt,
         forked_from, forked_event)
-      select run_id, $3::text, workflow, queue, ${STATUS_CODES.running}, at, deadline_at, attempt, $1::uuid, $4::int
+      select run_id, $3::text, workflow, queue, $21::text, ${STATUS_CODES.running}, at, deadline_at, attempt, $1::uuid, $4::int
       from head, source, clock),
     shared as (
       insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
@@ -88,7 +89,19 @@ export async function forkRun(pool: Pool, request: ForkRequest): Promise<ForkOut
 }
 
 function forkValues(fork: ForkRequest): unknown[] {
-  const { sourceId, runId, workflowId, at, edited, forked, takenMail, keepsSignals, data, timeoutMs } = fork;
+  const {
+    sourceId,
+    runId,
+    workflowId,
+    version = null,
+    at,
+    edited,
+    forked,
+    takenMail,
+    keepsSignals,
+    data,
+    timeoutMs,
+  } = fork;
   return [
     uuidOf(sourceId),
     uuidOf(runId),
@@ -105,6 +118,7 @@ function forkValues(fork: ForkRequest): unknown[] {
     forked.type,
     forked.data,
     ...forkedDataValues(runId, data),
+    version,
   ];
 }
 

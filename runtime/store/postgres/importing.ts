@@ -3,6 +3,7 @@
 
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
+import { laneOf } from "../lanes.ts";
 import { changesIn, startedWith } from "../run-data.ts";
 import type { ImportOutcome, ImportRequest, KeptMail } from "../store.ts";
 import { names, plain, storableName, textColumn, texts, timeAt } from "./columns.ts";
@@ -16,10 +17,10 @@ const INSERT_RUN: Statement = {
   name: "everstep_import_run",
   text: `
     insert into everstep.run (run_id, workflow_id, workflow, queue, status, started_at, closed_at, deadline_at,
-      attempt)
+      attempt, version)
     values ($1::uuid, $2, $3, $4, $5::smallint, ${timeAt("$6::float8")},
       case when $7::float8 is not null then ${timeAt("$7::float8")} end,
-      case when $8::float8 is not null then ${timeAt("$8::float8")} end, nullif($9::int, 1))
+      case when $8::float8 is not null then ${timeAt("$8::float8")} end, nullif($9::int, 1), $10)
     on conflict (run_id) do nothing returning run_id`,
 };
 
@@ -86,7 +87,7 @@ export function importRun(pool: Pool, request: ImportRequest): Promise<ImportOut
 }
 
 async function insertRun(session: Session, request: ImportRequest): Promise<boolean> {
-  const { runId, workflowId, workflow, queue, attempt, startedAt, closed, deadlineAt } = request;
+  const { runId, workflowId, workflow, queue, version = null, attempt, startedAt, closed, deadlineAt } = request;
   const rows = await session.query(INSERT_RUN, [
     uuidOf(runId),
     storableName(workflowId),
@@ -97,14 +98,17 @@ async function insertRun(session: Session, request: ImportRequest): Promise<bool
     closed?.at ?? null,
     deadlineAt,
     attempt,
+    version,
   ]);
   return rows.length > 0;
 }
 
 async function insertHead(session: Session, request: ImportRequest): Promise<boolean> {
-  const { runId, workflowId, queue, events, mail, takenMail, deadlineAt } = request;
+  const { runId, workflowId, events, mail, takenMail, deadlineAt } = request;
   const newest = Math.max(takenMail, mail.at(-1)?.mail ?? 0);
-  const values = [uuidOf(runId), workflowId, queue, events.length, newest, takenMail, deadlineAt];
+  const { workflow, queue, version = null } = request;
+  const lane = laneOf(queue, { workflow, version });
+  const values = [uuidOf(runId), workflowId, lane, events.length, newest, takenMail, deadlineAt];
   return (await session.query(INSERT_HEAD, values)).length > 0;
 }
 

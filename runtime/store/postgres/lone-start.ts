@@ -2,9 +2,11 @@
 // its sets. Inserts nothing at all when the workflow id or the run id is taken: then the start is decided like any other.
 
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
+import { laneOf } from "../lanes.ts";
 import type { StartRequest } from "../store.ts";
 import { ms, storableName } from "./columns.ts";
 import type { Statement } from "./connection.ts";
+import { queueOf, versionOf } from "./lanes.ts";
 import { uuidOf } from "./run-id.ts";
 
 export const START_LONE: Statement = {
@@ -20,8 +22,9 @@ export const START_LONE: Statement = {
       on conflict do nothing
       returning wake_at - $5::float8 * interval '1 ms' as at, deadline_at),
     facts as (
-      insert into everstep.run (run_id, workflow_id, workflow, queue, status, started_at, deadline_at)
-      select $1::uuid, $2::text, $3::text, $4::text, ${STATUS_CODES.running}, at, deadline_at from head),
+      insert into everstep.run (run_id, workflow_id, workflow, queue, version, status, started_at, deadline_at)
+      select $1::uuid, $2::text, $3::text, ${queueOf("$4::text")}, ${versionOf("$4::text")}, ${STATUS_CODES.running}, at, deadline_at
+      from head),
     first_event as (
       insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
       select $1::uuid, 1, gen_random_uuid(), at, $9::smallint, null, $10::text, $11::text, $12::text from head)
@@ -32,12 +35,12 @@ export const START_LONE: Statement = {
 export function loneStartValues(requests: readonly StartRequest[]): unknown[] | undefined {
   const [request] = requests;
   if (requests.length !== 1 || request === undefined || request.mail !== null) return undefined;
-  const { runId, workflowId, workflow, queue, delayMs, timeoutMs, claim, started } = request;
+  const { runId, workflowId, workflow, queue, version = null, delayMs, timeoutMs, claim, started } = request;
   return [
     uuidOf(runId),
     storableName(workflowId),
     storableName(workflow),
-    storableName(queue),
+    storableName(laneOf(queue, { workflow, version })),
     delayMs,
     timeoutMs,
     claim?.claimId ?? null,

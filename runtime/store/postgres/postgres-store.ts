@@ -17,6 +17,7 @@ import { listRuns } from "./listing.ts";
 import { listLocks } from "./locks.ts";
 import { putMail, readMail, runsWithMail } from "./mail.ts";
 import { checkSchema } from "./migrate.ts";
+import { moveRun } from "./moving.ts";
 import { deleteRuns, findExpired } from "./pruning.ts";
 import { answerQueries, askQuery, takeAnswer, takeQueries } from "./questions.ts";
 import {
@@ -31,6 +32,7 @@ import {
 import { startRuns } from "./starting.ts";
 import { findBlocked, forgetLeftovers, ownerIds, rescueRuns } from "./sweeping.ts";
 import { readUpdates } from "./updates.ts";
+import { readVersions, registerVersions, setVersionPolicy } from "./versions.ts";
 
 /** Connects when first asked for something; `checkReady` tells early whether that will work. */
 export function openPostgresStore(options: PostgresOptions, { log }: { readonly log: Log }): Store {
@@ -54,6 +56,7 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     saveHeartbeats: (beats) => saveHeartbeats(hot, beats),
     takeQueries: (workerId, queues, limit) => takeQueries(control, workerId, queues, limit),
     answerQueries: (answers) => answerQueries(control, answers),
+    registerVersions: (versions) => registerVersions(control, versions),
 
     ownerIds: () => ownerIds(control),
     rescueRuns: (workerId, limit) => rescueRuns(control, workerId, limit),
@@ -69,6 +72,9 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     importRun: (request) => importRun(client, request),
     sendMail: (requests) => putMail(client, requests),
     controlRun: (request) => controlRun(client, request),
+    moveRun: (request) => moveRun(client, request),
+    readVersions: (workflows) => readVersions(client, workflows),
+    setVersionPolicy: (workflow, policy) => setVersionPolicy(client, workflow, policy),
     forkRun: (request) => forkRun(client, request),
     terminateRun: (runId, reason) => terminateRun(client, runId, reason),
     findRun: (ref) => findRun(client, ref),

@@ -1,9 +1,11 @@
 // Queries of runs on their way to a worker, and the answers on their way back, in a table that a crash may empty: whoever
 // waits for an answer has a time limit anyway.
 
+import { queueOfLane } from "../lanes.ts";
 import type { QueryAnswer, QueryRequest, TakenQuery } from "../store.ts";
 import { names, textColumn, texts } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
+import { laneOf } from "./lanes.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
 
 const ASK: Statement = {
@@ -24,7 +26,8 @@ const TAKE: Statement = {
       from everstep.query q
       join everstep.run r on r.run_id = q.run_id
       left join everstep.open_run o on o.run_id = q.run_id
-      where q.queue = any($2::text[]) and q.taken_at is null and (o.worker_id is null or o.worker_id = $1)
+      where q.queue = any($2::text[]) and q.taken_at is null and (o.worker_id = $1
+        or (o.worker_id is null and ${laneOf("q.queue", "r.workflow", "r.version")} = any($4::text[])))
       order by q.asked_at limit $3 for update of q skip locked)
     update everstep.query q set taken_at = now() from mine where q.query_id = mine.query_id
     returning q.query_id, q.run_id, q.queue, q.name, q.input, mine.worker_id`,
@@ -42,10 +45,11 @@ interface QuestionRow {
 export async function takeQueries(
   pool: Pool,
   workerId: string,
-  queues: readonly string[],
+  lanes: readonly string[],
   limit: number,
 ): Promise<TakenQuery[]> {
-  const rows = await pool.query<QuestionRow>(TAKE, [workerId, queues, limit]);
+  const queues = [...new Set(lanes.map(queueOfLane))];
+  const rows = await pool.query<QuestionRow>(TAKE, [workerId, queues, limit, lanes]);
   return rows.map((row) => ({
     queryId: row.query_id,
     runId: runIdOf(row.run_id),

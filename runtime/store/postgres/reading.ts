@@ -166,7 +166,7 @@ export async function missingRuns(pool: Pool, ids: readonly string[]): Promise<s
 }
 
 export const SUMMARY_COLUMNS = `
-  r.run_id, r.workflow_id, r.workflow, r.queue, r.status, ${ms("r.started_at")} as started_at,
+  r.run_id, r.workflow_id, r.workflow, r.queue, r.version, r.status, ${ms("r.started_at")} as started_at,
   ${ms("r.closed_at")} as closed_at, r.attempt, ${ms("r.deadline_at")} as deadline_at, o.blocked, o.paused,
   r.forked_from, r.forked_event,
   ${DATA_COLUMN}`;
@@ -176,6 +176,7 @@ export interface SummaryRow {
   workflow_id: string;
   workflow: string;
   queue: string;
+  version: string | null;
   status: number;
   started_at: number;
   closed_at: number | null;
@@ -194,6 +195,7 @@ export function summaryOf(row: SummaryRow): StoredSummary {
     workflowId: row.workflow_id,
     workflow: row.workflow,
     queue: row.queue,
+    version: row.version,
     status: statusOf(row.status, row.blocked !== null),
     startedAt: row.started_at,
     closedAt: row.closed_at,

@@ -4,11 +4,13 @@
 
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
 import { type RunStatus, STATUS_CODES } from "../../../sdk/protocol/run.ts";
+import { laneOf } from "../lanes.ts";
 import type { StartOutcome, StartRequest } from "../store.ts";
 import { closeFromOutside } from "./closing.ts";
 import { ms, names, plain, runIds, textColumn, texts } from "./columns.ts";
 import type { Pool, Row, Session, Statement } from "./connection.ts";
 import { isUniqueViolation } from "./errors.ts";
+import { queueOf, versionOf } from "./lanes.ts";
 import { loneStartValues, START_LONE } from "./lone-start.ts";
 import { putMail } from "./mail.ts";
 import { startData, startDataValues } from "./run-data.ts";
@@ -37,8 +39,8 @@ function insertStarts(name: string, { only, conflict }: { only: string; conflict
         from request, clock where ${only} order by workflow_id collate "C" ${conflict}
         returning run_id, deadline_at),
       facts as (
-        insert into everstep.run (run_id, workflow_id, workflow, queue, status, started_at, deadline_at)
-        select run_id, workflow_id, workflow, queue, ${STATUS_CODES.running}, at, deadline_at
+        insert into everstep.run (run_id, workflow_id, workflow, queue, version, status, started_at, deadline_at)
+        select run_id, workflow_id, workflow, ${queueOf("queue")}, ${versionOf("queue")}, ${STATUS_CODES.running}, at, deadline_at
         from head join request using (run_id), clock),
       first_event as (
         insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
@@ -90,7 +92,7 @@ function startValues(requests: readonly StartRequest[]): unknown[] {
     plain(requests.map(({ claim }) => claim?.workerId ?? null)),
     names(requests.map(({ workflowId }) => workflowId)),
     names(requests.map(({ workflow }) => workflow)),
-    names(requests.map(({ queue }) => queue)),
+    names(requests.map(({ queue, workflow, version = null }) => laneOf(queue, { workflow, version }))),
     names(requests.map(({ started }) => started.name)),
     texts(requests.map(({ started }) => started.payload)),
     texts(requests.map(({ started }) => started.data)),

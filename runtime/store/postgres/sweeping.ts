@@ -4,6 +4,7 @@
 import type { BlockedReason } from "../../../sdk/protocol/run.ts";
 import type { BlockedRequest } from "../store.ts";
 import type { Pool, Statement } from "./connection.ts";
+import { queueOf } from "./lanes.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
 
 // One index probe per owner, however many runs each of them owns.
@@ -30,7 +31,7 @@ const RESCUE: Statement = {
       select run_id from everstep.open_run where worker_id = $1 limit $2 for no key update skip locked),
     freed as (
       update everstep.open_run o set worker_id = null, claim_id = null, wake_at = now()
-      from lost where o.run_id = lost.run_id returning o.queue)
+      from lost where o.run_id = lost.run_id returning ${queueOf("o.queue")} as queue)
     select queue, count(*)::int as count from freed group by queue order by queue`,
 };
 
@@ -47,7 +48,8 @@ const FIND_BLOCKED: Statement = {
   name: "everstep_find_blocked",
   text: `
     select o.run_id, o.blocked from everstep.open_run o join everstep.run r on r.run_id = o.run_id
-    where o.blocked is not null and o.paused is null and o.queue = any($2::text[]) and r.workflow = any($1::text[])
+    where o.blocked is not null and o.paused is null and o.queue = any($2::text[])
+      and (r.workflow = any($1::text[]) or o.queue <> r.queue)
       and ($3::uuid is null or o.run_id > $3::uuid)
     order by o.run_id limit $4`,
 };

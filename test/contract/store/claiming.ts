@@ -18,6 +18,7 @@ export function claimingContract(stage: Stage): void {
         workflowId,
         workflow,
         queue,
+        version: null,
         epoch: run.epoch,
         claimId,
         startedAt: run.startedAt,

@@ -1,0 +1,19 @@
+// A run is given to another version of its workflow: it changes its lane, and mail tells it so.
+
+import type { ControlOutcome, MoveRequest } from "../store.ts";
+import type { RunTable } from "./run-table.ts";
+
+export function moveRun(table: RunTable, { runId, mailId, version }: MoveRequest, now: number): ControlOutcome {
+  const run = table.get(runId);
+  if (run === undefined) return { outcome: "notFound", queue: null, ownerId: null };
+  const { queue } = run;
+  const ownerId = run.head?.ownerId ?? null;
+  if (run.mailIds.has(mailId)) return { outcome: "unchanged", queue, ownerId };
+  if (run.closed !== null) return { outcome: "closed", queue, ownerId };
+  if (run.version === version) return { outcome: "unchanged", queue, ownerId };
+  table.putMail(run, { kind: "move", mailId, name: version ?? "", payload: null });
+  table.move(run, version);
+  table.change(run, { blocked: null, crashCount: 0 });
+  table.wake(run, now);
+  return { outcome: "changed", queue, ownerId };
+}

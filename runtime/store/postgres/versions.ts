@@ -1,0 +1,87 @@
+// Which versions of workflows there are, and which of them new runs get. Read where a run with a version is started, never
+// for others.
+
+import type { VersionPolicy } from "../../../sdk/protocol/version-policy.ts";
+import type { VersionKey } from "../lanes.ts";
+import { NO_VERSIONS, SERVED_WITHIN_MS, type StoredVersions } from "../versions.ts";
+import { ms, names, storableName, textColumn } from "./columns.ts";
+import type { Row, Statement } from "./connection.ts";
+
+// In one order, so that workers that start together do not wait for each other in circles.
+const REGISTER: Statement = {
+  name: "everstep_register_versions",
+  text: `
+    insert into everstep.workflow_version (workflow, version)
+    select workflow, version from unnest(${textColumn(1)}, ${textColumn(2)}) v(workflow, version)
+    where version is not null and version <> '' order by workflow collate "C", version collate "C"
+    on conflict (workflow, version) do update set last_seen_at = now()`,
+};
+
+/** Where the statement runs: by itself, or as part of a transaction. */
+interface Queries {
+  query<R extends Row>(statement: Statement, values: readonly unknown[]): Promise<R[]>;
+}
+
+export async function registerVersions(on: Queries, versions: readonly VersionKey[]): Promise<void> {
+  if (versions.length === 0) return;
+  const [workflows, numbers] = [versions.map(({ workflow }) => workflow), versions.map(({ version }) => version)];
+  await on.query(REGISTER, [names(workflows), names(numbers)]);
+}
+
+const READ: Statement = {
+  name: "everstep_read_versions",
+  text: `
+    select w.workflow, v.version, ${ms("v.first_seen_at")} as first_seen_at, ${ms("v.last_seen_at")} as last_seen_at,
+      v.last_seen_at > now() - ${SERVED_WITHIN_MS} * interval '1 ms' as is_served,
+      p.current, p.ramp_version, p.ramp_percent
+    from unnest($1::text[]) w(workflow)
+    left join everstep.version_policy p on p.workflow = w.workflow
+    left join everstep.workflow_version v on v.workflow = w.workflow
+    order by w.workflow, v.version`,
+};
+
+interface VersionRow extends Row {
+  workflow: string;
+  version: string | null;
+  first_seen_at: number;
+  last_seen_at: number;
+  is_served: boolean;
+  current: string | null;
+  ramp_version: string | null;
+  ramp_percent: number | null;
+}
+
+export async function readVersions(on: Queries, workflows: readonly string[]): Promise<Map<string, StoredVersions>> {
+  const rows = workflows.length === 0 ? [] : await on.query<VersionRow>(READ, [[...new Set(workflows)]]);
+  const found = new Map<string, StoredVersions>();
+  for (const row of rows) {
+    const { known } = found.get(row.workflow) ?? NO_VERSIONS;
+    const { version, first_seen_at: firstSeenAt, last_seen_at: lastSeenAt, is_served: isServed } = row;
+    const more = version === null ? [] : [{ version, firstSeenAt, lastSeenAt, isServed }];
+    found.set(row.workflow, { policy: policyOf(row), known: [...known, ...more] });
+  }
+  return found;
+}
+
+function policyOf({ current, ramp_version: version, ramp_percent: percent }: VersionRow): VersionPolicy | null {
+  if (current === null) return null;
+  return { current, ramp: version === null || percent === null ? null : { version, percent } };
+}
+
+const SET: Statement = {
+  name: "everstep_set_version_policy",
+  text: `
+    insert into everstep.version_policy (workflow, current, ramp_version, ramp_percent) values ($1, $2, $3, $4::float8)
+    on conflict (workflow) do update
+    set current = excluded.current, ramp_version = excluded.ramp_version, ramp_percent = excluded.ramp_percent`,
+};
+const CLEAR: Statement = {
+  name: "everstep_clear_version_policy",
+  text: "delete from everstep.version_policy where workflow = $1",
+};
+
+export async function setVersionPolicy(on: Queries, workflow: string, policy: VersionPolicy | null): Promise<void> {
+  if (policy === null) return void (await on.query(CLEAR, [workflow]));
+  const { current, ramp } = policy;
+  await on.query(SET, [storableName(workflow), current, ramp?.version ?? null, ramp?.percent ?? null]);
+}
