@@ -3,8 +3,10 @@
 
 import type { WorkflowClient } from "../../sdk/client/client.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
-import { CLOSED_STATUSES, OPEN_STATUSES, type RunSummary } from "../../sdk/protocol/run.ts";
+import { CLOSED_STATUSES, isClosed, OPEN_STATUSES, type RunSummary } from "../../sdk/protocol/run.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
+import { versionIn } from "../store/versions.ts";
+import { Code } from "../worker/code.ts";
 import { type HistorySource, readHistory } from "./recorded-history.ts";
 import { replayHistory } from "./replay-history.ts";
 
@@ -12,10 +14,15 @@ export interface CheckedHistory {
   readonly workflow: string;
   readonly workflowId: string;
   readonly runId: string;
-  /** Length of the history. */
+  /** Null for a workflow without versions. */
+  readonly version: string | null;
+  /** Length of the history; 0 where it was not read. */
   readonly events: number;
-  /** `unknownWorkflow`: none of the given workflows has the name, so nothing was replayed. */
-  readonly verdict: "fits" | "differs" | "unknownWorkflow";
+  /**
+   * `unknownWorkflow`: none of the given workflows has the name; `unknownVersion`: one has, but not in the run's version. Then
+   * nothing was replayed.
+   */
+  readonly verdict: "fits" | "differs" | "unknownWorkflow" | "unknownVersion";
   /** What would block the run, with both sides and the place in the code; null unless it differs. */
   readonly difference: EverstepError | null;
 }
@@ -30,7 +37,7 @@ export interface CheckRunsOptions {
 const PAGE = 200;
 
 /**
- * Replays histories against workflows of their names, one by one: give it a generator, and only one is in memory.
+ * Replays histories against workflows of their names and versions, one by one: give it a generator, and only one is in memory.
  *
  * Throws ARGUMENT_INVALID for what is no history. What does not fit is not thrown but told.
  */
@@ -38,21 +45,27 @@ export async function* checkHistories(
   workflows: readonly AnyWorkflow[],
   histories: AsyncIterable<HistorySource> | Iterable<HistorySource>,
 ): AsyncGenerator<CheckedHistory> {
-  const known = byName(workflows);
+  const known = new Code(workflows);
   for await (const source of histories) {
     const { run, events } = readHistory(source);
     const [first] = events;
     const workflow = first?.type === "RunStarted" ? first.workflow : "";
-    const facts = { workflow, workflowId: run.workflowId, runId: run.runId, events: events.length };
-    const code = known.get(workflow);
-    if (code === undefined) yield { ...facts, verdict: "unknownWorkflow", difference: null };
-    else yield { ...facts, ...(await replayed(code, { ...run, events })) };
+    const version = versionIn(events);
+    const facts = { workflow, workflowId: run.workflowId, runId: run.runId, version, events: events.length };
+    const code = known.get({ workflow, version });
+    if (code !== undefined) yield { ...facts, ...(await replayed(code, { ...run, events })) };
+    else
+      yield {
+        ...facts,
+        verdict: known.names.includes(workflow) ? "unknownVersion" : "unknownWorkflow",
+        difference: null,
+      };
   }
 }
 
 /**
- * Replays the open runs of the given workflows, and the newest closed ones if asked to, against the code at hand. Reads
- * only; no worker is needed, and none is disturbed. Runs that go on meanwhile are checked as far as they have come.
+ * Replays the open runs of the given workflows, and the newest closed ones if asked to, against the code at hand: each
+ * against that of its version. Reads only; no worker is needed, and none is disturbed. Runs that go on meanwhile are checked as far as they have come.
  *
  * Throws STORE_UNAVAILABLE, CODEC_FAILED. What does not fit is not thrown but told.
  */
@@ -61,19 +74,26 @@ export async function* checkRuns(
   workflows: readonly AnyWorkflow[],
   { queue, closed = 0 }: CheckRunsOptions = {},
 ): AsyncGenerator<CheckedHistory> {
-  for (const workflow of byName(workflows).values()) {
-    const of = { workflow: workflow.name, ...(queue === undefined ? {} : { queue }) };
+  const known = new Code(workflows);
+  for (const workflow of known.names) {
+    const of = { workflow, ...(queue === undefined ? {} : { queue }) };
     for (const { status, most } of [
       { status: OPEN_STATUSES, most: Number.POSITIVE_INFINITY },
       { status: CLOSED_STATUSES, most: closed },
     ]) {
-      for await (const run of runsOf(client, { ...of, status }, most)) yield await checkRun(client, workflow, run);
+      for await (const run of runsOf(client, { ...of, status }, most)) {
+        // Nobody will execute a closed one again.
+        if (known.has(run) || !isClosed(run.status)) yield await checkRun(client, known, run);
+      }
     }
   }
 }
 
-async function checkRun(client: WorkflowClient, workflow: AnyWorkflow, run: RunSummary): Promise<CheckedHistory> {
-  const facts = { workflow: run.workflow, workflowId: run.workflowId, runId: run.runId };
+async function checkRun(client: WorkflowClient, known: Code, run: RunSummary): Promise<CheckedHistory> {
+  const { workflow, workflowId, runId, version, queue, startedAt, deadlineAt } = run;
+  const facts = { workflow, workflowId, runId, version };
+  const code = known.get(run);
+  if (code === undefined) return { ...facts, events: 0, verdict: "unknownVersion", difference: null };
   const events: object[] = [];
   try {
     for await (const event of client.getUntyped(run.workflowId, run.runId).history()) events.push(event);
@@ -81,7 +101,8 @@ async function checkRun(client: WorkflowClient, workflow: AnyWorkflow, run: RunS
     // Events of a newer release: a worker with this one would block the run as well.
     return { ...facts, events: events.length, ...differing(error, ["PAYLOAD_UNREADABLE"]) };
   }
-  return { ...facts, events: events.length, ...(await replayed(workflow, { ...run, events })) };
+  const history = { runId, workflowId, queue, startedAt, deadlineAt, events };
+  return { ...facts, events: events.length, ...(await replayed(code, history)) };
 }
 
 async function* runsOf(
@@ -114,8 +135,4 @@ async function replayed(workflow: AnyWorkflow, history: HistorySource): Promise<
 function differing(error: unknown, codes: readonly EverstepError["code"][]): Verdict {
   if (error instanceof EverstepError && codes.includes(error.code)) return { verdict: "differs", difference: error };
   throw error;
-}
-
-function byName(workflows: readonly AnyWorkflow[]): Map<string, AnyWorkflow> {
-  return new Map(workflows.map((workflow) => [workflow.name, workflow]));
 }

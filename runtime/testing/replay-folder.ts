@@ -6,6 +6,8 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
+import { versionIn } from "../store/versions.ts";
+import { Code } from "../worker/code.ts";
 import { readHistory } from "./recorded-history.ts";
 import { replayEveryPrefix } from "./replay-every-prefix.ts";
 import { replayHistory } from "./replay-history.ts";
@@ -18,7 +20,7 @@ export interface ReplayFolderOptions {
 }
 
 /**
- * Replays every history in the folder and in those below it, each against the workflow of its name. Resolves, with the
+ * Replays every history in the folder and in those below it, each against the workflow of its name and version. Resolves, with the
  * files in order, when the code fits them all.
  *
  * Rejects with an `AssertionError` that says of each file why it does not fit; its `cause` holds the errors. Throws
@@ -31,12 +33,12 @@ export async function replayFolder(
 ): Promise<string[]> {
   const root = typeof folder === "string" ? folder : fileURLToPath(folder);
   const files = await filesIn(root, suffix);
-  const byName = new Map(workflows.map((workflow) => [workflow.name, workflow]));
+  const code = new Code(workflows);
   const failures: { readonly file: string; readonly error: unknown }[] = [];
   for (const file of files) {
     try {
       const text = await readFile(file, "utf8");
-      const workflow = workflowOf(text, byName);
+      const workflow = workflowOf(text, code);
       await (everyPrefix ? replayEveryPrefix(workflow, text) : replayHistory(workflow, text));
     } catch (error) {
       failures.push({ file, error });
@@ -66,15 +68,17 @@ async function filesIn(root: string, suffix: string): Promise<string[]> {
   return files;
 }
 
-function workflowOf(text: string, byName: ReadonlyMap<string, AnyWorkflow>): AnyWorkflow {
-  const [first] = readHistory(text).events;
+function workflowOf(text: string, code: Code): AnyWorkflow {
+  const { events } = readHistory(text);
+  const [first] = events;
   const name = first?.type === "RunStarted" ? first.workflow : "";
-  const workflow = byName.get(name);
+  const version = versionIn(events);
+  const workflow = code.get({ workflow: name, version });
   if (workflow !== undefined) return workflow;
-  const known = [...byName.keys()].map((each) => `"${each}"`).join(", ") || "none";
+  const what = version === null ? `workflow "${name}"` : `version ${version} of workflow "${name}"`;
   throw new EverstepError(
     "WORKFLOW_UNKNOWN",
-    `It is a history of workflow "${name}", which was not given (given: ${known}).`,
+    `It is a history of ${what}, which was not given (given: ${String(code) || "none"}).`,
   );
 }
 
