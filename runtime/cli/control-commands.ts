@@ -1,8 +1,9 @@
-// Whether a run is carried on: `pause`, `resume`, `unblock`. Stored before the command ends, and true from then on, even if no
+// Whether and by which code a run is carried on: `pause`, `resume`, `unblock`, `move`. Stored before the command ends, and true from then on, even if no
 // worker runs now.
 
 import { Command } from "commander";
 import { formatJson } from "./values.ts";
+import { parseVersion } from "./version-option.ts";
 import { addRunOptions, type RunOptions, withClient } from "./with-client.ts";
 
 interface PauseOptions extends RunOptions {
@@ -33,6 +34,17 @@ export function unblockCommand(): Command {
     await withClient(options, (client) => client.getUntyped(id, options.run).unblock());
     confirm(options, { workflowId: id, isBlocked: false }, `${id} may be claimed again.`);
   });
+}
+
+export function moveCommand(): Command {
+  const command = new Command("move").description("give a run to another version of its workflow, which replays it");
+  return addRunOptions(command)
+    .argument("<version>", 'as in 2.0.0; "none" for the workflow without a version')
+    .action(async (id: string, given: string, options: RunOptions) => {
+      const version = parseVersion(given);
+      await withClient(options, (client) => client.getUntyped(id, options.run).moveTo(version));
+      confirm(options, { workflowId: id, version }, `${id} goes on with ${version ?? "no version"}.`);
+    });
 }
 
 function confirm(options: RunOptions, facts: object, sentence: string): void {

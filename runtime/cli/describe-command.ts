@@ -25,6 +25,7 @@ function formatDescription(run: RunDescription): string {
     id: run.workflowId,
     run: run.runId,
     workflow: run.workflow,
+    version: run.version,
     about: run.staticSummary === null ? null : formatLine(run.staticSummary),
     queue: run.queue,
     status: run.status,

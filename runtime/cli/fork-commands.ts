@@ -3,6 +3,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import type { ResetOptions } from "../../sdk/client/run-handle.ts";
 import { formatJson, parseValue } from "./values.ts";
+import { parseVersion } from "./version-option.ts";
 import { addRunOptions, type RunOptions, withClient } from "./with-client.ts";
 
 interface PlaceOptions extends RunOptions {
@@ -10,6 +11,7 @@ interface PlaceOptions extends RunOptions {
   readonly input?: string;
   readonly result?: string;
   readonly dropSignals?: boolean;
+  readonly version?: string | null;
 }
 
 interface ForkOptions extends PlaceOptions {
@@ -63,13 +65,15 @@ function addPlaceOptions(command: Command): Command {
     .option("--at <event>", "the last event that is shared; by default the last before the end", parseEvent)
     .option("--input <json>", "another input, with --at 1")
     .option("--result <json>", "another result of the step that ended with this event")
-    .option("--drop-signals", "signals that came later are not delivered again");
+    .option("--drop-signals", "signals that came later are not delivered again")
+    .option("--version <version>", 'whose code goes on with it, or "none"; by default that of the run', parseVersion);
 }
 
 function placeOf(options: PlaceOptions): ResetOptions {
-  const { at, input, result } = options;
+  const { at, input, result, version } = options;
   return {
     ...signalsOf(options),
+    ...(version === undefined ? {} : { version }),
     ...(at === undefined ? {} : { at }),
     ...(input === undefined ? {} : { input: parseValue(input, "--input") }),
     ...(result === undefined ? {} : { result: parseValue(result, "--result") }),

@@ -25,7 +25,7 @@ export function historyCommand(): Command {
 function tell(event: ShownEvent): string {
   switch (event.type) {
     case "RunStarted":
-      return `${event.workflow} ${event.input ?? ""}`;
+      return `${event.workflow}${event.version === undefined ? "" : ` ${event.version}`} ${event.input ?? ""}`;
     case "StepCompleted":
       return `${event.name} -> ${event.result ?? "nothing"}${event.attempt === 1 ? "" : ` (attempt ${event.attempt})`}`;
     case "StepFailed":
@@ -64,6 +64,8 @@ function tell(event: ShownEvent): string {
       return event.changes ?? "nothing";
     case "RunForked":
       return `from run ${event.source} after its event ${event.event}${event.isEdited ? ", which was edited" : ""}`;
+    case "RunMoved":
+      return event.version === null ? "to no version" : `to version ${event.version}`;
     case "RunResumed":
       return "";
     case "RunUnblocked":

@@ -5,6 +5,7 @@ import { CLOSED_STATUSES, OPEN_STATUSES, type RunStatus } from "../../sdk/protoc
 import { parseCount } from "./count-option.ts";
 import { formatLine, formatTable, formatTime } from "./table.ts";
 import { formatJson } from "./values.ts";
+import { versionFilterOption } from "./version-option.ts";
 import { parseWhere, whereOption } from "./where-option.ts";
 import { addClientOptions, type ClientOptions, withClient } from "./with-client.ts";
 
@@ -12,6 +13,7 @@ interface ListOptions extends ClientOptions {
   readonly workflow?: string;
   readonly id?: string;
   readonly queue?: string;
+  readonly version?: string | null;
   readonly status?: readonly RunStatus[];
   readonly limit: number;
   readonly after?: string;
@@ -26,6 +28,7 @@ export function listCommand(): Command {
     .option("--workflow <name>", "runs of this workflow")
     .option("--id <id>", "runs that had this workflow id")
     .option("--queue <name>", "runs of this queue")
+    .addOption(versionFilterOption())
     .addOption(new Option("--status <status...>", "in any of these").choices([...OPEN_STATUSES, ...CLOSED_STATUSES]))
     .addOption(new Option("--limit <count>", "at the most").default(50).argParser(parseCount))
     .addOption(whereOption())
@@ -33,8 +36,8 @@ export function listCommand(): Command {
     .option("--asc", "the other way round: lowest or oldest first")
     .option("--after <position>", "the page after, as the page before said");
   return addClientOptions(command).action(async (options: ListOptions) => {
-    const { workflow, id, queue, status, limit, after, orderBy, asc, json } = options;
-    const where = { workflow, workflowId: id, queue, status, ...parseWhere(options.where) };
+    const { workflow, id, queue, version, status, limit, after, orderBy, asc, json } = options;
+    const where = { workflow, workflowId: id, queue, version, status, ...parseWhere(options.where) };
     const page = await withClient(options, (client) =>
       client.list({
         limit,
@@ -52,7 +55,7 @@ export function listCommand(): Command {
     const isRetried = page.runs.some(({ attempt }) => attempt > 1);
     const rows = page.runs.map((run) => [
       run.status,
-      run.workflow,
+      run.version === null ? run.workflow : `${run.workflow} ${run.version}`,
       formatTime(run.startedAt),
       formatTime(run.closedAt),
       run.runId,

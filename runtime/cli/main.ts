@@ -7,7 +7,7 @@ import { Command } from "commander";
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
 import { bulkCommand } from "./bulk-command.ts";
 import { checkCommand } from "./check-command.ts";
-import { pauseCommand, resumeCommand, unblockCommand } from "./control-commands.ts";
+import { moveCommand, pauseCommand, resumeCommand, unblockCommand } from "./control-commands.ts";
 import { countCommand } from "./count-command.ts";
 import { describeCommand } from "./describe-command.ts";
 import { devCommand } from "./dev-command.ts";
@@ -25,13 +25,16 @@ import { retryNowCommand, skipSleepCommand } from "./repair-commands.ts";
 import { resultCommand } from "./result-command.ts";
 import { startCommand } from "./start-command.ts";
 import { completeStepCommand, failStepCommand } from "./step-commands.ts";
+import { versionsCommand } from "./versions-command.ts";
 import { workerCommand } from "./worker-command.ts";
 
 function everstepCommand(): Command {
   const { version } = createRequire(import.meta.url)("everstep/package.json") as { version: string };
+  // Positional: behind a command's name `--version` is the command's own.
   return new Command("everstep")
     .description("Durable execution for TypeScript on Postgres")
     .version(version, "--version", "print the version")
+    .enablePositionalOptions()
     .helpOption("--help", "print what a command takes")
     .showSuggestionAfterError()
     .addCommand(devCommand())
@@ -39,6 +42,7 @@ function everstepCommand(): Command {
     .addCommand(workerCommand())
     .addCommand(checkCommand())
     .addCommand(patchesCommand())
+    .addCommand(versionsCommand())
     .addCommand(startCommand())
     .addCommand(listCommand())
     .addCommand(countCommand())
@@ -56,6 +60,7 @@ function everstepCommand(): Command {
     .addCommand(pauseCommand())
     .addCommand(resumeCommand())
     .addCommand(unblockCommand())
+    .addCommand(moveCommand())
     .addCommand(retryNowCommand())
     .addCommand(skipSleepCommand())
     .addCommand(forkCommand())

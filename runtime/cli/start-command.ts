@@ -10,6 +10,7 @@ interface StartOptions extends ClientOptions {
   readonly id?: string;
   readonly input?: string;
   readonly queue?: string;
+  readonly version: string;
   readonly timeout?: string;
   readonly delay?: string;
   readonly attribute?: readonly string[];
@@ -28,6 +29,7 @@ export function startCommand(): Command {
     .option("--id <id>", "your key for the run; by default its own id")
     .option("--input <json>", "the workflow's input")
     .option("--queue <name>", "whose workers execute it")
+    .option("--version <version>", 'a version, as in 1.4.0, the newest of a range, as in "^1.2", or "policy"', "policy")
     .option("--timeout <duration>", 'closes the run when it is open longer, as in "2 hours"; by default it never is')
     .option("--delay <duration>", "how long before it may begin")
     .addOption(attributeOption())
@@ -36,7 +38,7 @@ export function startCommand(): Command {
     .option("--details <markdown>", "the same at length, shown with the run; 20,000 bytes")
     .addOption(new Option("--on-conflict <how>", "when an open run has the id").choices(CONFLICTS).default("fail"));
   return addClientOptions(command).action(async (name: string, options: StartOptions) => {
-    const { id, queue, onConflict, summary, details } = options;
+    const { id, queue, version, onConflict, summary, details } = options;
     const input = parseValue(options.input, "--input");
     const timeout = parseDuration(options.timeout, "--timeout");
     const delay = parseDuration(options.delay, "--delay");
@@ -47,6 +49,7 @@ export function startCommand(): Command {
     await withClient(options, async (client) => {
       const { workflowId, runId } = await client.start(named, {
         input,
+        version,
         onConflict,
         attributes,
         summary,
