@@ -87,12 +87,13 @@ test("as JSON, each difference is a line, and the last line counts", async () =>
       workflow: "changing",
       workflowId: "old",
       runId: runIds[0],
+      version: null,
       events: 3,
       code: "DIVERGENCE",
       message: expect.stringContaining("Event 3 is"),
       details: expect.objectContaining({ seq: 3, recorded: 'StepCompleted("charge") for command 2' }),
     },
-    { fit: 1, differ: 1, skipped: 0 },
+    { fit: 1, differ: 1, missing: 0, skipped: 0 },
   ]);
 });
 

@@ -222,6 +222,21 @@ test("changed: who is past the change goes the old way, all others the new one",
   ]);
 });
 
+test("releases: runs of two versions side by side, moved where the code fits, and back where it does not", async () => {
+  const { lines, stderr, code } = await example("releases");
+  expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
+  expect(lines).toEqual([
+    "young, started with the old definition: version 2.0.0",
+    "old: sent by post",
+    "moved: sent by courier",
+    "young: sent by courier",
+    "again: the new code does not fit what the old one has sent",
+    "again: sent by post",
+    "2.0.0: 0 open, gets new runs",
+    "1.0.0: drained",
+  ]);
+});
+
 test("tickets: the most urgent first, counted by label, and told how they ended", async () => {
   expect(await example("tickets")).toEqual({
     lines: [

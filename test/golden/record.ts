@@ -27,6 +27,7 @@ import {
   handedOff,
   hurried,
   inTheWay,
+  moved,
   note,
   noted,
   order,
@@ -156,6 +157,11 @@ await Promise.all([hurriedRun.skipSleep(3), hurriedRun.skipSleep(3)]);
 await reachesAgain("RequestIgnored", 1);
 await hurriedRun.signal(note, "on time");
 await keep("hurried", hurried.name, hurriedRun);
+const movedRun = await client.start(moved, { queue: "moving" });
+await movedRun.moveTo(null);
+await movedRun.moveTo("1.0.0");
+await house.startWorker([moved], { queues: ["moving"] });
+await keep("moved", moved.name, movedRun);
 
 const deferred = await client.start(handedOff);
 await reaches(deferred, "StepDeferred");

@@ -225,6 +225,11 @@ export const hurried = workflow("hurried", async () => {
   return [attempt, decided, await note.receive()];
 });
 
+/** Moved to no version and back before anybody has it. */
+export const moved = workflow("moved", async () => [await step("look", () => 1), workflowInfo().version], {
+  version: "1.0.0",
+});
+
 const KIN = [countdown, retried, shared, sharing, doubled, family];
 const WORDS = [told, noted];
 
@@ -242,5 +247,6 @@ export const GOLDEN_WORKFLOWS = [
   takesTurns,
   inTheWay,
   hurried,
+  moved,
   ...KIN,
 ];
