@@ -56,7 +56,7 @@ function succeedStatement(name: string, more = ""): Statement {
       from next)${more}
     insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
     select run_id, 1, gen_random_uuid(), at, type, null, name, payload,
-      case when version is null then data else '{"version":' || to_json(version)::text || ',' || substr(data, 2) end
+      case when version is null then data else left(data, -1) || ',"version":' || to_json(version)::text || '}' end
     from next`,
   };
 }

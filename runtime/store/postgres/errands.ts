@@ -12,7 +12,7 @@ import {
   type Errand,
   mailAnswer,
 } from "../errands.ts";
-import type { ErrandsAnswer, MailRequest, RunRef, StartOutcome, StartRequest } from "../store.ts";
+import type { ErrandsAnswer, MailRequest, RunRef, StartOutcome } from "../store.ts";
 import { closeFromOutside } from "./closing.ts";
 import { names, plain, runIds, textColumn } from "./columns.ts";
 import type { Pool, Session, Statement } from "./connection.ts";

@@ -2,6 +2,7 @@
 // Whatever it needs to know it has from the store's own answers, as a worker does.
 
 import { isDeepStrictEqual } from "node:util";
+import { lanesOf } from "../../../runtime/store/lanes.ts";
 import type {
   AppendTurn,
   ClaimedRun,
@@ -76,6 +77,9 @@ export class Actor {
     if (known === undefined) return "no such run yet";
     const { runId } = known;
     if (operation.do === "mail") return this.#mail({ runId }, operation);
+    if (operation.do === "move") {
+      return this.store.moveRun({ runId, mailId: `move-${this.#done}`, version: operation.version });
+    }
     if (operation.do === "control") {
       return this.store.controlRun({ runId, kind: operation.kind, mailId: `control-${this.#done}`, reason: "later" });
     }
@@ -138,7 +142,7 @@ export class Actor {
       blocked: [
         ...(await this.store.findBlocked({
           workflows: this.#workflows(),
-          queues: [this.#queue(0), this.#queue(1)],
+          queues: this.#lanes(0),
           after: null,
           limit: 100,
         })),
@@ -164,7 +168,7 @@ export class Actor {
       const runs = await this.store.listRuns({ queue, limit: 100, byAttribute });
       found.push(runs.map(({ runId, data }) => [runId, data]));
     }
-    for (const by of ["status", "workflow", "queue", null] as const) {
+    for (const by of ["status", "workflow", "version", "queue", null] as const) {
       found.push(await this.store.countRuns({ workflow: this.#workflows()[0] ?? "", by, limit: 100 }));
     }
     return found;
@@ -209,7 +213,7 @@ export class Actor {
   }
 
   async #claim({ worker, suspects }: Pick<ClaimRequest & { worker: number }, "worker" | "suspects">): Promise<unknown> {
-    const queues = [this.#queue(0), this.#queue(1)];
+    const queues = this.#lanes(worker);
     const claimId = this.#uuid();
     const request = { workerId: this.#worker(worker), claimId, queues, limit: 100, suspects };
     const { claimed, quarantined, nextDueInMs } = await this.store.claimRuns(request);
@@ -344,7 +348,7 @@ export class Actor {
   }
 
   async #answer(worker: number): Promise<unknown> {
-    const taken = await this.store.takeQueries(this.#worker(worker), [this.#queue(0), this.#queue(1)], 100);
+    const taken = await this.store.takeQueries(this.#worker(worker), this.#lanes(worker), 100);
     await this.store.answerQueries(
       taken.map(({ queryId }) => ({ queryId, answer: { ok: true, payload: `"${worker}"` } as const })),
     );
@@ -387,6 +391,13 @@ export class Actor {
 
   #queue(number: number): string {
     return this.#name("queue", number);
+  }
+
+  /** The first worker has every version; nobody else has 2.0.0. */
+  #lanes(worker: number): string[] {
+    const versions = worker === 0 ? [null, "1.0.0", "2.0.0"] : [null, "1.0.0"];
+    const code = this.#workflows().flatMap((workflow) => versions.map((version) => ({ workflow, version })));
+    return lanesOf([this.#queue(0), this.#queue(1)], code);
   }
 
   #workflows(): string[] {

@@ -357,7 +357,7 @@ export function continuingContract(stage: Stage): void {
       await stage.send(first.runId, { mailId: "once" });
       await stage.commit(turnOf(first, { takenMail: 1 }, signalReceived(1, "once")));
       const secondId = await continued(first, {}, { base: 2, takenMail: 1 });
-      const request = { rules: [{ workflow, retentionMs: -DAY_MS }], after: null, limit: 1_000 };
+      const request = { rules: [{ workflow, retentionMs: -DAY_MS }], after: null, limit: 10_000 };
       const expired = async () => (await stage.store.findExpired(request)).runs.map(({ runId }) => runId);
       expect(await expired()).toEqual([]);
       expect(await stage.store.deleteRuns([first.runId, secondId])).toEqual([]);
