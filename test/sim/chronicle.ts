@@ -132,6 +132,7 @@ export class Chronicle {
         this.#updates.set(event.updateId, "completed");
         return;
       case "CancelRequested":
+      case "LockGranted":
         return this.#checkMail(event.mail, complain);
       case "RunCompleted":
       case "RunFailed":

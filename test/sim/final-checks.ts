@@ -63,6 +63,11 @@ export async function checkEnd(options: FinalOptions): Promise<void> {
     const traces = ended.get(runId)?.replays.traces.slice(0, events + 1) ?? [];
     if (!traces.includes(payload)) violation("query", `run ${runId}: no prefix of ${events} events answers ${payload}`);
   }
+  const locks = await truth.listLocks({ key: null, limit: Number.MAX_SAFE_INTEGER });
+  const kept = locks.map(({ runId, command }) => `${runId}/${command}`).sort();
+  if (kept.join() !== witness.locks.open.join()) {
+    violation("lock", `the store keeps ${kept.join()}, the histories leave ${witness.locks.open.join()}`);
+  }
   const owners = await truth.ownerIds();
   if (owners.length > 0) violation("left behind", `runs are owned by ${owners.join(", ")} after all workers stopped`);
 }

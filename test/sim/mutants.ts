@@ -2,6 +2,7 @@
 // that has never found anything proves nothing. They sit between the witness and the store, or in the settings; nothing
 // in the product knows of them.
 
+import type { LockChanges } from "../../runtime/store/locks.ts";
 import type { AppendTurn, Store } from "../../runtime/store/store.ts";
 import type { WorkerSettings } from "../../runtime/worker/settings.ts";
 import type { FaultPlan } from "./faults.ts";
@@ -168,6 +169,33 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       readMail: async (boxes, limit) => [...(await store.readMail(boxes, limit))].reverse(),
     }),
   },
+  locksForAll: {
+    does: "grants a lock to whoever asks, as if it were a semaphore with very many permits",
+    store: ({ store }) => ({
+      appendWithEffects: (turns) =>
+        store.appendWithEffects(
+          turns.map((turn) =>
+            withLocks(turn, ({ requests, releases }) => {
+              return { releases, requests: requests.map((request) => ({ ...request, capacity: 1_000 })) };
+            }),
+          ),
+        ),
+    }),
+  },
+  keepsLocks: {
+    does: "forgets, now and then, that a run has let go",
+    store: ({ store }) => {
+      let turnsSeen = 0;
+      return {
+        appendWithEffects: (turns) =>
+          store.appendWithEffects(
+            turns.map((turn) =>
+              withLocks(turn, (locks) => (++turnsSeen % 3 === 0 ? { ...locks, releases: [] } : locks)),
+            ),
+          ),
+      };
+    },
+  },
   tornTurn: {
     does: "commits the first event of a turn and forgets the others",
     store: ({ store }) => ({
@@ -210,6 +238,12 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     }),
   },
 };
+
+function withLocks(turn: AppendTurn, change: (locks: LockChanges) => LockChanges): AppendTurn {
+  const { effects } = turn;
+  if (effects?.locks === undefined) return turn;
+  return { ...turn, effects: { ...effects, locks: change(effects.locks) } };
+}
 
 /** The store with the mutant's defect in it. */
 export function mutate(mutant: Mutant | undefined, stage: MutantStage): Store {

@@ -35,6 +35,14 @@ export type Op =
   | { readonly op: "tryCatch" | "tryFinally"; readonly body: readonly Op[]; readonly after: readonly Op[] }
   /** Asked for now, awaited later: a failure in between is one that nobody handles. */
   | { readonly op: "lateAwait"; readonly step: StepSpec; readonly ms: number }
+  | {
+      readonly op: "lock";
+      readonly key: string;
+      readonly permits: number;
+      readonly capacity: number;
+      readonly timeoutMs: number;
+      readonly body: readonly Op[];
+    }
   /** A step that kills its worker, this many times. */
   | { readonly op: "poison"; readonly times: number };
 
@@ -52,6 +60,7 @@ export interface Program {
 export function drawPrograms(dice: Dice, { isCalm }: { readonly isCalm: boolean }): Program[] {
   const names = new Names("s");
   const pokes = dice.split("pokes");
+  const locks = dice.split("locks");
   const poker = new Writer(pokes, new Names("p"), true, false);
   const count = dice.int(1, 3);
   return Array.from({ length: count }, (_, index) => {
@@ -61,11 +70,21 @@ export function drawPrograms(dice: Dice, { isCalm }: { readonly isCalm: boolean 
     if (isPoison) ops.push({ op: "poison", times: Number.POSITIVE_INFINITY });
     return {
       name: `w${index}`,
-      ops,
+      ops: locks.hits(0.5) ? underLocks(locks, ops) : ops,
       onBump: dice.hits(0.3) ? [writer.step()] : [],
       onPoke: pokes.hits(0.4) ? poker.ops(1, 1) : [],
       isPoison,
     };
+  });
+}
+
+/** Some of them are done under a lock, or a part of a semaphore, that other runs of the seed want as well. */
+function underLocks(dice: Dice, ops: readonly Op[]): Op[] {
+  return ops.map((op) => {
+    if (!dice.hits(0.6)) return op;
+    const capacity = dice.pick([1, 1, 2]);
+    const key = capacity === 1 ? dice.pick(["k1", "k2"]) : "s";
+    return { op: "lock", key, permits: dice.int(1, capacity), capacity, timeoutMs: dice.int(1, 2_000), body: [op] };
   });
 }
 

@@ -4,6 +4,7 @@
 import type { AppendTurn, Claim, ClaimedRun, Store } from "../../runtime/store/store.ts";
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
 import { Chronicle } from "./chronicle.ts";
+import { LockBook } from "./lock-book.ts";
 import type { Probes } from "./probes.ts";
 
 interface Entry {
@@ -34,9 +35,11 @@ export class Witness {
   readonly open = new Set<string>();
   readonly #options: WitnessOptions;
   readonly #tags = new Set<string>();
+  readonly locks: LockBook;
 
   constructor(options: WitnessOptions) {
     this.#options = options;
+    this.locks = new LockBook(options.probes);
   }
 
   chronicle(runId: string): Chronicle | undefined {
@@ -303,6 +306,7 @@ export class Witness {
     }
     const fresh = entry.chronicle.absorb(stored, (what) => this.#complain("history", runId, what));
     for (const event of fresh) {
+      this.locks.tell(runId, event, (what) => this.#complain("lock", runId, what));
       const which = "command" in event ? ` ${event.name} ${event.command}` : "mail" in event ? ` ${event.mail}` : "";
       this.#options.committed(runId, `${event.seq} ${event.type}${which} @${event.at} e${entry.epoch}`);
     }

@@ -5,6 +5,7 @@ import {
   type AnyWorkflow,
   condition,
   defineQuery,
+  defineSemaphore,
   defineSignal,
   defineStep,
   defineUpdate,
@@ -14,7 +15,9 @@ import {
   type StepOptions,
   sleep,
   step,
+  TimeoutFailure,
   transaction,
+  withLock,
   workflow,
 } from "everstep";
 import { pause } from "../../runtime/world/pause.ts";
@@ -179,9 +182,29 @@ class Interpreter {
         await sleep(op.ms);
         return this.#note(await later);
       }
+      case "lock":
+        return this.#locked(op);
       case "poison":
         return this.#note(await step("poison", (context) => this.#poison(context, op.times)));
     }
+  }
+
+  async #locked({ key, permits, capacity, timeoutMs, body }: Op & { readonly op: "lock" }): Promise<void> {
+    const work = async ({ fencingToken }: { readonly fencingToken: number }) => {
+      this.#note(`${key} by ${fencingToken}`);
+      await this.#all(body);
+      return true;
+    };
+    const options = { timeout: timeoutMs };
+    const holding =
+      capacity === 1
+        ? withLock(key, work, options)
+        : defineSemaphore(key, { permits: capacity }).with(work, { ...options, permits });
+    const isDone = await holding.catch((error: unknown) => {
+      if (error instanceof TimeoutFailure && error.timeout === "lock") return false;
+      throw error;
+    });
+    this.#note(`${key} ${isDone ? "let go" : "not had"}`);
   }
 
   #step(spec: StepSpec): Promise<string> {
