@@ -46,7 +46,8 @@ function appendTurn(table: RunTable, versions: Versions, turn: AppendTurn, now: 
   if (close === "continuedAsNew" ? run.head.paused !== null : close !== null && run.mailbox.length > takenMail) {
     return false;
   }
-  table.change(run, { takenMail, crashCount: 0 });
+  // A turn that only refuses is not told from one that comes later: sent again and late, it moves nothing back.
+  table.change(run, { takenMail: Math.max(takenMail, run.head.takenMail), crashCount: 0 });
   table.append(run, events, turn.tag, at);
   for (const { mail, refusal } of refusals) table.refuse(run, mail, refusal);
   if (close !== null) table.close(run, close, at);

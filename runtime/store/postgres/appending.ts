@@ -36,7 +36,7 @@ function appendStatement(name: string, more = ""): Statement {
           and (t.close is null or case t.close when ${STATUS_CODES.continuedAsNew}
             then not l.is_paused else l.newest_mail <= t.taken_mail end)),
       moved as (
-        update everstep.open_run o set events = ok.base + ok.added, taken_mail = ok.taken_mail, crash_count = 0
+        update everstep.open_run o set events = ok.base + ok.added, taken_mail = greatest(o.taken_mail, ok.taken_mail), crash_count = 0
         from ok where o.run_id = ok.run_id and ok.close is null),
       gone as (delete from everstep.open_run o using ok where o.run_id = ok.run_id and ok.close is not null),
       ended as (

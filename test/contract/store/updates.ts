@@ -115,6 +115,16 @@ export function updatesContract(stage: Stage): void {
       expect(await stage.store.findRun({ runId: run.runId })).toMatchObject({ events: 1, unreadMail: 0 });
     });
 
+    test("a turn that only refuses and arrives once more behind a later one moves the mailbox not back", async () => {
+      const run = await stage.owned();
+      await sent(run.runId, "u");
+      await sent(run.runId, "v");
+      const first = await stage.commit(refusing(run, 1));
+      await stage.commit(refusing(run, 2));
+      expect(await stage.append(first)).toBe(true);
+      expect(await stage.store.findRun({ runId: run.runId })).toMatchObject({ events: 1, unreadMail: 0 });
+    });
+
     test("events and refusals go in together", async () => {
       const run = await stage.owned();
       await sent(run.runId, "u");
