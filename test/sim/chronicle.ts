@@ -17,6 +17,7 @@ export class Chronicle {
   readonly #signalIds = new Set<string>();
   readonly #probes: Probes;
   readonly #refused = new Set<number>();
+  readonly #told = new Set<string>();
   readonly #updates = new Map<string, "accepted" | "completed">();
   #mail = 0;
 
@@ -131,6 +132,23 @@ export class Chronicle {
         if (this.#updates.get(event.updateId) !== "accepted") complain(`update ${event.updateId} ends out of turn`);
         this.#updates.set(event.updateId, "completed");
         return;
+      case "ChildStarted":
+      case "ChildStartFailed":
+      case "ChildEnded": {
+        const what = `${event.type === "ChildEnded" ? "end" : "start"} of child ${event.command}`;
+        if (this.#told.has(what)) complain(`the ${what} is told twice`);
+        this.#told.add(what);
+        this.#probes.hit(`child: ${event.type}`);
+        return this.#checkMail(event.mail, complain);
+      }
+      case "RunContinued":
+        this.#probes.hit(event.retry === undefined ? "run: continued" : "run: tried again");
+        return;
+      case "ExternalDelivered":
+      case "ExternalFailed":
+      case "RunAdopted":
+      case "RunPaused":
+      case "RunResumed":
       case "CancelRequested":
       case "LockGranted":
         return this.#checkMail(event.mail, complain);

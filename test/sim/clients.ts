@@ -36,6 +36,7 @@ export interface Acknowledged {
   readonly updates: AnsweredUpdate[];
   /** To retry steps now, or to skip sleeps. */
   readonly requests: { readonly runId: string; readonly requestId: string }[];
+  /** Of the last run of the chain that `runId` began. */
   readonly results: { readonly runId: string; readonly closed: ClosedRun }[];
   readonly terminations: string[];
   /** `events`: how long the history was when the answer came. */
@@ -66,6 +67,7 @@ export class SimulatedClient {
   readonly #dice: Dice;
   readonly #updateDice: Dice;
   readonly #repairDice: Dice;
+  readonly #familyDice: Dice;
   #busy = 0;
   #signals = 0;
   #updates = 0;
@@ -77,6 +79,7 @@ export class SimulatedClient {
     this.#dice = options.dice;
     this.#updateDice = options.dice.split("updates");
     this.#repairDice = options.dice.split("repair");
+    this.#familyDice = options.dice.split("families");
     const { store, wakeups, locals, process, dice } = options;
     this.service = new Service({
       store,
@@ -98,13 +101,71 @@ export class SimulatedClient {
     this.#task(() => this.#operate(program, workflowId));
   }
 
+  /** Starts a run that has children and continues, and pauses, resumes, cancels or ends it. */
+  operateFamily(program: Program, workflowId: string): void {
+    this.#task(() => this.#operateFamily(program, workflowId));
+  }
+
+  async #operateFamily(program: Program, workflowId: string): Promise<void> {
+    const dice = this.#familyDice;
+    await this.#sleep(1_500, dice);
+    const call = {
+      workflow: program.name,
+      workflowId,
+      queue: null,
+      input: JSON.stringify({ nonce: workflowId }),
+      requestId: `request-${workflowId}`,
+      onConflict: "fail",
+      onReuse: "allow",
+      delayMs: 0,
+      timeoutMs: dice.hits(0.1) ? dice.int(500, 8_000) : null,
+      signal: null,
+      update: null,
+    } as const;
+    const { runId } = await this.#insist(() => this.service.start(call));
+    this.#options.acknowledged.starts.push({ runId, workflowId, program });
+    this.#await(runId);
+    for (let pauses = dice.hits(0.5) ? dice.int(1, 3) : 0; pauses > 0; pauses--) {
+      this.#task(() => this.#pauseForAWhile(runId));
+    }
+    const ends = [
+      [0.12, () => this.service.cancel({ chainOf: runId }, "simulated")],
+      [0.06, () => this.service.terminate({ chainOf: runId }, "simulated")],
+    ] as const;
+    for (const [share, end] of ends) {
+      if (!dice.hits(share)) continue;
+      this.#task(async () => {
+        await this.#sleep(4_000, dice);
+        await this.#insist(() => end().catch(unlessClosed));
+      });
+    }
+  }
+
+  /** Whichever run of the chain is open by then is paused, and that one is resumed. */
+  async #pauseForAWhile(runId: string): Promise<void> {
+    const dice = this.#familyDice;
+    await this.#sleep(3_000, dice);
+    const { store } = this.#options;
+    const paused = await this.#insist(async () => {
+      const run = await store.findRun({ chainOf: runId });
+      await this.service.pause({ runId: run?.runId ?? runId }, "simulated").catch(unlessClosed);
+      return run?.runId ?? runId;
+    });
+    await this.#sleep(1_000, dice);
+    await this.#insist(() => this.service.resume({ runId: paused }).catch(unlessClosed));
+  }
+
+  resume(runId: string): void {
+    this.#task(() => this.#insist(() => this.service.resume({ runId }).catch(unlessClosed)));
+  }
+
   /** One more signal of each name: for runs that wait for ones nobody planned to send. */
   nudge(runId: string): void {
     for (const name of ["a", "b", "bump"] as const) this.#task(() => this.#signal(runId, name));
   }
 
   async #operate(program: Program, workflowId: string): Promise<void> {
-    const { probes, acknowledged } = this.#options;
+    const { acknowledged } = this.#options;
     const dice = this.#dice;
     await this.#sleep(1_500);
     const signal = dice.hits(0.2) ? this.#newSignal("a") : null;
@@ -140,6 +201,11 @@ export class SimulatedClient {
     if (dice.hits(0.05)) this.#task(() => this.#terminate(runId));
     const queries = dice.hits(0.35) ? dice.int(1, 3) : 0;
     for (let query = 0; query < queries; query++) this.#task(() => this.#query(runId));
+    this.#await(runId);
+  }
+
+  #await(runId: string): void {
+    const { probes, acknowledged } = this.#options;
     this.waiting.set(runId, (this.waiting.get(runId) ?? 0) + 1);
     void this.#insist(() => this.service.outcome({ chainOf: runId }, null, true)).then(
       (closed) => {

@@ -7,6 +7,7 @@ import { type HistoryEvent, isClosing } from "../../sdk/protocol/event.ts";
 import { fromRecord } from "../../sdk/protocol/event-record.ts";
 import type { Acknowledged, SentSignal } from "./clients.ts";
 import type { Effects } from "./effects.ts";
+import { checkFamilies, lastOf } from "./family-checks.ts";
 import type { Probes } from "./probes.ts";
 import type { Program } from "./program.ts";
 import { ReplayCheck, type Replays } from "./replay-check.ts";
@@ -26,7 +27,7 @@ export interface FinalOptions {
   readonly violation: (kind: string, what: string) => void;
 }
 
-interface Ended {
+export interface Ended {
   readonly runId: string;
   readonly detail: RunDetail;
   readonly events: readonly HistoryEvent[];
@@ -49,13 +50,15 @@ export async function checkEnd(options: FinalOptions): Promise<void> {
       violation("lost start", `run ${runId} is of ${run.detail.workflowId}`);
   }
   for (const run of ended.values()) checkRun(options, run);
+  checkFamilies(options, ended);
   checkSignals(options, ended);
   checkRequests(options, ended);
   await checkUpdates(options, ended);
   for (const { runId, closed } of acknowledged.results) {
-    const last = ended.get(runId)?.events.at(-1);
+    const ending = lastOf(ended, runId);
+    const last = ending?.events.at(-1);
     const result = last?.type === "RunCompleted" ? last.result : null;
-    if (closed.status !== ended.get(runId)?.detail.status || closed.result !== result) {
+    if (closed.status !== ending?.detail.status || closed.result !== result) {
       violation("result", `run ${runId}: told ${closed.status} ${closed.result}, recorded is ${last?.type} ${result}`);
     }
   }
@@ -134,7 +137,7 @@ function checkSignals({ acknowledged, violation }: FinalOptions, ended: Readonly
     const complain = (what: string) => violation("signals", `run ${runId}: ${what}`);
     // Everything but what came too late for a run that was closed from outside.
     const taken = new Set(events.flatMap((event) => ("mail" in event ? [event.mail] : []))).size + refused;
-    const mayLeave = ["terminated", "timedOut", "blocked"].includes(detail.status);
+    const mayLeave = ["terminated", "timedOut", "blocked", "continuedAsNew"].includes(detail.status);
     if (taken > mail.length || (taken < mail.length && !mayLeave)) complain(`${taken} of ${mail.length} were taken`);
     const trace = replays.traces.at(-1);
     if (trace == null || trace.startsWith("not answered")) continue;

@@ -1,5 +1,5 @@
 // npm run sim -- --seeds 1000 [--from 1] [--twice] [--mutant NAME]
-// npm run sim -- --seed 42 [--trace]
+// npm run sim -- --seed 42 [--trace] [--families yes|no]
 // npm run sim -- --regressions
 //
 // Runs the real worker and the real front door under seeds. Ends with a code other than 0 when a promise was broken, and
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     mutant: { type: "string" },
     trace: { type: "boolean", default: false },
     twice: { type: "boolean", default: false },
+    families: { type: "string" },
   },
 });
 
@@ -46,11 +47,14 @@ let tried = 0;
 const began = performance.now();
 
 for (const seed of seeds) {
-  const result = await simulate(seed, { mutant, trace });
+  // Seeds that found something are kept as they were when they did.
+  const kept = values.regressions ? regressions.find((one) => one.seed === seed) : undefined;
+  const families = kept?.families ?? (values.families === undefined ? undefined : values.families === "yes");
+  const result = await simulate(seed, { mutant, trace, families });
   tried++;
   const violations = [...result.violations, ...rejections.take()];
   if (values.twice) {
-    const again = await simulate(seed, { mutant });
+    const again = await simulate(seed, { mutant, families });
     rejections.take();
     if (again.hash !== result.hash) violations.push(`not deterministic: ${result.hash}, then ${again.hash}`);
   }

@@ -2,8 +2,9 @@
 // that has never found anything proves nothing. They sit between the witness and the store, or in the settings; nothing
 // in the product knows of them.
 
+import type { Answer, Errand } from "../../runtime/store/errands.ts";
 import type { LockChanges } from "../../runtime/store/locks.ts";
-import type { AppendTurn, Store } from "../../runtime/store/store.ts";
+import type { AppendTurn, Store, Successor } from "../../runtime/store/store.ts";
 import type { WorkerSettings } from "../../runtime/worker/settings.ts";
 import type { FaultPlan } from "./faults.ts";
 
@@ -228,6 +229,71 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
         })),
     }),
   },
+  forgetsErrands: {
+    does: "commits what a run asks of others, and never does it",
+    store: ({ store }) => ({
+      appendWithEffects: (turns) => store.appendWithEffects(turns.map((turn) => withErrands(turn, () => []))),
+    }),
+  },
+  leavesOrphans: {
+    does: "leaves children alone when their parent ends, whatever its policy",
+    store: ({ store }) => ({
+      appendWithEffects: (turns) =>
+        store.appendWithEffects(
+          turns.map((turn) =>
+            withErrands(turn, (errands) =>
+              errands.map((errand) => (errand.do === "start" ? { ...errand, policy: "abandon" } : errand)),
+            ),
+          ),
+        ),
+    }),
+  },
+  wrongAnswers: {
+    does: "tells parents that their children ended with nothing",
+    store: ({ store }) => ({
+      readMail: async (boxes, limit) =>
+        (await store.readMail(boxes, limit)).map((item) =>
+          item.kind === "answer" ? { ...item, payload: withoutResult(item.payload) } : item,
+        ),
+    }),
+  },
+  hurriesRetries: {
+    does: "tries runs again without the pause",
+    store: ({ store }) => ({
+      appendWithEffects: (turns) =>
+        store.appendWithEffects(
+          turns.map((turn) =>
+            withSuccessor(turn, (next) => ({ ...next, ...(next.retry && { retry: { ...next.retry, delayMs: 0 } }) })),
+          ),
+        ),
+    }),
+  },
+  forgetsAttempts: {
+    does: "tries runs again as if for the first time",
+    store: ({ store }) => ({
+      appendWithEffects: (turns) =>
+        store.appendWithEffects(
+          turns.map((turn) =>
+            withSuccessor(turn, (next) => {
+              const { retry, ...continues } = JSON.parse(next.started.data ?? "{}").continues;
+              if (retry === undefined) return next;
+              const data = JSON.stringify({ ...JSON.parse(next.started.data ?? "{}"), continues });
+              return { ...next, started: { ...next.started, data } };
+            }),
+          ),
+        ),
+    }),
+  },
+  pausesNothing: {
+    does: "says that a run is paused, and goes on with it",
+    store: ({ store }) => ({
+      controlRun: async (request) => {
+        const found = await store.findRun({ runId: request.runId });
+        const outcome = found === null ? "notFound" : found.closedAt === null ? "changed" : "closed";
+        return { outcome, queue: found?.queue ?? null, ownerId: found?.ownerId ?? null };
+      },
+    }),
+  },
   wrongStatus: {
     does: "tells callers that every closed run completed",
     store: ({ store }) => ({
@@ -243,6 +309,25 @@ function withLocks(turn: AppendTurn, change: (locks: LockChanges) => LockChanges
   const { effects } = turn;
   if (effects?.locks === undefined) return turn;
   return { ...turn, effects: { ...effects, locks: change(effects.locks) } };
+}
+
+function withErrands(turn: AppendTurn, change: (errands: readonly Errand[]) => readonly Errand[]): AppendTurn {
+  const { effects } = turn;
+  return effects === null ? turn : { ...turn, effects: { ...effects, errands: change(effects.errands) } };
+}
+
+function withSuccessor(turn: AppendTurn, change: (successor: Successor) => Successor): AppendTurn {
+  const { effects } = turn;
+  const successor = effects?.successor ?? null;
+  return effects === null || successor === null
+    ? turn
+    : { ...turn, effects: { ...effects, successor: change(successor) } };
+}
+
+function withoutResult(payload: string | null): string | null {
+  const answer = JSON.parse(payload ?? "null") as Answer;
+  if (answer.type !== "ChildEnded" || answer.end.status !== "completed") return payload;
+  return JSON.stringify({ ...answer, end: { ...answer.end, event: { ...answer.end.event, payload: null } } });
 }
 
 /** The store with the mutant's defect in it. */

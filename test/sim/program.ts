@@ -44,7 +44,21 @@ export type Op =
       readonly body: readonly Op[];
     }
   /** A step that kills its worker, this many times. */
-  | { readonly op: "poison"; readonly times: number };
+  | { readonly op: "poison"; readonly times: number }
+  | { readonly op: "child"; readonly child: ChildSpec }
+  /** Fails in the first attempts of the run. */
+  | { readonly op: "fail"; readonly attempts: number }
+  /** Continues as new in the first rounds. */
+  | { readonly op: "continue"; readonly rounds: number };
+
+export interface ChildSpec {
+  readonly program: string;
+  /** Null: one of its own. */
+  readonly id: string | null;
+  readonly onConflict: "fail" | "useExisting" | "terminateExisting";
+  readonly parentClosePolicy: "terminate" | "cancel" | "abandon";
+  readonly isAwaited: boolean;
+}
 
 export interface Program {
   readonly name: string;
@@ -55,6 +69,10 @@ export interface Program {
   readonly onPoke: readonly Op[];
   /** Kills its worker each time it is tried: has to end quarantined. */
   readonly isPoison: boolean;
+  /** Has children, or is one; its runs are chains. Nobody sends signals to it. */
+  readonly isFamily: boolean;
+  /** How often its runs are tried, and the first pause between; null: once. */
+  readonly retry: { readonly maxAttempts: number; readonly intervalMs: number } | null;
 }
 
 export function drawPrograms(dice: Dice, { isCalm }: { readonly isCalm: boolean }): Program[] {
@@ -74,6 +92,8 @@ export function drawPrograms(dice: Dice, { isCalm }: { readonly isCalm: boolean 
       onBump: dice.hits(0.3) ? [writer.step()] : [],
       onPoke: pokes.hits(0.4) ? poker.ops(1, 1) : [],
       isPoison,
+      isFamily: false,
+      retry: null,
     };
   });
 }
@@ -86,6 +106,49 @@ function underLocks(dice: Dice, ops: readonly Op[]): Op[] {
     const key = capacity === 1 ? dice.pick(["k1", "k2"]) : "s";
     return { op: "lock", key, permits: dice.int(1, capacity), capacity, timeoutMs: dice.int(1, 2_000), body: [op] };
   });
+}
+
+/** Parents, and the children that they ask for. */
+export function drawFamilies(dice: Dice, { isCalm }: { readonly isCalm: boolean }, share: number): Program[] {
+  if (!dice.hits(share)) return [];
+  const writer = new Writer(dice, new Names("f"), true, false);
+  const brief = (most: number): Op[] =>
+    Array.from({ length: dice.int(1, most) }, () =>
+      dice.hits(0.6) ? writer.step() : { op: "sleep", ms: dice.int(1, 1_500) },
+    );
+  const retry = () => (dice.hits(0.5) ? { maxAttempts: dice.int(2, 3), intervalMs: dice.int(1, 2_000) } : null);
+  const ends = (): Op[] => {
+    const failing: Op[] = dice.hits(0.4) ? [{ op: "fail", attempts: dice.int(1, 3) }] : [];
+    return dice.hits(0.4) ? [...failing, { op: "continue", rounds: dice.int(1, 2) }] : failing;
+  };
+  const family = (name: string, ops: Op[]): Program => {
+    return { name, ops, onBump: [], onPoke: [], isPoison: false, isFamily: true, retry: isCalm ? null : retry() };
+  };
+  const children = ["c0", "c1"].map((name) => {
+    // One that only its parent's end, or a cancel, brings to an end within the time of the simulation.
+    const forever: Op[] = dice.hits(0.15) ? [{ op: "sleep", ms: 3_600_000 }] : [];
+    return { forever, program: family(name, [...brief(3), ...forever, ...ends()]) };
+  });
+  const child = (): Op => {
+    const { forever, program } = dice.pick([children[0], children[1]] as [(typeof children)[0], (typeof children)[0]]);
+    const isEndless = forever.length > 0;
+    const spec: ChildSpec = {
+      program: program.name,
+      id: !isEndless && dice.hits(0.4) ? `shared-${dice.int(1, 2)}` : null,
+      onConflict: dice.pick(["fail", "useExisting", "terminateExisting"] as const),
+      parentClosePolicy: isEndless
+        ? dice.pick(["terminate", "cancel"] as const)
+        : dice.pick(["terminate", "cancel", "abandon"] as const),
+      isAwaited: !isEndless && dice.hits(0.7),
+    };
+    return { op: "child", child: spec };
+  };
+  const parents = ["f0", "f1"].map((name) => {
+    const body: Op[] = Array.from({ length: dice.int(1, 3) }, child);
+    const asked: Op[] = dice.hits(0.4) ? [{ op: "all", branches: body.map((op) => [op]) }] : body;
+    return family(name, [...brief(2), ...asked, ...brief(2), ...ends()]);
+  });
+  return [...children.map(({ program }) => program), ...parents];
 }
 
 class Names {

@@ -19,7 +19,7 @@ import { type Mutant, mutate } from "./mutants.ts";
 import { Nemesis } from "./nemesis.ts";
 import { Route, type Server, type Weather } from "./network.ts";
 import { Probes } from "./probes.ts";
-import { drawPrograms, type Program } from "./program.ts";
+import { drawFamilies, drawPrograms, type Program } from "./program.ts";
 import { leasesUnavailable, remoteLeases, remoteStore, storeUnavailable } from "./remote-ports.ts";
 import { Scheduler } from "./scheduler.ts";
 import { EPOCH_MS, SimulatedProcess } from "./simulated-process.ts";
@@ -39,11 +39,15 @@ export interface SimulationResult {
 
 export interface SimulationOptions {
   readonly mutant?: Mutant | undefined;
+  /** Whether there are runs that have children, continue or are tried again. Default: as the seed says. */
+  readonly families?: boolean | undefined;
   readonly trace?: ((line: string) => void) | undefined;
 }
 
 const FINISH_WITHIN_MS = 300_000;
 const MOST_VIOLATIONS = 5;
+/** Of the seeds: each of their runs is several. */
+const FAMILIES_SHARE = 0.2;
 
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<SimulationResult> {
   return new Simulation(seed, options).run();
@@ -54,6 +58,7 @@ export class Simulation {
   readonly faults: FaultPlan;
   readonly settings: WorkerSettings;
   readonly programs: readonly Program[];
+  readonly #families: readonly Program[];
   readonly scheduler: Scheduler;
   readonly probes = new Probes();
   readonly witness: Witness;
@@ -92,7 +97,9 @@ export class Simulation {
     const drawn = drawFaults(this.dice.split("faults"));
     this.faults = mutant?.faults === undefined ? drawn : { ...drawn, ...mutant.faults, isCalm: false };
     this.settings = { ...drawSettings(this.dice.split("settings"), this.faults), ...mutant?.settings };
-    this.programs = drawPrograms(this.dice.split("programs"), this.faults);
+    const share = options.families === undefined ? FAMILIES_SHARE : Number(options.families);
+    this.#families = drawFamilies(this.dice.split("families"), this.faults, share);
+    this.programs = [...drawPrograms(this.dice.split("programs"), this.faults), ...this.#families];
     this.scheduler = new Scheduler(this.dice.split("ties"), (error) => this.violation("threw", textOf(error)));
     const clock = {
       now: () => EPOCH_MS + Math.floor(this.scheduler.now),
@@ -230,12 +237,16 @@ export class Simulation {
   #operate(): void {
     const dice = this.dice.split("plan");
     for (let run = dice.int(1, 4); run > 0; run--) {
-      const program = this.programs[dice.int(0, this.programs.length - 1)];
+      const program = this.programs[dice.int(0, this.programs.length - this.#families.length - 1)];
       if (program === undefined) continue;
       const client = this.#clients[dice.int(0, this.#clients.length - 1)];
       client?.operate(program, `order-${run}`);
       // Two callers with the same id are given the same run.
       if (dice.hits(0.1)) this.#clients.at(-1)?.operate(program, `order-${run}`);
+    }
+    for (const program of this.#families) {
+      // Children are not started by anybody else.
+      if (program.name.startsWith("f")) this.#clients[0]?.operateFamily(program, program.name);
     }
   }
 
@@ -252,7 +263,7 @@ export class Simulation {
     return this.#isHealed;
   }
 
-  /** Runs that are parked and wait for a signal which nobody sends get one: all others must get on by themselves. */
+  /** Runs that are parked and wait for a signal which nobody sends get one, and paused ones go on: all others must by themselves. */
   #watchForNudges(): void {
     this.scheduler.after(1_000, null, () => {
       for (const runId of this.witness.open) void this.#nudgeIfWaiting(runId);
@@ -262,7 +273,10 @@ export class Simulation {
 
   async #nudgeIfWaiting(runId: string): Promise<void> {
     const detail = await this.#truth.findRun({ runId });
-    const waitsForMail = detail !== null && detail.ownerId === null && detail.wakeAt === null;
+    // A pause that was carried out after its caller gave up may have come after the resume.
+    if (detail?.paused != null) this.#clients[0]?.resume(runId);
+    const isFamily = this.#families.some(({ name }) => name === detail?.workflow);
+    const waitsForMail = detail !== null && !isFamily && detail.ownerId === null && detail.wakeAt === null;
     if (waitsForMail && detail.unreadMail === 0) this.#clients[0]?.nudge(runId);
   }
 

@@ -3,6 +3,7 @@
 
 import type { AppendTurn, Claim, ClaimedRun, Store } from "../../runtime/store/store.ts";
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
+import { isClosed } from "../../sdk/protocol/run.ts";
 import { Chronicle } from "./chronicle.ts";
 import { LockBook } from "./lock-book.ts";
 import type { Probes } from "./probes.ts";
@@ -15,6 +16,7 @@ interface Entry {
   epoch: number;
   claims: number;
   isParked: boolean;
+  isPaused: boolean;
   blocked: string | null;
 }
 
@@ -72,7 +74,11 @@ export class Witness {
       },
       appendWithEffects: async (turns) => {
         const answer = await store.appendWithEffects(turns);
-        for (const turn of turns) await this.#appended(turn, answer.committed.has(turn.claim.runId));
+        for (const turn of turns) {
+          await this.#appended(turn, answer.committed.has(turn.claim.runId));
+          const successor = turn.effects?.successor ?? null;
+          if (successor !== null) await this.#grew(successor.runId);
+        }
         return answer;
       },
       resolveTurns: async (turns) => {
@@ -167,7 +173,19 @@ export class Witness {
       moveRun: (request) => store.moveRun(request),
       readVersions: (workflows) => store.readVersions(workflows),
       setVersionPolicy: (workflow, policy) => store.setVersionPolicy(workflow, policy),
-      runErrands: (limit) => store.runErrands(limit),
+      runErrands: async (limit) => {
+        const answer = await store.runErrands(limit);
+        if (answer.done === 0) return answer;
+        this.#hit("errand: done", answer.done);
+        const runs = await this.#options.truth.listRuns({ limit: 200 });
+        for (const { runId, status } of runs) {
+          const entry = this.runs.get(runId);
+          if (entry === undefined) this.#hit("child: started");
+          if (entry === undefined || (entry.chronicle.closing === undefined && isClosed(status)))
+            await this.#grew(runId);
+        }
+        return answer;
+      },
       findExpired: (request) => store.findExpired(request),
       deleteRuns: (runIds) => store.deleteRuns(runIds),
       forgetLeftovers: () => store.forgetLeftovers(),
@@ -197,7 +215,14 @@ export class Witness {
         }
         return outcomes;
       },
-      controlRun: (request) => store.controlRun(request),
+      controlRun: async (request) => {
+        const answer = await store.controlRun(request);
+        const entry = this.runs.get(request.runId);
+        if (entry === undefined || answer.outcome !== "changed") return answer;
+        if (request.kind === "pause") this.#hit("control: paused");
+        if (request.kind !== "unblock") entry.isPaused = request.kind === "pause";
+        return answer;
+      },
       forkRun: (request) => store.forkRun(request),
       terminateRun: async (runId, reason) => {
         const outcome = await store.terminateRun(runId, reason);
@@ -241,6 +266,7 @@ export class Witness {
     const entry = this.runs.get(run.runId);
     if (entry === undefined) return this.#complain("claim", run.runId, "claimed before it was started");
     const { runId, epoch, claimId } = run;
+    if (entry.isPaused) this.#complain("claim", run.runId, "claimed while it is paused");
     if (entry.claim !== null) this.#complain("claim", runId, "claimed while somebody owns it");
     if (entry.chronicle.closing !== undefined) this.#complain("claim", runId, "claimed after its end");
     if (epoch <= entry.epoch) this.#complain("claim", runId, `epoch ${epoch} after epoch ${entry.epoch}`);
@@ -271,7 +297,8 @@ export class Witness {
         this.#complain("early", runId, `a turn landed ${turn.notBefore - this.#options.now()} ms early`);
       }
       for (const { mail } of turn.refusals) entry?.chronicle.refuse(mail);
-      if (turn.close !== null) {
+      // A run that continues leaves its mail to the next one, but for what was for itself alone.
+      if (turn.close !== null && turn.close !== "continuedAsNew") {
         const mail = await this.#options.truth.readMail([{ runId, after: turn.takenMail }], 1);
         if (mail.length > 0) this.#complain("closed over mail", runId, `mail ${mail[0]?.mail} was not taken`);
       }
@@ -300,7 +327,16 @@ export class Witness {
     let entry = this.runs.get(runId);
     if (entry === undefined) {
       const chronicle = new Chronicle(runId, this.#options.probes);
-      entry = { chronicle, claim: null, ownerId: null, epoch: 0, claims: 0, isParked: false, blocked: null };
+      entry = {
+        chronicle,
+        claim: null,
+        ownerId: null,
+        epoch: 0,
+        claims: 0,
+        isParked: false,
+        isPaused: false,
+        blocked: null,
+      };
       this.runs.set(runId, entry);
       this.open.add(runId);
     }

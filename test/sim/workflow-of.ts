@@ -4,25 +4,29 @@
 import {
   type AnyWorkflow,
   condition,
+  continueAsNew,
   defineQuery,
   defineSemaphore,
   defineSignal,
   defineStep,
   defineUpdate,
+  isCanceled,
   nonCancellable,
   PermanentError,
   type StepContext,
   type StepOptions,
   sleep,
+  startChild,
   step,
   TimeoutFailure,
   transaction,
   withLock,
   workflow,
+  workflowInfo,
 } from "everstep";
 import { pause } from "../../runtime/world/pause.ts";
 import type { Clock } from "../../runtime/world/world.ts";
-import type { Op, Program, StepSpec } from "./program.ts";
+import type { ChildSpec, Op, Program, StepSpec } from "./program.ts";
 
 export interface SignalPayload {
   readonly id: string;
@@ -61,21 +65,34 @@ export const poke = defineUpdate<string, PokeInput>("poke");
 
 export const traceQuery = defineQuery<Trace>("trace");
 
+interface Input {
+  readonly nonce: string;
+  /** How often the run has continued as new. */
+  readonly round?: number;
+}
+
 export function workflowOf(program: Program, world: StepWorld): AnyWorkflow {
-  return workflow(program.name, async (_input: { readonly nonce: string }) => new Interpreter(program, world).run());
+  const { retry } = program;
+  return workflow(
+    program.name,
+    async (input: Input) => new Interpreter(program, world, input).run(),
+    retry === null ? {} : { retry: { maxAttempts: retry.maxAttempts, initialInterval: retry.intervalMs } },
+  );
 }
 
 class Interpreter {
   readonly #program: Program;
   readonly #world: StepWorld;
+  readonly #input: Input;
   readonly #signals: string[] = [];
   #length = 0;
   #hash = 0;
   #bumps = 0;
 
-  constructor(program: Program, world: StepWorld) {
+  constructor(program: Program, world: StepWorld, input: Input) {
     this.#program = program;
     this.#world = world;
+    this.#input = input;
   }
 
   async run(): Promise<Trace> {
@@ -186,6 +203,33 @@ class Interpreter {
         return this.#locked(op);
       case "poison":
         return this.#note(await step("poison", (context) => this.#poison(context, op.times)));
+      case "child":
+        return this.#child(op.child);
+      case "fail":
+        if (workflowInfo().attempt <= op.attempts) throw new Error(`attempt ${workflowInfo().attempt} fails`);
+        return;
+      case "continue": {
+        const { nonce, round = 0 } = this.#input;
+        if (round < op.rounds) continueAsNew({ nonce, round: round + 1 });
+      }
+    }
+  }
+
+  /** How a child ends is part of what its parent sees; that it was canceled with it is not. */
+  async #child({ program, id, isAwaited, onConflict, parentClosePolicy }: ChildSpec): Promise<void> {
+    const definition = workflow(program, async (_input: Input): Promise<Trace> => Promise.reject(new Error("by name")));
+    const child = startChild(definition, {
+      input: { nonce: `${this.#input.nonce}/${this.#length}` },
+      onConflict,
+      parentClosePolicy,
+      ...(id === null ? {} : { id }),
+    });
+    try {
+      await child.started;
+      this.#note(isAwaited ? `child ${JSON.stringify(await child.result)}` : "child started");
+    } catch (error) {
+      if (isCanceled(error)) throw error;
+      this.#note(`child ${nameOf(error)}`);
     }
   }
 
