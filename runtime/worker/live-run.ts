@@ -76,6 +76,7 @@ export class LiveRun implements Committing {
     return this.#isOurs;
   }
 
+
   /** Roughly what the run keeps in memory, in bytes. */
   get bytes(): number {
     return this.#bytes;
@@ -476,6 +477,8 @@ export class LiveRun implements Committing {
     const outgoing = this.#outbox.only;
     if (outgoing === undefined || this.isAhead || !SEEN_AHEAD.has(outgoing.event.type)) return false;
     if (!this.#isLive || this.engine.outcome !== undefined) return false;
+    // Its worker died before it came any further, maybe of what the code does next: what the step came to is kept first.
+    if (this.facts.crashCount > 1) return false;
     if (this.#commands.isHandingOver || this.#commands.hasOpenMarks) return false;
     const now = Math.max(Math.floor(this.#host.storeNow()), outgoing.notBefore ?? 0);
     // The store's clock was set back: the commit has the time that there is.

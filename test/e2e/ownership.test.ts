@@ -59,6 +59,7 @@ test.each([
     await eventually("the other worker has taken the held run over", () => witness.all("stubborn").length === 2);
     const owned = await ask<{ run_id: string; epoch: string }>("select run_id, epoch from everstep.open_run");
     expect(owned.map(({ epoch }) => Number(epoch))).toEqual(owned.map(() => 2));
+    witness.open(`failing-${frozen.pid}`);
     witness.open("stubborn");
     witness.open("short");
     expect(await held.result()).toBe(other.pid);
@@ -75,7 +76,7 @@ test.each([
     await eventually("the frozen step ended", () =>
       witness.all("stubborn ended").some(({ pid }) => pid === frozen.pid),
     );
-    // It finished the step it was frozen in and sent the result: one statement, which changed nothing.
+    // The step it was frozen in failed, and it sent that: one statement, which changed nothing.
     expect(after).toMatchObject({ liveRuns: 0, stepsUnderWay: 0, commits: 1, events: 0 });
     expect(frozen.lines.map(({ message }) => message)).toContain("lease lost, all runs of this worker are dropped");
     expect(await everything(stage)).toEqual(written);

@@ -46,8 +46,8 @@ function restartWorker({ spawn }: Stage): Restarting {
 }
 
 test.each([
-  // The first of them got it one step further.
-  ["its code", abortsInCode, 6],
+  // The second of them got it one step further: it committed the step before it showed its end to the code.
+  ["its code", abortsInCode, 7],
   ["a step of it", abortsInStep, 5],
 ])(
   "a run that ends the process in %s is set aside after five in vain, and its neighbours finish",

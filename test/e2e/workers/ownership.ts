@@ -34,8 +34,8 @@ export const short = workflow("short", async () => {
 });
 
 /**
- * A step that does not give way, in the phase of the event loop right before results are sent: a process that is frozen
- * in it sends the result before it can learn that its time is over.
+ * A step that does not give way, in the phase of the event loop right before commits are sent. A process that is frozen in
+ * it, and in which it fails, says so before it can learn that its time is over: a failed attempt is not shown to the code first.
  */
 export const stubborn = workflow("stubborn", async () =>
   step("stubborn", async ({ workflowId }) => {
@@ -43,6 +43,7 @@ export const stubborn = workflow("stubborn", async () =>
     testify("stubborn", workflowId);
     while (!isGateOpen("stubborn"));
     testify("stubborn ended", workflowId);
+    if (isGateOpen(`failing-${process.pid}`)) throw new Error("it failed where it was frozen");
     return process.pid;
   }),
 );
