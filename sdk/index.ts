@@ -113,7 +113,8 @@ export {
 } from "./workflow/step.ts";
 export { type ToldEntity, tellEntity } from "./workflow/tell-entity.ts";
 export { defineUpdate, type UpdateDefinition, type UpdateOptions } from "./workflow/update.ts";
-export { type FirstSignal, type Signals, waitForAny } from "./workflow/wait-for-any.ts";
+export { type FirstOf, waitForAny } from "./workflow/wait-for-any.ts";
+export type { ValueOf, Waitable, Waitables } from "./workflow/waitables.ts";
 export {
   createWebhook,
   type Webhook,

@@ -29,6 +29,7 @@ import type {
   PendingCondition,
   RunContext,
   SignalHandler,
+  SignalLimit,
   SignalMessage,
   StepAsk,
   TimerAsk,
@@ -345,7 +346,7 @@ export class RunEngine implements RunContext {
     this.#code.refuseToAsk("startChild()");
     const instead = this.#code.insteadIn(scope);
     if (instead === undefined) return this.#kin.askChild(ask, scope);
-    return { workflowId: ask.workflowId ?? "", started: instead, ended: instead };
+    return { workflowId: ask.workflowId ?? "", started: instead, ended: instead, endedInTurn: this.#code.turns };
   }
 
   askMessage(ask: MessageAsk, scope: CancelScope): Promise<void> {
@@ -374,8 +375,8 @@ export class RunEngine implements RunContext {
     return this.#handlers.signals.take(name);
   }
 
-  takeFirstSignal(names: ReadonlySet<string>, before?: number) {
-    return this.#handlers.signals.takeFirst(names, before);
+  takeFirstSignal(names: ReadonlySet<string>, limit?: SignalLimit) {
+    return this.#handlers.signals.takeFirst(names, limit);
   }
 
   waitForSignal(name: string, scope: CancelScope): { readonly received: Promise<SignalMessage>; withdraw(): void } {

@@ -117,10 +117,10 @@ export class Handlers {
     // Before the main function has begun there is no code to run: the signal waits in the box for its first line.
     if (!this.#code.hasBegun) {
       this.#code.passTime(event.at);
-      this.signals.deliver(event, value);
+      this.signals.deliver(event, value, this.#code.turns);
       return false;
     }
-    return this.#code.turn(event.at, () => this.signals.deliver(event, value));
+    return this.#code.turn(event.at, () => this.signals.deliver(event, value, this.#code.turns));
   }
 
   #accept(event: UpdateAccepted & HistoryEvent): boolean {

@@ -53,7 +53,14 @@ export class Kin {
     const command = this.#commands.asked.add("StartChild", ask.workflow);
     const pending = new PendingChild(command, `${this.#runId}-${command}`, ask, scope, this.#onCancelChild);
     this.#commands.add(pending);
-    return { workflowId: pending.workflowId, started: pending.started, ended: pending.promise };
+    return {
+      workflowId: pending.workflowId,
+      started: pending.started,
+      ended: pending.promise,
+      get endedInTurn() {
+        return pending.endedInTurn;
+      },
+    };
   }
 
   askMessage(ask: MessageAsk, scope: CancelScope): Promise<void> {
@@ -71,7 +78,9 @@ export class Kin {
       case "ChildStarted":
         return this.#started(event);
       case "ChildStartFailed":
-        return this.#settle(event, "StartChild", (child: PendingChild) => child.reject(fromFailure(event.failure)));
+        return this.#settle(event, "StartChild", (child: PendingChild) =>
+          this.#reject(child, fromFailure(event.failure)),
+        );
       case "ChildEnded":
         return this.#ended(event);
       case "ExternalRequested": {
@@ -111,8 +120,9 @@ export class Kin {
     const { name, failure, result } = event;
     return this.#settle(event, "StartChild", (child: PendingChild) => {
       const { workflowId } = child;
-      if (failure !== null) child.reject(fromChildEnded({ workflow: name, workflowId }, failure));
-      else child.resolve(decodePayload(result, `result of child run ${workflowId}`));
+      if (failure !== null) return this.#reject(child, fromChildEnded({ workflow: name, workflowId }, failure));
+      child.endedInTurn ??= this.#code.turns;
+      child.resolve(decodePayload(result, `result of child run ${workflowId}`));
     });
   }
 
@@ -132,13 +142,19 @@ export class Kin {
     // Nothing has left this run yet, or nothing is to be asked of the child: a run that was there before is not its own.
     if (child.childRunId === null || child.isAdopted || onCancel === "abandon") return this.#leave(child, failure);
     child.stop(failure);
-    if (onCancel === "try") child.reject(failure);
+    if (onCancel === "try") this.#reject(child, failure);
     if (child.isStarted) this.#sendCancel(child, failure);
   };
 
   #leave(child: PendingChild, failure: CanceledFailure): void {
     this.#commands.withdraw(child);
-    child.reject(failure);
+    this.#reject(child, failure);
+  }
+
+  /** What settled it first is what counts. */
+  #reject(child: PendingChild, error: unknown): void {
+    child.endedInTurn ??= this.#code.turns;
+    child.reject(error);
   }
 
   #sendCancel(child: PendingChild, failure: CanceledFailure): void {
@@ -154,7 +170,7 @@ export class Kin {
     // The scope is canceled already, and this is what is left to do in it.
     const sent = this.#send(ask, new CancelScope(null)).promise;
     const answered = () => {
-      if (child.ask.onCancel === "request") child.reject(failure);
+      if (child.ask.onCancel === "request") this.#reject(child, failure);
     };
     sent.then(answered, answered);
   }

@@ -121,6 +121,8 @@ export class PendingChild extends Pending<unknown> {
   isStarted = false;
   /** It is a run that was there before. */
   isAdopted = false;
+  /** The turn in which its promise settled. */
+  endedInTurn: number | undefined;
   /** The parent was canceled while the child was under way. */
   cancelRequested: CanceledFailure | null = null;
   #resolveStarted: (runId: string) => void = noop;

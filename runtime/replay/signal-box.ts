@@ -2,15 +2,22 @@
 
 import type { SignalReceived, UnreadSignal } from "../../sdk/protocol/event.ts";
 import type { Cancellable, CancelScope } from "../../sdk/workflow/cancel-scope.ts";
-import type { SignalMessage } from "../../sdk/workflow/run-context.ts";
+import type { SignalLimit, SignalMessage } from "../../sdk/workflow/run-context.ts";
 
 type Receiver = (message: SignalMessage) => void;
+
+interface Kept {
+  readonly name: string;
+  readonly mail: number;
+  readonly turn: number;
+  readonly message: SignalMessage;
+}
 
 export class SignalBox {
   readonly #handlers = new Map<string, Receiver>();
   readonly #waiting = new Map<string, Set<Receiver>>();
   // One list over all names keeps the order of arrival for what is reported as unread.
-  #buffered: { readonly name: string; readonly mail: number; readonly message: SignalMessage }[] = [];
+  #buffered: Kept[] = [];
   #isClosed = false;
 
   get hasReceivers(): boolean {
@@ -22,15 +29,16 @@ export class SignalBox {
     return [...this.#waiting.keys()];
   }
 
-  deliver(event: SignalReceived, value: unknown): void {
+  /** `turn`: the number of the turn that it is delivered in. */
+  deliver(event: SignalReceived, value: unknown, turn: number): void {
     const message: SignalMessage = { signalId: event.signalId, value };
-    if (this.#isClosed) return this.#keep(event, message);
+    if (this.#isClosed) return this.#keep(event, message, turn);
     const handler = this.#handlers.get(event.name);
     if (handler !== undefined) return handler(message);
     const receivers = this.#waiting.get(event.name);
     const first = receivers?.values().next().value;
     if (first === undefined) {
-      return this.#keep(event, message);
+      return this.#keep(event, message, turn);
     }
     this.#stopWaiting(event.name, first);
     first(message);
@@ -40,13 +48,15 @@ export class SignalBox {
     return this.takeFirst(new Set([name]))?.message;
   }
 
-  /** The oldest that has one of these names, and came before the mail `before`. */
+  /** The oldest that has one of these names, and came within the limit. */
   takeFirst(
     names: ReadonlySet<string>,
-    before = Number.POSITIVE_INFINITY,
+    { beforeMail = Number.POSITIVE_INFINITY, byTurn = Number.POSITIVE_INFINITY }: SignalLimit = {},
   ): { readonly name: string; readonly message: SignalMessage } | undefined {
     if (this.#isClosed) return undefined;
-    const index = this.#buffered.findIndex(({ name, mail }) => names.has(name) && mail < before);
+    const index = this.#buffered.findIndex(
+      ({ name, mail, turn }) => names.has(name) && mail < beforeMail && turn <= byTurn,
+    );
     return index < 0 ? undefined : this.#buffered.splice(index, 1)[0];
   }
 
@@ -92,8 +102,8 @@ export class SignalBox {
     this.#isClosed = true;
   }
 
-  #keep(event: SignalReceived, message: SignalMessage): void {
-    this.#buffered.push({ name: event.name, mail: event.mail, message });
+  #keep({ name, mail }: SignalReceived, message: SignalMessage, turn: number): void {
+    this.#buffered.push({ name, mail, turn, message });
   }
 
   #stopWaiting(name: string, receive: Receiver): void {

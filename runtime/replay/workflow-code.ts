@@ -34,6 +34,7 @@ export class WorkflowCode {
   #seed = "";
   #random: SeededRandom | undefined;
   #now = 0;
+  #turns = 0;
   #phase: "fresh" | "started" | "ended" = "fresh";
   #isInTurn = false;
   #isReadOnly = false;
@@ -89,6 +90,11 @@ export class WorkflowCode {
     return this.#now;
   }
 
+  /** How many events have let code run: the place in the history of what comes to the run now. */
+  get turns(): number {
+    return this.#turns;
+  }
+
   get random(): SeededRandom {
     this.#random ??= seededRandom(this.#seed);
     return this.#random;
@@ -136,6 +142,7 @@ export class WorkflowCode {
   /** Lets code run by what `wake` settles. */
   turn(at: number, wake: () => void): boolean {
     this.#now = Math.max(this.#now, at);
+    this.#turns++;
     this.#isInTurn = true;
     wake();
     return true;

@@ -12,7 +12,7 @@ import { startData } from "../protocol/start-data.ts";
 import { versionAsk } from "../protocol/version-policy.ts";
 import { requireRun } from "./ambient.ts";
 import { type ExternalRun, sendCancel, sendSignal } from "./external.ts";
-import type { ChildAsk, ParentClosePolicy } from "./run-context.ts";
+import type { ChildAsk, ParentClosePolicy, PendingChild } from "./run-context.ts";
 import type { AnyWorkflow, Workflow } from "./workflow.ts";
 
 interface ChildSettings {
@@ -86,17 +86,27 @@ export function startChild<Input, Result>(
   ...[options]: ChildArguments<NoInfer<Input>>
 ): ChildRun<Result> {
   const { run, scope } = requireRun("startChild()");
-  const { workflowId, started, ended } = run.askChild(childAsk(workflow, options ?? {}), scope);
+  const pending = run.askChild(childAsk(workflow, options ?? {}), scope);
+  const { workflowId, started, ended } = pending;
   started.catch(() => {});
   ended.catch(() => {});
   const to = async () => ({ chainOf: await started });
-  return {
+  const child: ChildRun<Result> = {
     workflowId,
     started,
     result: ended as Promise<Result>,
     signal: (signal, ...[payload]) => sendSignal(to, signal, payload),
     cancel: (reason) => sendCancel(to, reason),
   };
+  pendings.set(child, pending);
+  return child;
+}
+
+const pendings = new WeakMap<object, PendingChild>();
+
+/** What the engine knows of a child that `startChild` gave; undefined for anything else. */
+export function pendingOf(child: object): PendingChild | undefined {
+  return pendings.get(child);
 }
 
 /** Starts a child run and waits for its result. Rejects and throws as `startChild` and its `result` do. */

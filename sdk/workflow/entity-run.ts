@@ -131,7 +131,7 @@ export class EntityRun {
   /** The oldest call that is there, taken. */
   #takeCall(): Call | undefined {
     if (this.#scope.canceledBy !== undefined) throw this.#scope.canceledBy;
-    const told = this.#context.takeFirstSignal(TOLD, this.#sent[0]?.mail);
+    const told = this.#context.takeFirstSignal(TOLD, { beforeMail: this.#sent[0]?.mail });
     return told === undefined ? this.#sent.shift() : this.#told(told.message);
   }
 

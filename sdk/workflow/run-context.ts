@@ -59,6 +59,8 @@ export interface PendingChild {
   /** Resolves to the child's run id. */
   readonly started: Promise<string>;
   readonly ended: Promise<unknown>;
+  /** The number of the turn in which `ended` settled; undefined before that. */
+  readonly endedInTurn: number | undefined;
 }
 
 /** Mail to another run. */
@@ -112,6 +114,14 @@ export interface SignalMessage {
 /** When the run closes while a handler is under way: leave a line in the worker's log, or say nothing. */
 export type UnfinishedPolicy = "warn" | "abandon";
 
+/** Up to where the history is searched for a signal. */
+export interface SignalLimit {
+  /** It came before this mail. */
+  readonly beforeMail?: number | undefined;
+  /** It came in this turn at the latest. */
+  readonly byTurn?: number | undefined;
+}
+
 export interface SignalHandler {
   readonly run: (message: SignalMessage) => void | Promise<void>;
   readonly onUnfinished: UnfinishedPolicy;
@@ -144,10 +154,10 @@ export interface RunContext {
   waitUntil(predicate: () => boolean, scope: CancelScope): PendingCondition;
   /** The oldest buffered signal of this name, taken; undefined when there is none. */
   takeSignal(name: string): SignalMessage | undefined;
-  /** The oldest buffered signal that has one of these names, taken; of those that came before the mail `before`, if given. */
+  /** The oldest buffered signal that has one of these names, taken; undefined when there is none within the limit. */
   takeFirstSignal(
     names: ReadonlySet<string>,
-    before?: number,
+    limit?: SignalLimit,
   ): { readonly name: string; readonly message: SignalMessage } | undefined;
   /** The next signal of this name that nobody takes before. */
   waitForSignal(name: string, scope: CancelScope): { readonly received: Promise<SignalMessage>; withdraw(): void };

@@ -68,16 +68,7 @@ export function defineSignal(
   assertName(name, "defineSignal(name)");
   assertSchema(schema, "defineSignal({ schema })");
 
-  /** Undefined for one that does not fit. */
-  function read(message: SignalMessage, run: RunContext): { readonly payload: unknown } | undefined {
-    if (schema === undefined) return { payload: message.value };
-    try {
-      return { payload: parseWith(schema, message.value, `payload of signal "${name}"`) };
-    } catch (error) {
-      run.log.warn("a signal was left out", { signal: name, signalId: message.signalId, error: String(error) });
-      return undefined;
-    }
-  }
+  const read = (message: SignalMessage, run: RunContext) => readPayload({ name, schema }, message, run);
 
   async function receive(options?: ReceiveOptions): Promise<unknown> {
     const { run, scope } = requireRun(`signal "${name}".receive()`);
@@ -130,4 +121,19 @@ export function defineSignal(
       });
     },
   };
+}
+
+/** As the code gets it. Undefined for one that does not fit: it is left out, with a warning. */
+export function readPayload(
+  { name, schema }: { readonly name: string; readonly schema?: StandardSchema | undefined },
+  { signalId, value }: SignalMessage,
+  run: RunContext,
+): { readonly payload: unknown } | undefined {
+  if (schema === undefined) return { payload: value };
+  try {
+    return { payload: parseWith(schema, value, `payload of signal "${name}"`) };
+  } catch (error) {
+    run.log.warn("a signal was left out", { signal: name, signalId, error: String(error) });
+    return undefined;
+  }
 }

@@ -1,71 +1,100 @@
-// Waiting for whichever of several signals comes first.
+// Waiting for whichever of several things comes first, and leaving the others as they are.
 
 import { toMs } from "../protocol/duration.ts";
-import { EverstepError } from "../protocol/errors.ts";
 import { requireRun } from "./ambient.ts";
-import type { ReceiveOptions, SignalDefinition } from "./signal.ts";
+import type { RunContext } from "./run-context.ts";
+import { type ReceiveOptions, readPayload } from "./signal.ts";
+import { firstEnded, type SortedWaitables, sortWaitables, type ValueOf, type Waitables } from "./waitables.ts";
 
-/** Signals by the names that the waiting code has for them. */
-export type Signals = Readonly<Record<string, SignalDefinition<unknown>>>;
-
-/** Which signal it was, and its payload: a union to tell apart by `winner`, as the result of `race` is. */
-export type FirstSignal<Waiting extends Signals> = {
-  [Name in keyof Waiting & string]: {
-    readonly winner: Name;
-    readonly value: Waiting[Name] extends SignalDefinition<infer Payload> ? Payload : never;
-  };
+/** Which it was, and what came of it: a union to tell apart by `winner`, as the result of `race` is. */
+export type FirstOf<Waiting extends Waitables> = {
+  [Name in keyof Waiting & string]: { readonly winner: Name; readonly value: ValueOf<Waiting[Name]> };
 }[keyof Waiting & string];
 
 /**
- * Waits for the first of several signals and takes it, and only it: what comes for the others stays for whoever receives
- * it next. Of signals that wait already the oldest is taken, whatever its name. With a timeout, resolves to undefined when
- * time ran out; 0 takes what is there. A signal that has a handler goes to the handler, as with `receive`.
+ * Waits for the first of several signals, child runs and webhooks. `value` is the signal's payload, the child's result or the
+ * webhook's delivery. Only the winner is taken: what comes for the others stays for whoever receives it next, and children go
+ * on. Of what is there already the oldest wins, by the history and whatever its name: a signal or a delivery by when it came,
+ * a child by when it ended. A child stays ended: leave it out of the next call, where it would win again.
  *
- * Rejects with `CanceledFailure` when the run or its scope is canceled. Throws ARGUMENT_INVALID for anything but an object
- * of signals, at least one, and for a bad timeout; OUTSIDE_WORKFLOW.
+ * With a timeout, resolves to undefined when time ran out; 0 takes what is there. A signal that has a handler goes to the
+ * handler, as with `receive`, and one that does not fit its schema is left out.
+ *
+ * A child that did not complete wins too: rejects as its `result` does, with `ChildFailure`, whose `workflowId` says which.
+ * Rejects with `CanceledFailure` when the run or its scope is canceled, at once: to wait for a child that is told to stop
+ * await its `result`. Throws ARGUMENT_INVALID for anything but an object of these, at least one, and for a bad timeout;
+ * OUTSIDE_WORKFLOW, COMMAND_IN_READ_ONLY.
  */
-export function waitForAny<Waiting extends Signals>(signals: Waiting): Promise<FirstSignal<Waiting>>;
-export function waitForAny<Waiting extends Signals>(
-  signals: Waiting,
+export function waitForAny<Waiting extends Waitables>(waitables: Waiting): Promise<FirstOf<Waiting>>;
+export function waitForAny<Waiting extends Waitables>(
+  waitables: Waiting,
   options: ReceiveOptions,
-): Promise<FirstSignal<Waiting> | undefined>;
-export async function waitForAny(signals: Signals, options?: ReceiveOptions): Promise<unknown> {
+): Promise<FirstOf<Waiting> | undefined>;
+export async function waitForAny(waitables: Waitables, options?: ReceiveOptions): Promise<unknown> {
   const { run, scope } = requireRun("waitForAny()");
   run.refuseInReadOnly("waitForAny()");
-  const winners = winnersBySignal(signals);
+  const sorted = sortWaitables(waitables);
   const timeoutMs = options === undefined ? null : toMs(options.timeout, "waitForAny({ timeout })");
   if (scope.canceledBy !== undefined) throw scope.canceledBy;
 
-  const buffered = run.takeFirstSignal(new Set(winners.keys()));
-  if (buffered !== undefined) return { winner: winners.get(buffered.name), value: buffered.message.value };
+  const ended = firstEnded(sorted.children);
+  const kept = takeKept(run, sorted.signals, ended?.turn);
+  if (kept !== undefined) return kept;
+  if (ended !== undefined) return endOf(sorted);
   if (timeoutMs === 0) return undefined;
 
   // One event is delivered at a time: by the next one all but the winner are withdrawn, and take nothing away.
-  const waits = [...winners].map(([name, winner]) => ({ winner, ...run.waitForSignal(name, scope) }));
-  const firsts: Promise<unknown>[] = waits.map(({ winner, received }) =>
-    received.then(({ value }) => ({ winner, value })),
-  );
+  const waitFor = (name: string) => {
+    const { received, withdraw } = run.waitForSignal(name, scope);
+    return { withdraw, first: received.then((message) => ({ name, message })) };
+  };
+  const waits = new Map([...sorted.signals.keys()].map((name) => [name, waitFor(name)]));
   const timer = timeoutMs === null ? null : run.askTimer({ name: "waitForAny", due: { afterMs: timeoutMs } }, scope);
-  if (timer !== null) firsts.push(timer.fired.then(() => undefined));
+  // As a condition it leaves nothing behind at a child that goes on, however often it is waited for.
+  const hasEnded = () => firstEnded(sorted.children) !== undefined;
+  const end = sorted.children.length === 0 ? null : run.waitUntil(hasEnded, scope);
   try {
-    return await Promise.race(firsts);
+    for (;;) {
+      const firsts: Promise<"late" | "ended" | Awaited<ReturnType<typeof waitFor>["first"]>>[] = [];
+      for (const { first } of waits.values()) firsts.push(first);
+      if (timer !== null) firsts.push(timer.fired.then(() => "late"));
+      if (end !== null) firsts.push(end.held.then(() => "ended"));
+      const first = await Promise.race(firsts);
+      if (first === "late") return undefined;
+      if (first === "ended") return await endOf(sorted);
+      const fitting = read(run, sorted.signals, first);
+      if (fitting !== undefined) return fitting;
+      waits.set(first.name, waitFor(first.name));
+    }
   } finally {
-    for (const waiting of waits) waiting.withdraw();
+    for (const waiting of waits.values()) waiting.withdraw();
     timer?.withdraw();
+    end?.withdraw();
   }
 }
 
-/** The caller's name for each signal's own; of two for one signal the first. */
-function winnersBySignal(signals: Signals): Map<string, string> {
-  const winners = new Map<string, string>();
-  for (const [winner, definition] of Object.entries(signals)) {
-    if (typeof definition?.receive !== "function") {
-      const message = `waitForAny() takes an object of signals made by defineSignal(); "${winner}" is none.`;
-      throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: winner } });
-    }
-    if (!winners.has(definition.name)) winners.set(definition.name, winner);
+type Signals = SortedWaitables["signals"];
+type Received = NonNullable<ReturnType<RunContext["takeFirstSignal"]>>;
+
+/** The oldest signal that is kept and fits, taken; of those that came by the end of a turn, if given. */
+function takeKept(run: RunContext, signals: Signals, byTurn: number | undefined) {
+  const names = new Set(signals.keys());
+  for (;;) {
+    const kept = run.takeFirstSignal(names, { byTurn });
+    if (kept === undefined) return undefined;
+    const fitting = read(run, signals, kept);
+    if (fitting !== undefined) return fitting;
   }
-  if (winners.size > 0) return winners;
-  const message = "waitForAny() takes an object of signals, at least one: nothing else could ever wake it.";
-  throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "signals" } });
+}
+
+/** Undefined for one that does not fit its schema. */
+function read(run: RunContext, signals: Signals, { name, message }: Received) {
+  const signal = signals.get(name);
+  const fitting = signal && readPayload(signal.definition, message, run);
+  return fitting && { winner: signal.winner, value: fitting.payload };
+}
+
+async function endOf({ children }: SortedWaitables) {
+  const first = firstEnded(children);
+  return first && { winner: first.winner, value: await first.pending.ended };
 }

@@ -11,7 +11,7 @@ import {
   type StandardSchema,
 } from "../protocol/standard-schema.ts";
 import { webhookSignal, webhookStep } from "../protocol/webhook.ts";
-import { defineSignal } from "./signal.ts";
+import { defineSignal, type SignalDefinition } from "./signal.ts";
 import { step } from "./step.ts";
 
 /** What was sent, as it was sent. */
@@ -87,14 +87,24 @@ export async function createWebhook(
   const made = webhookStep(name);
   // The attempt's own token: nobody else has it, and nothing waits to be completed by it.
   const token = given ?? (await step(made, (context) => context.token));
-  const { receive } = defineSignal(webhookSignal(made, token), { schema: deliveredBy(schema) });
-  return {
+  const signal = defineSignal(webhookSignal(made, token), { schema: deliveredBy(schema) });
+  const { receive } = signal;
+  const webhook: Webhook<unknown> = {
     token,
     receive,
     async *[Symbol.asyncIterator]() {
       for (;;) yield await receive();
     },
   };
+  signals.set(webhook, signal);
+  return webhook;
+}
+
+const signals = new WeakMap<object, SignalDefinition<unknown>>();
+
+/** What the deliveries of a webhook come as; undefined for what is no webhook. */
+export function signalOf(webhook: object): SignalDefinition<unknown> | undefined {
+  return signals.get(webhook);
 }
 
 /** What is stored, as the code gets it. */
