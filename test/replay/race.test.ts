@@ -1,4 +1,4 @@
-// The first branch, and the first signal: who wins, what becomes of the others, the same at every replay.
+// The first branch: who wins, what becomes of the others, the same at every replay.
 
 import { expect, test } from "vitest";
 import {
@@ -9,7 +9,6 @@ import {
   race,
   sleep,
   step,
-  waitForAny,
   workflow,
 } from "../../sdk/index.ts";
 import { expectSameFromEveryPrefix } from "../support/every-prefix.ts";
@@ -18,7 +17,6 @@ import { runWorkflow } from "../support/replaying.ts";
 const noop = () => {};
 const approve = defineSignal<{ by: string }>("approve");
 const reject = defineSignal<string>("reject");
-const other = defineSignal<number>("other");
 
 test("the winner is told by name, and what the others waited for is taken back", async () => {
   const main = workflow("main", async () => {
@@ -157,78 +155,4 @@ test("a race of nothing, or of something else than functions, is refused", async
   ]);
   expect((await runWorkflow(main)).result).toEqual(["ARGUMENT_INVALID", "ARGUMENT_INVALID"]);
   await expect(race({ a: noop })).rejects.toMatchObject({ code: "OUTSIDE_WORKFLOW" });
-});
-
-test("waitForAny takes the first signal, and leaves the later one to who asks next", async () => {
-  const main = workflow("main", async () => {
-    const first = await waitForAny({ approved: approve, rejected: reject });
-    return [first, await approve.receive()];
-  });
-  const run = await runWorkflow(main);
-  await run.tell(run.signalEvent("reject", "too dear"), run.signalEvent("approve", { by: "ann" }));
-  expect(run.result).toEqual([{ winner: "rejected", value: "too dear" }, { by: "ann" }]);
-  await expectSameFromEveryPrefix(main, run);
-});
-
-test("of signals that wait already it takes the oldest, whatever its name, and only that", async () => {
-  const main = workflow("main", async () => {
-    await step("a", noop);
-    const first = await waitForAny({ approved: approve, rejected: reject });
-    const second = await waitForAny({ approved: approve, rejected: reject }, { timeout: 0 });
-    const third = await waitForAny({ approved: approve, rejected: reject }, { timeout: 0 });
-    return [first, second, third];
-  });
-  const run = await runWorkflow(main);
-  await run.signals("other", 1);
-  await run.signals("reject", "no");
-  await run.signals("approve", { by: "ann" });
-  await run.completes("a");
-  expect(run.result).toEqual([
-    { winner: "rejected", value: "no" },
-    { winner: "approved", value: { by: "ann" } },
-    undefined,
-  ]);
-  expect(run.engine.unreadSignals()).toEqual([{ name: "other", signalId: "signal-1" }]);
-  await expectSameFromEveryPrefix(main, run);
-});
-
-test("waitForAny gives undefined when time ran out, and takes its timer back when not", async () => {
-  const main = workflow("main", async () => {
-    const first = await waitForAny({ approve, reject }, { timeout: "1m" });
-    const second = await waitForAny({ approve, reject }, { timeout: "1m" });
-    await step("after", noop);
-    return [first, second, await reject.receive()];
-  });
-  const run = await runWorkflow(main);
-  await run.fires("waitForAny");
-  await run.signals("approve", { by: "ann" });
-  expect(run.pending).toEqual(["3 step after"]);
-  await run.signals("reject", "late");
-  await run.completes("after");
-  expect(run.result).toEqual([undefined, { winner: "approve", value: { by: "ann" } }, "late"]);
-  await expectSameFromEveryPrefix(main, run);
-});
-
-test("waitForAny is canceled with its scope, and takes no signal then", async () => {
-  const main = workflow("main", async () => {
-    await waitForAny({ approve, reject }, { timeout: "1h" }).catch(noop);
-    const again = await waitForAny({ approve, reject }).catch(String);
-    return [again, await nonCancellable(() => waitForAny({ other, reject }))];
-  });
-  const run = await runWorkflow(main);
-  await run.cancels("enough");
-  await run.signals("reject", "kept");
-  expect(run.result).toEqual(["CanceledFailure: enough", { winner: "reject", value: "kept" }]);
-  await expectSameFromEveryPrefix(main, run);
-});
-
-test("waitForAny refuses what is no signal, and nothing at all", async () => {
-  const main = workflow("main", async () => [
-    await waitForAny({}).catch((error) => error.code),
-    await waitForAny({ time: sleep(1) as never }).catch((error) => error.message),
-  ]);
-  expect((await runWorkflow(main)).result).toEqual([
-    "ARGUMENT_INVALID",
-    'waitForAny() takes an object of signals made by defineSignal(); "time" is none.',
-  ]);
 });

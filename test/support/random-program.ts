@@ -33,6 +33,7 @@ export type Program =
   | { readonly do: "until"; readonly least: number; readonly timeout: boolean }
   | { readonly do: "draw" }
   | { readonly do: "eitherSignal"; readonly timeout: boolean }
+  | { readonly do: "signalsOrChildren"; readonly onCancel: "wait" | "request" | "try" | "abandon" }
   | { readonly do: "poll"; readonly name: string; readonly timeout: boolean }
   | { readonly do: "seq" | "all" | "race" | "any" | "allSettled"; readonly parts: readonly Program[] }
   | { readonly do: "firstOf"; readonly parts: readonly Program[] }
@@ -107,6 +108,14 @@ async function execute(program: Program, place: string, execution: Execution): P
         return note([run.random(), run.randomUUID()]);
       case "eitherSignal":
         return note(await waitForAny(signals, program.timeout ? { timeout: "1m" } : { timeout: "1 week" }));
+      case "signalsOrChildren": {
+        const [left, right] = [
+          startChild(helper, { input: place, onCancel: program.onCancel }),
+          startChild(helper, { input: "" }),
+        ];
+        const first = note(await waitForAny({ left, ...signals, right }));
+        return [first, note(await waitForAny({ left, right, ...signals }, { timeout: 0 }))];
+      }
       case "poll": {
         const check = () => undefined as number | undefined;
         const options = program.timeout ? { every: "1s", timeout: "1m" } : { every: "1s", maxAttempts: 3 };
@@ -177,6 +186,7 @@ const { branch } = fc.letrec<{ node: Program; leaf: Program; branch: Program }>(
     fc.record({ do: fc.constant("until"), least: fc.nat(20), timeout: fc.boolean() }),
     fc.constant({ do: "draw" }),
     fc.record({ do: fc.constant("eitherSignal"), timeout: fc.boolean() }),
+    fc.record({ do: fc.constant("signalsOrChildren"), onCancel: fc.constantFrom("wait", "request", "try", "abandon") }),
     fc.record({ do: fc.constant("poll"), name: fc.constantFrom("a", "b"), timeout: fc.boolean() }),
   ),
   branch: fc.oneof<fc.MaybeWeightedArbitrary<Program>[]>(

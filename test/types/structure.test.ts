@@ -1,10 +1,14 @@
 // The structural verbs: what is inferred, and what must not compile. Nothing here is executed but the last line.
 
 import { expect, expectTypeOf, test } from "vitest";
+import { z } from "zod";
 import {
   type CancellableScope,
   cancelScope,
+  createWebhook,
   defineSignal,
+  executeChild,
+  externalRun,
   type ItemOutcome,
   map,
   parallel,
@@ -13,13 +17,17 @@ import {
   type Saga,
   saga,
   sleep,
+  startChild,
   step,
+  type WebhookDelivery,
   waitForAny,
   withTimeout,
+  workflow,
 } from "../../sdk/index.ts";
 
 const approve = defineSignal<{ by: string }>("approve");
 const poke = defineSignal("poke");
+const build = workflow("build", async (floors: number) => ({ built: floors }));
 
 async function scopes() {
   const scope = cancelScope();
@@ -53,6 +61,28 @@ async function races() {
   expectTypeOf(timed).toEqualTypeOf<{ readonly winner: "approved"; readonly value: { by: string } } | undefined>();
   // @ts-expect-error signals, not functions
   await waitForAny({ approved: () => approve.receive() });
+}
+
+async function firsts() {
+  const child = startChild(build, { input: 1 });
+  const plain = await createWebhook("plain");
+  const read = await createWebhook("read", { schema: z.object({ paid: z.string().transform(Number) }) });
+  const counted = defineSignal("counted", { schema: z.string().transform(Number) });
+  const first = await waitForAny({ child, plain, read, counted, approve });
+  expectTypeOf(first.winner).toEqualTypeOf<"child" | "plain" | "read" | "counted" | "approve">();
+  if (first.winner === "child") expectTypeOf(first.value).toEqualTypeOf<{ built: number }>();
+  else if (first.winner === "plain") expectTypeOf(first.value).toEqualTypeOf<WebhookDelivery>();
+  else if (first.winner === "read") expectTypeOf(first.value).toEqualTypeOf<{ paid: number }>();
+  else if (first.winner === "counted") expectTypeOf(first.value).toEqualTypeOf<number>();
+  else expectTypeOf(first.value).toEqualTypeOf<{ by: string }>();
+  const timed = await waitForAny({ child }, { timeout: 0 });
+  expectTypeOf(timed).toEqualTypeOf<{ readonly winner: "child"; readonly value: { built: number } } | undefined>();
+  // @ts-expect-error a child that was started, not a promise of its result
+  await waitForAny({ child: executeChild(build, { input: 1 }) });
+  // @ts-expect-error a run that this one has not started tells it nothing
+  await waitForAny({ run: externalRun("another") });
+  // @ts-expect-error a webhook, not the promise of one
+  await waitForAny({ hook: createWebhook("plain") });
 }
 
 async function batches() {
@@ -107,5 +137,5 @@ async function sagas() {
 function noop(): void {}
 
 test("the compiler has checked what is above", () => {
-  expect([scopes, races, batches, polls, sagas]).toHaveLength(5);
+  expect([scopes, races, firsts, batches, polls, sagas]).toHaveLength(6);
 });

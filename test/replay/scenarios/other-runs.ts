@@ -8,12 +8,14 @@ import {
   sleep,
   startChild,
   step,
+  waitForAny,
   workflow,
   workflowInfo,
 } from "everstep";
 import { type Scenario, scenario } from "../../support/three-modes.ts";
 
 const go = defineSignal<string>("go");
+const other = defineSignal<string>("other");
 
 const double = workflow("double", async (n: number) => step("double", () => n * 2));
 const fails = workflow("fails", async () => {
@@ -100,6 +102,37 @@ export const otherRuns: readonly Scenario[] = [
     },
     { result: "said" },
     { workflows },
+  ),
+  scenario(
+    "the first of children and signals, until there is none",
+    async () => {
+      const [slow, broken] = [startChild(counts, { input: 3 }), startChild(fails)];
+      const order: unknown[] = [];
+      order.push(await waitForAny({ slow, go, other }));
+      order.push(await waitForAny({ slow, broken, other }).catch((error: Error) => error.name));
+      order.push(await waitForAny({ slow, go, other }, { timeout: "1h" }));
+      await sleep("10 days");
+      order.push(await waitForAny({ slow, go, other }));
+      order.push(await waitForAny({ slow, go, other }));
+      return order;
+    },
+    {
+      result: [
+        { winner: "go", value: "at once" },
+        "ChildFailure",
+        undefined,
+        { winner: "slow", value: "counted" },
+        { winner: "slow", value: "counted" },
+      ],
+    },
+    {
+      workflows,
+      script: async (run, env) => {
+        await run.signal(go, "at once");
+        await env.advance("6 days");
+        await run.signal(other, "after the child");
+      },
+    },
   ),
   scenario(
     "mail to nobody",
