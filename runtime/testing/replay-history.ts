@@ -70,6 +70,8 @@ export function replayingOf(
     events,
     begin() {
       const engine = new RunEngine({ workflow, run, log: SILENT, recordsCallSites: true, hooks });
+      // Where the history is fed in parts, which way the code goes is still told by all of it.
+      engine.foresee(events);
       return {
         engine,
         feed: (fed, begins) => new Promise<void>((resolve) => turns.feed(engine, fed, begins, resolve)),

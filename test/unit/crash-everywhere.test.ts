@@ -1,7 +1,7 @@
 // A workflow whose worker is killed everywhere: what keeps its part passes, what does not is named with the place.
 
-import { defineSignal, sleep, step, workflow } from "everstep";
-import { crashEverywhere, replayEveryPrefix } from "everstep/testing";
+import { defineSignal, patched, sleep, step, workflow } from "everstep";
+import { collectHistory, crashEverywhere, replayEveryPrefix, testEnvironment } from "everstep/testing";
 import { expect, test } from "vitest";
 
 const approve = defineSignal<string>("approve");
@@ -138,4 +138,22 @@ test("every prefix is replayed, and one at which the code waits for something el
     name: "AssertionError",
     message: expect.stringContaining("Replayed up to event 3, StepCompleted"),
   });
+});
+
+test("a prefix that is cut before the mark of a patch is replayed on the way that the run went", async () => {
+  const changed = workflow("changed", async () => {
+    await approve.receive();
+    return step(patched("new-way") ? "new" : "old", () => "done");
+  });
+  const env = await testEnvironment({ workflows: [changed] });
+  try {
+    const run = await env.client.start(changed);
+    await run.signal(approve, "ann");
+    expect(await run.result()).toBe("done");
+    const history = await collectHistory(run);
+    expect(history.events.map(({ type }) => type)).toContain("PatchMarked");
+    await replayEveryPrefix(changed, history);
+  } finally {
+    await env.stop();
+  }
 });

@@ -1,7 +1,7 @@
 // What the pages say exists: links, files, tests, scripts; and their TypeScript compiles as a reader would have it.
 
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
@@ -53,6 +53,17 @@ describe.each(pages.map((page) => [page.path, page] as const))("%s", (_, page) =
     const named = [...page.text.matchAll(/npm run ([\w:-]+)/g)].map(([, name = ""]) => name);
     expect(named.filter((name) => scripts[name] === undefined)).toEqual([]);
   });
+});
+
+test("every example is in the list, and has a page and tests of its own", () => {
+  const folders = readdirSync(`${root}/examples`, { withFileTypes: true }).filter((each) => each.isDirectory());
+  const list = readFileSync(`${root}/examples/README.md`, "utf8");
+  const missing = folders.flatMap(({ name }) => [
+    ...[`${name}/README.md`, `${name}/${name}.test.ts`].filter((file) => !existsSync(`${root}/examples/${file}`)),
+    ...(list.includes(`[${name}](${name})`) ? [] : [`${name} in the list`]),
+  ]);
+  expect(missing).toEqual([]);
+  expect(folders.length).toBeGreaterThan(10);
 });
 
 test("every page of docs can be reached from the README", () => {
