@@ -76,7 +76,6 @@ export class LiveRun implements Committing {
     return this.#isOurs;
   }
 
-
   /** Roughly what the run keeps in memory, in bytes. */
   get bytes(): number {
     return this.#bytes;
