@@ -109,8 +109,10 @@ export class PayloadCoder implements StoreCodecs {
     }));
   }
 
-  async #encodeEffects({ errands, successor }: TurnEffects): Promise<TurnEffects> {
+  async #encodeEffects(effects: TurnEffects): Promise<TurnEffects> {
+    const { errands, successor } = effects;
     return {
+      ...effects,
       errands: await each(errands, (errand) => this.#encodeErrand(errand)),
       successor: successor && (await this.#encodeFirst(successor)),
     };

@@ -100,8 +100,8 @@ export const locks: readonly Scenario[] = [
   ),
   scenario(
     "a semaphore that children share",
-    () => Promise.all([1, 2, 3, 4].map((input) => executeChild(works, { input }))),
-    { result: [1, 2, 3, 4] },
+    () => Promise.all([1, 2, 3].map((input) => executeChild(works, { input }))),
+    { result: [1, 2, 3] },
     { workflows },
   ),
   scenario(
