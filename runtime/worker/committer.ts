@@ -16,6 +16,8 @@ import type { StoreClock } from "./store-clock.ts";
 /** A run as the committer sees it. */
 export interface Committing {
   readonly runId: string;
+  /** It has begun here and was never parked: somebody may be waiting for it. */
+  readonly isNew: boolean;
   /** The next turn to send; undefined when there is nothing, or when one is on its way already. */
   takeTurn(): SentTurn | undefined;
   /** The turn is in the history, for good. */
@@ -67,7 +69,9 @@ export interface CommitterCounts {
 export class Committer {
   readonly counts: CommitterCounts = { commits: 0, turns: 0, events: 0, inDoubt: 0, refused: 0 };
   readonly #options: CommitterOptions;
-  readonly #dirty = new Set<Committing>();
+  /** Runs that have something to append, in the order in which they had: those that have just begun, and all others. */
+  readonly #begun = new Set<Committing>();
+  readonly #others = new Set<Committing>();
   readonly #stopping = new AbortController();
   #active = 0;
   #underWay = 0;
@@ -79,18 +83,19 @@ export class Committer {
 
   /** Runs that wait for a commit, or for the answer to one. */
   get backlog(): number {
-    return this.#dirty.size + this.#underWay;
+    return this.#begun.size + this.#others.size + this.#underWay;
   }
 
   submit(run: Committing): void {
-    this.#dirty.add(run);
+    (run.isNew ? this.#begun : this.#others).add(run);
     this.#schedule();
   }
 
   /** Ends waiting and retrying. Turns under way are left to whoever owns their runs next. */
   stop(): void {
     this.#stopping.abort();
-    this.#dirty.clear();
+    this.#begun.clear();
+    this.#others.clear();
   }
 
   /** Finds out what has become of turns, and carries on from there, until each is settled. */
@@ -111,7 +116,7 @@ export class Committer {
 
   #schedule(): void {
     const { concurrency, world } = this.#options;
-    if (this.#isScheduled || this.#active >= concurrency || this.#dirty.size === 0) return;
+    if (this.#isScheduled || this.#active >= concurrency || this.#begun.size + this.#others.size === 0) return;
     this.#isScheduled = true;
     world.clock.afterDrain(() => {
       this.#isScheduled = false;
@@ -120,18 +125,27 @@ export class Committer {
     });
   }
 
+  /**
+   * Runs that have just begun come first: while thousands are woken at once, one that is started meanwhile does not wait
+   * behind all of them. Half of a commit is for the others, so that neither keeps them waiting for ever.
+   */
   #fill(): Pair[] {
     const { maxRunsPerCommit, maxBytesPerCommit } = this.#options;
     const batch: Pair[] = [];
     let bytes = 0;
-    for (const run of this.#dirty) {
-      if (batch.length >= maxRunsPerCommit || bytes >= maxBytesPerCommit) break;
-      this.#dirty.delete(run);
-      const sent = run.takeTurn();
-      if (sent === undefined) continue;
-      bytes += sent.bytes;
-      batch.push({ run, sent });
-    }
+    const fillFrom = (runs: Set<Committing>, upTo: number) => {
+      for (const run of runs) {
+        if (batch.length >= maxRunsPerCommit * upTo || bytes >= maxBytesPerCommit * upTo) return;
+        runs.delete(run);
+        const sent = run.takeTurn();
+        if (sent === undefined) continue;
+        bytes += sent.bytes;
+        batch.push({ run, sent });
+      }
+    };
+    fillFrom(this.#begun, this.#others.size > 0 ? 0.5 : 1);
+    fillFrom(this.#others, 1);
+    fillFrom(this.#begun, 1);
     return batch;
   }
 

@@ -76,6 +76,11 @@ export class LiveRun implements Committing {
     return this.#isOurs;
   }
 
+  /** Nobody had it before. */
+  get isNew(): boolean {
+    return this.facts.opening !== null;
+  }
+
   /** Roughly what the run keeps in memory, in bytes. */
   get bytes(): number {
     return this.#bytes;

@@ -12,13 +12,13 @@ export interface WorkerSettings {
   readonly maxLiveRuns: number;
   /** Rough size of the histories of live runs above which nothing more is claimed and quiet runs leave. Default 256 MiB. */
   readonly maxLiveBytes: number;
-  /** Runs taken by one claim. Default 500. */
+  /** Runs taken by one claim. Default 250. */
   readonly maxRunsPerClaim: number;
   /** Step bodies under way at once; more wait in line. Default 2,000. */
   readonly maxSteps: number;
   /** Commits under way at once. Default 2. */
   readonly commitConcurrency: number;
-  /** Runs in one commit. Default 1,000. */
+  /** Runs in one commit. Default 500. */
   readonly maxRunsPerCommit: number;
   /** Rough size above which a commit takes no more runs. Default 4 MiB. */
   readonly maxBytesPerCommit: number;
@@ -48,10 +48,10 @@ const DEFAULTS: WorkerSettings = {
   queues: [DEFAULT_QUEUE],
   maxLiveRuns: 5_000,
   maxLiveBytes: 256 * 1024 * 1024,
-  maxRunsPerClaim: 500,
+  maxRunsPerClaim: 250,
   maxSteps: 2_000,
   commitConcurrency: 2,
-  maxRunsPerCommit: 1_000,
+  maxRunsPerCommit: 500,
   maxBytesPerCommit: 4 * 1024 * 1024,
   pollMs: 1_000,
   lingerMs: 1_000,

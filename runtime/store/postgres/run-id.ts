@@ -15,56 +15,49 @@ export function tryUuidOf(runId: string): string | null {
   return ULID.test(runId) ? uuidOf(runId) : null;
 }
 
-/** For ids that this process got from the store or made itself. Those in use come again and again: they are kept. */
+/** For ids that this process got from the store or made itself. */
 export function uuidOf(runId: string): string {
-  const known = recent.get(runId);
-  if (known !== undefined) return known;
-  const uuid = convert(runId);
-  if (recent.size >= MOST_RECENT) recent.clear();
-  recent.set(runId, uuid);
-  return uuid;
-}
-
-const MOST_RECENT = 20_000;
-const recent = new Map<string, string>();
-
-function convert(runId: string): string {
-  if (runId.length !== 26) throw badRunId(runId);
-  let hex = "";
-  let rest = digitOf[runId.charCodeAt(0)] ?? 8;
-  if (rest > 7) throw badRunId(runId);
+  let rest = digitAt(runId, 0);
+  if (runId.length !== 26 || rest > 7) throw badRunId(runId);
   let bits = 3; // 26 digits hold 130 bits; the first one holds only three
-  for (let i = 1; i < 26; i++) {
-    const digit = digitOf[runId.charCodeAt(i)];
-    if (digit === undefined || digit < 0) throw badRunId(runId);
-    rest = (rest << 5) | digit;
+  let filled = 0;
+  for (let place = 1; place < 26; place++) {
+    rest = (rest << 5) | digitAt(runId, place);
     bits += 5;
-    while (bits >= 4) {
-      bits -= 4;
-      hex += HEX[rest >> bits];
-      rest &= (1 << bits) - 1;
-    }
+    if (bits < 8) continue;
+    bits -= 8;
+    bytes[filled++] = rest >> bits;
+    rest &= (1 << bits) - 1;
   }
-  return hex;
+  return bytes.toString("hex");
 }
 
 /** From what Postgres prints for a uuid. */
 export function runIdOf(uuid: string): string {
-  let text = "";
   let rest = 0;
   let bits = 2;
-  for (let i = 0; i < uuid.length; i++) {
-    const nibble = nibbleOf[uuid.charCodeAt(i)];
-    if (nibble === undefined || nibble < 0) continue; // a hyphen
+  let written = 0;
+  for (let place = 0; place < uuid.length; place++) {
+    const nibble = nibbleOf[uuid.charCodeAt(place)] ?? -1;
+    if (nibble < 0) continue; // a hyphen
     rest = (rest << 4) | nibble;
     bits += 4;
-    if (bits >= 5) {
-      bits -= 5;
-      text += DIGITS[rest >> bits];
-      rest &= (1 << bits) - 1;
-    }
+    if (bits < 5) continue;
+    bits -= 5;
+    text[written++] = DIGITS.charCodeAt(rest >> bits);
+    rest &= (1 << bits) - 1;
   }
-  return text;
+  return text.toString("latin1", 0, written);
+}
+
+// Filled anew by each call: one text is made of them at once, where a text that grows by its digits is made of as many.
+const bytes = Buffer.alloc(16);
+const text = Buffer.alloc(26);
+
+function digitAt(runId: string, place: number): number {
+  const digit = digitOf[runId.charCodeAt(place)] ?? -1;
+  if (digit < 0) throw badRunId(runId);
+  return digit;
 }
 
 function reverse(alphabet: string): Int8Array {
