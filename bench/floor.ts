@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
-import { round, spreadOf, timed } from "./measure.ts";
+import { gapOf, round, spreadOf, timed, wait } from "./measure.ts";
 import type { Figure } from "./scenario.ts";
 
 const run = promisify(execFile);
@@ -31,23 +31,35 @@ export async function measureFloor(databaseUrl: string, pgbenchSeconds = 5): Pro
 const PAYLOAD = JSON.stringify({ text: "x".repeat(90) });
 
 async function singleCommits(client: pg.Client): Promise<Figure[]> {
+  let seq = 0;
+  const commit = () =>
+    client.query({
+      name: "floor",
+      text: "insert into floor_event values ('00000000-0000-0000-0000-000000000001', $1, $2)",
+      values: [seq++, PAYLOAD],
+    });
   const samples: number[] = [];
-  for (let seq = 0; seq < 1_200; seq++) {
-    const { ms } = await timed(() =>
-      client.query({
-        name: "floor",
-        text: "insert into floor_event values ('00000000-0000-0000-0000-000000000001', $1, $2)",
-        values: [seq, PAYLOAD],
-      }),
-    );
-    if (seq >= 200) samples.push(ms);
+  for (let index = 0; index < 1_200; index++) {
+    const { ms } = await timed(commit);
+    if (index >= 200) samples.push(ms);
   }
   const { p50, p99 } = spreadOf(samples);
   return [
     { name: "single commit p50", value: round(p50, 3), unit: "ms" },
     { name: "single commit p99", value: round(p99, 3), unit: "ms" },
     { name: "single commits", value: Math.round(1000 / p50), unit: "/s" },
+    { name: "single commit after a pause p50", value: await afterPauses(commit), unit: "ms" },
   ];
+}
+
+/** A machine that was idle for some milliseconds is slower to commit: the pauses are those of the latency scenario. */
+async function afterPauses(commit: () => Promise<unknown>): Promise<number> {
+  const samples: number[] = [];
+  for (let index = 0; index < 200; index++) {
+    await wait(gapOf(index));
+    samples.push((await timed(commit)).ms);
+  }
+  return round(spreadOf(samples).p50, 3);
 }
 
 async function batchedInserts(client: pg.Client): Promise<Figure> {

@@ -56,3 +56,8 @@ export function slopeOf(points: readonly (readonly [x: number, y: number])[]): n
   const spread = points.reduce((sum, [x]) => sum + (x - middleX) ** 2, 0);
   return points.reduce((sum, [x, y]) => sum + (x - middleX) * (y - middleY), 0) / spread;
 }
+
+/** Pauses in ms without a rhythm, 6 on average, so that no poll is always just right or just wrong. */
+export function gapOf(index: number): number {
+  return (index * 7) % 13;
+}

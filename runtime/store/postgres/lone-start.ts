@@ -27,7 +27,7 @@ export const START_LONE: Statement = {
       from head),
     first_event as (
       insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
-      select $1::uuid, 1, gen_random_uuid(), at, $9::smallint, null, $10::text, $11::text, $12::text from head)
+      select $1::uuid, 1, $1::uuid, at, $9::smallint, null, $10::text, $11::text, $12::text from head)
     select $1::uuid as run_id, ${ms("at")} as at, ${ms("deadline_at")} as deadline_at from head`,
 };
 

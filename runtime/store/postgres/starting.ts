@@ -18,7 +18,8 @@ import { runIdOf, uuidOf } from "./run-id.ts";
 import { statusOf } from "./status.ts";
 
 // Rows go in by workflow id: two batches that collide wait for each other in one order. `conflict` is what differs
-// between the batch (a collision fails the statement) and the single start (a collision inserts nothing).
+// between the batch (a collision fails the statement) and the single start (a collision inserts nothing). The tag of the
+// first event is the run's own id, which no turn has.
 function insertStarts(name: string, { only, conflict }: { only: string; conflict: string }, more = ""): Statement {
   return {
     name,
@@ -44,7 +45,7 @@ function insertStarts(name: string, { only, conflict }: { only: string; conflict
         from head join request using (run_id), clock),
       first_event as (
         insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
-        select run_id, 1, gen_random_uuid(), at, type, null, name, payload, data from head join request using (run_id), clock),
+        select run_id, 1, run_id, at, type, null, name, payload, data from head join request using (run_id), clock),
       first_mail as (
         insert into everstep.mail (run_id, mail, mail_id, kind, name, payload, at)
         select run_id, 1, mail_id, mail_kind, coalesce(mail_name, ''), mail_payload, at
@@ -53,11 +54,10 @@ function insertStarts(name: string, { only, conflict }: { only: string; conflict
   };
 }
 
+// A run id that is taken, by a start whose answer was lost and whose run has closed since, fails the statement.
 const ALL = {
   only: `not exists (
-    select from request x
-    where exists (select from everstep.open_run o where o.workflow_id = x.workflow_id offset 0)
-      or exists (select from everstep.run r where r.run_id = x.run_id offset 0))`,
+    select from request x where exists (select from everstep.open_run o where o.workflow_id = x.workflow_id offset 0))`,
   conflict: "",
 };
 
