@@ -452,7 +452,7 @@ export class LiveRun implements Committing {
 
   #close(outcome: Outcome): void {
     // A run that goes on as another may have to stay as it is for long, when it is paused: it says what it has seen before.
-    const seen = this.isAhead && outcome.type !== "continued" ? 1 : 0;
+    const seen = this.isAhead && !this.#isContinuing ? 1 : 0;
     if (this.#mail.isLeft || this.#isClosing || this.#outbox.size > seen || this.#isTurnSent || this.#mail.isReading)
       return;
     invariant(this.engine.deliveredEvents === this.#events + seen, "a run ends knowing all of its history", {

@@ -4,7 +4,7 @@
 import { beforeAll, expect, test } from "vitest";
 import type { AppendTurn, Store } from "../../runtime/store/store.ts";
 import { installGuards } from "../../runtime/worker/guards/install.ts";
-import { defineQuery, defineSignal, sleep, step, transaction, workflow } from "../../sdk/index.ts";
+import { continueAsNew, defineQuery, defineSignal, sleep, step, transaction, workflow } from "../../sdk/index.ts";
 import { EVENT_CODES, type EventType } from "../../sdk/protocol/event.ts";
 import { eventually } from "../support/eventually.ts";
 import { historyOf, openHouse, typesOf } from "../support/local-worker.ts";
@@ -162,4 +162,27 @@ test("a transaction that is through meanwhile comes after what the code has seen
   await run.result();
   expect(order).toEqual(["step", "transaction"]);
   expect(await typesOf(run)).toEqual(["RunStarted", "StepCompleted", "StepCompleted", "RunCompleted"]);
+});
+
+const last = workflow("last", async (isLast: boolean) => {
+  const tries = await step("count", ({ runId }) => runs.add(runId).size);
+  if (tries > 1 || isLast) return tries;
+  throw new Error("not yet");
+});
+const runs = new Set<string>();
+const goesOn = workflow("goesOn", async (isLast: boolean): Promise<number> => {
+  const count = await step("count", () => 1);
+  if (!isLast) continueAsNew(goesOn, true);
+  return count;
+});
+
+test.each([
+  ["is tried again", last, { maxAttempts: 2 }],
+  ["continues as new", goesOn, undefined],
+])("a run that %s says what it has seen before: it may be paused, and then it has to wait", async (_, each, retry) => {
+  const { house, typesSent } = houseWithGate();
+  await house.startWorker([each]);
+  const run = await house.client.start(each, { input: false, ...(retry && { retry }) });
+  await run.result();
+  expect(typesSent()).toEqual([["StepCompleted"], ["StepCompleted", "RunCompleted"]]);
 });
