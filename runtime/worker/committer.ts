@@ -33,7 +33,7 @@ export interface Committing {
   /** Cannot be carried on here; what becomes of its turn is for the next owner to see. */
   giveBack(why: string): void;
   /** The store will never accept this turn. */
-  rejected(error: Error): void;
+  rejected(error: Error, sent: SentTurn): void;
   /** False once the run was given up: what becomes of its turn no longer matters here. */
   readonly isOurs: boolean;
 }
@@ -211,7 +211,7 @@ export class Committer {
   async #isolate(batch: readonly Pair[], error: Error): Promise<void> {
     const [only] = batch;
     if (batch.length === 1 && only !== undefined) {
-      if (only.run.isOurs) only.run.rejected(error);
+      if (only.run.isOurs) only.run.rejected(error, only.sent);
       return;
     }
     for (const pair of batch) await this.#append([pair]);

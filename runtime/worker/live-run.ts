@@ -56,6 +56,7 @@ export class LiveRun implements Committing {
   /** The event that the code has seen and that is not committed; it is the first that is. When it happened is decided. */
   #seen: Event | undefined;
   #seenAt = 0;
+  #saysSeenAlone = false;
   #lastAt = 0;
   #bytes = 0;
 
@@ -326,7 +327,8 @@ export class LiveRun implements Committing {
     if (!this.#outbox.canBeTaken) return undefined;
     this.#isTurnSent = true;
     const at = this.isAhead ? this.#seenAt : null;
-    return this.#outbox.take(this.claim, this.head, this.#host.newTag(), at, MAX_EVENTS_PER_TURN);
+    const most = this.isAhead && this.#saysSeenAlone ? 1 : MAX_EVENTS_PER_TURN;
+    return this.#outbox.take(this.claim, this.head, this.#host.newTag(), at, most);
   }
 
   /**
@@ -410,7 +412,14 @@ export class LiveRun implements Committing {
     if (this.#isOurs) this.#host.giveBack(this, why);
   }
 
-  rejected(error: Error): void {
+  rejected(error: Error, sent: SentTurn): void {
+    // It may be for what the code said to what it had seen: that a step has ended is kept all the same.
+    if (this.isAhead && sent.events.length > 1) {
+      this.#isClosing = false;
+      this.#saysSeenAlone = true;
+      this.#outbox.putBack(sent);
+      return this.#turnSettled();
+    }
     const message = `Run ${this.facts.workflowId}: what it had to append was rejected (${error.message}).`;
     this.#host.block(this, { kind: "unreadablePayload", message });
   }
@@ -428,7 +437,8 @@ export class LiveRun implements Committing {
   }
 
   #turnSettled(): void {
-    const next = this.#exclusive.shift();
+    // What the code has seen has the next place in the history.
+    const next = this.isAhead ? undefined : this.#exclusive.shift();
     if (next !== undefined) return next();
     this.#isTurnSent = false;
     this.#lookAround();
@@ -452,7 +462,7 @@ export class LiveRun implements Committing {
 
   #close(outcome: Outcome): void {
     // A run that goes on as another may have to stay as it is for long, when it is paused: it says what it has seen before.
-    const seen = this.isAhead && !this.#isContinuing ? 1 : 0;
+    const seen = this.isAhead && !this.#isContinuing && !this.#saysSeenAlone ? 1 : 0;
     if (this.#mail.isLeft || this.#isClosing || this.#outbox.size > seen || this.#isTurnSent || this.#mail.isReading)
       return;
     invariant(this.engine.deliveredEvents === this.#events + seen, "a run ends knowing all of its history", {

@@ -78,7 +78,7 @@ export class Outbox {
     this.#waiting = withOneMore(this.#waiting, outgoing);
   }
 
-  /** Puts what a turn had before the end of the run back to where it was: the store refused it for that end. */
+  /** Puts what a turn had before the end of the run back to where it was: the store did not take it with that end. */
   putBack({ entries }: SentTurn): void {
     this.#waiting.unshift(...entries.filter((entry) => !("close" in entry)));
   }

@@ -5,6 +5,7 @@ import { beforeAll, expect, test } from "vitest";
 import type { AppendTurn, Store } from "../../runtime/store/store.ts";
 import { installGuards } from "../../runtime/worker/guards/install.ts";
 import { continueAsNew, defineQuery, defineSignal, sleep, step, transaction, workflow } from "../../sdk/index.ts";
+import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { EVENT_CODES, type EventType } from "../../sdk/protocol/event.ts";
 import { eventually } from "../support/eventually.ts";
 import { historyOf, openHouse, typesOf } from "../support/local-worker.ts";
@@ -185,4 +186,26 @@ test.each([
   const run = await house.client.start(each, { input: false, ...(retry && { retry }) });
   await run.result();
   expect(typesSent()).toEqual([["StepCompleted"], ["StepCompleted", "RunCompleted"]]);
+});
+
+test("an end that the store rejects takes nothing along of the step before it", async () => {
+  const types = (turns: readonly AppendTurn[]) => turns.flatMap(({ events }) => events.map(({ type }) => type));
+  const house = openHouse({
+    wrapStore: (store) =>
+      new Proxy<Store>(store, {
+        get(target, key) {
+          if (key !== "appendTurns") return Reflect.get(target, key).bind?.(target) ?? Reflect.get(target, key);
+          return async (turns: readonly AppendTurn[]) => {
+            if (!types(turns).includes(EVENT_CODES.RunCompleted)) return target.appendTurns(turns);
+            throw new EverstepError("STORE_REJECTED", "this store takes no ends");
+          };
+        },
+      }),
+  });
+  const endless = workflow("endless", () => step("kept", () => 1));
+  await house.startWorker([endless]);
+  const run = await house.client.start(endless, {});
+  await eventually("the run is blocked", async () => (await run.describe()).status === "blocked");
+  expect((await run.describe()).blocked).toMatchObject({ kind: "unreadablePayload" });
+  expect(await typesOf(run)).toEqual(["RunStarted", "StepCompleted"]);
 });
