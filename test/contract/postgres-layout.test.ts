@@ -3,7 +3,7 @@
 
 import { randomUUID } from "node:crypto";
 import pg from "pg";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { APPEND, appendValues } from "../../runtime/store/postgres/appending.ts";
 import { CLAIM } from "../../runtime/store/postgres/claiming.ts";
 import { listStatement } from "../../runtime/store/postgres/listing.ts";
@@ -21,6 +21,7 @@ import { attributeConditions } from "../../sdk/protocol/attribute-filter.ts";
 import { EVENT_CODES } from "../../sdk/protocol/event.ts";
 import { createDatabase } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
+import { startPrivatePostgres } from "../support/private-postgres.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
 import { newId, newRunId, Stage, startRequest, turnOf } from "./store/stage.ts";
 
@@ -68,7 +69,10 @@ describe("the tables", () => {
   };
 
   test("an append is one event row each and a heap-only update of the head", async () => {
-    const database = await createDatabase();
+    // Whoever looks at the database meanwhile, as autovacuum does, keeps versions alive and pages full.
+    const server = await startPrivatePostgres({ settings: { autovacuum: "off" } });
+    onTestFinished(() => server.remove());
+    const database = await createDatabase({ serverUrl: server.url });
     const fresh = openPostgresStore({ url: database.url }, { log: new RecordedLog() });
     const counter = new pg.Client({ connectionString: database.url });
     await counter.connect();
