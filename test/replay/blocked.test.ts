@@ -2,13 +2,13 @@
 
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import type { Store } from "../../runtime/store/store.ts";
 import type { RunDescription } from "../../sdk/client/front-door.ts";
 import type { RunHandle } from "../../sdk/client/run-handle.ts";
 import { defineQuery, defineSignal, step, workflow } from "../../sdk/index.ts";
 import { toRecord } from "../../sdk/protocol/event-record.ts";
 import { eventually } from "../support/eventually.ts";
 import { historyOf, openHouse, typesOf } from "../support/local-worker.ts";
+import { withCalls } from "../support/store-calls.ts";
 
 const go = defineSignal<string>("go");
 const HERE = fileURLToPath(import.meta.url);
@@ -93,15 +93,14 @@ test("an event type of a newer release blocks the run until that release is back
   let isNewer = true;
   const house = openHouse({
     wrapStore: (store) =>
-      new Proxy<Store>(store, {
-        get(target, key) {
-          if (key !== "loadHistories") return Reflect.get(target, key).bind?.(target) ?? Reflect.get(target, key);
-          return async (runIds: readonly string[]) =>
-            (await target.loadHistories(runIds)).map((history) =>
-              isNewer
-                ? { ...history, events: [...history.events.slice(0, 1), newer, ...history.events.slice(2)] }
-                : history,
-            );
+      withCalls(store, {
+        async loadHistories(runIds) {
+          const histories = await store.loadHistories(runIds);
+          if (!isNewer) return histories;
+          return histories.map((history) => ({
+            ...history,
+            events: [...history.events.slice(0, 1), newer, ...history.events.slice(2)],
+          }));
         },
       }),
   });

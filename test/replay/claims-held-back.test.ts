@@ -2,11 +2,11 @@
 // stands: nothing here can be the work of a regular look.
 
 import { expect, test } from "vitest";
-import type { Store } from "../../runtime/store/store.ts";
 import { step, workflow } from "../../sdk/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { openHouse } from "../support/local-worker.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { withCalls } from "../support/store-calls.ts";
 
 const RUNS = 60;
 const PER_CLAIM = 4;
@@ -20,16 +20,15 @@ test("claims that were held back go on when commits are answered, and all runs e
   const house = openHouse({
     clock: new ManualClock(),
     wrapStore: (store) =>
-      new Proxy<Store>(store, {
-        get: (target, name: keyof Store) => {
-          const method = target[name];
-          if (typeof method !== "function") return method;
-          return async (...given: never[]) => {
-            if (name === "appendTurns") await gate;
-            const answer = await (method as (...given: never[]) => Promise<unknown>).apply(target, given);
-            if (name === "claimRuns") claims.push((answer as { claimed: unknown[] }).claimed.length);
-            return answer;
-          };
+      withCalls(store, {
+        async appendTurns(turns) {
+          await gate;
+          return store.appendTurns(turns);
+        },
+        async claimRuns(request) {
+          const answer = await store.claimRuns(request);
+          claims.push(answer.claimed.length);
+          return answer;
         },
       }),
   });

@@ -16,6 +16,7 @@ import { allCodecs, Fickle, KEYS } from "../support/codecs.ts";
 import { eventually } from "../support/eventually.ts";
 import { historyOf, openHouse, typesOf } from "../support/local-worker.ts";
 import { replay } from "../support/replaying.ts";
+import { withCalls } from "../support/store-calls.ts";
 
 const go = defineSignal<string>("go");
 const status = defineQuery<string, string>("status");
@@ -194,23 +195,17 @@ test("a payload that was put in the place of another run's is found out", async 
   }
   await first.stop();
   const stolen = (await house.store.readHistory(rich.runId ?? "", 1, 1))[0]?.payload;
-  const tampered = new Proxy<Store>(house.store, {
-    get(target, key) {
-      if (key !== "loadHistories") return Reflect.get(target, key).bind?.(target) ?? Reflect.get(target, key);
-      return async (runIds: readonly string[]) =>
-        (await target.loadHistories(runIds)).map((history) =>
-          history.runId === poor.runId
-            ? {
-                ...history,
-                events: history.events.map((event) =>
-                  event.seq === 2 ? { ...event, payload: stolen ?? null } : event,
-                ),
-              }
-            : history,
-        );
-    },
+  store = withCalls(house.store, {
+    loadHistories: async (runIds) =>
+      (await house.store.loadHistories(runIds)).map((history) =>
+        history.runId === poor.runId
+          ? {
+              ...history,
+              events: history.events.map((event) => (event.seq === 2 ? { ...event, payload: stolen ?? null } : event)),
+            }
+          : history,
+      ),
   });
-  store = tampered;
   await house.startWorker([waits]);
   expect(await blockedReason(poor)).toMatchObject({
     kind: "unreadablePayload",
@@ -333,14 +328,11 @@ test("a turn that is sent again is sent as it was", async () => {
   const house = openHouse({
     codecs: keyed(KEYS),
     wrapStore: (store) =>
-      new Proxy<Store>(store, {
-        get(target, key) {
-          if (key !== "appendTurns") return Reflect.get(target, key).bind?.(target) ?? Reflect.get(target, key);
-          return async (sent: readonly AppendTurn[]) => {
-            turns.push(...sent);
-            if (losses-- > 0) throw new EverstepError("STORE_UNAVAILABLE", "the answer was lost");
-            return target.appendTurns(sent);
-          };
+      withCalls(store, {
+        async appendTurns(sent) {
+          turns.push(...sent);
+          if (losses-- > 0) throw new EverstepError("STORE_UNAVAILABLE", "the answer was lost");
+          return store.appendTurns(sent);
         },
       }),
   });

@@ -20,6 +20,7 @@ import {
 } from "../../sdk/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { type House, historyOf, openHouse, typesOf } from "../support/local-worker.ts";
+import { withCalls } from "../support/store-calls.ts";
 
 const go = defineSignal<string>("go");
 
@@ -335,16 +336,12 @@ test("a lost answer to the request: the grant is found all the same, and only on
   let isLost = false;
   const house = openHouse({
     wrapStore: (store) =>
-      new Proxy(store as Store, {
-        get(target, name) {
-          const part = Reflect.get(target, name) as unknown;
-          if (typeof part !== "function") return part;
-          return async (...given: unknown[]) => {
-            const answer = await (part as (...given: unknown[]) => unknown).apply(target, given);
-            if (name !== "appendWithEffects" || isLost) return answer;
-            isLost = true;
-            throw new Error("connection lost");
-          };
+      withCalls(store, {
+        async appendWithEffects(turns) {
+          const answer = await store.appendWithEffects(turns);
+          if (isLost) return answer;
+          isLost = true;
+          throw new Error("connection lost");
         },
       }),
   });

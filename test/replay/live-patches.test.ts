@@ -1,38 +1,13 @@
 // patched() on a real worker: nothing that hangs on the answer happens before it is committed.
 
 import { expect, test } from "vitest";
-import type { AppendTurn, Store } from "../../runtime/store/store.ts";
 import { defineQuery, defineSignal, log, patched, step, workflow } from "../../sdk/index.ts";
-import { EVENT_CODES } from "../../sdk/protocol/event.ts";
 import { eventually } from "../support/eventually.ts";
+import { houseWithGate } from "../support/gated-house.ts";
 import { historyOf, openHouse, typesOf } from "../support/local-worker.ts";
 
 const go = defineSignal("go");
 const way = defineQuery<string>("way");
-
-/** A house whose store keeps appends with marks waiting until `open`. */
-function houseWithGate() {
-  let open = () => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  const marked: AppendTurn[] = [];
-  const house = openHouse({
-    wrapStore: (store) =>
-      new Proxy<Store>(store, {
-        get(target, key) {
-          if (key !== "appendTurns") return Reflect.get(target, key).bind?.(target) ?? Reflect.get(target, key);
-          return async (turns: readonly AppendTurn[]) => {
-            const marks = turns.filter(({ events }) => events.some(({ type }) => type === EVENT_CODES.PatchMarked));
-            marked.push(...marks);
-            if (marks.length > 0) await opened;
-            return target.appendTurns(turns);
-          };
-        },
-      }),
-  });
-  return { house, open, marked };
-}
 
 function changing(bodies: string[], { isPatched }: { isPatched: boolean }) {
   const body = (name: string) => step(name, () => void bodies.push(name));
@@ -49,10 +24,10 @@ function changing(bodies: string[], { isPatched }: { isPatched: boolean }) {
 
 test("a step behind a patch begins when the mark is committed", async () => {
   const bodies: string[] = [];
-  const { house, open, marked } = houseWithGate();
+  const { house, open, kept } = houseWithGate("PatchMarked");
   await house.startWorker([changing(bodies, { isPatched: true })]);
   const run = await house.client.start(changing([], { isPatched: true }), {});
-  await eventually("the mark is on its way", () => marked.length > 0);
+  await eventually("the mark is on its way", () => kept.length > 0);
   expect(await run.query(way)).toBe("none"); // what a worker that took the run over now would make of it
   expect(bodies).toEqual(["before"]);
   open();
@@ -67,10 +42,10 @@ test("a step behind a patch begins when the mark is committed", async () => {
 
 test("a worker that is lost before the mark is committed leaves nothing of the new way behind", async () => {
   const bodies: string[] = [];
-  const { house, open, marked } = houseWithGate();
+  const { house, open, kept } = houseWithGate("PatchMarked");
   const first = await house.startWorker([changing(bodies, { isPatched: true })]);
   const run = await house.client.start(changing([], { isPatched: true }), {});
-  await eventually("the mark is on its way", () => marked.length > 0);
+  await eventually("the mark is on its way", () => kept.length > 0);
   await first.stop(0);
   await house.startWorker([changing(bodies, { isPatched: false })]);
   await eventually("the old way is taken", () => bodies.includes("old"));

@@ -1,11 +1,11 @@
 // Signals through a real worker: none lost, none twice, the order kept, whatever comes together.
 
 import { expect, test } from "vitest";
-import type { Store } from "../../runtime/store/store.ts";
 import { defineQuery, defineSignal, sleep, step, workflow } from "../../sdk/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { historyOf, openHouse } from "../support/local-worker.ts";
 import { replay } from "../support/replaying.ts";
+import { withCalls } from "../support/store-calls.ts";
 
 const note = defineSignal<number>("note");
 const status = defineQuery<number[]>("status");
@@ -40,13 +40,10 @@ test("more early signals than one reading of the mail takes are all there before
   const house = openHouse({
     // The store is slow to give the later pages, as a busy one is: by then the first is committed.
     wrapStore: (store) =>
-      new Proxy<Store>(store, {
-        get(target, key) {
-          if (key !== "readMail") return Reflect.get(target, key).bind?.(target) ?? Reflect.get(target, key);
-          return async (boxes: Parameters<Store["readMail"]>[0], limit: number) => {
-            if (boxes.some(({ after }) => after > 0)) await new Promise((resolve) => setTimeout(resolve, 50));
-            return target.readMail(boxes, limit);
-          };
+      withCalls(store, {
+        async readMail(boxes, limit) {
+          if (boxes.some(({ after }) => after > 0)) await new Promise((resolve) => setTimeout(resolve, 50));
+          return store.readMail(boxes, limit);
         },
       }),
   });

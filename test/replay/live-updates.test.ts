@@ -1,11 +1,11 @@
 // Updates through a real worker: stored first, decided in order, answered once, whatever comes together.
 
 import { expect, test } from "vitest";
-import type { Store } from "../../runtime/store/store.ts";
 import { condition, defineQuery, defineSignal, defineUpdate, sleep, step, workflow } from "../../sdk/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { historyOf, openHouse, typesOf } from "../support/local-worker.ts";
 import { replay } from "../support/replaying.ts";
+import { withCalls } from "../support/store-calls.ts";
 
 const add = defineUpdate<number, number>("add");
 const total = defineQuery<number>("total");
@@ -321,14 +321,11 @@ test("lost answers to appends and refusals change nothing for the senders", asyn
   const house = openHouse({
     // Every other append lands and is not heard of.
     wrapStore: (store) =>
-      new Proxy<Store>(store, {
-        get(target, key) {
-          if (key !== "appendTurns") return Reflect.get(target, key).bind?.(target) ?? Reflect.get(target, key);
-          return async (turns: Parameters<Store["appendTurns"]>[0]) => {
-            const answer = await target.appendTurns(turns);
-            if (lost++ % 2 === 0) throw new Error("the answer is lost");
-            return answer;
-          };
+      withCalls(store, {
+        async appendTurns(turns) {
+          const answer = await store.appendTurns(turns);
+          if (lost++ % 2 === 0) throw new Error("the answer is lost");
+          return answer;
         },
       }),
   });

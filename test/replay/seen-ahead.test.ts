@@ -2,41 +2,23 @@
 // rests on it until then.
 
 import { beforeAll, expect, test } from "vitest";
-import type { AppendTurn, Store } from "../../runtime/store/store.ts";
+import type { AppendTurn } from "../../runtime/store/store.ts";
 import { installGuards } from "../../runtime/worker/guards/install.ts";
 import { continueAsNew, defineQuery, defineSignal, sleep, step, transaction, workflow } from "../../sdk/index.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
-import { EVENT_CODES, type EventType } from "../../sdk/protocol/event.ts";
+import { EVENT_CODES } from "../../sdk/protocol/event.ts";
 import { eventually } from "../support/eventually.ts";
+import { houseWithGate } from "../support/gated-house.ts";
 import { historyOf, openHouse, typesOf } from "../support/local-worker.ts";
+import { withCalls } from "../support/store-calls.ts";
 
 beforeAll(installGuards);
 
 const go = defineSignal("go");
 
-/** A house that notes the turns which its store is sent, and keeps those that hold an event of `kept` waiting until `open`. */
-function houseWithGate(kept?: EventType) {
-  let open = () => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  const sent: AppendTurn[] = [];
-  const has = ({ events }: AppendTurn) => events.some(({ type }) => kept !== undefined && type === EVENT_CODES[kept]);
-  const house = openHouse({
-    wrapStore: (store) =>
-      new Proxy<Store>(store, {
-        get(target, key) {
-          if (key !== "appendTurns") return Reflect.get(target, key).bind?.(target) ?? Reflect.get(target, key);
-          return async (turns: readonly AppendTurn[]) => {
-            sent.push(...turns);
-            if (turns.some(has)) await opened;
-            return target.appendTurns(turns);
-          };
-        },
-      }),
-  });
-  const typesSent = () => sent.map(({ events }) => events.map(({ type }) => nameOf(type)));
-  return { house, open, sent, typesSent };
+/** The types of what the store is sent, turn by turn. */
+function typesIn(turns: readonly AppendTurn[]): (string | undefined)[][] {
+  return turns.map(({ events }) => events.map(({ type }) => nameOf(type)));
 }
 
 function nameOf(code: number): string | undefined {
@@ -44,7 +26,7 @@ function nameOf(code: number): string | undefined {
 }
 
 test("the end of a run is in the turn of its last step, and a timer in that of the step before it", async () => {
-  const { house, typesSent } = houseWithGate();
+  const { house, sent } = houseWithGate();
   const short = workflow("short", async () => {
     await step("first", () => 1);
     await sleep(5);
@@ -52,7 +34,7 @@ test("the end of a run is in the turn of its last step, and a timer in that of t
   });
   await house.startWorker([short]);
   expect(await (await house.client.start(short, {})).result()).toBe(2);
-  expect(typesSent()).toEqual([["StepCompleted", "TimerStarted"], ["TimerFired"], ["StepCompleted", "RunCompleted"]]);
+  expect(typesIn(sent)).toEqual([["StepCompleted", "TimerStarted"], ["TimerFired"], ["StepCompleted", "RunCompleted"]]);
 });
 
 test("until it is committed no step begins and nobody is told", async () => {
@@ -95,7 +77,7 @@ test("a signal that comes before the end is committed is delivered before it, an
 });
 
 test("what time the code sees is the time of the event", async () => {
-  const { house } = houseWithGate();
+  const house = openHouse();
   const timed = workflow("timed", async () => {
     const seen: number[] = [];
     for (let index = 0; index < 5; index++) {
@@ -117,7 +99,7 @@ test("what time the code sees is the time of the event", async () => {
 });
 
 test("code that cannot go on after a step leaves what the step came to in the history", async () => {
-  const { house } = houseWithGate();
+  const house = openHouse();
   const lost = workflow("lost", async () => {
     await step("kept", () => "kept");
     await new Promise(() => {});
@@ -181,24 +163,20 @@ test.each([
   ["is tried again", last, { maxAttempts: 2 }],
   ["continues as new", goesOn, undefined],
 ])("a run that %s says what it has seen before: it may be paused, and then it has to wait", async (_, each, retry) => {
-  const { house, typesSent } = houseWithGate();
+  const { house, sent } = houseWithGate();
   await house.startWorker([each]);
   const run = await house.client.start(each, { input: false, ...(retry && { retry }) });
   await run.result();
-  expect(typesSent()).toEqual([["StepCompleted"], ["StepCompleted", "RunCompleted"]]);
+  expect(typesIn(sent)).toEqual([["StepCompleted"], ["StepCompleted", "RunCompleted"]]);
 });
 
 test("an end that the store rejects takes nothing along of the step before it", async () => {
-  const types = (turns: readonly AppendTurn[]) => turns.flatMap(({ events }) => events.map(({ type }) => type));
   const house = openHouse({
     wrapStore: (store) =>
-      new Proxy<Store>(store, {
-        get(target, key) {
-          if (key !== "appendTurns") return Reflect.get(target, key).bind?.(target) ?? Reflect.get(target, key);
-          return async (turns: readonly AppendTurn[]) => {
-            if (!types(turns).includes(EVENT_CODES.RunCompleted)) return target.appendTurns(turns);
-            throw new EverstepError("STORE_REJECTED", "this store takes no ends");
-          };
+      withCalls(store, {
+        async appendTurns(turns) {
+          if (!typesIn(turns).flat().includes("RunCompleted")) return store.appendTurns(turns);
+          throw new EverstepError("STORE_REJECTED", "this store takes no ends");
         },
       }),
   });
