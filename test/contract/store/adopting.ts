@@ -3,8 +3,8 @@
 
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { type Answer, type ClosePolicy, type Errand, eventOfAnswer } from "../../../runtime/store/errands.ts";
-import type { AppendTurn, ClaimedRun, StartRequest } from "../../../runtime/store/store.ts";
+import type { ClosePolicy, Errand } from "../../../runtime/store/errands.ts";
+import type { ClaimedRun, StartRequest } from "../../../runtime/store/store.ts";
 import { continuingTurn } from "./continuing.ts";
 import { closingTurn, type Stage, startRequest, stepCompleted, turnOf } from "./stage.ts";
 
@@ -12,16 +12,6 @@ const COMMAND = 7;
 
 export function adoptingContract(stage: Stage): void {
   describe("children whose workflow id is taken", () => {
-    const commit = async (...turns: AppendTurn[]) => {
-      const { committed } = await stage.store.appendWithEffects(turns);
-      expect(committed.size).toBe(turns.length);
-    };
-    const doAll = async () => {
-      for (;;) {
-        const { done, isBusy } = await stage.store.runErrands(50);
-        if (done === 0 && !isBusy) return;
-      }
-    };
     /** `parent` asks for a child with the workflow id. */
     const asks = async (
       parent: ClaimedRun,
@@ -34,23 +24,20 @@ export function adoptingContract(stage: Stage): void {
       const asker = { runId: parent.runId, command: COMMAND, name: workflow };
       const made = { runId, workflowId, workflow, queue, started, carriesData: false, onReuse, onConflict, timeoutMs };
       const errand: Errand = { do: "start", asker, child: made, policy };
-      await commit(turnOf(parent, { effects: { errands: [errand], successor: null } }, stepCompleted(1)));
+      await stage.commitWithEffects(
+        turnOf(parent, { effects: { errands: [errand], successor: null } }, stepCompleted(1)),
+      );
       return child;
     };
-    const answersTo = async (runId: string) =>
-      (await stage.store.readMail([{ runId, after: 0 }], 100))
-        .filter(({ kind }) => kind === "answer")
-        .map(({ payload }) => eventOfAnswer(JSON.parse(payload ?? "") as Answer, 0));
     const adoptionsOf = async (runId: string) =>
       (await stage.store.readMail([{ runId, after: 0 }], 100))
         .filter(({ kind }) => kind === "adopt")
         .map(({ name }) => name);
-    const statusOf = async (runId: string) => (await stage.store.findRun({ runId }))?.status;
     /** The end of a run that knows it is waited for. */
     const ends = async (run: ClaimedRun, mail: number) => {
       await stage.commit(turnOf(run, { takenMail: mail }, { type: "RunAdopted", mail, by: "r" }));
       const effects = { errands: [], successor: null };
-      await commit(closingTurn(run, "completed", { base: run.events + 1, takenMail: mail, effects }));
+      await stage.commitWithEffects(closingTurn(run, "completed", { base: run.events + 1, takenMail: mail, effects }));
     };
 
     test("the open run stands for the child, several times over, and each parent hears of its end", async () => {
@@ -58,17 +45,17 @@ export function adoptingContract(stage: Stage): void {
       const parents = [await stage.owned(), await stage.owned()];
       for (const parent of parents) {
         const child = await asks(parent, found.workflowId, "useExisting");
-        await doAll();
+        await stage.doErrands();
         expect(await stage.store.findRun({ runId: child.runId })).toBeNull();
-        expect(await answersTo(parent.runId)).toEqual([
+        expect(await stage.answersTo(parent.runId)).toEqual([
           { type: "ChildStarted", command: COMMAND, name: child.workflow, mail: 0, adopted: found.runId },
         ]);
       }
       expect(await adoptionsOf(found.runId)).toEqual(parents.map(({ runId }) => runId));
       await ends(found, 2);
-      await doAll();
+      await stage.doErrands();
       for (const parent of parents) {
-        expect(await answersTo(parent.runId)).toMatchObject([
+        expect(await stage.answersTo(parent.runId)).toMatchObject([
           { type: "ChildStarted" },
           { type: "ChildEnded", failure: null },
         ]);
@@ -78,19 +65,19 @@ export function adoptingContract(stage: Stage): void {
     test("it does not close before it knows who waits", async () => {
       const found = await stage.owned();
       await asks(await stage.owned(), found.workflowId, "useExisting");
-      await doAll();
+      await stage.doErrands();
       expect(await stage.append(closingTurn(found, "completed"))).toBe(false);
-      expect(await statusOf(found.runId)).toBe("running");
+      expect(await stage.statusOf(found.runId)).toBe("running");
     });
 
     test("its end from outside is told as well", async () => {
       const found = await stage.owned();
       const parent = await stage.owned();
       await asks(parent, found.workflowId, "useExisting");
-      await doAll();
+      await stage.doErrands();
       await stage.store.terminateRun(found.runId, "enough");
-      await doAll();
-      expect((await answersTo(parent.runId)).at(-1)).toMatchObject({
+      await stage.doErrands();
+      expect((await stage.answersTo(parent.runId)).at(-1)).toMatchObject({
         type: "ChildEnded",
         failure: { kind: "terminated" },
       });
@@ -99,35 +86,35 @@ export function adoptingContract(stage: Stage): void {
     test("its own parent keeps it; the end of one who only waits leaves it alone", async () => {
       const parent = await stage.owned();
       const child = await asks(parent, startRequest().workflowId, "fail");
-      await doAll();
+      await stage.doErrands();
       const other = await stage.owned();
       await asks(other, child.workflowId, "useExisting");
-      await doAll();
+      await stage.doErrands();
       await stage.store.terminateRun(other.runId, "enough");
-      await doAll();
-      expect(await statusOf(child.runId)).toBe("running");
+      await stage.doErrands();
+      expect(await stage.statusOf(child.runId)).toBe("running");
       await stage.store.terminateRun(parent.runId, "enough");
-      await doAll();
-      expect(await statusOf(child.runId)).toBe("terminated");
+      await stage.doErrands();
+      expect(await stage.statusOf(child.runId)).toBe("terminated");
     });
 
     test("where it continues as new, the last run of its chain is what is waited for", async () => {
       const found = await stage.owned();
       const parent = await stage.owned();
       await asks(parent, found.workflowId, "useExisting");
-      await doAll();
-      await commit(continuingTurn(found));
+      await stage.doErrands();
+      await stage.commitWithEffects(continuingTurn(found));
       const next = await stage.claimOne(found.queue);
       expect(await adoptionsOf(next.runId)).toEqual([parent.runId]);
-      expect(await answersTo(parent.runId)).toHaveLength(1);
+      expect(await stage.answersTo(parent.runId)).toHaveLength(1);
       // Another finds it in the middle of its chain.
       const late = await stage.owned();
       await asks(late, found.workflowId, "useExisting");
-      await doAll();
+      await stage.doErrands();
       await ends(next, 2);
-      await doAll();
+      await stage.doErrands();
       for (const { runId } of [parent, late]) {
-        expect((await answersTo(runId)).at(-1)).toMatchObject({ type: "ChildEnded" });
+        expect((await stage.answersTo(runId)).at(-1)).toMatchObject({ type: "ChildEnded" });
       }
     });
 
@@ -136,9 +123,9 @@ export function adoptingContract(stage: Stage): void {
       for (const onConflict of ["useExisting", "terminateExisting"] as const) {
         const parent = await stage.owned();
         const child = await asks(parent, workflowId, onConflict);
-        await doAll();
-        expect(await statusOf(child.runId)).toBe("running");
-        expect((await answersTo(parent.runId))[0]).not.toHaveProperty("adopted");
+        await stage.doErrands();
+        expect(await stage.statusOf(child.runId)).toBe("running");
+        expect((await stage.answersTo(parent.runId))[0]).not.toHaveProperty("adopted");
         await stage.store.terminateRun(child.runId, "enough");
       }
     });
@@ -147,25 +134,25 @@ export function adoptingContract(stage: Stage): void {
       const found = await stage.owned();
       const waiting = await stage.owned();
       await asks(waiting, found.workflowId, "useExisting");
-      await doAll();
+      await stage.doErrands();
       const parent = await stage.owned();
       const child = await asks(parent, found.workflowId, "terminateExisting");
-      await doAll();
-      expect([await statusOf(found.runId), await statusOf(child.runId)]).toEqual(["terminated", "running"]);
-      expect((await answersTo(waiting.runId)).at(-1)).toMatchObject({ type: "ChildEnded" });
+      await stage.doErrands();
+      expect([await stage.statusOf(found.runId), await stage.statusOf(child.runId)]).toEqual(["terminated", "running"]);
+      expect((await stage.answersTo(waiting.runId)).at(-1)).toMatchObject({ type: "ChildEnded" });
       await stage.store.terminateRun(parent.runId, "enough");
-      await doAll();
-      expect(await statusOf(child.runId)).toBe("terminated");
+      await stage.doErrands();
+      expect(await stage.statusOf(child.runId)).toBe("terminated");
     });
 
     test("one that is ended may be the parent of a child that is to be started after it", async () => {
       const [one, two] = [await stage.owned(), await stage.owned()];
       const first = await asks(one, two.workflowId, "terminateExisting");
       const second = await asks(two, startRequest().workflowId, "fail");
-      await doAll();
-      expect(await statusOf(first.runId)).toBe("running");
-      expect(await statusOf(two.runId)).toBe("terminated");
-      expect([undefined, "terminated"]).toContain(await statusOf(second.runId));
+      await stage.doErrands();
+      expect(await stage.statusOf(first.runId)).toBe("running");
+      expect(await stage.statusOf(two.runId)).toBe("terminated");
+      expect([undefined, "terminated"]).toContain(await stage.statusOf(second.runId));
     });
 
     test.each(["useExisting", "terminateExisting"] as const)(
@@ -173,9 +160,9 @@ export function adoptingContract(stage: Stage): void {
       async (onConflict) => {
         const parent = await stage.owned();
         await asks(parent, parent.workflowId, onConflict);
-        await doAll();
-        expect(await answersTo(parent.runId)).toMatchObject([{ type: "ChildStartFailed" }]);
-        expect(await statusOf(parent.runId)).toBe("running");
+        await stage.doErrands();
+        expect(await stage.answersTo(parent.runId)).toMatchObject([{ type: "ChildStartFailed" }]);
+        expect(await stage.statusOf(parent.runId)).toBe("running");
       },
     );
 
@@ -185,14 +172,14 @@ export function adoptingContract(stage: Stage): void {
         const parent = await stage.owned();
         const child = await asks(parent, found.workflowId, "useExisting");
         const closed = stage.append(closingTurn(found, "completed"));
-        await Promise.all([closed, doAll()]);
-        await doAll();
-        if (await closed) expect(await statusOf(child.runId)).toBe("running");
+        await Promise.all([closed, stage.doErrands()]);
+        await stage.doErrands();
+        if (await closed) expect(await stage.statusOf(child.runId)).toBe("running");
         else expect(await adoptionsOf(found.runId)).toEqual([parent.runId]);
-        expect(await answersTo(parent.runId)).toMatchObject([{ type: "ChildStarted" }]);
+        expect(await stage.answersTo(parent.runId)).toMatchObject([{ type: "ChildStarted" }]);
         await stage.store.terminateRun((await closed) ? child.runId : found.runId, "enough");
-        await doAll();
-        expect((await answersTo(parent.runId)).at(-1)).toMatchObject({ type: "ChildEnded" });
+        await stage.doErrands();
+        expect((await stage.answersTo(parent.runId)).at(-1)).toMatchObject({ type: "ChildEnded" });
       }
     });
 
@@ -200,13 +187,14 @@ export function adoptingContract(stage: Stage): void {
       const { workflowId } = startRequest();
       const parents = await Promise.all(Array.from({ length: 6 }, () => stage.owned({}, randomUUID())));
       const children = await Promise.all(parents.map((parent) => asks(parent, workflowId, "useExisting")));
-      await Promise.all([doAll(), doAll()]);
-      const statuses = await Promise.all(children.map(({ runId }) => statusOf(runId)));
+      await Promise.all([stage.doErrands(), stage.doErrands()]);
+      const statuses = await Promise.all(children.map(({ runId }) => stage.statusOf(runId)));
       expect(statuses.filter((status) => status !== undefined)).toEqual(["running"]);
       const open = await stage.store.findRun({ workflowId });
       await stage.store.terminateRun(open?.runId ?? "", "enough");
-      await doAll();
-      for (const { runId } of parents) expect((await answersTo(runId)).at(-1)).toMatchObject({ type: "ChildEnded" });
+      await stage.doErrands();
+      for (const { runId } of parents)
+        expect((await stage.answersTo(runId)).at(-1)).toMatchObject({ type: "ChildEnded" });
     });
   });
 }

@@ -2,8 +2,8 @@
 
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { type Answer, type ClosePolicy, type Errand, eventOfAnswer } from "../../../runtime/store/errands.ts";
-import type { AppendTurn, ClaimedRun, StartRequest } from "../../../runtime/store/store.ts";
+import type { ClosePolicy, Errand } from "../../../runtime/store/errands.ts";
+import type { ClaimedRun, StartRequest } from "../../../runtime/store/store.ts";
 import { encodeAttributes } from "../../../sdk/protocol/attributes.ts";
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
 import { encodeMemo } from "../../../sdk/protocol/memo.ts";
@@ -14,17 +14,6 @@ const COMMAND = 7;
 
 export function errandsContract(stage: Stage): void {
   describe("errands", () => {
-    const commit = async (...turns: AppendTurn[]) => {
-      const { committed } = await stage.store.appendWithEffects(turns);
-      expect(committed.size).toBe(turns.length);
-    };
-    /** Until nothing is left; other tests' errands are done on the way, which harms nobody. */
-    const doAll = async () => {
-      for (;;) {
-        const { done, isBusy } = await stage.store.runErrands(50);
-        if (done === 0 && !isBusy) return;
-      }
-    };
     const startErrand = (parent: ClaimedRun, child: StartRequest, policy: ClosePolicy = "terminate"): Errand => {
       const { runId, workflowId, workflow, queue, started, carriesData = false, onReuse, timeoutMs } = child;
       const asker = { runId: parent.runId, command: COMMAND, name: workflow };
@@ -43,17 +32,10 @@ export function errandsContract(stage: Stage): void {
     const family = async (policy: ClosePolicy = "terminate", request: Partial<StartRequest> = {}) => {
       const parent = await stage.owned();
       const child = startRequest(request);
-      await commit(withErrands(parent, startErrand(parent, child, policy)));
-      await doAll();
+      await stage.commitWithEffects(withErrands(parent, startErrand(parent, child, policy)));
+      await stage.doErrands();
       return { parent, child };
     };
-    const answersTo = async (runId: string) => {
-      const mail = await stage.store.readMail([{ runId, after: 0 }], 100);
-      return mail
-        .filter(({ kind }) => kind === "answer")
-        .map(({ payload }) => eventOfAnswer(JSON.parse(payload ?? "") as Answer, 0));
-    };
-    const statusOf = async (runId: string) => (await stage.store.findRun({ runId }))?.status;
     /** The close of a run with kin. */
     const ending = (run: ClaimedRun, base: number, takenMail: number) =>
       closingTurn(run, "completed", { base, takenMail, effects: { errands: [], successor: null } });
@@ -82,7 +64,7 @@ export function errandsContract(stage: Stage): void {
         queue: child.queue,
       });
       const started = { type: "ChildStarted", command: COMMAND, name: child.workflow };
-      expect(await answersTo(parent.runId)).toEqual([{ ...started, mail: 0 }]);
+      expect(await stage.answersTo(parent.runId)).toEqual([{ ...started, mail: 0 }]);
       expect(await stage.claimOne(child.queue)).toMatchObject({ runId: child.runId });
     });
 
@@ -90,7 +72,7 @@ export function errandsContract(stage: Stage): void {
       const workerId = randomUUID();
       const parent = await stage.owned({}, workerId);
       const child = startRequest();
-      await commit(withErrands(parent, startErrand(parent, child)));
+      await stage.commitWithEffects(withErrands(parent, startErrand(parent, child)));
       const { queues, ownerIds } = await stage.store.runErrands(1_000);
       expect(queues).toContain(child.queue);
       expect(ownerIds).toContain(workerId);
@@ -103,7 +85,7 @@ export function errandsContract(stage: Stage): void {
       const child = startRequest();
       const turn = withErrands(stale, startErrand(stale, child));
       expect((await stage.store.appendWithEffects([turn])).committed.size).toBe(0);
-      await doAll();
+      await stage.doErrands();
       expect(await stage.store.findRun({ runId: child.runId })).toBeNull();
     });
 
@@ -112,7 +94,7 @@ export function errandsContract(stage: Stage): void {
       await stage.start({ workflowId, runId });
       const { parent, child } = await family("terminate", { workflowId });
       expect(await stage.store.findRun({ runId: child.runId })).toBeNull();
-      const [answer] = await answersTo(parent.runId);
+      const [answer] = await stage.answersTo(parent.runId);
       expect(answer).toMatchObject({ type: "ChildStartFailed", command: COMMAND });
       expect(JSON.stringify(answer)).toContain(runId);
     });
@@ -121,8 +103,8 @@ export function errandsContract(stage: Stage): void {
       const parent = await stage.owned();
       const { workflowId } = startRequest();
       const children = [startRequest({ workflowId }), startRequest({ workflowId })];
-      await commit(withErrands(parent, ...children.map((child) => startErrand(parent, child))));
-      await doAll();
+      await stage.commitWithEffects(withErrands(parent, ...children.map((child) => startErrand(parent, child))));
+      await stage.doErrands();
       const found = await Promise.all(children.map(({ runId }) => stage.store.findRun({ runId })));
       expect(found.filter((run) => run !== null)).toHaveLength(1);
     });
@@ -130,22 +112,22 @@ export function errandsContract(stage: Stage): void {
     test.each(["allowIfFailed", "reject"] as const)("onReuse %s is honoured", async (onReuse) => {
       const { workflowId } = await stage.closed("completed");
       const { parent } = await family("terminate", { workflowId, onReuse });
-      expect(await answersTo(parent.runId)).toMatchObject([{ type: "ChildStartFailed" }]);
+      expect(await stage.answersTo(parent.runId)).toMatchObject([{ type: "ChildStartFailed" }]);
     });
 
     test("the end of a child is told once: by itself, terminated, or out of time", async () => {
       const own = await family();
       const child = await stage.claimOne(own.child.queue);
-      await commit(ending(child, 1, 0));
+      await stage.commitWithEffects(ending(child, 1, 0));
       const terminated = await family();
       await stage.store.terminateRun(terminated.child.runId, "enough");
       const late = await family("terminate", { timeoutMs: 1 });
       await stage.becomes("the child is out of time", async () => {
         await stage.store.closeOverdue(100);
-        return (await statusOf(late.child.runId)) === "timedOut";
+        return (await stage.statusOf(late.child.runId)) === "timedOut";
       });
-      await doAll();
-      const ends = await Promise.all([own, terminated, late].map(({ parent }) => answersTo(parent.runId)));
+      await stage.doErrands();
+      const ends = await Promise.all([own, terminated, late].map(({ parent }) => stage.answersTo(parent.runId)));
       expect(ends.map((answers) => answers.slice(1))).toMatchObject([
         [{ type: "ChildEnded", command: COMMAND, result: '"shipped"', failure: null }],
         [{ type: "ChildEnded", failure: { kind: "terminated", message: "enough" } }],
@@ -156,13 +138,13 @@ export function errandsContract(stage: Stage): void {
     test("a child that continues as new has not ended", async () => {
       const { parent, child } = await family();
       const first = await stage.claimOne(child.queue);
-      await commit(continuingTurn(first));
+      await stage.commitWithEffects(continuingTurn(first));
       const second = await stage.claimOne(child.queue);
-      await doAll();
-      expect(await answersTo(parent.runId)).toHaveLength(1);
-      await commit(ending(second, 1, 0));
-      await doAll();
-      expect((await answersTo(parent.runId)).at(-1)).toMatchObject({ type: "ChildEnded", result: '"shipped"' });
+      await stage.doErrands();
+      expect(await stage.answersTo(parent.runId)).toHaveLength(1);
+      await stage.commitWithEffects(ending(second, 1, 0));
+      await stage.doErrands();
+      expect((await stage.answersTo(parent.runId)).at(-1)).toMatchObject({ type: "ChildEnded", result: '"shipped"' });
     });
 
     test.each([
@@ -171,9 +153,9 @@ export function errandsContract(stage: Stage): void {
       ["abandon", "running"],
     ] as const)("a parent that ends deals with its child: %s", async (policy, status) => {
       const { parent, child } = await family(policy);
-      await commit(ending(parent, 2, 1));
-      await doAll();
-      expect(await statusOf(child.runId)).toBe(status);
+      await stage.commitWithEffects(ending(parent, 2, 1));
+      await stage.doErrands();
+      expect(await stage.statusOf(child.runId)).toBe(status);
       const mail = await stage.store.readMail([{ runId: child.runId, after: 0 }], 10);
       expect(mail.map(({ kind }) => kind)).toEqual(policy === "cancel" ? ["cancel"] : []);
     });
@@ -184,39 +166,43 @@ export function errandsContract(stage: Stage): void {
       if (terminated === undefined || replaced === undefined || continued === undefined) throw new Error("three");
       await stage.store.terminateRun(terminated.parent.runId, "enough");
       await stage.start({ workflowId: replaced.parent.workflowId, onConflict: "terminateExisting" });
-      await commit(continuingTurn(continued.parent, {}, { base: 2, takenMail: 0 }));
-      await doAll();
-      for (const { child } of families) expect(await statusOf(child.runId)).toBe("terminated");
+      await stage.commitWithEffects(continuingTurn(continued.parent, {}, { base: 2, takenMail: 0 }));
+      await stage.doErrands();
+      for (const { child } of families) expect(await stage.statusOf(child.runId)).toBe("terminated");
     });
 
     test("the child of a chain is dealt with in its latest run", async () => {
       const { parent, child } = await family();
       const successor = continuingTurn(await stage.claimOne(child.queue));
-      await commit(successor);
+      await stage.commitWithEffects(successor);
       await stage.store.terminateRun(parent.runId, "enough");
-      await doAll();
-      expect(await statusOf(successor.effects?.successor?.runId ?? "")).toBe("terminated");
+      await stage.doErrands();
+      expect(await stage.statusOf(successor.effects?.successor?.runId ?? "")).toBe("terminated");
     });
 
     test("a child is not started for a parent that is closed already, unless it is to be abandoned", async () => {
       const parent = await stage.owned();
       const [wanted, abandoned] = [startRequest(), startRequest()];
       const errands = [startErrand(parent, wanted), startErrand(parent, abandoned, "abandon")];
-      await commit(withErrands(parent, ...errands));
+      await stage.commitWithEffects(withErrands(parent, ...errands));
       await stage.store.terminateRun(parent.runId, "enough");
-      await doAll();
+      await stage.doErrands();
       expect(await stage.store.findRun({ runId: wanted.runId })).toBeNull();
-      expect(await statusOf(abandoned.runId)).toBe("running");
+      expect(await stage.statusOf(abandoned.runId)).toBe("running");
     });
 
     test("a parent's end that races with its child's start leaves no orphan", async () => {
       for (let round = 0; round < 10; round += 1) {
         const parent = await stage.owned();
         const child = startRequest();
-        await commit(withErrands(parent, startErrand(parent, child)));
-        await Promise.all([stage.store.terminateRun(parent.runId, "enough"), stage.store.runErrands(50), doAll()]);
-        await doAll();
-        expect(["terminated", undefined]).toContain(await statusOf(child.runId));
+        await stage.commitWithEffects(withErrands(parent, startErrand(parent, child)));
+        await Promise.all([
+          stage.store.terminateRun(parent.runId, "enough"),
+          stage.store.runErrands(50),
+          stage.doErrands(),
+        ]);
+        await stage.doErrands();
+        expect(["terminated", undefined]).toContain(await stage.statusOf(child.runId));
       }
     });
 
@@ -224,11 +210,13 @@ export function errandsContract(stage: Stage): void {
       const from = await stage.owned();
       const to = await stage.owned();
       const ids = ["a", "b", "c"];
-      await commit(withErrands(from, ...ids.map((id) => mailErrand(from, { workflowId: to.workflowId }, id))));
-      await Promise.all([doAll(), doAll()]);
+      await stage.commitWithEffects(
+        withErrands(from, ...ids.map((id) => mailErrand(from, { workflowId: to.workflowId }, id))),
+      );
+      await Promise.all([stage.doErrands(), stage.doErrands()]);
       const mail = await stage.store.readMail([{ runId: to.runId, after: 0 }], 10);
       expect(mail.map(({ mailId }) => mailId)).toEqual(ids);
-      expect(await answersTo(from.runId)).toMatchObject([{ type: "ExternalDelivered", command: COMMAND }]);
+      expect(await stage.answersTo(from.runId)).toMatchObject([{ type: "ExternalDelivered", command: COMMAND }]);
     });
 
     test("mail that reaches nobody, or a closed run, is answered so", async () => {
@@ -239,9 +227,9 @@ export function errandsContract(stage: Stage): void {
         [{ workflowId: closed.workflowId }, "RUN_CLOSED"],
       ] as const) {
         const from = await stage.owned();
-        await commit(withErrands(from, mailErrand(from, to, "a")));
-        await doAll();
-        expect(await answersTo(from.runId)).toMatchObject([{ type: "ExternalFailed", failure: { code } }]);
+        await stage.commitWithEffects(withErrands(from, mailErrand(from, to, "a")));
+        await stage.doErrands();
+        expect(await stage.answersTo(from.runId)).toMatchObject([{ type: "ExternalFailed", failure: { code } }]);
       }
     });
 
@@ -249,10 +237,12 @@ export function errandsContract(stage: Stage): void {
       const from = await stage.owned();
       let to = await stage.owned();
       const ids = Array.from({ length: 20 }, (_, n) => `mail ${n}`);
-      await commit(withErrands(from, ...ids.map((id) => mailErrand(from, { workflowId: to.workflowId }, id))));
+      await stage.commitWithEffects(
+        withErrands(from, ...ids.map((id) => mailErrand(from, { workflowId: to.workflowId }, id))),
+      );
       const continuing = (async () => {
         for (let round = 0; round < 5; round += 1) {
-          await commit(continuingTurn(to));
+          await stage.commitWithEffects(continuingTurn(to));
           // Whoever delivers mail to it may have it locked for a moment.
           const { queue } = to;
           to = await stage.becomes(
@@ -265,7 +255,7 @@ export function errandsContract(stage: Stage): void {
         for (let round = 0; round < 10; round += 1) await stage.store.runErrands(4);
       })();
       await Promise.all([continuing, doing]);
-      await doAll();
+      await stage.doErrands();
       const mail = await stage.store.readMail([{ runId: to.runId, after: 0 }], 100);
       expect(mail.map(({ mailId }) => mailId)).toEqual(ids);
     });
@@ -273,21 +263,21 @@ export function errandsContract(stage: Stage): void {
     test("answers do not pass on to the run that continues the one that asked", async () => {
       const { parent } = await family("abandon");
       const turn = continuingTurn(parent, {}, { base: 2, takenMail: 0 });
-      await commit(turn);
+      await stage.commitWithEffects(turn);
       const nextId = turn.effects?.successor?.runId ?? "";
       expect(await stage.store.readMail([{ runId: nextId, after: 0 }], 10)).toEqual([]);
-      expect(await answersTo(parent.runId)).toHaveLength(1);
+      expect(await stage.answersTo(parent.runId)).toHaveLength(1);
     });
 
     test("many at once do each errand once", async () => {
       const parents = await Promise.all(Array.from({ length: 10 }, () => stage.owned()));
       const children = parents.map(() => startRequest());
-      await commit(
+      await stage.commitWithEffects(
         ...parents.map((parent, n) => withErrands(parent, startErrand(parent, children[n] ?? startRequest()))),
       );
-      await Promise.all(Array.from({ length: 5 }, doAll));
+      await Promise.all(Array.from({ length: 5 }, () => stage.doErrands()));
       for (const [n, parent] of parents.entries()) {
-        expect(await answersTo(parent.runId)).toHaveLength(1);
+        expect(await stage.answersTo(parent.runId)).toHaveLength(1);
         expect(only(await stage.store.listRuns({ workflowId: children[n]?.workflowId ?? "", limit: 5 }))).toMatchObject(
           {
             status: "running",

@@ -93,12 +93,6 @@ export function locksContract(stage: Stage, { forks }: { readonly forks: boolean
   describe("locks", () => {
     const party = async (request: Partial<StartRequest> = {}, workerId?: string) =>
       new Party(stage, await stage.owned(request, workerId));
-    const doAll = async () => {
-      for (;;) {
-        const { done, isBusy } = await stage.store.runErrands(50);
-        if (done === 0 && !isBusy) return;
-      }
-    };
     /** Who is in the queue, holders in capitals. */
     const queueOf = async (key: string, parties: readonly Party[]) => {
       const locks = await stage.store.listLocks({ key, limit: 1_000 });
@@ -151,7 +145,7 @@ export function locksContract(stage: Stage, { forks }: { readonly forks: boolean
       expect(await b.grants()).toHaveLength(1);
       expect(await queueOf(key, [a, b, c])).toEqual(["B", "c"]);
       await b.commit(b.releasing(key));
-      await doAll();
+      await stage.doErrands();
       const tokens = [...(await a.grants()), ...(await b.grants()), ...(await c.grants())];
       expect(tokens).toHaveLength(3);
       expect(tokens.map(({ fencingToken }) => fencingToken)).toEqual(
@@ -229,7 +223,7 @@ export function locksContract(stage: Stage, { forks }: { readonly forks: boolean
         await end(a);
         expect(await queueOf(held, [a, b, c])).toEqual(["C"]);
         expect(await queueOf(other, [a, b, c])).toEqual(["B", "c"]);
-        await doAll();
+        await stage.doErrands();
         expect(await c.grants()).toHaveLength(1);
       },
     );
@@ -263,7 +257,7 @@ export function locksContract(stage: Stage, { forks }: { readonly forks: boolean
       for (const each of [a, b, c]) await each.commit(each.asking(key));
       await a.commit(a.releasing(key));
       await b.commit(b.releasing(key));
-      await doAll();
+      await stage.doErrands();
       expect(await queueOf(key, [a, b, c])).toEqual(["C"]);
       expect(await b.grants()).toHaveLength(1);
       expect(await c.grants()).toHaveLength(1);
@@ -275,7 +269,7 @@ export function locksContract(stage: Stage, { forks }: { readonly forks: boolean
       for (const each of [a, b, c]) await each.commit(each.asking(key));
       await a.commit(a.releasing(key));
       await stage.store.terminateRun(b.run.runId, "enough");
-      await doAll();
+      await stage.doErrands();
       expect(await queueOf(key, [a, b, c])).toEqual(["C"]);
     });
 
@@ -403,7 +397,7 @@ export function locksContract(stage: Stage, { forks }: { readonly forks: boolean
           await terminate(runId);
         }
       }
-      await doAll();
+      await stage.doErrands();
       const grants = await Promise.all(parties.map((each) => each.grants()));
       for (const told of grants) expect(new Set(told.map(({ command }) => command)).size).toBe(told.length);
       const tokens = grants.flat().map(({ fencingToken }) => fencingToken);

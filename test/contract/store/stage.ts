@@ -3,6 +3,7 @@
 
 import { randomUUID } from "node:crypto";
 import { monotonicFactory } from "ulid";
+import { type Answer, eventOfAnswer } from "../../../runtime/store/errands.ts";
 import type {
   AppendTurn,
   Claim,
@@ -18,6 +19,7 @@ import type {
 } from "../../../runtime/store/store.ts";
 import type { Event } from "../../../sdk/protocol/event.ts";
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
+import type { RunStatus } from "../../../sdk/protocol/run.ts";
 import { eventually } from "../../support/eventually.ts";
 
 export interface OpenedStore {
@@ -119,6 +121,32 @@ export class Stage {
   async commit(turn: AppendTurn): Promise<AppendTurn> {
     if (!(await this.append(turn))) throw new Error(`The turn for run ${turn.claim.runId} was refused.`);
     return turn;
+  }
+
+  /** The same for turns that other runs hear of. */
+  async commitWithEffects(...turns: readonly AppendTurn[]): Promise<void> {
+    const { committed } = await this.store.appendWithEffects(turns);
+    if (committed.size < turns.length) throw new Error(`Of ${turns.length} turns ${committed.size} were committed.`);
+  }
+
+  /** Until nothing is left; other tests' errands are done on the way, which harms nobody. */
+  async doErrands(): Promise<void> {
+    for (;;) {
+      const { done, isBusy } = await this.store.runErrands(50);
+      if (done === 0 && !isBusy) return;
+    }
+  }
+
+  /** What a run has heard of its errands, as the events that it makes of them. */
+  async answersTo(runId: string): Promise<Event[]> {
+    const mail = await this.store.readMail([{ runId, after: 0 }], 100);
+    return mail
+      .filter(({ kind }) => kind === "answer")
+      .map(({ payload }) => eventOfAnswer(JSON.parse(payload ?? "") as Answer, 0));
+  }
+
+  async statusOf(runId: string): Promise<RunStatus | undefined> {
+    return (await this.store.findRun({ runId }))?.status;
   }
 
   async park(run: ClaimedRun, wakeAt: number | null = null): Promise<void> {

@@ -369,12 +369,6 @@ export function versionsContract(stage: Stage): void {
   });
 
   describe("children in a version", () => {
-    const doAll = async () => {
-      for (;;) {
-        const { done, isBusy } = await stage.store.runErrands(50);
-        if (done === 0 && !isBusy) return;
-      }
-    };
     const child = async (workflow: string, version: VersionAsk | undefined, workflowId: string = newId("child")) => {
       const parent = await stage.owned();
       const { runId, queue, started, onReuse, timeoutMs } = startRequest({ workflow });
@@ -383,7 +377,7 @@ export function versionsContract(stage: Stage): void {
       const errand: Errand = { do: "start", asker, child: made, policy: "terminate", ...(version && { version }) };
       const turn = turnOf(parent, { effects: { errands: [errand], successor: null } }, stepCompleted(1));
       expect((await stage.store.appendWithEffects([turn])).committed.size).toBe(1);
-      await doAll();
+      await stage.doErrands();
       const [answer] = await stage.store.readMail([{ runId: parent.runId, after: 0 }], 10);
       return {
         run: await stage.store.findRun({ runId }),
