@@ -21,16 +21,6 @@ const collect = workflow("collect", async () => {
   return got;
 });
 
-/** A step that stays under way until it is told to end. */
-function held() {
-  const bodies: { release: () => void }[] = [];
-  const main = workflow("held", async () => {
-    await step("first", () => new Promise<void>((release) => bodies.push({ release })));
-    return step("second", () => "done");
-  });
-  return { main, bodies };
-}
-
 async function letGo(worker: WorkerLoop): Promise<void> {
   await eventually("the worker has let go", () => worker.stats.liveRuns === 0);
 }
@@ -43,6 +33,20 @@ async function paused(house: House): Promise<{ run: RunHandle<number[]>; worker:
   await run.pause("maintenance");
   await letGo(worker);
   return { run, worker };
+}
+
+/** Its first step stays under way until it is told to end. */
+async function pausedInStep(house: House) {
+  const bodies: { release: () => void }[] = [];
+  const main = workflow("held", async () => {
+    await step("first", () => new Promise<void>((release) => bodies.push({ release })));
+    return step("second", () => "done");
+  });
+  const worker = await house.startWorker([main]);
+  const run = await house.client.start(main);
+  await eventually("the step is under way", () => bodies.length === 1);
+  await run.pause();
+  return { run, worker, main, bodies };
 }
 
 test("a paused run takes no signals and answers queries, and goes on where it was", async () => {
@@ -68,12 +72,7 @@ test("a paused run takes no signals and answers queries, and goes on where it wa
 });
 
 test("the body that is under way may end, is recorded, and nothing follows it", async () => {
-  const house = openHouse();
-  const { main, bodies } = held();
-  const worker = await house.startWorker([main]);
-  const run = await house.client.start(main);
-  await eventually("the step is under way", () => bodies.length === 1);
-  await run.pause();
+  const { run, worker, bodies } = await pausedInStep(openHouse());
   await eventually("the pause is in the history", async () => (await typesOf(run)).includes("RunPaused"));
   expect(worker.stats.liveRuns).toBe(1);
   bodies[0]?.release();
@@ -85,12 +84,7 @@ test("the body that is under way may end, is recorded, and nothing follows it", 
 });
 
 test("a run that is resumed while its last body is under way goes on where it is", async () => {
-  const house = openHouse();
-  const { main, bodies } = held();
-  const worker = await house.startWorker([main]);
-  const run = await house.client.start(main);
-  await eventually("the step is under way", () => bodies.length === 1);
-  await run.pause();
+  const { run, worker, bodies } = await pausedInStep(openHouse());
   await eventually("the pause is in the history", async () => (await typesOf(run)).includes("RunPaused"));
   await run.resume();
   await eventually("so is its end", async () => (await typesOf(run)).includes("RunResumed"));
@@ -168,11 +162,7 @@ test("runs that nobody executes are paused too, and not begun", async () => {
 
 test("a pause survives the worker that was told of it", async () => {
   const house = openHouse();
-  const { main, bodies } = held();
-  const worker = await house.startWorker([main]);
-  const run = await house.client.start(main);
-  await eventually("the step is under way", () => bodies.length === 1);
-  await run.pause();
+  const { run, worker, main, bodies } = await pausedInStep(house);
   await worker.stop(0);
   const next = await house.startWorker([main, collect]);
   const other = await house.client.start(collect);
