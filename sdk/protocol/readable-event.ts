@@ -23,6 +23,8 @@ export function whyUnreadableEvent(event: Event): string | undefined {
     const why = whyUnreadable(parts[part] ?? null);
     if (why !== undefined) return why;
   }
+  // Elsewhere `details` are words for people.
+  if (event.type === "StepReported") return whyUnreadable(event.details);
   const failure = failureIn(event);
   return failure?.type === UNREADABLE_FAILURE ? failure.message : undefined;
 }

@@ -2,8 +2,11 @@
 // them.
 
 import { expect, test } from "vitest";
+import { codeEvent } from "../../runtime/codecs/payload-places.ts";
 import { EVENT_CODES } from "../../sdk/protocol/event.ts";
 import { fromRecord, type StoredEvent, toRecord } from "../../sdk/protocol/event-record.ts";
+import { unreadablePayload } from "../../sdk/protocol/payload-encoded.ts";
+import { whyUnreadableEvent } from "../../sdk/protocol/readable-event.ts";
 import { STATUS_CODES } from "../../sdk/protocol/run.ts";
 
 test("every type of event keeps the number it was shipped with", () => {
@@ -311,6 +314,13 @@ test("a step that was ended from outside says by which mail", () => {
 
 test("the rows above are of every type there is", () => {
   expect(stored.map(([{ type }]) => type)).toEqual(Object.values(EVENT_CODES));
+});
+
+test.each(stored)("what no codec can decode of a row of type $type is found", async (record) => {
+  const place = { ...record, seq: 1, at: 1_000 };
+  const undecoded = await codeEvent("r", 1, place, async () => unreadablePayload("no key"));
+  const read = fromRecord(undecoded);
+  expect(read && whyUnreadableEvent(read)).toBe(undecoded === place ? undefined : "no key");
 });
 
 test("a type of a later release is not taken for one of ours", () => {
