@@ -16,6 +16,8 @@ import {
   sleep,
   sleepUntil,
   step,
+  waitForAny,
+  withLock,
   withTimeout,
   workflow,
 } from "../../sdk/index.ts";
@@ -286,6 +288,29 @@ test("sleeps end before their time, and the history says so; a limit does by its
     await part.redeliver(history.slice(length, -1));
     expect(part.result).toEqual([true, undefined, false, "TimeoutFailure"]);
   }
+});
+
+test("what bounds the wait for one of several things, or for a lock, is a limit too", async () => {
+  const house = openHouse();
+  const holder = workflow("holder", () => withLock("dock", () => done.receive()));
+  const main = workflow("bounded", async () => {
+    const first = await waitForAny({ done }, { timeout: "1 day" });
+    const late = withLock("dock", () => "held", { timeout: "1 day" });
+    return [first, await late.catch((error: Error) => error.name)];
+  });
+  await house.startWorker([holder, main]);
+  const holding = await house.client.start(holder);
+  await reaches(holding, "LockGranted");
+  const run = await house.client.start(main);
+  for (const times of [1, 2]) {
+    await reaches(run, "TimerStarted", times);
+    const { pending } = await run.describe();
+    const [timer] = pending?.timers ?? [];
+    expect(timer).toMatchObject({ name: times === 1 ? "waitForAny" : "lock dock", isLimit: true });
+    await expect(run.skipSleep()).rejects.toMatchObject({ code: "TIMER_NOT_WAITING" });
+    await run.skipSleep(timer?.command);
+  }
+  expect(await run.result()).toEqual([undefined, "TimeoutFailure"]);
 });
 
 test("a sleep that the code has taken back is none: the request is recorded as ignored", async () => {
