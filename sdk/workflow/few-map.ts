@@ -45,7 +45,7 @@ export class FewMap<Key, Value extends NonNullable<unknown>> {
     this.#more = undefined;
   }
 
-  /** Entries may go and come meanwhile, as with a Map. */
+  /** Entries may go meanwhile, as with a Map; of those that come, some are not met. */
   *values(): IterableIterator<Value> {
     if (this.#value !== undefined) yield this.#value;
     if (this.#more !== undefined) yield* this.#more.values();
