@@ -5,7 +5,6 @@ import type { WorkflowClient } from "../../sdk/client/client.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { CLOSED_STATUSES, isClosed, OPEN_STATUSES, type RunSummary } from "../../sdk/protocol/run.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
-import { versionIn } from "../store/versions.ts";
 import { Code } from "../worker/code.ts";
 import { type HistorySource, readHistory } from "./recorded-history.ts";
 import { replayHistory } from "./replay-history.ts";
@@ -47,10 +46,7 @@ export async function* checkHistories(
 ): AsyncGenerator<CheckedHistory> {
   const known = new Code(workflows);
   for await (const source of histories) {
-    const { run, events } = readHistory(source);
-    const [first] = events;
-    const workflow = first?.type === "RunStarted" ? first.workflow : "";
-    const version = versionIn(events);
+    const { run, workflow, version, events } = readHistory(source);
     const facts = { workflow, workflowId: run.workflowId, runId: run.runId, version, events: events.length };
     const code = known.get({ workflow, version });
     if (code !== undefined) yield { ...facts, ...(await replayed(code, { ...run, events })) };

@@ -9,6 +9,7 @@ import { HISTORY_FORMAT, HISTORY_VERSION } from "../../sdk/protocol/history-file
 import { refuseUnreadableEvent } from "../../sdk/protocol/readable-event.ts";
 import { DEFAULT_QUEUE } from "../../sdk/protocol/run.ts";
 import type { RunFacts } from "../replay/run-info.ts";
+import { versionIn } from "../store/versions.ts";
 
 /** A run's events with what `workflowInfo()` tells it of itself. Plain data: `JSON.stringify` keeps all of it. */
 export interface RecordedHistory {
@@ -40,8 +41,17 @@ export async function collectHistory(run: RunHandle): Promise<RecordedHistory> {
   return { workflow, workflowId, runId, queue, startedAt, deadlineAt, events };
 }
 
-/** The events in order, and what is known of the run. Throws ARGUMENT_INVALID for anything that is no history. */
-export function readHistory(source: HistorySource): { readonly run: RunFacts; readonly events: HistoryEvent[] } {
+export interface ReadHistory {
+  readonly run: RunFacts;
+  readonly workflow: string;
+  /** Null for a workflow without versions. */
+  readonly version: string | null;
+  /** In order. */
+  readonly events: HistoryEvent[];
+}
+
+/** The events, and what is known of the run. Throws ARGUMENT_INVALID for anything that is no history. */
+export function readHistory(source: HistorySource): ReadHistory {
   const content: unknown = typeof source === "string" ? parse(source) : source;
   const { events: given, ...facts } = (Array.isArray(content) ? { events: content } : (content ?? {})) as {
     readonly events?: unknown;
@@ -55,7 +65,8 @@ export function readHistory(source: HistorySource): { readonly run: RunFacts; re
     throw invalid(`it is of the form ${String(format)} ${String(version)}, which this release does not know`);
   }
   const { runId = "replayed", workflowId = runId, queue = DEFAULT_QUEUE, deadlineAt = null } = facts;
-  return { run: { runId, workflowId, queue, startedAt: facts.startedAt ?? first.at, deadlineAt }, events };
+  const run = { runId, workflowId, queue, startedAt: facts.startedAt ?? first.at, deadlineAt };
+  return { run, workflow: first.workflow, version: versionIn(events), events };
 }
 
 function parse(text: string): unknown {

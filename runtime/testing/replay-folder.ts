@@ -6,7 +6,6 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
-import { versionIn } from "../store/versions.ts";
 import { Code } from "../worker/code.ts";
 import { readHistory } from "./recorded-history.ts";
 import { replayEveryPrefix } from "./replay-every-prefix.ts";
@@ -69,10 +68,7 @@ async function filesIn(root: string, suffix: string): Promise<string[]> {
 }
 
 function workflowOf(text: string, code: Code): AnyWorkflow {
-  const { events } = readHistory(text);
-  const [first] = events;
-  const name = first?.type === "RunStarted" ? first.workflow : "";
-  const version = versionIn(events);
+  const { workflow: name, version } = readHistory(text);
   const workflow = code.get({ workflow: name, version });
   if (workflow !== undefined) return workflow;
   const what = version === null ? `workflow "${name}"` : `version ${version} of workflow "${name}"`;

@@ -56,10 +56,9 @@ export function replayingOf(
   interceptors?: readonly Interceptor[],
 ): Replaying {
   const hooks = WorkflowHooks.of(checkedInterceptors(interceptors).map((each) => each.workflow));
-  const { run, events } = readHistory(history);
-  const [first] = events;
-  if (first?.type === "RunStarted" && first.workflow !== workflow.name) {
-    const message = `This history is one of workflow "${first.workflow}" and cannot be replayed against "${workflow.name}": runs find their code by name.`;
+  const { run, events, workflow: name } = readHistory(history);
+  if (name !== workflow.name) {
+    const message = `This history is one of workflow "${name}" and cannot be replayed against "${workflow.name}": runs find their code by name.`;
     throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "history" } });
   }
   for (const event of events) refuseUnreadableEvent(event, run.workflowId);
