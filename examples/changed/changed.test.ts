@@ -4,6 +4,7 @@ import "everstep/testing/vitest";
 import { step, workflow } from "everstep";
 import {
   collectHistory,
+  crashEverywhere,
   type RecordedHistory,
   replayEveryPrefix,
   replayHistory,
@@ -57,4 +58,23 @@ test("a parcel that comes to the change under the next release goes the new way,
   } finally {
     await env.stop();
   }
+});
+
+const paidAndArrived = {
+  script: async (
+    run: { signal: (signal: typeof paid) => Promise<void> },
+    env: { advance: (time: number) => Promise<void> },
+  ) => {
+    await run.signal(paid);
+    await env.advance(0);
+    await run.signal(arrived);
+  },
+};
+
+test("no crash changes a parcel of today's release", async () => {
+  await crashEverywhere(parcel, paidAndArrived);
+});
+
+test("under the next one a crash right before the mark, and no other, leaves a parcel on the old way", async () => {
+  await expect(crashEverywhere(parcelInTwoSteps, paidAndArrived)).rejects.toThrow(/event 2, SignalReceived/);
 });

@@ -1,6 +1,6 @@
 // Hours and a month pass in no time here: what is tested is that they need not.
 
-import { testEnvironment } from "everstep/testing";
+import { crashEverywhere, testEnvironment } from "everstep/testing";
 import { expect, test } from "vitest";
 import { invoice, provider } from "./workflow.ts";
 
@@ -22,4 +22,20 @@ test("once the provider is back, all that wait are charged at once; a reminder i
   } finally {
     await env.stop();
   }
+});
+
+test("no crash charges before the provider is back, or loses what cut the waits short", async () => {
+  await crashEverywhere(invoice, {
+    input: "Ann",
+    prepare: () => {
+      provider.isUp = false;
+    },
+    script: async (run, env) => {
+      await env.advance("10 minutes");
+      provider.isUp = true;
+      await run.retryNow("charge", { requestId: "retry" });
+      await env.advance("10 minutes");
+      await run.skipSleep("sleep", { requestId: "skip" });
+    },
+  });
 });

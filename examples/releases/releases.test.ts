@@ -1,7 +1,13 @@
 // Runs of two releases in one environment: each has the code of its version, and one is moved.
 
 import "everstep/testing/vitest";
-import { collectHistory, replayHistory, type TestEnvironment, testEnvironment } from "everstep/testing";
+import {
+  collectHistory,
+  crashEverywhere,
+  replayHistory,
+  type TestEnvironment,
+  testEnvironment,
+} from "everstep/testing";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { paid, parcel1, parcel2 } from "./workflow.ts";
 
@@ -40,4 +46,10 @@ test("a parcel that was sent by post does not fit the new release", async () => 
   const history = await collectHistory(run);
   await replayHistory(parcel1, history);
   await expect(replayHistory(parcel2, history)).rejects.toMatchObject({ code: "DIVERGENCE" });
+});
+
+test("no crash changes how a parcel of either release is sent", async () => {
+  for (const parcel of [parcel1, parcel2]) {
+    await crashEverywhere(parcel, { script: (run) => run.signal(paid, undefined, { signalId: "paid" }) });
+  }
 });

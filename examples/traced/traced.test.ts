@@ -1,10 +1,14 @@
 // The trace goes through the database, and the history fits with and without the interceptor.
 
-import { collectHistory, replayHistory, testEnvironment } from "everstep/testing";
-import { expect, test } from "vitest";
+import { collectHistory, crashEverywhere, replayHistory, testEnvironment } from "everstep/testing";
+import { beforeEach, expect, test } from "vitest";
 import { spans } from "./tracer.ts";
 import { tracing } from "./tracing.ts";
 import { delivery } from "./workflow.ts";
+
+beforeEach(() => {
+  spans.length = 0;
+});
 
 test("every attempt of a step is a span within the one that started the run", async () => {
   const env = await testEnvironment({ workflows: [delivery], interceptors: [tracing] });
@@ -30,4 +34,12 @@ test("every attempt of a step is a span within the one that started the run", as
   } finally {
     await env.stop();
   }
+});
+
+test("no crash changes what is delivered, with the tracing around it", async () => {
+  await crashEverywhere(delivery, {
+    input: "parcel 7",
+    interceptors: [tracing],
+    prepare: (env) => void env.mockStep("hand over", () => "handed over"),
+  });
 });

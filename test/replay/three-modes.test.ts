@@ -5,7 +5,9 @@ import { sleep, step } from "everstep";
 import { describe, expect, test } from "vitest";
 import { endingOf, runIn, scenario, shapesOf } from "../support/three-modes.ts";
 import { cancellation } from "./scenarios/cancellation.ts";
+import { change } from "./scenarios/change.ts";
 import { concurrency } from "./scenarios/concurrency.ts";
+import { data } from "./scenarios/data.ts";
 import { deferred } from "./scenarios/deferred.ts";
 import { entities } from "./scenarios/entities.ts";
 import { headers } from "./scenarios/headers.ts";
@@ -15,15 +17,21 @@ import { otherRuns } from "./scenarios/other-runs.ts";
 import { repair } from "./scenarios/repair.ts";
 import { signals } from "./scenarios/signals.ts";
 import { steps } from "./scenarios/steps.ts";
+import { structure } from "./scenarios/structure.ts";
 import { timers } from "./scenarios/timers.ts";
+import { updates } from "./scenarios/updates.ts";
 import { webhooks } from "./scenarios/webhooks.ts";
 
 const TABLE = {
   steps,
+  structure,
   timers,
   signals,
+  updates,
   cancellation,
+  change,
   concurrency,
+  data,
   deferred,
   entities,
   headers,
@@ -40,10 +48,10 @@ describe.each(Object.entries(TABLE))("%s", (_part, scenarios) => {
     expect(endingOf(resident)).toMatchObject(
       "because" in each.ends ? { ...each.ends, because: expect.stringContaining(each.ends.because ?? "") } : each.ends,
     );
-    // What was paused was let go of, if it had been claimed, and is claimed again.
-    const resumes = resident.history.events.filter(({ type }) => type === "RunResumed").length;
+    // What was paused or moved was let go of, if it had been claimed, and is claimed again.
+    const returns = resident.history.events.filter(({ type }) => type === "RunResumed" || type === "RunMoved").length;
     expect(resident.claims).toBeGreaterThanOrEqual(1);
-    expect(resident.claims).toBeLessThanOrEqual(1 + resumes);
+    expect(resident.claims).toBeLessThanOrEqual(1 + returns);
 
     const parked = await runIn("parked", each);
     expect(shapesOf(parked)).toEqual(shapesOf(resident));

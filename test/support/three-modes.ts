@@ -15,6 +15,8 @@ import { type AnyWorkflow, type Workflow, workflow } from "../../sdk/workflow/wo
 export interface Scenario {
   readonly name: string;
   readonly experiment: Experiment<undefined, unknown>;
+  /** What the history fits, where that is not the workflow that was started. */
+  readonly code?: AnyWorkflow;
   /** What the run must come to: its result, or `{ status }` and a part of its failure's message. */
   readonly ends: Ending;
 }
@@ -30,6 +32,9 @@ type ScenarioOptions<Result> = Omit<Plan<undefined, Result>, "start" | "startAt"
     readonly workflow: Workflow<undefined, Result>;
   }) => ReturnType<Extract<NonNullable<Plan<undefined, Result>["start"]>, (...given: never[]) => unknown>>;
   readonly timeout?: `${number} days`;
+  readonly version?: string;
+  /** The code that its history fits in the end, where the run is moved to other code. */
+  readonly endsIn?: AnyWorkflow;
 };
 
 const START = Date.UTC(2030, 0, 1);
@@ -39,12 +44,16 @@ export function scenario<Result>(
   name: string,
   main: () => Promise<Result>,
   ends: Ending,
-  { start, timeout, ...plan }: ScenarioOptions<Result> = {},
+  { start, timeout, version, endsIn, ...plan }: ScenarioOptions<Result> = {},
 ): Scenario {
-  const definition = workflow<undefined, Result>(name, main, timeout === undefined ? {} : { timeout });
+  const definition = workflow<undefined, Result>(name, main, {
+    ...(timeout !== undefined && { timeout }),
+    ...(version !== undefined && { version }),
+  });
   const starting = start === undefined ? {} : { start: (env: never) => start({ env, workflow: definition }) };
   const experiment = { name: "three modes", workflow: definition, plan: { ...plan, ...starting }, startAt: START };
-  return { name, experiment: experiment as unknown as Experiment<undefined, unknown>, ends };
+  const named = { name, experiment: experiment as unknown as Experiment<undefined, unknown>, ends };
+  return endsIn === undefined ? named : { ...named, code: endsIn };
 }
 
 export interface Execution {
@@ -61,7 +70,7 @@ export const MODES = {
 
 export type Mode = keyof typeof MODES;
 
-export async function runIn(mode: Mode, { experiment }: Scenario): Promise<Execution> {
+export async function runIn(mode: Mode, { experiment, code }: Scenario): Promise<Execution> {
   // By run: others may be its children.
   const claims: string[] = [];
   const commits: string[] = [];
@@ -81,7 +90,7 @@ export async function runIn(mode: Mode, { experiment }: Scenario): Promise<Execu
       return answer;
     },
   });
-  await replayEveryPrefix(experiment.workflow as AnyWorkflow, history);
+  await replayEveryPrefix(code ?? (experiment.workflow as AnyWorkflow), history);
   const ofRun = (runIds: readonly string[]) => runIds.filter((runId) => runId === history.runId).length;
   return { history, claims: ofRun(claims), commits: ofRun(commits) + transactions };
 }
