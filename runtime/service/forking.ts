@@ -6,6 +6,7 @@ import type { ForkCall } from "../../sdk/client/front-door.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { type HistoryEvent, isClosing } from "../../sdk/protocol/event.ts";
 import { type EventRecord, fromRecord, type StoredEvent, toRecord } from "../../sdk/protocol/event-record.ts";
+import { whyUnreadable } from "../../sdk/protocol/payload-encoded.ts";
 import { changesIn, startedWith } from "../store/run-data.ts";
 import type { ForkRequest, RunDetail } from "../store/store.ts";
 import { askedOfOthers, lockedIn } from "./asked-of-others.ts";
@@ -15,7 +16,10 @@ export interface NewFork {
   readonly seed: string;
 }
 
-/** Throws ARGUMENT_INVALID where the run cannot be forked as it is asked for. */
+/**
+ * Throws ARGUMENT_INVALID where the run cannot be forked as it is asked for, and PAYLOAD_UNREADABLE where the fork could not
+ * read what it would share.
+ */
 export function planFork(
   source: RunDetail,
   stored: readonly StoredEvent[],
@@ -26,6 +30,7 @@ export function planFork(
   const step = call.beforeStep === null ? null : endOfStep(source, events, call.beforeStep.name);
   const at = step === null ? (call.at ?? lastBeforeEnd(events)) : step.seq - 1;
   assertPlace(source, events, at);
+  for (const record of stored.slice(0, at)) assertReadable(source, record);
   const asked = askedOfOthers(events.slice(0, at));
   if (asked !== undefined) {
     const message = `Run ${source.workflowId} waits for another run ("${asked}") at event ${at}, and a fork would never hear of it. Fork it before that was asked, or after it was answered.`;
@@ -74,6 +79,14 @@ function readable(source: RunDetail, record: StoredEvent): HistoryEvent {
   if (event !== undefined) return event;
   const message = `Event ${record.seq} of run ${source.workflowId} is of a type that this release does not know. Fork it with the release that wrote it.`;
   throw new EverstepError("PAYLOAD_UNREADABLE", message, { details: { runId: source.runId, seq: record.seq } });
+}
+
+/** What codecs have encoded may be bound to the run that it was encoded for. */
+function assertReadable({ runId, workflowId }: RunDetail, { seq, payload }: StoredEvent): void {
+  const why = whyUnreadable(payload);
+  if (why === undefined) return;
+  const message = `Run ${workflowId} is not forked: event ${seq} has a payload that its fork could not read. ${why} A run with encoded payloads cannot be forked.`;
+  throw new EverstepError("PAYLOAD_UNREADABLE", message, { details: { runId, seq } });
 }
 
 function endOfStep(source: RunDetail, events: readonly HistoryEvent[], name: string | null) {
