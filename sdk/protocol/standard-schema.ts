@@ -33,16 +33,16 @@ export type SchemaOutput<Schema extends StandardSchema> = NonNullable<Schema["~s
 export function parseWith(schema: StandardSchema | undefined, value: unknown, what: string): unknown {
   if (schema === undefined) return value;
   const verdict = schema["~standard"].validate(value);
-  if (verdict instanceof Promise) {
-    verdict.catch(() => {});
-    throw invalid(
-      what,
-      `${what} has a schema that decides later. Schemas of workflows and messages must decide at once.`,
-    );
+  if (verdict instanceof Promise) throw decidesLater(verdict, what);
+  if (verdict.issues === undefined) {
+    // A library may know of no later, and give what an asynchronous transform gave as the value.
+    const { value: made } = verdict;
+    if (made instanceof Promise) throw decidesLater(made, what);
+    return made;
   }
-  if (verdict.issues === undefined) return verdict.value;
   const [first] = verdict.issues;
-  const path = `${what}${(first?.path ?? []).map(segment).join("")}`;
+  // A path may be an array of a class of its own, whose `map` makes another one of these.
+  const path = `${what}${Array.from(first?.path ?? [], segment).join("")}`;
   const more = verdict.issues.length > 1 ? ` (and ${verdict.issues.length - 1} more)` : "";
   throw invalid(path, `${path} does not fit its schema: ${first?.message ?? "no reason given"}${more}.`);
 }
@@ -51,6 +51,14 @@ export function parseWith(schema: StandardSchema | undefined, value: unknown, wh
 export function assertSchema(schema: StandardSchema | undefined, what: string): void {
   if (schema === undefined || typeof schema?.["~standard"]?.validate === "function") return;
   throw invalid(what, `${what} takes a Standard Schema (as zod, valibot and arktype make them); got ${typeof schema}.`);
+}
+
+function decidesLater(verdict: Promise<unknown>, what: string): EverstepError {
+  verdict.catch(() => {});
+  return invalid(
+    what,
+    `${what} has a schema that decides later. Schemas of workflows and messages must decide at once.`,
+  );
 }
 
 function segment(part: PropertyKey | { readonly key: PropertyKey }): string {

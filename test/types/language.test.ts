@@ -1,6 +1,8 @@
 // What compiles and what must not. Nothing here is executed but the last line: the checks are the compiler's, and an
 // expected error that does not come is one itself.
 
+import { type } from "arktype";
+import * as v from "valibot";
 import { expect, expectTypeOf, test } from "vitest";
 import { z } from "zod";
 import type { WorkflowClient } from "../../sdk/client/client.ts";
@@ -232,6 +234,20 @@ async function schemas(client: WorkflowClient) {
   await client.start(parsed, { input: 1 });
 }
 
+async function schemasOfOtherLibraries() {
+  const Item = v.object({ name: v.string(), count: v.optional(v.pipe(v.string(), v.transform(Number)), "1") });
+  const tell = defineSignal("tell", { schema: Item });
+  expectTypeOf(await tell.receive()).toEqualTypeOf<{ name: string; count: number }>();
+  const since = type({ since: "string.date.parse" });
+  const parsed = workflow("parsed", async (given) => given.since.getTime(), { input: since });
+  expectTypeOf(parsed).toEqualTypeOf<Workflow<{ since: string }, number>>();
+  const ask = defineUpdate("ask", { input: Item, output: type("string.numeric.parse") });
+  ask.handle(({ count }) => String(count));
+  expectTypeOf(await executeChild(parsed, { input: { since: "2030-01-01" } })).toEqualTypeOf<number>();
+  // @ts-expect-error what is sent is text
+  await executeChild(parsed, { input: { since: new Date() } });
+}
+
 async function clients(client: WorkflowClient) {
   const run = await client.start(order, { id: "order-42", input: { id: "1", total: 2 } });
   expectTypeOf(run).toEqualTypeOf<RunHandle<{ shipped: boolean }>>();
@@ -338,6 +354,7 @@ async function hooks(client: WorkflowClient) {
 }
 
 test("the compiler has checked what is above", () => {
-  const checked = [definitions, steps, waits, updates, schemas, clients, changes, laterSteps, kin, continuing, hooks];
-  expect(checked).toHaveLength(11);
+  const messages = [waits, updates, schemas, schemasOfOtherLibraries, hooks];
+  const checked = [definitions, steps, clients, changes, laterSteps, kin, continuing, ...messages];
+  expect(checked).toHaveLength(12);
 });
