@@ -1,18 +1,32 @@
 // What authors of workflows import as "everstep".
 
 export type {
-  ClientInterceptor,
+  ClientCall,
+  ClientOperation,
+  ClientOperations,
+  CountClientCall,
   EndingClientCall,
-  Interceptor,
+  ForkClientCall,
+  ImportClientCall,
+  ListClientCall,
+  LocksClientCall,
+  MoveClientCall,
+  PauseClientCall,
+  PruneClientCall,
   QueryClientCall,
+  RepairClientCall,
+  RepeatableClientCall,
   RunCall,
   SignalClientCall,
-  StartChanges,
   StartClientCall,
-  StartedRun,
+  StepClientCall,
   UpdateClientCall,
   UpdateResultClientCall,
-} from "./client/interceptors.ts";
+  VersionPolicyClientCall,
+  VersionsClientCall,
+  WebhookClientCall,
+} from "./client/client-calls.ts";
+export type { ClientInterceptor, Interceptor, StartChanges, StartedRun } from "./client/interceptors.ts";
 export type { AttributeFilters, AttributeTest } from "./protocol/attribute-filter.ts";
 export type { AttributeChanges, AttributeType, AttributeValue, AttributeValues } from "./protocol/attributes.ts";
 export type { Duration } from "./protocol/duration.ts";

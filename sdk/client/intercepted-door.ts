@@ -1,48 +1,59 @@
 // A front door with interceptors before it. They see what is asked of which run; what is stored passes them by.
 
 import { EverstepError } from "../protocol/errors.ts";
-import { NO_HEADERS } from "../protocol/headers.ts";
-import { callAround, hooksOf } from "../workflow/interceptors.ts";
-import type { FrontDoor, RunReference, StartCall, StartReply } from "./front-door.ts";
-import type { ClientInterceptor, Interceptor, RunCall, StartChanges, StartClientCall } from "./interceptors.ts";
+import { NO_HEADERS, type RunHeaders } from "../protocol/headers.ts";
+import { callAround } from "../workflow/interceptors.ts";
+import { type ClientCall, type ClientOperation, type ClientOperations, READING } from "./client-calls.ts";
+import type { FrontDoor, StartCall, StartReply } from "./front-door.ts";
+import { interceptedWalk } from "./intercepted-walk.ts";
+import type { Interceptor } from "./interceptors.ts";
+import { forkShown, listShown, repairShown, runShown, startShown, stepShown } from "./shown-calls.ts";
 
-type Hook<Call, Reply> = (call: Call, next: () => Promise<Reply>) => Promise<Reply>;
-type StartHook = (call: StartClientCall, next: (changes?: StartChanges) => Promise<StartReply>) => Promise<StartReply>;
+type StartNext = (headers: RunHeaders) => Promise<StartReply>;
+type StartLink = (headers: RunHeaders, next: StartNext) => Promise<StartReply>;
+type Hook<Reply> = (call: object, next: () => Promise<Reply>) => Promise<Reply>;
 
 /** The very door where nothing stands before it. */
 export function interceptedDoor(door: FrontDoor, interceptors: readonly Interceptor[]): FrontDoor {
   const parts = interceptors.map(({ client }) => client).filter((part) => part !== undefined);
   if (parts.length === 0) return door;
 
-  /** `last` through the hooks of one name. */
-  async function through<Call, Reply>(
-    name: Exclude<keyof ClientInterceptor, "start">,
-    call: Call,
-    last: () => Promise<Reply>,
-  ): Promise<Reply> {
-    const hooks = (hooksOf(parts, name) ?? []) as readonly Hook<Call, Reply>[];
-    return answered(name, await callAround(hooks, call, last));
+  /** Of each interceptor the hook for all calls, and within it the one for this. */
+  function hooksFor<Reply>(operation: ClientOperation): readonly Hook<Reply>[] {
+    return parts.flatMap((part) => {
+      const own = (part as Readonly<Record<string, unknown>>)[operation];
+      const hooks = [part.call, own].filter((hook) => typeof hook === "function");
+      return hooks.map((hook) => hook.bind(part) as Hook<Reply>);
+    });
   }
 
+  async function through<Operation extends Exclude<ClientOperation, "start">, Reply>(
+    operation: Operation,
+    call: ClientOperations[Operation],
+    last: () => Promise<Reply>,
+  ): Promise<Reply> {
+    const reply = await callAround(hooksFor<Reply>(operation), ofOperation(operation, call), last);
+    return answered(operation, reply);
+  }
+
+  /** As `through`; a hook for starts may exchange the headers, which those within it see. */
   async function start(call: StartCall): Promise<StartReply> {
-    const hooks = (hooksOf(parts, "start") ?? []) as readonly StartHook[];
-    const { workflow, workflowId, queue, requestId, signal, update } = call;
-    const shown = {
-      workflow,
-      workflowId: workflowId ?? undefined,
-      queue: queue ?? undefined,
-      requestId: requestId ?? undefined,
-      signal: signal?.name,
-      update: update?.name,
-    };
-    type Next = (headers: StartCall["headers"]) => Promise<StartReply>;
-    const first = hooks.reduceRight<Next>(
-      (next, hook) =>
-        async (headers = NO_HEADERS) =>
-          hook({ ...shown, headers }, (changes) => next(changes?.headers ?? headers)),
+    const links = parts.flatMap((part) => {
+      const all: StartLink = (headers, next) =>
+        part.call === undefined
+          ? next(headers)
+          : part.call(ofOperation("start", startShown(call, headers)), () => next(headers));
+      const own: StartLink = (headers, next) =>
+        part.start === undefined
+          ? next(headers)
+          : part.start(startShown(call, headers), (changes) => next(changes?.headers ?? headers));
+      return [all, own];
+    });
+    const first = links.reduceRight<StartNext>(
+      (next, link) => async (headers) => link(headers, next),
       (headers) => door.start({ ...call, headers }),
     );
-    return answered("start", await first(call.headers));
+    return answered("start", await first(call.headers ?? NO_HEADERS));
   }
 
   return {
@@ -58,59 +69,94 @@ export function interceptedDoor(door: FrontDoor, interceptors: readonly Intercep
     },
     signal(to, signal) {
       const { name, signalId } = signal;
-      const call = { ...runCall(to), name, signalId: signalId ?? undefined };
+      const call = { ...runShown(to), name, signalId: signalId ?? undefined };
       return through("signal", call, () => door.signal(to, signal));
     },
     sendUpdate(to, update) {
       const { name, updateId } = update;
-      const call = { ...runCall(to), name, updateId: updateId ?? undefined };
+      const call = { ...runShown(to), name, updateId: updateId ?? undefined };
       return through("update", call, () => door.sendUpdate(to, update));
     },
     awaitUpdate(update, stage, timeoutMs) {
       const { to, name, updateId } = update;
-      const call = { ...runCall(to), name, updateId, waitFor: stage };
+      const call = { ...runShown(to), name, updateId, waitFor: stage };
       return through("updateResult", call, () => door.awaitUpdate(update, stage, timeoutMs));
     },
     query(to, name, input, timeoutMs) {
-      return through("query", { ...runCall(to), name }, () => door.query(to, name, input, timeoutMs));
+      return through("query", { ...runShown(to), name }, () => door.query(to, name, input, timeoutMs));
     },
-    reportStep: (step, report) => door.reportStep(step, report),
-    deliverWebhook: (token, call) => door.deliverWebhook(token, call),
-    cancel: (to, reason) => through("cancel", { ...runCall(to), reason }, () => door.cancel(to, reason)),
-    terminate: (to, reason) => through("terminate", { ...runCall(to), reason }, () => door.terminate(to, reason)),
-    pause: (to, reason, requestId) => door.pause(to, reason, requestId),
-    resume: (to, requestId) => door.resume(to, requestId),
-    unblock: (to, requestId) => door.unblock(to, requestId),
-    move: (to, version) => door.move(to, version),
-    retryNow: (to, call) => door.retryNow(to, call),
-    skipSleep: (to, call) => door.skipSleep(to, call),
-    fork: (to, call) => door.fork(to, call),
-    outcome: (to, timeoutMs, follows) => through("result", runCall(to), () => door.outcome(to, timeoutMs, follows)),
-    describe: (to) => door.describe(to),
-    list: (call) => door.list(call),
-    listPatches: (call) => door.listPatches(call),
-    count: (call) => door.count(call),
-    locks: (call) => door.locks(call),
-    versions: (workflow) => door.versions(workflow),
-    setVersionPolicy: (workflow, policy) => door.setVersionPolicy(workflow, policy),
-    exportRun: (to) => door.exportRun(to),
-    importRun: (file) => door.importRun(file),
-    prune: (call) => door.prune(call),
-    history: (to) => door.history(to),
+    reportStep(step, report) {
+      return through(REPORTS[report.outcome], stepShown(step, report), () => door.reportStep(step, report));
+    },
+    deliverWebhook(token, call) {
+      const shown = { deliveryId: call.deliveryId ?? undefined };
+      return through("deliverWebhook", shown, () => door.deliverWebhook(token, call));
+    },
+    cancel: (to, reason) => through("cancel", { ...runShown(to), reason }, () => door.cancel(to, reason)),
+    terminate: (to, reason) => through("terminate", { ...runShown(to), reason }, () => door.terminate(to, reason)),
+    pause(to, reason, requestId) {
+      return through("pause", { ...runShown(to), reason, requestId }, () => door.pause(to, reason, requestId));
+    },
+    resume(to, requestId) {
+      return through("resume", { ...runShown(to), requestId }, () => door.resume(to, requestId));
+    },
+    unblock(to, requestId) {
+      return through("unblock", { ...runShown(to), requestId }, () => door.unblock(to, requestId));
+    },
+    move: (to, version) => through("move", { ...runShown(to), version }, () => door.move(to, version)),
+    retryNow: (to, call) => through("retryNow", repairShown(to, call), () => door.retryNow(to, call)),
+    skipSleep: (to, call) => through("skipSleep", repairShown(to, call), () => door.skipSleep(to, call)),
+    fork: (to, call) => through("fork", forkShown(to, call), () => door.fork(to, call)),
+    outcome: (to, timeoutMs, follows) => through("result", runShown(to), () => door.outcome(to, timeoutMs, follows)),
+    describe: (to) => through("describe", runShown(to), () => door.describe(to)),
+    list: (call) => through("list", listShown(call), () => door.list(call)),
+    listPatches: (call) => through("listPatches", listShown(call), () => door.listPatches(call)),
+    count(call) {
+      const { by, ...filter } = call;
+      return through("count", { filter, by }, () => door.count(call));
+    },
+    locks: (call) => through("locks", { key: call.key ?? undefined }, () => door.locks(call)),
+    versions: (workflow) => through("versions", { workflow }, () => door.versions(workflow)),
+    setVersionPolicy(workflow, policy) {
+      return through("setVersionPolicy", { workflow, policy }, () => door.setVersionPolicy(workflow, policy));
+    },
+    exportRun: (to) => through("exportRun", runShown(to), () => door.exportRun(to)),
+    importRun(file) {
+      // What is no file is refused behind the door.
+      const { workflow, workflowId, runId } = file ?? {};
+      return through("importRun", { workflow, workflowId, runId }, () => door.importRun(file));
+    },
+    prune(call) {
+      const shown = { ...call, workflow: call.workflow ?? undefined };
+      return through("prune", shown, () => door.prune(call));
+    },
+    history: (to) =>
+      interceptedWalk(
+        () => door.history(to),
+        (walk) => through("history", runShown(to), walk),
+      ),
     close: () => door.close(),
   };
 }
 
-function runCall(to: RunReference): RunCall {
-  if ("workflowId" in to) return { runId: undefined, workflowId: to.workflowId };
-  return { runId: "runId" in to ? to.runId : to.chainOf, workflowId: undefined };
+const REPORTS = { completed: "completeStep", failed: "failStep", heartbeat: "heartbeatStep" } as const;
+
+function ofOperation<Operation extends ClientOperation>(
+  operation: Operation,
+  call: ClientOperations[Operation],
+): ClientCall {
+  const isReading = (READING as readonly ClientOperation[]).includes(operation);
+  return { ...call, operation, isReading } as object as ClientCall;
 }
 
-const WITHOUT_ANSWER: readonly (keyof ClientInterceptor)[] = ["signal", "cancel", "terminate"];
+const WITHOUT_ANSWER: readonly ClientOperation[] = [
+  ...(["signal", "cancel", "terminate", "pause", "resume", "unblock", "move", "retryNow", "skipSleep"] as const),
+  ...(["completeStep", "failStep", "heartbeatStep", "deliverWebhook", "setVersionPolicy"] as const),
+];
 
 /** An interceptor that forgot to return would show itself far from here. */
-function answered<Reply>(name: keyof ClientInterceptor, reply: Reply): Reply {
-  if (reply !== undefined || WITHOUT_ANSWER.includes(name)) return reply;
-  const message = `An interceptor's client.${name}() returned nothing. Return what next() gave.`;
-  throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: `interceptors.client.${name}` } });
+function answered<Reply>(operation: ClientOperation, reply: Reply): Reply {
+  if (reply !== undefined || WITHOUT_ANSWER.includes(operation)) return reply;
+  const message = `An interceptor around client calls returned nothing for ${operation}(). Return what next() gave.`;
+  throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: `interceptors.client.${operation}` } });
 }

@@ -5,25 +5,16 @@ import { EverstepError } from "../protocol/errors.ts";
 import type { RunHeaders } from "../protocol/headers.ts";
 import type { ClosedStatus } from "../protocol/run.ts";
 import type { StepInterceptor, WorkflowInterceptor } from "../workflow/interceptors.ts";
-
-/** A run as the caller's handle names it: by one of the two. */
-export interface RunCall {
-  readonly workflowId: string | undefined;
-  readonly runId: string | undefined;
-}
-
-export interface StartClientCall {
-  readonly workflow: string;
-  /** Undefined: the run's own id will be used. */
-  readonly workflowId: string | undefined;
-  readonly queue: string | undefined;
-  readonly requestId: string | undefined;
-  /** Names of what is sent along by `signalWithStart` and `updateWithStart`. */
-  readonly signal: string | undefined;
-  readonly update: string | undefined;
-  /** As the caller, or the interceptor outside of this one, gave them. Checked after all interceptors. */
-  readonly headers: RunHeaders;
-}
+import type {
+  ClientCall,
+  EndingClientCall,
+  QueryClientCall,
+  RunCall,
+  SignalClientCall,
+  StartClientCall,
+  UpdateClientCall,
+  UpdateResultClientCall,
+} from "./client-calls.ts";
 
 /** What an interceptor can change about a start. */
 export interface StartChanges {
@@ -38,37 +29,16 @@ export interface StartedRun {
   readonly isNew: boolean;
 }
 
-export interface SignalClientCall extends RunCall {
-  readonly name: string;
-  /** Undefined: a random one will be used. */
-  readonly signalId: string | undefined;
-}
-
-export interface UpdateClientCall extends RunCall {
-  readonly name: string;
-  /** Undefined: a random one will be used. */
-  readonly updateId: string | undefined;
-}
-
-export interface UpdateResultClientCall extends RunCall {
-  readonly name: string;
-  readonly updateId: string;
-  readonly waitFor: "accepted" | "completed";
-}
-
-export interface QueryClientCall extends RunCall {
-  readonly name: string;
-}
-
-export interface EndingClientCall extends RunCall {
-  readonly reason: string;
-}
-
 /**
  * Stands around the calls of a client: between the typed call, whose values are checked and stored by then, and the
  * database. Values are not shown, and cannot be exchanged: return what `next` gave. What it throws reaches the caller.
  */
 export interface ClientInterceptor {
+  /**
+   * Around every call, those that have a hook of their own included: that one is then called within this. Of a history it
+   * stands around the reading, from the first event to the last that is taken.
+   */
+  call?<Reply>(call: ClientCall, next: () => Promise<Reply>): Promise<Reply>;
   /** Around `start`, `signalWithStart` and `updateWithStart`, and around each start of `startMany`. */
   start?<Started extends StartedRun>(
     call: StartClientCall,
@@ -97,7 +67,7 @@ export interface Interceptor {
 }
 
 const HOOKS = {
-  client: ["start", "signal", "update", "updateResult", "query", "cancel", "terminate", "result"],
+  client: ["call", "start", "signal", "update", "updateResult", "query", "cancel", "terminate", "result"],
   workflow: ["execute", "handleSignal", "handleUpdate", "handleQuery"],
   step: ["execute"],
 } as const satisfies {

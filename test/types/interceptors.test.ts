@@ -2,9 +2,23 @@
 
 import { expect, expectTypeOf, test } from "vitest";
 import type { WorkflowClient } from "../../sdk/client/client.ts";
-import { type Interceptor, step, workflow, workflowInfo } from "../../sdk/index.ts";
+import { type ClientCall, type Interceptor, step, workflow, workflowInfo } from "../../sdk/index.ts";
 
 const plain = workflow("plain", async () => {});
+
+type PauseCall = Extract<ClientCall, { readonly operation: "pause" }>;
+
+const misreads: Interceptor = {
+  client: {
+    call: (call, next) => {
+      // @ts-expect-error only some calls have a reason
+      call.reason;
+      // @ts-expect-error there is no such call
+      if (call.operation === "delete") return next();
+      return next();
+    },
+  },
+};
 
 const fits: Interceptor = {
   client: {
@@ -13,6 +27,13 @@ const fits: Interceptor = {
       const started = await next({ headers: { ...call.headers, a: "b" } });
       expectTypeOf(started.runId).toEqualTypeOf<string>();
       return started;
+    },
+    call: async (call, next) => {
+      expectTypeOf(call.isReading).toEqualTypeOf<boolean>();
+      if (call.operation === "pause") expectTypeOf(call).toEqualTypeOf<PauseCall>();
+      if (call.operation === "count") expectTypeOf(call.isReading).toEqualTypeOf<true>();
+      if (call.operation === "fork") expectTypeOf(call.replaces).toEqualTypeOf<boolean>();
+      return next();
     },
     query: async (_, next) => next(),
     result: (_, next) => next(),
@@ -49,6 +70,8 @@ const exchanges: Interceptor = {
   client: {
     // @ts-expect-error an answer can only be the one of next
     query: async () => 1,
+    // @ts-expect-error nor can any other
+    call: async () => ({}),
     // @ts-expect-error only headers can be changed
     start: (_, next) => next({ workflowId: "another" }),
   },
@@ -71,5 +94,5 @@ async function callers(client: WorkflowClient) {
 }
 
 test("the compiler has read this file", () => {
-  expect([fits, awaits, exchanges, unknown, callers]).toHaveLength(5);
+  expect([fits, awaits, exchanges, misreads, unknown, callers]).toHaveLength(6);
 });
