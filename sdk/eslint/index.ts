@@ -8,11 +8,11 @@ export type { Rule } from "./rule.ts";
 const rules = {
   /** Time and chance that are not taken from the history: `process.hrtime`, `crypto.randomBytes`, `process.env`. */
   "no-clock-or-chance": noClockOrChance,
-  /** `fetch`, files, sockets, processes and `node:timers/promises` outside of steps. */
+  /** `fetch`, files, sockets, processes, packages that touch the world and `node:timers/promises` outside of steps. */
   "no-io": noIo,
-  /** Steps, sleeps and receives that nobody awaits. */
+  /** Steps, sleeps, locks, mail to other runs and all else that gives a promise and nobody awaits. */
   "no-floating": noFloating,
-  /** Commands in steps, query handlers and predicates of conditions. */
+  /** Commands in steps, query handlers, validators and predicates of conditions. */
   "no-nested-commands": noNestedCommands,
   /** `import()` in workflow code. */
   "no-dynamic-import": noDynamicImport,

@@ -1,6 +1,6 @@
 // What a rule is to ESLint.
 
-import type { CodeKind } from "./calls.ts";
+import type { CodeKind } from "./given-code.ts";
 import type { Node, SourceCode } from "./syntax.ts";
 import { visitWorkflowCode } from "./workflow-code.ts";
 

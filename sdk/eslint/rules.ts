@@ -1,8 +1,21 @@
 // The rules. Each looks at one node of workflow code at a time and says what is wrong, and what to write instead.
 
-import { everstepCall, foreignName } from "./calls.ts";
+import { asyncFunctionCalled, everstepCall } from "./calls.ts";
+import { foreignCall, foreignName } from "./foreign.ts";
+import type { CodeKind } from "./given-code.ts";
+import { isIoModuleOfNode, isIoPackage } from "./io-modules.ts";
+import type { Verb } from "./language.ts";
 import { type Rule, ruleOver } from "./rule.ts";
-import { isNode, isPropertyName, type Node, propertyOf, unwrap } from "./syntax.ts";
+import {
+  argumentsOf,
+  isFunction,
+  isNode,
+  isPropertyName,
+  type Node,
+  propertyOf,
+  type SourceCode,
+  unwrap,
+} from "./syntax.ts";
 
 const inWorkflow = (kind: string) => kind !== "step";
 
@@ -40,75 +53,122 @@ export const noClockOrChance: Rule = ruleOver(
 );
 
 const IO_GLOBALS = new Set(["fetch", "WebSocket", "EventSource", "XMLHttpRequest"]);
-const IO_MODULES = new Set([
-  ...["fs", "fs/promises", "net", "tls", "http", "https", "http2", "dgram", "dns", "dns/promises", "child_process"],
-  ...["worker_threads", "cluster", "readline", "readline/promises", "repl", "sqlite", "inspector"],
-]);
 
 export const noIo: Rule = ruleOver("Workflow code touches the outside world in steps only", (node, kind, code) => {
-  if (!inWorkflow(kind) || !isOutermost(node)) return undefined;
-  const name = foreignName(code, node);
+  if (!inWorkflow(kind)) return undefined;
+  const called = foreignCall(code, node);
+  if (called !== undefined) {
+    const { module, spoken, isOfMade } = called;
+    // Of Node's own, what is imported is told of wherever it is named, below.
+    const isIo = isIoPackage(module) || (isOfMade && isIoModuleOfNode(module));
+    return isIo && !ONLY_LOOKS.test(spoken) ? repeated(spoken) : undefined;
+  }
+  const name = isOutermost(node) ? foreignName(code, node) : undefined;
   if (name === undefined) return undefined;
   if (name.startsWith("timers/promises:")) {
     return `${spoken(name)} is a timer that a restart forgets. Use await sleep(…), which is kept in the history.`;
   }
-  if (!IO_GLOBALS.has(name) && !IO_MODULES.has(name.split(":")[0] ?? "")) return undefined;
   // The module itself is no use of it; a local or a global may have a module's name.
-  if (!IO_GLOBALS.has(name) && !/:./.test(name)) return undefined;
-  return `${spoken(name)} is called again at each replay of this workflow. Wrap it: await step("…", () => ${spoken(name)}(…)).`;
+  const isUsed = IO_GLOBALS.has(name) || (isIoModuleOfNode(name.split(":")[0] ?? "") && /:./.test(name));
+  return isUsed ? repeated(spoken(name)) : undefined;
 });
 
-/** What combines branches, and gives a promise for all of it. */
-const COMBINING = ["withTimeout", "race", "waitForAny", "map", "parallel", "poll", "saga"];
-const PROMISED = new Set([
-  ...["step", "transaction", "sleep", "sleepUntil", "condition", "nonCancellable", "receive", "executeChild"],
-  "createWebhook",
-  ...COMBINING,
-]);
-
-export const noFloating: Rule = ruleOver("What workflow code asks for is awaited", (node, kind, code) => {
-  if (kind !== "workflow" || node.type !== "ExpressionStatement") return undefined;
-  const call = promiseLeftAlone(node.expression);
-  const name = call === undefined ? undefined : everstepCall(code, call);
-  if (name === undefined || !(PROMISED.has(name) || name === "defined step")) return undefined;
-  return (
-    `Nobody waits for this ${said(name)}: when the workflow ends first it is taken back, and its failure ends the run. ` +
-    "Write await before it, collect it for Promise.all, or say with void that this is meant."
-  );
-});
-
-/** The call at the bottom of `call().then(…).finally(…)`; undefined when `.catch(…)` is there, too. */
-function promiseLeftAlone(value: unknown): Node | undefined {
-  const call = unwrap(value);
-  if (!isNode(call) || call.type !== "CallExpression") return undefined;
-  const callee = unwrap(call.callee);
-  if (!isNode(callee) || callee.type !== "MemberExpression") return call;
-  const method = propertyOf(callee);
-  if (method === "then" || method === "finally") return promiseLeftAlone(callee.object);
-  return method === "catch" ? undefined : call;
+function repeated(name: string): string {
+  return `${name} is called again at each replay of this workflow. Wrap it: await step("…", () => ${name}(…)).`;
 }
 
-const COMMANDS = new Set([
-  ...["step", "transaction", "sleep", "sleepUntil", "condition", "nonCancellable", "receive", "handle", "handle query"],
-  ...["defined step", "patched", "deprecatePatch", "upsertAttributes", "upsertMemo", "cancelScope"],
-  ...["startChild", "executeChild", "continueAsNew", "createWebhook", "tellEntity", "endEntity"],
-  ...COMBINING,
-]);
+/** What a package of that kind has for telling its errors apart: `isAxiosError`, `new DatabaseError`. */
+const ONLY_LOOKS = /(?:^|\.)(?:is[A-Z]\w*|\w*(?:Error|Exception))$/;
+
+const UNAWAITED: Readonly<Record<NonNullable<Verb["unawaited"]>, string>> = {
+  takenBack: "when the workflow ends first it is taken back, and its failure ends the run",
+  sent: "the workflow goes on before the other run's mailbox has it, and its failure ends the run",
+  lost: "the transaction may end before it, and its failure is not the step's",
+};
+
+export const noFloating: Rule = ruleOver("What workflow code asks for is awaited", (node, kind, code) => {
+  if (node.type !== "ExpressionStatement") return undefined;
+  const loop = kind === "workflow" ? asyncLoopOf(node.expression) : undefined;
+  if (loop !== undefined) {
+    return `${loop}() drops the promises that its function gives: nobody waits for them. Use for … of with await, or await map(…).`;
+  }
+  const reasons = promisesLeftAlone(node.expression).map((call) => whyAwaited(code, call, kind));
+  const reason = reasons.find((each) => each !== undefined);
+  if (reason === undefined) return undefined;
+  const instead =
+    kind === "workflow"
+      ? "Write await before it, collect it for Promise.all, or say with void that this is meant."
+      : "Write await before it.";
+  return `Nobody waits for this ${reason}. ${instead}`;
+});
+
+function whyAwaited(code: SourceCode, call: Node, kind: CodeKind): string | undefined {
+  const called = everstepCall(code, call);
+  const unawaited = called?.verb.unawaited;
+  if (called !== undefined && unawaited !== undefined) {
+    // Where code only looks it may not ask at all.
+    const counts = kind === (unawaited === "lost" ? "step" : "workflow");
+    return counts ? `${called.name}(): ${UNAWAITED[unawaited]}` : undefined;
+  }
+  const own = kind === "workflow" ? asyncFunctionCalled(code, call) : undefined;
+  return own && `${own}(): ${UNAWAITED.takenBack}`;
+}
+
+/** The calls at the bottom of `a && call().then(…).finally(…)`; not one that has a `.catch(…)`. */
+function promisesLeftAlone(value: unknown): Node[] {
+  const node = unwrap(value);
+  if (!isNode(node)) return [];
+  if (node.type === "LogicalExpression") return promisesLeftAlone(node.right);
+  if (node.type === "ConditionalExpression")
+    return [...promisesLeftAlone(node.consequent), ...promisesLeftAlone(node.alternate)];
+  if (node.type !== "CallExpression") return [];
+  const callee = unwrap(node.callee);
+  if (!isNode(callee) || callee.type !== "MemberExpression") return [node];
+  switch (propertyOf(callee)) {
+    case "then":
+    case "finally":
+      return promisesLeftAlone(callee.object);
+    case "catch":
+      return [];
+    case "forEach":
+    case "map":
+      return resultsOf(argumentsOf(node)[0]);
+    default:
+      return [node];
+  }
+}
+
+/** "forEach" for `list.forEach(async …)`, and "map" where nobody takes what it gives. */
+function asyncLoopOf(value: unknown): string | undefined {
+  const call = unwrap(value);
+  const callee = isNode(call) && call.type === "CallExpression" ? unwrap(call.callee) : undefined;
+  if (!isNode(call) || !isNode(callee) || callee.type !== "MemberExpression") return undefined;
+  const method = propertyOf(callee);
+  const body = unwrap(argumentsOf(call)[0]);
+  const isAsync = isFunction(body) && body.async === true;
+  return isAsync && (method === "forEach" || method === "map") ? method : undefined;
+}
+
+/** What `forEach` is given back, and drops. */
+function resultsOf(value: unknown): Node[] {
+  const body = unwrap(value);
+  return isFunction(body) && body.expression === true ? promisesLeftAlone(body.body) : [];
+}
 
 export const noNestedCommands: Rule = ruleOver(
-  "Steps, query handlers and predicates of conditions ask for nothing",
+  "Steps, query handlers, validators and predicates of conditions ask for nothing",
   (node, kind, code) => {
     if (kind === "workflow") return undefined;
-    const name = everstepCall(code, node);
-    if (name === undefined) return undefined;
+    const called = everstepCall(code, node);
+    if (called === undefined || called.verb.where === "anywhere") return undefined;
+    const { name, verb } = called;
     if (kind === "readOnly") {
-      if (!COMMANDS.has(name)) return undefined;
-      return `A ${said(name)} in a query handler or a condition throws COMMAND_IN_READ_ONLY: they may only look at the run's state. Ask for it in the workflow function.`;
+      if (verb.where === "run") return undefined;
+      return `A ${name}() in a query handler, a validator or a condition throws COMMAND_IN_READ_ONLY: they may only look at the run's state. Ask for it in the workflow function.`;
     }
-    if (name === "log")
+    if (called.of === "WorkflowLog")
       return "log throws OUTSIDE_WORKFLOW in a step. Use the log that the step is given: ({ log }) => …";
-    if (!COMMANDS.has(name) && name !== "workflowInfo") return undefined;
-    return `A ${said(name)} in a step throws OUTSIDE_WORKFLOW: a step is plain code, tried as a whole. Call it in the workflow function, before or after this step.`;
+    return `A ${name}() in a step throws OUTSIDE_WORKFLOW: a step is plain code, tried as a whole. Call it in the workflow function, before or after this step.`;
   },
 );
 
@@ -131,8 +191,4 @@ function own(table: Readonly<Record<string, string>>, key: string): string | und
 /** As people write it: `fs:readFile` is `readFile`. */
 function spoken(name: string): string {
   return name.split(":").at(-1) || name.replace(":", "");
-}
-
-function said(call: string): string {
-  return call === "defined step" ? "step" : call === "handle query" ? "handle()" : `${call}()`;
 }

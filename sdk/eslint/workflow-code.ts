@@ -1,7 +1,7 @@
 // Finds the code that runs as a workflow, as a step, or only to look: the functions given to Everstep's functions, whatever
 // is written inside of them, and the functions of the same file that they name.
 
-import { type CodeKind, codeGivenTo } from "./calls.ts";
+import { type CodeKind, codeGivenTo } from "./given-code.ts";
 import { childrenOf, functionOf, isFunction, isNode, isPropertyName, type Node, type SourceCode } from "./syntax.ts";
 
 export type Visitor = (node: Node, kind: CodeKind) => void;

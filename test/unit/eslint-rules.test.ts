@@ -1,6 +1,6 @@
 // The lint rules, on code as people write it: what they tell, where, and what they leave alone.
 
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { Linter } from "eslint";
 import everstep from "everstep/eslint";
 import { describe, expect, test } from "vitest";
@@ -25,7 +25,16 @@ function lint(source: string, parser?: Linter.Parser): { rule: string; place: st
 
 const IMPORTS = `
 import { workflow, step, transaction, sleep, sleepUntil, condition, nonCancellable, patched, deprecatePatch,
-  defineSignal, defineQuery, defineStep, workflowInfo, log } from "everstep";
+  defineSignal, defineQuery, defineStep, workflowInfo, log, withLock, defineSemaphore, externalRun, startChild, cancelScope,
+  saga, createWebhook, tellEntity, defineUpdate, note, setCurrentDetails, map, continueAsNew } from "everstep";
+import axios, { isAxiosError } from "axios";
+import { Pool, DatabaseError } from "pg";
+import Redis from "ioredis";
+import got from "got";
+import postgres from "postgres";
+import { S3Client } from "@aws-sdk/client-s3";
+import { Client } from "everstep/client";
+import { createInterface } from "node:readline";
 import { readFile } from "node:fs/promises";
 import * as fs from "fs";
 import http from "node:http";
@@ -35,6 +44,13 @@ import { hrtime } from "node:process";
 import * as path from "node:path";
 const approve = defineSignal("approve");
 const status = defineQuery("status");
+const change = defineUpdate("change");
+const permits = defineSemaphore("permits", { permits: 3 });
+const pool = new Pool();
+const api = axios.create();
+const sql = postgres();
+const lines = createInterface({});
+const settings = fs.readFileSync("settings", "utf8");
 const charge = defineStep("charge", async (input) => pay(input));
 async function pay(input) { return fetch("https://pay.example", { body: input }); }
 `;
@@ -60,6 +76,88 @@ const told: Record<string, readonly [body: string, ...found: string[]]> = {
   "a sleep that nobody awaits": ["sleep(5).then(() => done());", "no-floating: sleep(5).then(() => done());"],
   "a signal that nobody awaits": ["approve.receive();", "no-floating: approve.receive();"],
   "a defined step that nobody awaits": ["charge(input);", "no-floating: charge(input);"],
+  "a lock that nobody awaits": ['withLock("a", () => {});', 'no-floating: withLock("a", () => {});'],
+  "permits that nobody awaits": ["permits.with(() => {});", "no-floating: permits.with(() => {});"],
+  "mail that nobody awaits": [
+    'externalRun("a").signal(approve); const other = externalRun("b"); other.cancel();',
+    'no-floating: externalRun("a").signal(approve);',
+    "no-floating: other.cancel();",
+  ],
+  "mail to a child that nobody awaits": [
+    "const child = startChild(order); child.signal(approve);",
+    "no-floating: child.signal(approve);",
+  ],
+  "an operation that nobody awaits": ['tellEntity(cart, "a").add(1);', 'no-floating: tellEntity(cart, "a").add(1);'],
+  "a scope that nobody awaits": [
+    "const scope = cancelScope(); scope.run(async () => {}); scope.cancel();",
+    "no-floating: scope.run(async () => {});",
+  ],
+  "an undoing that nobody awaits": ["const undo = saga(); undo.compensate();", "no-floating: undo.compensate();"],
+  "a delivery that nobody awaits": [
+    'const hook = await createWebhook("a"); hook.receive();',
+    "no-floating: hook.receive();",
+  ],
+  "a step that is asked for on a condition": [
+    'input && step("a", () => {});',
+    'no-floating: input && step("a", () => {});',
+  ],
+  "a step that is asked for in one of two cases": [
+    'input ? note("a") : sleep(5);',
+    'no-floating: input ? note("a") : sleep(5);',
+  ],
+  "a function of the file that nobody awaits": [
+    'async function ship() { await step("a", () => {}); }\nship();',
+    "no-floating: ship();",
+  ],
+  "an async function for each": [
+    "input.forEach(async (item) => {await charge(item)});",
+    "no-floating: input.forEach(async (item) => {await charge(item)});",
+  ],
+  "a step for each": ["input.forEach((item) => charge(item));", "no-floating: input.forEach((item) => charge(item));"],
+  "a statement of a transaction that nobody awaits": [
+    'await transaction("a", async (tx) => { tx.query("a"); await tx.query("b"); });',
+    'no-floating: tx.query("a");',
+  ],
+  "a package for requests": ['return axios.get("a");', 'no-io: axios.get("a")'],
+  "a package's default": ['return await got("a").json();', 'no-io: got("a")'],
+  "a client that a package made": ['return await api.post("a");', 'no-io: api.post("a")'],
+  "a pool of connections": ['return await pool.query("a");', 'no-io: pool.query("a")'],
+  "a tagged template that queries": ["return await sql`select 1`;", "no-io: sql`select 1`"],
+  "a client that is made here": ["const redis = new Redis();", "no-io: new Redis()"],
+  "a package of a scope": ["return new S3Client({}).send(1);", "no-io: new S3Client({})"],
+  "a client of ours": ["const client = new Client();", "no-io: new Client()"],
+  "what a module of Node made": ["lines.close();", "no-io: lines.close()"],
+  "a package in a query": ['status.handle(() => axios.get("a"));', 'no-io: axios.get("a")'],
+  "a lock in a step": [
+    'await step("a", () => withLock("b", () => {}));',
+    'no-nested-commands: withLock("b", () => {})',
+  ],
+  "a cancel in a step": [
+    'const other = externalRun("b"); await step("a", () => other.cancel());',
+    "no-nested-commands: other.cancel()",
+  ],
+  "a scope's cancel in a query": [
+    "const scope = cancelScope(); status.handle(() => scope.cancel());",
+    "no-nested-commands: scope.cancel()",
+  ],
+  "a note in a query": ['status.handle(() => note("a"));', 'no-nested-commands: note("a")'],
+  "details in a predicate": [
+    'await condition(() => setCurrentDetails("a"));',
+    'no-nested-commands: setCurrentDetails("a")',
+  ],
+  "a note in a validator": [
+    'change.handle(() => note("fine"), { validate: () => note("a") });',
+    'no-nested-commands: note("a")',
+  ],
+  "a request in a validator": ["change.handle(() => 1, { validate(x) { fetch(x); } });", "no-io: fetch"],
+  "going on as another run in a step": [
+    'await step("a", () => continueAsNew(1));',
+    "no-nested-commands: continueAsNew(1)",
+  ],
+  "going on by the workflow's own in a step": [
+    'await step("a", () => order.continueAsNew(1));',
+    "no-nested-commands: order.continueAsNew(1)",
+  ],
   "a step in a step": [
     'await step("a", async () => { await step("b", () => {}); });',
     'no-nested-commands: step("b", () => {})',
@@ -92,6 +190,26 @@ const fine: Record<string, string> = {
     step("c", () => {}).catch(() => {});
     void step("d", () => {});
     return charge(input);`,
+  "mail, locks and scopes that are awaited": `
+    await withLock("a", () => step("b", () => {}));
+    await permits.with(() => charge(input), { timeout: "1m" });
+    await Promise.all([externalRun("a").signal(approve), externalRun("a").cancel()]);
+    const scope = cancelScope(); const both = scope.run(async () => {}); scope.cancel(); await both;
+    await tellEntity(cart, "a").add(1);
+    void externalRun("a").cancel();`,
+  "a saga without a body, and what is added to one": `
+    const undo = saga(); undo.add("a", () => step("b", () => {})); saga();
+    await saga(async (own) => { own.add("a", () => {}); });`,
+  "a child that is left to itself": "startChild(order);",
+  "what only looks, in a query": "status.handle(() => [workflowInfo().runId, log.info('asked')]);",
+  "packages in steps": `return step("a", async () => [await axios.get("a"), await pool.query("b"), await sql\`c\`, new Redis()]);`,
+  "telling a package's errors apart":
+    "try { await charge(input); } catch (error) { if (isAxiosError(error) || error instanceof DatabaseError) throw error; }",
+  "data that a module of Node gave when the file was loaded": 'return settings.split("\\n");',
+  "what has only the name of a thing taken out of it": "const { signal } = startChild(order); signal(approve);",
+  "plain functions that nobody awaits":
+    "function count() {}\ncount(); input.forEach((n) => count(n)); input.map(async (n) => n).length;",
+  "what is made of itself": "const again = again.receive(); again.receive(); const other = other(); other();",
   "a module in a step": 'return step("a", async () => (await import("./a.js")).a);',
   "looking in queries and predicates": "status.handle(() => workflowInfo().runId); await condition(() => input.done);",
   "pure modules": 'return path.join("a", "b");',
@@ -204,6 +322,19 @@ test("a message says what is wrong and what to write instead", () => {
     "Nobody waits for this sleep(): when the workflow ends first it is taken back, and its failure ends the run. " +
       "Write await before it, collect it for Promise.all, or say with void that this is meant.",
   ]);
+  expect(messages('externalRun("a").cancel();')).toEqual([
+    "Nobody waits for this cancel(): the workflow goes on before the other run's mailbox has it, and its failure ends the " +
+      "run. Write await before it, collect it for Promise.all, or say with void that this is meant.",
+  ]);
+  expect(messages('await transaction("a", async (tx) => { tx.query("b"); });')).toEqual([
+    "Nobody waits for this query(): the transaction may end before it, and its failure is not the step's. Write await before it.",
+  ]);
+  expect(messages("input.forEach(async (x) => charge(x));")).toEqual([
+    "forEach() drops the promises that its function gives: nobody waits for them. Use for … of with await, or await map(…).",
+  ]);
+  expect(messages("await pool.query('a');")).toEqual([
+    'pool.query is called again at each replay of this workflow. Wrap it: await step("…", () => pool.query(…)).',
+  ]);
 });
 
 describe("TypeScript", () => {
@@ -226,13 +357,13 @@ describe("TypeScript", () => {
     ]);
   });
 
-  test("the examples have nothing to be told of", () => {
-    const folders = readdirSync(`${root}/examples`).filter((name) =>
-      existsSync(`${root}/examples/${name}/workflow.ts`),
+  test("the examples have nothing to be told of, their tests and what runs them included", () => {
+    const files = readdirSync(`${root}/examples`, { recursive: true, encoding: "utf8" }).filter((name) =>
+      name.endsWith(".ts"),
     );
-    expect(folders.length).toBeGreaterThan(5);
-    for (const name of folders) {
-      const file = `${root}/examples/${name}/workflow.ts`;
+    expect(files.filter((name) => name.endsWith("workflow.ts")).length).toBeGreaterThan(5);
+    for (const name of files) {
+      const file = `${root}/examples/${name}`;
       expect(lint(readFileSync(file, "utf8"), typescriptParser), file).toEqual([]);
     }
   });
