@@ -1,5 +1,6 @@
 // What callers import as "everstep/client".
 
+import { actingAs } from "../sdk/client/acting.ts";
 import { WorkflowClient } from "../sdk/client/client.ts";
 import { checkedInterceptors, type Interceptor } from "../sdk/client/interceptors.ts";
 import { type ConnectionOptions, openParts, type Parts } from "./runtime.ts";
@@ -10,12 +11,18 @@ export interface ClientOptions extends ConnectionOptions {
   readonly insistForMs?: number;
   /** Stand around the calls of this client, the first outermost. Default: none. */
   readonly interceptors?: readonly Interceptor[];
+  /**
+   * Who acts on runs by this client, where a call does not say: kept with what it repairs, controls and ends. At most 200
+   * characters, in plain text. Default: nobody is named.
+   */
+  readonly actor?: string | undefined;
 }
 
 /**
  * Starts, signals, queries and watches runs. Connects when first used; `close` ends it.
  *
- * Throws CONFIGURATION_INVALID when no database is named, and for interceptors that are none.
+ * Throws CONFIGURATION_INVALID when no database is named, and for interceptors that are none; ARGUMENT_INVALID for an actor
+ * that cannot be a name.
  */
 export class Client extends WorkflowClient {
   readonly #parts: Parts;
@@ -23,10 +30,11 @@ export class Client extends WorkflowClient {
 
   constructor(options: ClientOptions = {}) {
     const interceptors = checkedInterceptors(options.interceptors);
+    const { actor } = actingAs(options, undefined);
     const parts = openParts(options);
     const { insistForMs } = options;
     const service = new Service({ ...parts, ...(insistForMs === undefined ? {} : { insistForMs }) });
-    super(service, interceptors);
+    super(service, interceptors, actor);
     this.#parts = parts;
     this.#service = service;
   }
@@ -38,6 +46,7 @@ export class Client extends WorkflowClient {
   }
 }
 
+export type { ActorOptions } from "../sdk/client/acting.ts";
 export { Bulk, type BulkOptions } from "../sdk/client/bulk.ts";
 export type { BulkCounts, BulkOutcome, BulkReport, BulkResult } from "../sdk/client/bulk-report.ts";
 export {
@@ -72,6 +81,7 @@ export {
   type RepairOptions,
   type ResetOptions,
   type ResultOptions,
+  type RetryFromOptions,
   RunHandle,
   type SendUpdateOptions,
   type SignalOptions,

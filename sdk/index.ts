@@ -1,6 +1,7 @@
 // What authors of workflows import as "everstep".
 
 export type {
+  ActingClientCall,
   ClientCall,
   ClientOperation,
   ClientOperations,

@@ -4,6 +4,7 @@
 import { Command, Option } from "commander";
 import type { BulkCounts, BulkReport } from "../../sdk/client/bulk-report.ts";
 import { CLOSED_STATUSES, OPEN_STATUSES, type RunStatus } from "../../sdk/protocol/run.ts";
+import { addActorOption } from "./actor-option.ts";
 import { actionOf, BULK_ACTIONS, type BulkActionOptions } from "./bulk-actions.ts";
 import { parseCount } from "./count-option.ts";
 import { formatLine, formatTable } from "./table.ts";
@@ -43,7 +44,7 @@ export function bulkCommand(): Command {
     .addOption(new Option("--at <event>", "reset, fork: the last event that is shared").argParser(parseCount))
     .option("--suffix <text>", "fork: each has the workflow id of its source with this behind it")
     .option("--drop-signals", "retry, reset, fork: signals that came later are not delivered again");
-  return addClientOptions(command).action(bulk);
+  return addActorOption(addClientOptions(command)).action(bulk);
 }
 
 async function bulk(word: string, name: string | undefined, options: BulkOptions): Promise<void> {

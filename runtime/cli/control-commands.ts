@@ -4,7 +4,7 @@
 import { Command } from "commander";
 import { formatJson } from "./values.ts";
 import { parseVersion } from "./version-option.ts";
-import { addRunOptions, type RunOptions, withClient } from "./with-client.ts";
+import { addActingRunOptions, type RunOptions, withClient } from "./with-client.ts";
 
 interface PauseOptions extends RunOptions {
   readonly reason: string;
@@ -12,7 +12,7 @@ interface PauseOptions extends RunOptions {
 
 export function pauseCommand(): Command {
   const command = new Command("pause").description("make a run stand still; steps under way may finish");
-  return addRunOptions(command)
+  return addActingRunOptions(command)
     .option("--reason <text>", "kept in the history", "paused from the command line")
     .action(async (id: string, options: PauseOptions) => {
       await withClient(options, (client) => client.getUntyped(id, options.run).pause(options.reason));
@@ -22,7 +22,7 @@ export function pauseCommand(): Command {
 
 export function resumeCommand(): Command {
   const command = new Command("resume").description("let a paused run go on");
-  return addRunOptions(command).action(async (id: string, options: RunOptions) => {
+  return addActingRunOptions(command).action(async (id: string, options: RunOptions) => {
     await withClient(options, (client) => client.getUntyped(id, options.run).resume());
     confirm(options, { workflowId: id, isPaused: false }, `${id} goes on.`);
   });
@@ -30,7 +30,7 @@ export function resumeCommand(): Command {
 
 export function unblockCommand(): Command {
   const command = new Command("unblock").description("let a blocked run be claimed again, a quarantined one too");
-  return addRunOptions(command).action(async (id: string, options: RunOptions) => {
+  return addActingRunOptions(command).action(async (id: string, options: RunOptions) => {
     await withClient(options, (client) => client.getUntyped(id, options.run).unblock());
     confirm(options, { workflowId: id, isBlocked: false }, `${id} may be claimed again.`);
   });
@@ -38,7 +38,7 @@ export function unblockCommand(): Command {
 
 export function moveCommand(): Command {
   const command = new Command("move").description("give a run to another version of its workflow, which replays it");
-  return addRunOptions(command)
+  return addActingRunOptions(command)
     .argument("<version>", 'as in 2.0.0; "none" for the workflow without a version')
     .action(async (id: string, given: string, options: RunOptions) => {
       const version = parseVersion(given);

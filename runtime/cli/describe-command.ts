@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import type { RunDescription } from "../../sdk/client/front-door.ts";
+import type { Pause } from "../../sdk/protocol/run.ts";
 import { formatFacts, formatLine, formatTable, formatText, formatTime } from "./table.ts";
 import { formatJson } from "./values.ts";
 import { addRunOptions, type RunOptions, withClient } from "./with-client.ts";
@@ -17,6 +18,10 @@ export function describeCommand(): Command {
 function lockNames(pending: RunDescription["pending"], isHeld: boolean): string | null {
   const names = (pending?.locks ?? []).filter(({ fencingToken }) => (fencingToken !== null) === isHeld);
   return names.length === 0 ? null : names.map(({ name }) => name).join(", ");
+}
+
+function pausedLine({ at, actor, reason }: Pause): string {
+  return `${formatTime(at)}${actor === undefined ? "" : ` by ${actor}`}: ${reason}`;
 }
 
 function formatDescription(run: RunDescription): string {
@@ -51,7 +56,7 @@ function formatDescription(run: RunDescription): string {
     attributes: Object.keys(run.attributes).length === 0 ? null : formatJson(run.attributes),
     memo: Object.keys(run.memo).length === 0 ? null : formatJson(run.memo),
     forked: run.forkedFrom === null ? null : `from run ${run.forkedFrom.runId} after its event ${run.forkedFrom.event}`,
-    paused: run.paused === null ? null : `${formatTime(run.paused.at)}: ${run.paused.reason}`,
+    paused: run.paused === null ? null : pausedLine(run.paused),
     blocked: run.blocked === null ? null : `${run.blocked.kind}: ${run.blocked.message}`,
   });
   const steps = (pending?.steps ?? []).map(({ command, name, attempt, nextAttemptAt, isDeferred, lastError }) => [

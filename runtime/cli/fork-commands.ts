@@ -4,7 +4,7 @@ import { Command, InvalidArgumentError } from "commander";
 import type { ResetOptions } from "../../sdk/client/run-handle.ts";
 import { formatJson, parseValue } from "./values.ts";
 import { parseVersion } from "./version-option.ts";
-import { addRunOptions, type RunOptions, withClient } from "./with-client.ts";
+import { addActingRunOptions, type RunOptions, withClient } from "./with-client.ts";
 
 interface PlaceOptions extends RunOptions {
   readonly at?: number;
@@ -49,7 +49,7 @@ export function resetCommand(): Command {
 
 export function retryCommand(): Command {
   const command = new Command("retry").description("make a step again, and all that came after it");
-  return addRunOptions(command)
+  return addActingRunOptions(command)
     .option("--step <name>", "which; by default the one that failed last")
     .option("--drop-signals", "signals that came later are not delivered again")
     .action((id: string, options: RetryOptions) =>
@@ -61,7 +61,7 @@ export function retryCommand(): Command {
 }
 
 function addPlaceOptions(command: Command): Command {
-  return addRunOptions(command)
+  return addActingRunOptions(command)
     .option("--at <event>", "the last event that is shared; by default the last before the end", parseEvent)
     .option("--input <json>", "another input, with --at 1")
     .option("--result <json>", "another result of the step that ended with this event")

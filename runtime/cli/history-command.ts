@@ -15,11 +15,21 @@ export function historyCommand(): Command {
       const rows: string[][] = [];
       for await (const event of client.getUntyped(id, options.run).history()) {
         if (options.json === true) console.log(formatJson(event));
-        else rows.push([String(event.seq), formatTime(event.at), event.type, shorten(tell(event))]);
+        else
+          rows.push([
+            String(event.seq),
+            formatTime(event.at),
+            event.type,
+            `${shorten(tell(event))}${byWhom(event)}`.trim(),
+          ]);
       }
       if (options.json !== true) console.log(formatTable(["SEQ", "AT", "EVENT", "WHAT"], rows));
     });
   });
+}
+
+function byWhom(event: ShownEvent): string {
+  return "actor" in event && event.actor !== undefined ? ` (by ${event.actor})` : "";
 }
 
 function tell(event: ShownEvent): string {

@@ -6,7 +6,7 @@ import { defineQuery } from "../../sdk/workflow/query.ts";
 import { defineSignal } from "../../sdk/workflow/signal.ts";
 import { defineUpdate } from "../../sdk/workflow/update.ts";
 import { formatJson, parseDuration, parseValue } from "./values.ts";
-import { addRunOptions, type RunOptions, withClient } from "./with-client.ts";
+import { addActingRunOptions, addRunOptions, type RunOptions, withClient } from "./with-client.ts";
 
 interface SignalOptions extends RunOptions {
   readonly input?: string;
@@ -91,7 +91,7 @@ export function queryCommand(): Command {
 
 export function cancelCommand(): Command {
   const command = new Command("cancel").description("ask a run to stop; its code can clean up");
-  return addRunOptions(command)
+  return addActingRunOptions(command)
     .option("--reason <text>", "kept in the history", "canceled from the command line")
     .action(async (id: string, options: StopOptions) => {
       await withClient(options, (client) => client.getUntyped(id, options.run).cancel(options.reason));
@@ -101,7 +101,7 @@ export function cancelCommand(): Command {
 
 export function terminateCommand(): Command {
   const command = new Command("terminate").description("close a run now; its code cannot react");
-  return addRunOptions(command)
+  return addActingRunOptions(command)
     .option("--reason <text>", "kept in the history", "terminated from the command line")
     .action(async (id: string, options: StopOptions) => {
       await withClient(options, (client) => client.getUntyped(id, options.run).terminate(options.reason));

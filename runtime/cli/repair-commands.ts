@@ -3,7 +3,7 @@
 
 import { Command } from "commander";
 import { formatJson } from "./values.ts";
-import { addRunOptions, type RunOptions, withClient } from "./with-client.ts";
+import { addActingRunOptions, type RunOptions, withClient } from "./with-client.ts";
 
 interface RepairOptions extends RunOptions {
   readonly requestId?: string;
@@ -11,7 +11,7 @@ interface RepairOptions extends RunOptions {
 
 export function retryNowCommand(): Command {
   const command = new Command("retry-now").description("try failed steps again without waiting longer");
-  return addRunOptions(command)
+  return addActingRunOptions(command)
     .argument("[step]", "its name, or its number as describe shows it; by default all that wait")
     .option("--request-id <id>", "asking again with the same id changes nothing")
     .action(async (id: string, step: string | undefined, options: RepairOptions) => {
@@ -25,7 +25,7 @@ export function retryNowCommand(): Command {
 
 export function skipSleepCommand(): Command {
   const command = new Command("skip-sleep").description("end sleeps before their time");
-  return addRunOptions(command)
+  return addActingRunOptions(command)
     .argument("[timer]", "its name, or its number as describe shows it; by default all sleeps")
     .option("--request-id <id>", "asking again with the same id changes nothing")
     .action(async (id: string, timer: string | undefined, options: RepairOptions) => {

@@ -5,6 +5,7 @@ import { Command } from "commander";
 import type { StepReportOptions } from "../../sdk/client/step-reports.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { ApplicationFailure } from "../../sdk/protocol/failures.ts";
+import { addActorOption } from "./actor-option.ts";
 import { formatJson, parseValue } from "./values.ts";
 import { addClientOptions, type RunOptions, withClient } from "./with-client.ts";
 
@@ -56,7 +57,7 @@ export function failStepCommand(): Command {
 }
 
 function addReportOptions(command: Command): Command {
-  return addClientOptions(command)
+  return addActorOption(addClientOptions(command))
     .argument("[id]", "workflow id: its open run, else its latest")
     .argument("[step]", "the step's name")
     .option("--run <run-id>", "this very run, of those that had the id")

@@ -3,10 +3,11 @@
 
 import { type Command, Option } from "commander";
 import { Client } from "../client.ts";
+import { type ActorOption, addActorOption } from "./actor-option.ts";
 import { addCodecsOption, type CodecsOption, importCodecs } from "./codecs-option.ts";
 import { type DatabaseOption, databaseOption, requireDatabase } from "./database-option.ts";
 
-export interface ClientOptions extends DatabaseOption, CodecsOption {
+export interface ClientOptions extends DatabaseOption, CodecsOption, ActorOption {
   readonly json?: boolean;
 }
 
@@ -25,10 +26,17 @@ export function addRunOptions(command: Command): Command {
   );
 }
 
+/** The same for commands that change what becomes of the run. */
+export function addActingRunOptions(command: Command): Command {
+  return addActorOption(addRunOptions(command));
+}
+
 export async function withClient<T>(options: ClientOptions, body: (client: Client) => Promise<T>): Promise<T> {
   // Standard output is for the answer, and what goes wrong is thrown.
   const database = requireDatabase(options);
-  const client = new Client({ database, codecs: await importCodecs(options), logLevel: "silent" });
+  // An empty EVERSTEP_ACTOR names nobody.
+  const actor = options.actor === "" ? undefined : options.actor;
+  const client = new Client({ database, codecs: await importCodecs(options), logLevel: "silent", actor });
   try {
     return await body(client);
   } finally {

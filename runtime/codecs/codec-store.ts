@@ -251,8 +251,8 @@ export class CodecStore implements Store {
     throw new EverstepError("ARGUMENT_INVALID", message, { details: { runId: request.sourceId } });
   }
 
-  terminateRun(runId: string, reason: string) {
-    return this.#kept.terminateRun(runId, reason);
+  terminateRun(runId: string, reason: string, actor?: string) {
+    return this.#kept.terminateRun(runId, reason, actor);
   }
 
   findRun(ref: RunRef) {

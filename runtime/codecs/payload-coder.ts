@@ -13,6 +13,7 @@ import type {
   KeptMail,
   LoadedHistory,
   MailItem,
+  MailKind,
   MailRequest,
   RefusedUpdate,
   RunRef,
@@ -212,9 +213,20 @@ export class PayloadCoder implements StoreCodecs {
   }
 }
 
-/** Nothing in mail of these kinds is the user's. */
+const PLAIN: ReadonlySet<MailKind> = new Set<MailKind>([
+  "cancel",
+  "retryNow",
+  "skipSleep",
+  "pause",
+  "resume",
+  "unblock",
+  "move",
+  "adopt",
+]);
+
+/** Nothing in mail of these kinds is the user's, but for who asked for it. */
 function isPlain({ kind }: Pick<MailItem, "kind">): boolean {
-  return kind === "cancel" || kind === "retryNow" || kind === "skipSleep";
+  return PLAIN.has(kind);
 }
 
 /** The same answer whenever it is asked for again; what failed is tried anew. */

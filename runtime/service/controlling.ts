@@ -1,6 +1,6 @@
 // What is done to runs from outside their code: ended, halted, let go on, given to other code, and forked.
 
-import type { ForkCall, ForkedRun, RunReference } from "../../sdk/client/front-door.ts";
+import type { Acting, ControlCall, ForkCall, ForkedRun, RunReference } from "../../sdk/client/front-door.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { assertWorkflowId } from "../../sdk/protocol/names.ts";
 import type { ControlKind, RunDetail } from "../store/store.ts";
@@ -23,9 +23,9 @@ export class Controlling {
     this.#versions = versions;
   }
 
-  async terminate(to: RunReference, reason: string): Promise<void> {
+  async terminate(to: RunReference, reason: string, { actor }: Acting = {}): Promise<void> {
     let run = await this.#desk.find(to);
-    while ((await this.#desk.insist(() => this.#desk.store.terminateRun(run.runId, reason))) !== "terminated") {
+    while ((await this.#desk.insist(() => this.#desk.store.terminateRun(run.runId, reason, actor))) !== "terminated") {
       // It may have continued as new since it was found.
       const latest = await this.#desk.find(to);
       if (latest.runId === run.runId) throw closedError(run.workflowId, "It cannot be terminated any more.");
@@ -37,25 +37,26 @@ export class Controlling {
     this.#desk.doErrands();
   }
 
-  pause(to: RunReference, reason: string, requestId?: string): Promise<void> {
-    return this.#control(to, "pause", reason, requestId);
+  pause(to: RunReference, reason: string, call?: ControlCall): Promise<void> {
+    return this.#control(to, "pause", reason, call);
   }
 
-  resume(to: RunReference, requestId?: string): Promise<void> {
-    return this.#control(to, "resume", "", requestId);
+  resume(to: RunReference, call?: ControlCall): Promise<void> {
+    return this.#control(to, "resume", "", call);
   }
 
-  unblock(to: RunReference, requestId?: string): Promise<void> {
-    return this.#control(to, "unblock", "", requestId);
+  unblock(to: RunReference, call?: ControlCall): Promise<void> {
+    return this.#control(to, "unblock", "", call);
   }
 
-  async move(to: RunReference, version: string | null): Promise<void> {
+  async move(to: RunReference, version: string | null, { requestId, ...by }: ControlCall = {}): Promise<void> {
     let run = await this.#desk.find(to);
     if (version !== null) await this.#versions.require(run.workflow, version);
     for (;;) {
       const { runId } = run;
       // Chosen before the first try: a repeated request is recognised by it.
-      const request = { runId, mailId: `move:${this.#desk.world.chance.uuid()}`, version };
+      const mailId = `move:${requestId ?? this.#desk.world.chance.uuid()}`;
+      const request = { runId, mailId, version, ...by };
       const moved = await this.#desk.insist(() => this.#desk.store.moveRun(request));
       if (moved.outcome === "notFound") throw notFound(nameOf(to));
       if (moved.outcome !== "closed") return this.#desk.wake(moved);
@@ -91,10 +92,15 @@ export class Controlling {
     return { runId, workflowId };
   }
 
-  async #control(to: RunReference, kind: ControlKind, reason: string, requestId?: string): Promise<void> {
+  async #control(
+    to: RunReference,
+    kind: ControlKind,
+    reason: string,
+    { requestId, ...by }: ControlCall = {},
+  ): Promise<void> {
     const { runId, workflowId } = await this.#desk.find(to);
     // Chosen before the first try: a repeated request is recognised by it.
-    const request = { runId, kind, mailId: `${kind}:${requestId ?? this.#desk.world.chance.uuid()}`, reason };
+    const request = { runId, kind, mailId: `${kind}:${requestId ?? this.#desk.world.chance.uuid()}`, reason, ...by };
     const { outcome, queue, ownerId } = await this.#desk.insist(() => this.#desk.store.controlRun(request));
     if (outcome === "closed") throw closedError(workflowId, `It cannot be ${CONTROLLED[kind]} any more.`);
     if (outcome === "notFound") throw notFound(nameOf(to));

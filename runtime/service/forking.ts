@@ -50,6 +50,7 @@ export function planFork(
   const { runId, seed } = fork;
   const retried = step?.command ?? null;
   const version = call.version === undefined ? source.version : call.version;
+  const by = call.actor === undefined ? {} : { actor: call.actor };
   return {
     sourceId: source.runId,
     runId,
@@ -65,12 +66,14 @@ export function planFork(
       isEdited: edited !== null,
       retried,
       ...(version === null ? {} : { version }),
+      ...by,
     }),
     takenMail: takenIn(events.slice(0, at)),
     keepsSignals: call.keepsSignals,
     data: [...data.values()].filter(({ rows }) => rows.length > 0),
     timeoutMs: timeoutOf(source, events),
     terminates: call.replaces ? `Run ${runId} was forked from it, in its place.` : null,
+    ...by,
   };
 }
 

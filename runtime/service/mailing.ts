@@ -2,6 +2,7 @@
 // their mailboxes.
 
 import type {
+  Acting,
   RepairCall,
   RunReference,
   SentUpdate,
@@ -16,6 +17,7 @@ import type {
 import type { RepairRequest } from "../../sdk/protocol/event.ts";
 import { assertName, assertWorkflowId } from "../../sdk/protocol/names.ts";
 import type { WebhookCall } from "../../sdk/protocol/webhook.ts";
+import { encodeActor } from "../store/acted-by.ts";
 import { CANCEL_MAIL_ID, signalMailId, updateMailId } from "../store/mail-id.ts";
 import type { MailOutcome, MailRequest, StartRequest } from "../store/store.ts";
 import type { Chance } from "../world/world.ts";
@@ -95,8 +97,8 @@ export class Mailing {
     return this.#repairs.ask(to, request, call);
   }
 
-  async cancel(to: RunReference, reason: string): Promise<void> {
-    await this.#send({ to, kind: "cancel", mailId: CANCEL_MAIL_ID, name: reason, payload: null });
+  async cancel(to: RunReference, reason: string, { actor }: Acting = {}): Promise<void> {
+    await this.#send({ to, kind: "cancel", mailId: CANCEL_MAIL_ID, name: reason, payload: encodeActor(actor) });
   }
 
   async #send(request: MailRequest): Promise<MailOutcome> {

@@ -32,7 +32,7 @@ export class RepairRequests {
   }
 
   /** Resolves when the request is stored, or was before. */
-  async ask(to: RunReference, request: RepairRequest, { which, requestId }: RepairCall): Promise<void> {
+  async ask(to: RunReference, request: RepairRequest, { which, requestId, ...by }: RepairCall): Promise<void> {
     const { insistence, store, find, send } = this.#options;
     assertWhich(which, request);
     if (requestId !== null) assertWorkflowId(requestId, "requestId");
@@ -49,7 +49,7 @@ export class RepairRequests {
       throw notWaiting(run, request, which);
     }
     const name = typeof which === "string" ? which : "";
-    await send({ to: { runId: run.runId }, kind: request, mailId, name, payload: encodeWaits(waits) });
+    await send({ to: { runId: run.runId }, kind: request, mailId, name, payload: encodeWaits(waits, by) });
   }
 
   /** It is in the mailbox, and what it was for has become due by itself meanwhile. */

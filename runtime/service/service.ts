@@ -2,8 +2,10 @@
 // for a moment, and who is woken by it, is in each.
 
 import type {
+  Acting,
   BulkPlace,
   ClosedRun,
+  ControlCall,
   CountCall,
   CountedGroup,
   ForkCall,
@@ -120,8 +122,8 @@ export class Service implements FrontDoor {
     return this.#mailing.deliverWebhook(token, call);
   }
 
-  cancel(to: RunReference, reason: string): Promise<void> {
-    return this.#mailing.cancel(to, reason);
+  cancel(to: RunReference, reason: string, by?: Acting): Promise<void> {
+    return this.#mailing.cancel(to, reason, by);
   }
 
   retryNow(to: RunReference, call: RepairCall): Promise<void> {
@@ -134,24 +136,24 @@ export class Service implements FrontDoor {
 
   // ---------------------------------------------------------------- controlling
 
-  terminate(to: RunReference, reason: string): Promise<void> {
-    return this.#controlling.terminate(to, reason);
+  terminate(to: RunReference, reason: string, by?: Acting): Promise<void> {
+    return this.#controlling.terminate(to, reason, by);
   }
 
-  pause(to: RunReference, reason: string, requestId?: string): Promise<void> {
-    return this.#controlling.pause(to, reason, requestId);
+  pause(to: RunReference, reason: string, call?: ControlCall): Promise<void> {
+    return this.#controlling.pause(to, reason, call);
   }
 
-  resume(to: RunReference, requestId?: string): Promise<void> {
-    return this.#controlling.resume(to, requestId);
+  resume(to: RunReference, call?: ControlCall): Promise<void> {
+    return this.#controlling.resume(to, call);
   }
 
-  unblock(to: RunReference, requestId?: string): Promise<void> {
-    return this.#controlling.unblock(to, requestId);
+  unblock(to: RunReference, call?: ControlCall): Promise<void> {
+    return this.#controlling.unblock(to, call);
   }
 
-  move(to: RunReference, version: string | null): Promise<void> {
-    return this.#controlling.move(to, version);
+  move(to: RunReference, version: string | null, call?: ControlCall): Promise<void> {
+    return this.#controlling.move(to, version, call);
   }
 
   fork(to: RunReference, call: ForkCall): Promise<ForkedRun> {

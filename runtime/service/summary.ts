@@ -12,7 +12,8 @@ export function summarize(
 ): string {
   if (isClosed(run.status)) return `The run is ${ENDS[run.status] ?? run.status}.`;
   const { paused } = run;
-  const pause = paused === null ? "" : `Paused since ${new Date(paused.at).toISOString()}: ${paused.reason}. `;
+  const by = paused?.actor === undefined ? "" : ` by ${paused.actor}`;
+  const pause = paused === null ? "" : `Paused since ${new Date(paused.at).toISOString()}${by}: ${paused.reason}. `;
   if (run.blocked !== null) return `${pause}Blocked (${run.blocked.kind}): ${run.blocked.message}`;
   if (paused !== null && run.ownerId === null) return pause.trimEnd();
   const place = `${pause}${placeOf(run)}${lastFailure === null ? "" : ` ${lastOf(lastFailure)}`}`;

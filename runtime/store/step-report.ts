@@ -2,6 +2,7 @@
 
 import { decodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import type { StepOutcome } from "../../sdk/protocol/step-outcome.ts";
+import type { ActedBy } from "./acted-by.ts";
 
 /** Which attempt is meant, and the hash of the secret in its token: only who was given the token, or reads the history, has it. */
 interface OfAttempt {
@@ -10,7 +11,7 @@ interface OfAttempt {
   readonly verifier: string;
 }
 
-export type StepReport = OfAttempt & StepOutcome;
+export type StepReport = OfAttempt & StepOutcome & ActedBy;
 
 export function encodeReport(report: StepReport): Payload {
   return JSON.stringify(report);

@@ -17,6 +17,7 @@ import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { BlockedReason, ClosedStatus, RunStatus, RunSummary } from "../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 import type { VersionPolicy } from "../../sdk/protocol/version-policy.ts";
+import type { ActedBy } from "./acted-by.ts";
 import type { Errand } from "./errands.ts";
 import type { VersionKey } from "./lanes.ts";
 import type { ListLocksRequest, LockChanges } from "./locks.ts";
@@ -201,6 +202,7 @@ export interface MailItem {
    * repair request, the name that was asked for.
    */
   readonly name: string;
+  /** Of a cancel and of head changes: who asked, as `encodeActor` says it. */
   readonly payload: Payload;
 }
 
@@ -309,7 +311,7 @@ export interface MailOutcome {
   readonly events: number;
 }
 
-export interface ControlRequest {
+export interface ControlRequest extends ActedBy {
   readonly runId: string;
   readonly kind: ControlKind;
   /** Repeating a request with the same id changes nothing. */
@@ -325,7 +327,7 @@ export interface ControlOutcome {
   readonly ownerId: string | null;
 }
 
-export interface MoveRequest {
+export interface MoveRequest extends ActedBy {
   readonly runId: string;
   /** Repeating a request with the same id changes nothing. */
   readonly mailId: string;
@@ -355,6 +357,8 @@ export interface ForkRequest {
   readonly timeoutMs: number | null;
   /** Terminates the source with this reason in the same transaction, if it is open. Null: it stays as it is. */
   readonly terminates: string | null;
+  /** Of the termination; that of the fork is told by `forked`. Absent for nobody named. */
+  readonly actor?: string;
 }
 
 export interface ForkOutcome {
@@ -643,7 +647,7 @@ export interface ClientStore {
   /** All of it is one transaction: refused, nothing has changed. The new run is due at once. */
   forkRun(request: ForkRequest): Promise<ForkOutcome>;
   /** Closes an open run now, owned or not. */
-  terminateRun(runId: string, reason: string): Promise<"terminated" | "closed" | "notFound">;
+  terminateRun(runId: string, reason: string, actor?: string): Promise<"terminated" | "closed" | "notFound">;
   findRun(ref: RunRef): Promise<RunDetail | null>;
   /** Newest first, unless said otherwise. */
   listRuns(request: ListRequest): Promise<readonly StoredSummary[]>;

@@ -101,8 +101,8 @@ export class AnnouncingStore extends MemoryStore {
     return outcome;
   }
 
-  override async terminateRun(runId: string, reason: string) {
-    const outcome = await super.terminateRun(runId, reason);
+  override async terminateRun(runId: string, reason: string, actor?: string) {
+    const outcome = await super.terminateRun(runId, reason, actor);
     if (outcome === "terminated") this.#announce.closedFromOutside([runId]);
     return outcome;
   }

@@ -2,6 +2,8 @@
 // blocked run has no result to wait for: its code will not change within the test, so the reason is thrown.
 
 import type {
+  Acting,
+  ControlCall,
   CountCall,
   ForkCall,
   FrontDoor,
@@ -123,24 +125,24 @@ export class TestDoor implements FrontDoor {
     return this.#time.hold(() => this.#door.deliverWebhook(token, call));
   }
 
-  cancel(to: RunReference, reason: string) {
-    return this.#time.hold(() => this.#door.cancel(to, reason));
+  cancel(to: RunReference, reason: string, by?: Acting) {
+    return this.#time.hold(() => this.#door.cancel(to, reason, by));
   }
 
-  terminate(to: RunReference, reason: string) {
-    return this.#time.hold(() => this.#door.terminate(to, reason));
+  terminate(to: RunReference, reason: string, by?: Acting) {
+    return this.#time.hold(() => this.#door.terminate(to, reason, by));
   }
 
-  pause(to: RunReference, reason: string, requestId?: string) {
-    return this.#time.hold(() => this.#door.pause(to, reason, requestId));
+  pause(to: RunReference, reason: string, call?: ControlCall) {
+    return this.#time.hold(() => this.#door.pause(to, reason, call));
   }
 
-  resume(to: RunReference, requestId?: string) {
-    return this.#time.hold(() => this.#door.resume(to, requestId));
+  resume(to: RunReference, call?: ControlCall) {
+    return this.#time.hold(() => this.#door.resume(to, call));
   }
 
-  unblock(to: RunReference, requestId?: string) {
-    return this.#time.hold(() => this.#door.unblock(to, requestId));
+  unblock(to: RunReference, call?: ControlCall) {
+    return this.#time.hold(() => this.#door.unblock(to, call));
   }
 
   retryNow(to: RunReference, call: RepairCall) {
@@ -151,8 +153,8 @@ export class TestDoor implements FrontDoor {
     return this.#time.hold(() => this.#door.skipSleep(to, call));
   }
 
-  move(to: RunReference, version: string | null) {
-    return this.#time.hold(() => this.#door.move(to, version));
+  move(to: RunReference, version: string | null, call?: ControlCall) {
+    return this.#time.hold(() => this.#door.move(to, version, call));
   }
 
   versions(workflow: string) {

@@ -25,18 +25,20 @@ export function cutWaits(
   { mail, requestId, request, waits }: RepairMail,
   waiting: (command: number) => PendingCommand | undefined,
 ): readonly CutEvent[] {
-  const cut = decodeWaits(waits).flatMap((wait): CutEvent[] => {
+  const { waits: meant, ...by } = decodeWaits(waits);
+  const cut = meant.flatMap((wait): CutEvent[] => {
     const pending = waiting(wait.command);
     if (request === "skipSleep" && pending?.kind === "StartTimer") {
-      return [{ type: "TimerSkipped", command: pending.command, name: pending.name, mail, requestId }];
+      return [{ type: "TimerSkipped", command: pending.command, name: pending.name, mail, requestId, ...by }];
     }
     if (request === "retryNow" && pending?.kind === "RunStep" && isNext(wait, pending)) {
       const attempt = pending.failedAttempts + 1;
-      return [{ type: "StepRetried", command: pending.command, name: pending.ask.name, attempt, mail, requestId }];
+      const { command, ask } = pending;
+      return [{ type: "StepRetried", command, name: ask.name, attempt, mail, requestId, ...by }];
     }
     return [];
   });
-  return cut.length > 0 ? cut : [{ type: "RequestIgnored", mail, requestId, request }];
+  return cut.length > 0 ? cut : [{ type: "RequestIgnored", mail, requestId, request, ...by }];
 }
 
 /** It is this attempt that waits: not one that is to be completed from outside, and whose limit is waited for. */

@@ -72,7 +72,8 @@ export function heard(
   { now, chance }: Now,
 ): DeferredEvent {
   const { command, attempt, outcome } = report;
-  const place = { command, name, attempt, mail, reportId };
+  const by = report.actor === undefined ? {} : { actor: report.actor };
+  const place = { command, name, attempt, mail, reportId, ...by };
   const step = pending?.kind === "RunStep" && isFor(report, pending.deferral) ? pending : undefined;
   if (step === undefined) return { type: "StepReported", ...place, report: "ignored", details: null };
   switch (outcome) {
@@ -94,7 +95,7 @@ export function heard(
         heartbeat,
         chance,
       });
-      return { ...event, failure: report.failure, mail, reportId };
+      return { ...event, failure: report.failure, mail, reportId, ...by };
     }
   }
 }

@@ -2,6 +2,7 @@
 // its first line.
 
 import type { Event, StepReported, UpdateAccepted } from "../../sdk/protocol/event.ts";
+import { actedBy } from "../store/acted-by.ts";
 import { type Answer, eventOfAnswer } from "../store/errands.ts";
 import { updateIdOf } from "../store/mail-id.ts";
 import { requestIdOf } from "../store/repair-request.ts";
@@ -102,17 +103,17 @@ export class RunMail {
   #newsOf({ mail, kind, name, mailId, payload }: MailItem): ReadMail {
     switch (kind) {
       case "cancel":
-        return { event: { type: "CancelRequested", mail, reason: name } };
+        return { event: { type: "CancelRequested", mail, reason: name, ...actedBy(payload) } };
       case "pause":
-        return { event: { type: "RunPaused", mail, reason: name } };
+        return { event: { type: "RunPaused", mail, reason: name, ...actedBy(payload) } };
       case "resume":
-        return { event: { type: "RunResumed", mail } };
+        return { event: { type: "RunResumed", mail, ...actedBy(payload) } };
       case "unblock":
-        return { event: { type: "RunUnblocked", mail, kind: name } };
+        return { event: { type: "RunUnblocked", mail, kind: name, ...actedBy(payload) } };
       case "adopt":
         return { event: { type: "RunAdopted", mail, by: name } };
       case "move":
-        return { event: { type: "RunMoved", mail, version: name === "" ? null : name } };
+        return { event: { type: "RunMoved", mail, version: name === "" ? null : name, ...actedBy(payload) } };
       case "signal":
         return { event: { type: "SignalReceived", name, signalId: mailId, mail, payload, isEarly: this.#isEarly } };
       case "answer":

@@ -6,21 +6,24 @@ import { assertName } from "../protocol/names.ts";
 import { isClosed, OPEN_STATUSES, type RunSummary } from "../protocol/run.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
 import type { StepDefinition } from "../workflow/step.ts";
+import { type ActorOptions, actingAs } from "./acting.ts";
 import type { BulkCounts, BulkReport, BulkResult } from "./bulk-report.ts";
 import { type BulkWalk, goThrough } from "./bulk-walk.ts";
-import type { FilterCall, ForkCall, FrontDoor, RunReference } from "./front-door.ts";
+import type { Acting, FilterCall, ForkCall, FrontDoor, RunReference } from "./front-door.ts";
 import { filterCall, type RunFilter } from "./run-filter.ts";
 import {
   type AnyStep,
   type ForkOptions,
   forkCall,
   type ResetOptions,
+  retryCall,
   signalCall,
+  stepNameOf,
   type WithInput,
 } from "./run-handle.ts";
 import { completion, failing } from "./step-reports.ts";
 
-export interface BulkOptions {
+export interface BulkOptions extends ActorOptions {
   /** Which runs are meant, as for `list`. `{}` is all that the action is for. */
   readonly where: RunFilter;
   /** Finds the runs and does nothing to them. Default false. */
@@ -57,6 +60,7 @@ export class Bulk {
   readonly #door: FrontDoor;
   readonly #where: FilterCall;
   readonly #walk: BulkWalk;
+  readonly #by: Acting;
   #hasBegun = false;
 
   /** Bulks come from a `Client`. Throws ARGUMENT_INVALID. */
@@ -71,32 +75,37 @@ export class Bulk {
     this.#door = door;
     this.#where = filterCall(where);
     this.#walk = { bulkId, after, isDryRun, concurrency, signal, onRun, onProgress };
+    this.#by = actingAs(options, undefined);
     this.bulkId = bulkId;
+  }
+
+  get #asked(): { readonly requestId: string } & Acting {
+    return { requestId: this.bulkId, ...this.#by };
   }
 
   /** Open runs that are not paused. */
   pause(reason = "paused by the client"): Promise<BulkReport> {
-    return this.#each({ ...OPEN, isPaused: false }, (to) => this.#door.pause(to, reason, this.bulkId));
+    return this.#each({ ...OPEN, isPaused: false }, (to) => this.#door.pause(to, reason, this.#asked));
   }
 
   /** Paused runs. */
   resume(): Promise<BulkReport> {
-    return this.#each({ ...OPEN, isPaused: true }, (to) => this.#door.resume(to, this.bulkId));
+    return this.#each({ ...OPEN, isPaused: true }, (to) => this.#door.resume(to, this.#asked));
   }
 
   /** Blocked runs. */
   unblock(): Promise<BulkReport> {
-    return this.#each({ status: ["blocked"] }, (to) => this.#door.unblock(to, this.bulkId));
+    return this.#each({ status: ["blocked"] }, (to) => this.#door.unblock(to, this.#asked));
   }
 
   /** Open runs. */
   cancel(reason = "canceled by the client"): Promise<BulkReport> {
-    return this.#each(OPEN, (to) => this.#door.cancel(to, reason));
+    return this.#each(OPEN, (to) => this.#door.cancel(to, reason, this.#by));
   }
 
   /** Open runs. */
   terminate(reason = "terminated by the client"): Promise<BulkReport> {
-    return this.#each(OPEN, (to) => this.#door.terminate(to, reason));
+    return this.#each(OPEN, (to) => this.#door.terminate(to, reason, this.#by));
   }
 
   /** Open runs. Also throws PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE. */
@@ -111,13 +120,13 @@ export class Bulk {
 
   /** Open runs: their steps that wait for their next attempts, as by `retryNow` of a run. */
   async retryNow(step?: AnyStep): Promise<BulkReport> {
-    const call = { which: step === undefined ? null : nameOf(step), requestId: this.bulkId };
+    const call = { which: step === undefined ? null : stepNameOf(step), ...this.#asked };
     return this.#each(OPEN, (to) => this.#door.retryNow(to, call));
   }
 
   /** Open runs: their sleeps, as by `skipSleep` of a run. */
   async skipSleep(timer?: string): Promise<BulkReport> {
-    const call = { which: timer ?? null, requestId: this.bulkId };
+    const call = { which: timer ?? null, ...this.#asked };
     return this.#each(OPEN, (to) => this.#door.skipSleep(to, call));
   }
 
@@ -128,14 +137,14 @@ export class Bulk {
   ): Promise<BulkReport>;
   completeStep(step: string, result?: unknown): Promise<BulkReport>;
   async completeStep(step: AnyStep, result?: unknown): Promise<BulkReport> {
-    const call = completion(result, { reportId: this.bulkId });
-    return this.#each(OPEN, (to) => this.#door.reportStep({ to, step: nameOf(step) }, call));
+    const call = { ...completion(result, { reportId: this.bulkId }), ...this.#by };
+    return this.#each(OPEN, (to) => this.#door.reportStep({ to, step: stepNameOf(step) }, call));
   }
 
   /** Open runs: the attempt of the step of this name that waits to be completed. */
   async failStep(step: AnyStep, error: unknown): Promise<BulkReport> {
-    const call = failing(error, { reportId: this.bulkId });
-    return this.#each(OPEN, (to) => this.#door.reportStep({ to, step: nameOf(step) }, call));
+    const call = { ...failing(error, { reportId: this.bulkId }), ...this.#by };
+    return this.#each(OPEN, (to) => this.#door.reportStep({ to, step: stepNameOf(step) }, call));
   }
 
   /** Runs of the statuses that `where` names, which it must. */
@@ -150,8 +159,8 @@ export class Bulk {
   }
 
   /** Runs of the statuses that `where` names, which it must. */
-  async retryFrom(step?: string, options: Pick<ResetOptions, "signals"> = {}): Promise<BulkReport> {
-    const call = { ...forkCall(options), replaces: true, beforeStep: { name: step ?? null } };
+  async retryFrom(step?: AnyStep, options: Pick<ResetOptions, "signals"> = {}): Promise<BulkReport> {
+    const call = retryCall(step, options);
     return this.#fork(() => call);
   }
 
@@ -160,7 +169,7 @@ export class Bulk {
     if (this.#where.status === undefined) {
       throw invalid("where", 'must name a status here, as in { status: "failed" }: also closed runs can be forked');
     }
-    return this.#each({}, (to, run) => this.#door.fork(to, { ...callOf(run), bulkId: this.bulkId }));
+    return this.#each({}, (to, run) => this.#door.fork(to, { ...callOf(run), ...this.#by, bulkId: this.bulkId }));
   }
 
   async #each(meant: FilterCall, act: (to: RunReference, run: RunSummary) => Promise<unknown>): Promise<BulkReport> {
@@ -182,10 +191,6 @@ function callFor(options: ForEach<ForkOptions>): (run: RunSummary) => ForkCall {
   if (typeof options === "function") return (run) => forkCall(options(run));
   const call = forkCall(options);
   return () => call;
-}
-
-function nameOf(step: AnyStep): string {
-  return typeof step === "string" ? step : step.stepName;
 }
 
 function invalid(argument: string, why: string): EverstepError {

@@ -46,12 +46,18 @@ export interface QueryClientCall extends RunCall {
   readonly name: string;
 }
 
-export interface EndingClientCall extends RunCall {
+/** Of what is done to a run from outside. */
+export interface ActingClientCall extends RunCall {
+  /** Who does it: of the call, else of the client; undefined: nobody is named. */
+  readonly actor: string | undefined;
+}
+
+export interface EndingClientCall extends ActingClientCall {
   readonly reason: string;
 }
 
 /** Of what may be asked again without doing it twice. */
-export interface RepeatableClientCall extends RunCall {
+export interface RepeatableClientCall extends ActingClientCall {
   /** Undefined: none was given. In a bulk it is the bulk's. */
   readonly requestId: string | undefined;
 }
@@ -65,13 +71,13 @@ export interface RepairClientCall extends RepeatableClientCall {
   readonly which: string | number | undefined;
 }
 
-export interface MoveClientCall extends RunCall {
+export interface MoveClientCall extends RepeatableClientCall {
   /** Null: to the workflow without a version. */
   readonly version: string | null;
 }
 
 /** `fork`, and with `replaces` also `reset` and `retryFrom`. */
-export interface ForkClientCall extends RunCall {
+export interface ForkClientCall extends ActingClientCall {
   /** The last event that is shared. Undefined: the last there is, or what `beforeStep` says. */
   readonly at: number | undefined;
   /** Before the last end of the step with this name; null: of the one that failed last. Undefined: `at` says where. */
@@ -85,7 +91,7 @@ export interface ForkClientCall extends RunCall {
 }
 
 /** By the step's name, or by its token: then run and step are not known here. */
-export interface StepClientCall extends RunCall {
+export interface StepClientCall extends ActingClientCall {
   readonly step: string | undefined;
   readonly reportId: string | undefined;
 }

@@ -19,9 +19,19 @@ import type { SignalDefinition } from "../workflow/signal.ts";
 import type { UpdateDefinition } from "../workflow/update.ts";
 import type { WebhookRequest } from "../workflow/webhook.ts";
 import type { AnyWorkflow, Workflow } from "../workflow/workflow.ts";
+import { type ActorOptions, actingAs } from "./acting.ts";
 import { Bulk, type BulkOptions } from "./bulk.ts";
 import { type EntityHandle, entityHandle } from "./entity-handle.ts";
-import type { CountedBy, CountedGroup, FrontDoor, PrunedRuns, StartCall, WorkflowVersions } from "./front-door.ts";
+import type {
+  Acting,
+  CountedBy,
+  CountedGroup,
+  FrontDoor,
+  PrunedRuns,
+  StartCall,
+  StartReply,
+  WorkflowVersions,
+} from "./front-door.ts";
 import { interceptedDoor } from "./intercepted-door.ts";
 import type { Interceptor } from "./interceptors.ts";
 import { filterCall, orderCall, type RunFilter, type RunOrder } from "./run-filter.ts";
@@ -136,9 +146,12 @@ export interface PatchPage {
 
 export class WorkflowClient {
   readonly #door: FrontDoor;
+  readonly #actor: string | undefined;
 
-  constructor(door: FrontDoor, interceptors: readonly Interceptor[] = []) {
+  /** `actor`: who acts on runs where a call does not say. Throws ARGUMENT_INVALID. */
+  constructor(door: FrontDoor, interceptors: readonly Interceptor[] = [], actor?: string) {
     this.#door = interceptedDoor(door, interceptors);
+    this.#actor = actingAs({}, actor).actor;
   }
 
   /**
@@ -153,7 +166,7 @@ export class WorkflowClient {
     ...[options]: StartArguments<Input>
   ): Promise<RunHandle<Result>> {
     const reply = await this.#door.start(startCall(workflow, options ?? ({} as StartOptions<Input>)));
-    return new RunHandle<Result>(this.#door, reply.workflowId, reply.runId, true);
+    return this.#started(reply);
   }
 
   /**
@@ -166,7 +179,7 @@ export class WorkflowClient {
     each: readonly StartOptions<Input>[],
   ): Promise<RunHandle<Result>[]> {
     const replies = await this.#door.startMany(each.map((options) => startCall(workflow, options)));
-    return replies.map((reply) => new RunHandle<Result>(this.#door, reply.workflowId, reply.runId, true));
+    return replies.map((reply) => this.#started(reply));
   }
 
   /**
@@ -185,7 +198,7 @@ export class WorkflowClient {
       onConflict: options.onConflict ?? "useExisting",
       signal: signalCall(signal, payload, signalId),
     });
-    return new RunHandle<Result>(this.#door, reply.workflowId, reply.runId, true);
+    return this.#started(reply);
   }
 
   /**
@@ -206,7 +219,7 @@ export class WorkflowClient {
     });
     invariant(reply.update !== null, "an update that was sent has an id");
     return {
-      run: new RunHandle<Result>(this.#door, reply.workflowId, reply.runId, true),
+      run: this.#started(reply),
       update: new UpdateHandle<UpdateResult>(this.#door, reply.update),
     };
   }
@@ -216,12 +229,12 @@ export class WorkflowClient {
    * the database yet.
    */
   get<Result>(_workflow: Workflow<never, Result>, workflowId: string, runId?: string): RunHandle<Result> {
-    return new RunHandle<Result>(this.#door, workflowId, runId);
+    return new RunHandle<Result>(this.#door, { workflowId, runId, actor: this.#actor });
   }
 
   /** Like `get`, for a run whose workflow this process does not know. */
   getUntyped(workflowId: string, runId?: string): RunHandle<unknown> {
-    return new RunHandle<unknown>(this.#door, workflowId, runId);
+    return new RunHandle<unknown>(this.#door, { workflowId, runId, actor: this.#actor });
   }
 
   /**
@@ -249,7 +262,7 @@ export class WorkflowClient {
    * PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
    */
   async completeStep(token: string, result?: unknown, options?: StepReportOptions): Promise<void> {
-    await this.#door.reportStep({ token }, completion(result, options));
+    await this.#door.reportStep({ token }, { ...completion(result, options), ...this.#by(options) });
   }
 
   /**
@@ -259,7 +272,7 @@ export class WorkflowClient {
    * Throws like `completeStep`.
    */
   async failStep(token: string, error: unknown, options?: StepReportOptions): Promise<void> {
-    await this.#door.reportStep({ token }, failing(error, options));
+    await this.#door.reportStep({ token }, { ...failing(error, options), ...this.#by(options) });
   }
 
   /**
@@ -268,8 +281,8 @@ export class WorkflowClient {
    *
    * Throws like `completeStep`; STEP_NOT_WAITING also says that the work is not needed any more.
    */
-  async heartbeatStep(token: string, details?: unknown): Promise<void> {
-    await this.#door.reportStep({ token }, heartbeat(details));
+  async heartbeatStep(token: string, details?: unknown, options: ActorOptions = {}): Promise<void> {
+    await this.#door.reportStep({ token }, { ...heartbeat(details), ...this.#by(options) });
   }
 
   /**
@@ -290,7 +303,7 @@ export class WorkflowClient {
    * Throws ARGUMENT_INVALID.
    */
   bulk(options: BulkOptions): Bulk {
-    return new Bulk(this.#door, options);
+    return new Bulk(this.#door, { ...options, ...this.#by(options) });
   }
 
   /**
@@ -387,7 +400,7 @@ export class WorkflowClient {
    */
   async importRun(file: HistoryFile): Promise<RunHandle<unknown>> {
     const { workflowId, runId } = await this.#door.importRun(file);
-    return new RunHandle<unknown>(this.#door, workflowId, runId);
+    return new RunHandle<unknown>(this.#door, { workflowId, runId, actor: this.#actor });
   }
 
   /**
@@ -404,6 +417,14 @@ export class WorkflowClient {
   /** Closes the connections. Waiting calls reject. */
   async close(): Promise<void> {
     await this.#door.close();
+  }
+
+  #by(options: ActorOptions = {}): Acting {
+    return actingAs(options, this.#actor);
+  }
+
+  #started<Result>({ workflowId, runId }: StartReply): RunHandle<Result> {
+    return new RunHandle<Result>(this.#door, { workflowId, runId, isStarted: true, actor: this.#actor });
   }
 }
 

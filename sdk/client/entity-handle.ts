@@ -109,7 +109,7 @@ class EntityCalls {
   }
 
   async look(name: string, input: unknown, options?: QueryOptions): Promise<unknown> {
-    const run = new RunHandle(this.#door, this.#workflowId, undefined);
+    const run = new RunHandle(this.#door, { workflowId: this.#workflowId });
     try {
       return await run.query(defineQuery<unknown, unknown>(name), input, options);
     } catch (error) {

@@ -51,10 +51,21 @@ export interface SentUpdate {
 /** A step that waits to be completed from outside: by its token, or by its name where only one of that name waits. */
 export type StepReference = { readonly token: string } | { readonly to: RunReference; readonly step: string };
 
-export type StepReportCall = StepOutcome & { readonly reportId: string | null };
+/** Absent: nobody is named. */
+export interface Acting {
+  readonly actor?: string;
+}
+
+/** Beside what is asked for. */
+export interface ControlCall extends Acting {
+  /** Asking again with the same id changes nothing. Absent: a new random one. */
+  readonly requestId?: string;
+}
+
+export type StepReportCall = StepOutcome & Acting & { readonly reportId: string | null };
 
 /** Which waits of a run are to be cut short. */
-export interface RepairCall {
+export interface RepairCall extends Acting {
   /** All of a name; the one with a command's number; null for all. Of timers, limits of other waits by their number only. */
   readonly which: string | number | null;
   /** Asking again with the same id changes nothing. Null: a new random one. */
@@ -191,7 +202,7 @@ export interface LocksCall {
   readonly limit?: number | undefined;
 }
 
-export interface ForkCall {
+export interface ForkCall extends Acting {
   /** The last event that is shared; null: the last there is, of a closed run the last before its end. */
   readonly at: number | null;
   /** Instead of `at`: the event before the last end of the step with this name, or with any, which has failed then. */
@@ -285,14 +296,14 @@ export interface FrontDoor {
   /** Resolves when the delivery is stored, or was before. */
   deliverWebhook(token: string, call: WebhookCall): Promise<void>;
   query(to: RunReference, name: string, input: Payload, timeoutMs: number): Promise<Payload>;
-  cancel(to: RunReference, reason: string): Promise<void>;
-  terminate(to: RunReference, reason: string): Promise<void>;
-  /** Repeating it changes nothing; with a `requestId`, also after the run was resumed. So it is with the next two. */
-  pause(to: RunReference, reason: string, requestId?: string): Promise<void>;
-  resume(to: RunReference, requestId?: string): Promise<void>;
-  unblock(to: RunReference, requestId?: string): Promise<void>;
+  cancel(to: RunReference, reason: string, by?: Acting): Promise<void>;
+  terminate(to: RunReference, reason: string, by?: Acting): Promise<void>;
+  /** Repeating it changes nothing; with a `requestId`, also after the run was resumed. So it is with the next three. */
+  pause(to: RunReference, reason: string, call?: ControlCall): Promise<void>;
+  resume(to: RunReference, call?: ControlCall): Promise<void>;
+  unblock(to: RunReference, call?: ControlCall): Promise<void>;
   /** Null: to the workflow without a version. */
-  move(to: RunReference, version: string | null): Promise<void>;
+  move(to: RunReference, version: string | null, call?: ControlCall): Promise<void>;
   /** Resolves when the request is stored, or was before. */
   retryNow(to: RunReference, call: RepairCall): Promise<void>;
   skipSleep(to: RunReference, call: RepairCall): Promise<void>;

@@ -7,7 +7,16 @@ import { type ClientCall, type ClientOperation, type ClientOperations, READING }
 import type { FrontDoor, StartCall, StartReply } from "./front-door.ts";
 import { interceptedWalk } from "./intercepted-walk.ts";
 import type { Interceptor } from "./interceptors.ts";
-import { forkShown, listShown, repairShown, runShown, startShown, stepShown } from "./shown-calls.ts";
+import {
+  controlShown,
+  endingShown,
+  forkShown,
+  listShown,
+  repairShown,
+  runShown,
+  startShown,
+  stepShown,
+} from "./shown-calls.ts";
 
 type StartNext = (headers: RunHeaders) => Promise<StartReply>;
 type StartLink = (headers: RunHeaders, next: StartNext) => Promise<StartReply>;
@@ -92,18 +101,18 @@ export function interceptedDoor(door: FrontDoor, interceptors: readonly Intercep
       const shown = { deliveryId: call.deliveryId ?? undefined };
       return through("deliverWebhook", shown, () => door.deliverWebhook(token, call));
     },
-    cancel: (to, reason) => through("cancel", { ...runShown(to), reason }, () => door.cancel(to, reason)),
-    terminate: (to, reason) => through("terminate", { ...runShown(to), reason }, () => door.terminate(to, reason)),
-    pause(to, reason, requestId) {
-      return through("pause", { ...runShown(to), reason, requestId }, () => door.pause(to, reason, requestId));
+    cancel: (to, reason, by) => through("cancel", endingShown(to, reason, by), () => door.cancel(to, reason, by)),
+    terminate(to, reason, by) {
+      return through("terminate", endingShown(to, reason, by), () => door.terminate(to, reason, by));
     },
-    resume(to, requestId) {
-      return through("resume", { ...runShown(to), requestId }, () => door.resume(to, requestId));
+    pause(to, reason, call) {
+      return through("pause", { ...controlShown(to, call), reason }, () => door.pause(to, reason, call));
     },
-    unblock(to, requestId) {
-      return through("unblock", { ...runShown(to), requestId }, () => door.unblock(to, requestId));
+    resume: (to, call) => through("resume", controlShown(to, call), () => door.resume(to, call)),
+    unblock: (to, call) => through("unblock", controlShown(to, call), () => door.unblock(to, call)),
+    move(to, version, call) {
+      return through("move", { ...controlShown(to, call), version }, () => door.move(to, version, call));
     },
-    move: (to, version) => through("move", { ...runShown(to), version }, () => door.move(to, version)),
     retryNow: (to, call) => through("retryNow", repairShown(to, call), () => door.retryNow(to, call)),
     skipSleep: (to, call) => through("skipSleep", repairShown(to, call), () => door.skipSleep(to, call)),
     fork: (to, call) => through("fork", forkShown(to, call), () => door.fork(to, call)),

@@ -11,10 +11,13 @@ import type { QueryDefinition } from "../workflow/query.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
 import type { StepDefinition } from "../workflow/step.ts";
 import type { UpdateDefinition } from "../workflow/update.ts";
+import { type ActorOptions, actingAs } from "./acting.ts";
 import type {
+  Acting,
   ClosedRun,
   ForkCall,
   FrontDoor,
+  RepairCall,
   RunDescription,
   RunReference,
   ShownEvent,
@@ -56,12 +59,12 @@ export interface SendUpdateOptions extends UpdateWaitOptions {
   readonly waitFor?: "stored" | "accepted" | "completed";
 }
 
-export interface RepairOptions {
+export interface RepairOptions extends ActorOptions {
   /** Asking again with the same id changes nothing and is no error. Default: a new random id for each call. */
   readonly requestId?: string;
 }
 
-export interface ResetOptions {
+export interface ResetOptions extends ActorOptions {
   /** The last event that is shared, by its number. Default: the last one; of a closed run the last one before its end. */
   readonly at?: number;
   /** Instead of the input that the run had. Only with `at: 1`. */
@@ -79,6 +82,8 @@ export interface ForkOptions extends ResetOptions {
   readonly id?: string;
 }
 
+export type RetryFromOptions = Pick<ResetOptions, "signals" | "actor">;
+
 /** A step by its name or its definition. */
 export type AnyStep = string | { readonly stepName: string };
 
@@ -87,11 +92,22 @@ export type WithInput<Input, Rest extends unknown[]> = undefined extends Input
   ? [input?: Input, ...rest: Rest]
   : [input: Input, ...rest: Rest];
 
+/** What a handle is made for, and by whom. */
+export interface HandledRun {
+  readonly workflowId: string;
+  readonly runId?: string | undefined;
+  /** By the call that gives the handle: it is for this chain of runs. */
+  readonly isStarted?: boolean;
+  /** Who acts where a call does not say. */
+  readonly actor?: string | undefined;
+}
+
 const DEFAULT_QUERY_TIMEOUT_MS = 10_000;
 
 export class RunHandle<Result = unknown> {
   readonly #door: FrontDoor;
   readonly #reference: RunReference;
+  readonly #actor: string | undefined;
   /** The caller's key. */
   readonly workflowId: string;
   /**
@@ -101,8 +117,9 @@ export class RunHandle<Result = unknown> {
   readonly runId: string | undefined;
 
   /** Handles come from a `Client`. */
-  constructor(door: FrontDoor, workflowId: string, runId: string | undefined, isStarted = false) {
+  constructor(door: FrontDoor, { workflowId, runId, isStarted = false, actor }: HandledRun) {
     this.#door = door;
+    this.#actor = actor;
     this.#reference = runId === undefined ? { workflowId } : isStarted ? { chainOf: runId } : { runId };
     this.workflowId = workflowId;
     this.runId = runId;
@@ -207,7 +224,7 @@ export class RunHandle<Result = unknown> {
   ): Promise<void>;
   completeStep(step: string, result?: unknown, options?: StepReportOptions): Promise<void>;
   async completeStep(step: AnyStep, result?: unknown, options?: StepReportOptions): Promise<void> {
-    await this.#door.reportStep(this.#stepOf(step), completion(result, options));
+    await this.#door.reportStep(this.#stepOf(step), { ...completion(result, options), ...this.#by(options) });
   }
 
   /**
@@ -216,7 +233,7 @@ export class RunHandle<Result = unknown> {
    * Throws like `completeStep`.
    */
   async failStep(step: AnyStep, error: unknown, options?: StepReportOptions): Promise<void> {
-    await this.#door.reportStep(this.#stepOf(step), failing(error, options));
+    await this.#door.reportStep(this.#stepOf(step), { ...failing(error, options), ...this.#by(options) });
   }
 
   /**
@@ -224,12 +241,16 @@ export class RunHandle<Result = unknown> {
    *
    * Throws like `completeStep`.
    */
-  async heartbeatStep(step: AnyStep, details?: unknown): Promise<void> {
-    await this.#door.reportStep(this.#stepOf(step), heartbeat(details));
+  async heartbeatStep(step: AnyStep, details?: unknown, options: ActorOptions = {}): Promise<void> {
+    await this.#door.reportStep(this.#stepOf(step), { ...heartbeat(details), ...this.#by(options) });
+  }
+
+  #by(options: ActorOptions = {}): Acting {
+    return actingAs(options, this.#actor);
   }
 
   #stepOf(step: AnyStep): StepReference {
-    return { to: this.#reference, step: typeof step === "string" ? step : step.stepName };
+    return { to: this.#reference, step: stepNameOf(step) };
   }
 
   /**
@@ -238,8 +259,8 @@ export class RunHandle<Result = unknown> {
    *
    * Throws RUN_NOT_FOUND, RUN_CLOSED, STORE_UNAVAILABLE.
    */
-  async cancel(reason = "canceled by the client"): Promise<void> {
-    await this.#door.cancel(this.#reference, reason);
+  async cancel(reason = "canceled by the client", options: ActorOptions = {}): Promise<void> {
+    await this.#door.cancel(this.#reference, reason, this.#by(options));
   }
 
   /**
@@ -247,8 +268,8 @@ export class RunHandle<Result = unknown> {
    *
    * Throws RUN_NOT_FOUND, RUN_CLOSED, STORE_UNAVAILABLE.
    */
-  async terminate(reason = "terminated by the client"): Promise<void> {
-    await this.#door.terminate(this.#reference, reason);
+  async terminate(reason = "terminated by the client", options: ActorOptions = {}): Promise<void> {
+    await this.#door.terminate(this.#reference, reason, this.#by(options));
   }
 
   /**
@@ -259,8 +280,8 @@ export class RunHandle<Result = unknown> {
    *
    * Throws RUN_NOT_FOUND, RUN_CLOSED, STORE_UNAVAILABLE.
    */
-  async pause(reason = "paused by the client"): Promise<void> {
-    await this.#door.pause(this.#reference, reason);
+  async pause(reason = "paused by the client", options: ActorOptions = {}): Promise<void> {
+    await this.#door.pause(this.#reference, reason, this.#by(options));
   }
 
   /**
@@ -268,8 +289,8 @@ export class RunHandle<Result = unknown> {
    *
    * Throws RUN_NOT_FOUND, RUN_CLOSED, STORE_UNAVAILABLE.
    */
-  async resume(): Promise<void> {
-    await this.#door.resume(this.#reference);
+  async resume(options: ActorOptions = {}): Promise<void> {
+    await this.#door.resume(this.#reference, this.#by(options));
   }
 
   /**
@@ -278,8 +299,8 @@ export class RunHandle<Result = unknown> {
    *
    * Throws RUN_NOT_FOUND, RUN_CLOSED, STORE_UNAVAILABLE.
    */
-  async unblock(): Promise<void> {
-    await this.#door.unblock(this.#reference);
+  async unblock(options: ActorOptions = {}): Promise<void> {
+    await this.#door.unblock(this.#reference, this.#by(options));
   }
 
   /**
@@ -291,9 +312,9 @@ export class RunHandle<Result = unknown> {
    * Throws STEP_NOT_WAITING when nothing waits so, and nothing is stored then; ARGUMENT_INVALID, RUN_NOT_FOUND, RUN_CLOSED,
    * STORE_UNAVAILABLE.
    */
-  async retryNow(step?: AnyStep | number, { requestId }: RepairOptions = {}): Promise<void> {
+  async retryNow(step?: AnyStep | number, options: RepairOptions = {}): Promise<void> {
     const which = typeof step === "object" || typeof step === "function" ? step.stepName : (step ?? null);
-    await this.#door.retryNow(this.#reference, { which, requestId: requestId ?? null });
+    await this.#door.retryNow(this.#reference, this.#repair(which, options));
   }
 
   /**
@@ -305,8 +326,12 @@ export class RunHandle<Result = unknown> {
    * Throws TIMER_NOT_WAITING when nothing waits so, and nothing is stored then; ARGUMENT_INVALID, RUN_NOT_FOUND, RUN_CLOSED,
    * STORE_UNAVAILABLE.
    */
-  async skipSleep(timer?: string | number, { requestId }: RepairOptions = {}): Promise<void> {
-    await this.#door.skipSleep(this.#reference, { which: timer ?? null, requestId: requestId ?? null });
+  async skipSleep(timer?: string | number, options: RepairOptions = {}): Promise<void> {
+    await this.#door.skipSleep(this.#reference, this.#repair(timer ?? null, options));
+  }
+
+  #repair(which: RepairCall["which"], options: RepairOptions): RepairCall {
+    return { which, requestId: options.requestId ?? null, ...this.#by(options) };
   }
 
   /**
@@ -318,9 +343,9 @@ export class RunHandle<Result = unknown> {
    * Throws VERSION_UNKNOWN when no worker ever had the version, ARGUMENT_INVALID, RUN_NOT_FOUND, RUN_CLOSED,
    * STORE_UNAVAILABLE.
    */
-  async moveTo(version: string | null): Promise<void> {
+  async moveTo(version: string | null, options: ActorOptions = {}): Promise<void> {
     if (version !== null) assertVersion(version, "moveTo(version)");
-    await this.#door.move(this.#reference, version);
+    await this.#door.move(this.#reference, version, this.#by(options));
   }
 
   /**
@@ -332,7 +357,7 @@ export class RunHandle<Result = unknown> {
    * VERSION_UNKNOWN, RUN_NOT_FOUND, PAYLOAD_UNREADABLE, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
    */
   fork(options: ForkOptions = {}): Promise<RunHandle<Result>> {
-    return this.#fork(forkCall(options));
+    return this.#fork(forkCall(options), options);
   }
 
   /**
@@ -342,22 +367,22 @@ export class RunHandle<Result = unknown> {
    * Throws like `fork`.
    */
   reset(options: ResetOptions = {}): Promise<RunHandle<Result>> {
-    return this.#fork({ ...forkCall(options), replaces: true });
+    return this.#fork({ ...forkCall(options), replaces: true }, options);
   }
 
   /**
    * Makes a step again, and all that came after its end: a `reset` to the moment before the last end of the step with this
-   * name, or without a name of the step that failed last. Its attempts are counted from 1 again.
+   * name or definition, or without either of the step that failed last. Its attempts are counted from 1 again.
    *
    * Throws ARGUMENT_INVALID when there is no such step, and like `fork`.
    */
-  retryFrom(step?: string, options: Pick<ResetOptions, "signals"> = {}): Promise<RunHandle<Result>> {
-    return this.#fork({ ...forkCall(options), replaces: true, beforeStep: { name: step ?? null } });
+  retryFrom(step?: AnyStep, options: RetryFromOptions = {}): Promise<RunHandle<Result>> {
+    return this.#fork(retryCall(step, options), options);
   }
 
-  async #fork(call: ForkCall): Promise<RunHandle<Result>> {
-    const { workflowId, runId } = await this.#door.fork(this.#reference, call);
-    return new RunHandle<Result>(this.#door, workflowId, runId, true);
+  async #fork(call: ForkCall, options: ActorOptions): Promise<RunHandle<Result>> {
+    const { workflowId, runId } = await this.#door.fork(this.#reference, { ...call, ...this.#by(options) });
+    return new RunHandle<Result>(this.#door, { workflowId, runId, isStarted: true, actor: this.#actor });
   }
 
   /**
@@ -430,6 +455,15 @@ export function forkCall(options: ForkOptions): ForkCall {
     replaces: false,
     bulkId: null,
   };
+}
+
+/** A reset to before the end of a step, in stored form. */
+export function retryCall(step: AnyStep | undefined, options: RetryFromOptions): ForkCall {
+  return { ...forkCall(options), replaces: true, beforeStep: { name: step === undefined ? null : stepNameOf(step) } };
+}
+
+export function stepNameOf(step: AnyStep): string {
+  return typeof step === "string" ? step : step.stepName;
 }
 
 /** `cause`: how it failed, where it is tried again. */

@@ -2,14 +2,18 @@
 
 import type { RunHeaders } from "../protocol/headers.ts";
 import type {
+  EndingClientCall,
   ForkClientCall,
   ListClientCall,
   RepairClientCall,
+  RepeatableClientCall,
   RunCall,
   StartClientCall,
   StepClientCall,
 } from "./client-calls.ts";
 import type {
+  Acting,
+  ControlCall,
   ForkCall,
   ListCall,
   RepairCall,
@@ -37,12 +41,20 @@ export function startShown(call: StartCall, headers: RunHeaders): StartClientCal
   };
 }
 
-export function repairShown(to: RunReference, { which, requestId }: RepairCall): RepairClientCall {
-  return { ...runShown(to), which: which ?? undefined, requestId: requestId ?? undefined };
+export function endingShown(to: RunReference, reason: string, { actor }: Acting = {}): EndingClientCall {
+  return { ...runShown(to), reason, actor };
+}
+
+export function controlShown(to: RunReference, { requestId, actor }: ControlCall = {}): RepeatableClientCall {
+  return { ...runShown(to), requestId, actor };
+}
+
+export function repairShown(to: RunReference, { which, requestId, actor }: RepairCall): RepairClientCall {
+  return { ...runShown(to), which: which ?? undefined, requestId: requestId ?? undefined, actor };
 }
 
 export function forkShown(to: RunReference, call: ForkCall): ForkClientCall {
-  const { at, beforeStep, workflowId, replaces, bulkId } = call;
+  const { at, beforeStep, workflowId, replaces, bulkId, actor } = call;
   return {
     ...runShown(to),
     at: at ?? undefined,
@@ -50,12 +62,13 @@ export function forkShown(to: RunReference, call: ForkCall): ForkClientCall {
     id: workflowId ?? undefined,
     replaces,
     bulkId: bulkId ?? undefined,
+    actor,
   };
 }
 
-export function stepShown(step: StepReference, { reportId }: StepReportCall): StepClientCall {
+export function stepShown(step: StepReference, { reportId, actor }: StepReportCall): StepClientCall {
   const run = "to" in step ? runShown(step.to) : { runId: undefined, workflowId: undefined };
-  return { ...run, step: "to" in step ? step.step : undefined, reportId: reportId ?? undefined };
+  return { ...run, step: "to" in step ? step.step : undefined, reportId: reportId ?? undefined, actor };
 }
 
 export function listShown({ limit, after, order: _, ...filter }: ListCall): ListClientCall {

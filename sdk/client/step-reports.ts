@@ -2,9 +2,10 @@
 
 import { toFailure } from "../protocol/failures.ts";
 import { encodePayload } from "../protocol/payload.ts";
+import type { ActorOptions } from "./acting.ts";
 import type { StepReportCall } from "./front-door.ts";
 
-export interface StepReportOptions {
+export interface StepReportOptions extends ActorOptions {
   /** Reporting again with the same id changes nothing and is no error. Default: a new random id for each call. */
   readonly reportId?: string;
 }

@@ -57,7 +57,11 @@ interface Failed {
   readonly failure: Payload;
 }
 
-interface Reported {
+interface Acted {
+  readonly actor?: string;
+}
+
+interface Reported extends Acted {
   readonly mail?: number;
   readonly reportId?: string;
 }
@@ -79,8 +83,17 @@ function attempted(event: StepCompleted | StepFailed): string | null {
   return JSON.stringify(data);
 }
 
-function reported({ mail, reportId }: Reported): Reported {
-  return { ...(mail === undefined ? {} : { mail }), ...(reportId === undefined ? {} : { reportId }) };
+function reported({ mail, reportId, actor }: Reported): Reported {
+  return {
+    ...(mail === undefined ? {} : { mail }),
+    ...(reportId === undefined ? {} : { reportId }),
+    ...acted({ actor }),
+  };
+}
+
+/** Nothing where nobody is named: the record is as it would be without this. */
+function acted({ actor }: { readonly actor?: string | undefined }): { readonly actor?: string } {
+  return actor === undefined ? {} : { actor };
 }
 
 interface FailedData extends Reported {
@@ -98,7 +111,7 @@ interface DeferredData {
   readonly inputHash: string;
 }
 
-interface RequestedData {
+interface RequestedData extends Acted {
   readonly mail: number;
   readonly requestId: string;
 }
@@ -151,7 +164,7 @@ export function toRecord(event: Event): EventRecord {
     }
     case "StepReported": {
       const { command, name, details, attempt, mail, reportId, report } = event;
-      const data = { attempt, mail, reportId, ...(report === "ignored" ? { isIgnored: true } : {}) };
+      const data = { attempt, mail, reportId, ...(report === "ignored" ? { isIgnored: true } : {}), ...acted(event) };
       return { type, command, name, payload: details, data: JSON.stringify(data) };
     }
     case "TimerStarted":
@@ -160,15 +173,21 @@ export function toRecord(event: Event): EventRecord {
       return { type, command: event.command, name: event.name, payload: null, data: null };
     case "StepRetried": {
       const { command, name, attempt, mail, requestId } = event;
-      return { type, command, name, payload: null, data: mailData(mail, { requestId, attempt }) };
+      return { type, command, name, payload: null, data: mailData(mail, { requestId, attempt, ...acted(event) }) };
     }
     case "TimerSkipped": {
       const { command, name, mail, requestId } = event;
-      return { type, command, name, payload: null, data: mailData(mail, { requestId }) };
+      return { type, command, name, payload: null, data: mailData(mail, { requestId, ...acted(event) }) };
     }
     case "RequestIgnored": {
       const { mail, requestId, request } = event;
-      return { type, command: null, name: request, payload: null, data: mailData(mail, { requestId }) };
+      return {
+        type,
+        command: null,
+        name: request,
+        payload: null,
+        data: mailData(mail, { requestId, ...acted(event) }),
+      };
     }
     case "SignalReceived":
       return {
@@ -204,14 +223,18 @@ export function toRecord(event: Event): EventRecord {
         command: null,
         name: null,
         payload: null,
-        data: JSON.stringify({ mail: event.mail, reason: event.reason }),
+        data: mailData(event.mail, { reason: event.reason, ...acted(event) }),
       };
-    case "RunPaused":
-      return { type, command: null, name: null, payload: null, data: mailData(event.mail, { reason: event.reason }) };
+    case "RunPaused": {
+      const { mail, reason } = event;
+      return { type, command: null, name: null, payload: null, data: mailData(mail, { reason, ...acted(event) }) };
+    }
     case "RunResumed":
-      return { type, command: null, name: null, payload: null, data: mailData(event.mail) };
-    case "RunUnblocked":
-      return { type, command: null, name: null, payload: null, data: mailData(event.mail, { kind: event.kind }) };
+      return { type, command: null, name: null, payload: null, data: mailData(event.mail, acted(event)) };
+    case "RunUnblocked": {
+      const { mail, kind } = event;
+      return { type, command: null, name: null, payload: null, data: mailData(mail, { kind, ...acted(event) }) };
+    }
     case "RunAdopted":
       return { type, command: null, name: null, payload: null, data: mailData(event.mail, { by: event.by }) };
     case "RunMoved": {
@@ -221,7 +244,7 @@ export function toRecord(event: Event): EventRecord {
         command: null,
         name: null,
         payload: null,
-        data: mailData(mail, version === null ? {} : { version }),
+        data: mailData(mail, { ...(version === null ? {} : { version }), ...acted(event) }),
       };
     }
     case "RunForked":
@@ -250,8 +273,10 @@ export function toRecord(event: Event): EventRecord {
         payload: JSON.stringify(event.failure),
         data: unreadData(event.unread),
       };
-    case "RunTerminated":
-      return { type, command: null, name: null, payload: null, data: JSON.stringify({ reason: event.reason }) };
+    case "RunTerminated": {
+      const { reason } = event;
+      return { type, command: null, name: null, payload: null, data: JSON.stringify({ reason, ...acted(event) }) };
+    }
     case "RunTimedOut":
       return { type, command: null, name: null, payload: null, data: JSON.stringify({ timeoutMs: event.timeoutMs }) };
     case "ChildStarted": {
@@ -317,7 +342,7 @@ function mailData(mail: number, more: Readonly<Record<string, unknown>> = {}): s
   return JSON.stringify({ mail, ...more });
 }
 
-function forkedData({ source, event, seed, isEdited, retried, version }: RunForked): string {
+function forkedData({ source, event, seed, isEdited, retried, version, actor }: RunForked): string {
   return JSON.stringify({
     source,
     event,
@@ -325,6 +350,7 @@ function forkedData({ source, event, seed, isEdited, retried, version }: RunFork
     ...(isEdited ? { isEdited } : {}),
     ...(retried === null ? {} : { retried }),
     ...(version === undefined ? {} : { version }),
+    ...acted({ actor }),
   });
 }
 
@@ -413,26 +439,26 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
       return { type, seq, at, command, name, attempt, verifier, startedAt, firstAttemptAt, heartbeat, inputHash };
     }
     case "StepReported": {
-      const data = dataOf<{ attempt: number; mail: number; reportId: string; isIgnored: boolean }>(record);
+      const data = dataOf<{ attempt: number; mail: number; reportId: string; isIgnored: boolean } & Acted>(record);
       const { attempt = 1, mail = 0, reportId = "", isIgnored = false } = data;
       const report = isIgnored ? "ignored" : "heartbeat";
-      return { type, seq, at, command, name, attempt, mail, reportId, report, details: record.payload };
+      return { type, seq, at, command, name, attempt, mail, reportId, report, details: record.payload, ...acted(data) };
     }
     case "TimerStarted":
       return { type, seq, at, command, name, due: dataOf<TimerDue>(record) as TimerDue };
     case "TimerFired":
       return { type, seq, at, command, name };
     case "StepRetried": {
-      const { mail = 0, requestId = "", attempt = 1 } = dataOf<RequestedData & { attempt: number }>(record);
-      return { type, seq, at, command, name, attempt, mail, requestId };
+      const { mail = 0, requestId = "", attempt = 1, actor } = dataOf<RequestedData & { attempt: number }>(record);
+      return { type, seq, at, command, name, attempt, mail, requestId, ...acted({ actor }) };
     }
     case "TimerSkipped": {
-      const { mail = 0, requestId = "" } = dataOf<RequestedData>(record);
-      return { type, seq, at, command, name, mail, requestId };
+      const { mail = 0, requestId = "", actor } = dataOf<RequestedData>(record);
+      return { type, seq, at, command, name, mail, requestId, ...acted({ actor }) };
     }
     case "RequestIgnored": {
-      const { mail = 0, requestId = "" } = dataOf<RequestedData>(record);
-      return { type, seq, at, mail, requestId, request: name as RepairRequest };
+      const { mail = 0, requestId = "", actor } = dataOf<RequestedData>(record);
+      return { type, seq, at, mail, requestId, request: name as RepairRequest, ...acted({ actor }) };
     }
     case "SignalReceived": {
       const {
@@ -453,19 +479,18 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
         : { result: record.payload, failure: null };
       return { type, seq, at, name, updateId, ...outcome };
     }
-    case "CancelRequested": {
-      const { mail = 0, reason = "" } = dataOf<{ mail: number; reason: string }>(record);
-      return { type, seq, at, mail, reason };
-    }
+    case "CancelRequested":
     case "RunPaused": {
-      const { mail = 0, reason = "" } = dataOf<{ mail: number; reason: string }>(record);
-      return { type, seq, at, mail, reason };
+      const { mail = 0, reason = "", actor } = dataOf<{ mail: number; reason: string } & Acted>(record);
+      return { type, seq, at, mail, reason, ...acted({ actor }) };
     }
-    case "RunResumed":
-      return { type, seq, at, mail: dataOf<{ mail: number }>(record).mail ?? 0 };
+    case "RunResumed": {
+      const { mail = 0, actor } = dataOf<{ mail: number } & Acted>(record);
+      return { type, seq, at, mail, ...acted({ actor }) };
+    }
     case "RunUnblocked": {
-      const { mail = 0, kind = "" } = dataOf<{ mail: number; kind: string }>(record);
-      return { type, seq, at, mail, kind };
+      const { mail = 0, kind = "", actor } = dataOf<{ mail: number; kind: string } & Acted>(record);
+      return { type, seq, at, mail, kind, ...acted({ actor }) };
     }
     case "RunAdopted": {
       const { mail = 0, by = "" } = dataOf<{ mail: number; by: string }>(record);
@@ -479,13 +504,14 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
         isEdited = false,
         retried = null,
         version,
+        actor,
       } = dataOf<RunForked>(record);
       const forked = { type, seq, at, source, event, seed, isEdited, retried } as const;
-      return version === undefined ? forked : { ...forked, version };
+      return { ...forked, ...(version === undefined ? {} : { version }), ...acted({ actor }) };
     }
     case "RunMoved": {
-      const { mail = 0, version = null } = dataOf<{ mail: number; version: string }>(record);
-      return { type, seq, at, mail, version };
+      const { mail = 0, version = null, actor } = dataOf<{ mail: number; version: string } & Acted>(record);
+      return { type, seq, at, mail, version, ...acted({ actor }) };
     }
     case "PatchMarked": {
       const { since = 0, isDeprecated = false } = dataOf<{ since: number; isDeprecated: boolean }>(record);
@@ -507,8 +533,10 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
         failure: failureOf(record),
         unread: dataOf<{ unread: UnreadSignal[] }>(record).unread ?? [],
       };
-    case "RunTerminated":
-      return { type, seq, at, reason: dataOf<{ reason: string }>(record).reason ?? "" };
+    case "RunTerminated": {
+      const { reason = "", actor } = dataOf<{ reason: string } & Acted>(record);
+      return { type, seq, at, reason, ...acted({ actor }) };
+    }
     case "RunTimedOut":
       return { type, seq, at, timeoutMs: dataOf<{ timeoutMs: number }>(record).timeoutMs ?? 0 };
     case "ChildStarted": {

@@ -63,8 +63,13 @@ export interface RetriedRun {
   readonly timeoutMs: number | null;
 }
 
+/** Who did it, as they call themselves. Absent where the call did not say. */
+interface MaybeActed {
+  readonly actor?: string;
+}
+
 /** Of an attempt that was ended from outside: the mail that did it. Absent when its body ended it. */
-interface MaybeReported {
+interface MaybeReported extends MaybeActed {
   readonly mail?: number;
   /** The sender's id: whoever sends again with it is told that it was heard. */
   readonly reportId?: string;
@@ -116,7 +121,7 @@ export interface StepDeferred extends Answer {
 }
 
 /** Mail about a step that did not end an attempt. Workflow code never sees it. */
-export interface StepReported extends Answer {
+export interface StepReported extends Answer, MaybeActed {
   readonly type: "StepReported";
   readonly attempt: number;
   readonly mail: number;
@@ -128,7 +133,7 @@ export interface StepReported extends Answer {
 }
 
 /** Somebody cut the pause after a failed attempt short: the next one is due at once. Workflow code never sees it. */
-export interface StepRetried extends Answer {
+export interface StepRetried extends Answer, MaybeActed {
   readonly type: "StepRetried";
   /** The attempt that is due. */
   readonly attempt: number;
@@ -150,14 +155,14 @@ export interface TimerFired extends Answer {
 }
 
 /** Somebody ended the timer before its time. To the code it is as if it had fired. */
-export interface TimerSkipped extends Answer {
+export interface TimerSkipped extends Answer, MaybeActed {
   readonly type: "TimerSkipped";
   readonly mail: number;
   readonly requestId: string;
 }
 
 /** What was to be retried or skipped did not wait any more. Workflow code never sees it. */
-export interface RequestIgnored {
+export interface RequestIgnored extends MaybeActed {
   readonly type: "RequestIgnored";
   readonly mail: number;
   readonly requestId: string;
@@ -198,26 +203,26 @@ export interface UpdateCompleted {
   readonly failure: Failure | null;
 }
 
-export interface CancelRequested {
+export interface CancelRequested extends MaybeActed {
   readonly type: "CancelRequested";
   readonly mail: number;
   readonly reason: string;
 }
 
 /** The run was told to stand still. Workflow code does not see it. */
-export interface RunPaused {
+export interface RunPaused extends MaybeActed {
   readonly type: "RunPaused";
   readonly mail: number;
   readonly reason: string;
 }
 
-export interface RunResumed {
+export interface RunResumed extends MaybeActed {
   readonly type: "RunResumed";
   readonly mail: number;
 }
 
 /** Somebody let the run be claimed again that had been set aside. */
-export interface RunUnblocked {
+export interface RunUnblocked extends MaybeActed {
   readonly type: "RunUnblocked";
   readonly mail: number;
   /** Why it had been blocked: a `BlockedKind`. */
@@ -236,7 +241,7 @@ export interface RunAdopted {
  * From here on, or from a little before, the run is executed by another version's code, which replays all of it. Workflow
  * code does not see it.
  */
-export interface RunMoved {
+export interface RunMoved extends MaybeActed {
   readonly type: "RunMoved";
   readonly mail: number;
   /** Null: the workflow without a version. */
@@ -244,7 +249,7 @@ export interface RunMoved {
 }
 
 /** What is before it was shared with another run; from here on the run goes its own way. Workflow code does not see it. */
-export interface RunForked {
+export interface RunForked extends MaybeActed {
   readonly type: "RunForked";
   /** The other run's id, and its last event that is shared. */
   readonly source: string;
@@ -314,7 +319,7 @@ export interface RunCanceled {
   readonly unread: readonly UnreadSignal[];
 }
 
-export interface RunTerminated {
+export interface RunTerminated extends MaybeActed {
   readonly type: "RunTerminated";
   readonly reason: string;
 }

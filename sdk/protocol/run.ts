@@ -38,6 +38,8 @@ export interface Pause {
   readonly reason: string;
   /** When, in ms since the epoch by the database's clock. */
   readonly at: number;
+  /** Who, as they call themselves; absent where the call did not say. */
+  readonly actor?: string;
 }
 
 /** The run that a fork shares its first events with. */

@@ -134,6 +134,21 @@ test("a run is paused, resumed, reset and forked by commands", async () => {
   for (const id of ["taxi", "bus"]) await say("terminate", id);
 });
 
+test("who acts is named by an option or a variable, and shown by history and describe", async () => {
+  await say("start", "approval", "--id", "audited", "--input", '{"by":"Ann","amount":5}');
+  await say("pause", "audited", "--actor", "ann", "--reason", "lunch");
+  expect(await say("describe", "audited")).toMatch(/^paused +\S+ \S+ by ann: lunch$/m);
+  const env = { DATABASE_URL: database, EVERSTEP_ACTOR: "night shift" };
+  expect((await everstep(["resume", "audited"], { env })).code).toBe(0);
+  expect((await everstep(["terminate", "audited", "--actor", "boss"], { env })).code).toBe(0);
+  const told = await say("history", "audited");
+  expect(told).toMatch(/RunTerminated +terminated from the command line \(by boss\)$/m);
+  const other = { DATABASE_URL: database, EVERSTEP_ACTOR: "" };
+  await say("start", "approval", "--id", "not audited", "--input", '{"by":"Ann","amount":5}');
+  expect((await everstep(["terminate", "not audited"], { env: other })).code).toBe(0);
+  expect(await say("history", "not audited")).toMatch(/RunTerminated +terminated from the command line$/m);
+});
+
 test("a failed step is retried now and a sleep is skipped, by number, by name, and once per request", async () => {
   await say("start", "stubborn", "--id", "one");
   await eventually("it waits", async () =>

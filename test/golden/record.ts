@@ -141,11 +141,9 @@ await broken.result().catch(() => {});
 await keep("repaired", repaired.name, await broken.retryFrom());
 
 const hurriedRun = await client.start(hurried);
-const reachesAgain = (type: string, times: number) =>
-  eventually(
-    `${times} ${type}`,
-    async () => (await typesOf(hurriedRun)).filter((each) => each === type).length === times,
-  );
+const reachesTimes = (run: RunHandle, type: string, times: number) =>
+  eventually(`${times} ${type}`, async () => (await typesOf(run)).filter((each) => each === type).length === times);
+const reachesAgain = (type: string, times: number) => reachesTimes(hurriedRun, type, times);
 for (const attempt of [1, 2]) {
   await reachesAgain("StepAttemptFailed", attempt);
   await hurriedRun.retryNow("look");
@@ -187,6 +185,20 @@ await turns.signal(approve, { by: "ann" });
 await turns.result();
 await blocking.signal(note, "enough");
 await keep("locks", takesTurns.name, turns);
+
+const asAnn = house.openClient([], undefined, "ann");
+const hurriedAgain = await asAnn.start(hurried);
+await reaches(hurriedAgain, "StepAttemptFailed");
+await hurriedAgain.pause("not yet");
+await hurriedAgain.resume({ actor: "bob" });
+await hurriedAgain.retryNow("look");
+await reachesTimes(hurriedAgain, "StepAttemptFailed", 2);
+await hurriedAgain.retryNow("look", { actor: "bob" });
+await reaches(hurriedAgain, "TimerStarted");
+await hurriedAgain.skipSleep();
+await reachesTimes(hurriedAgain, "TimerStarted", 2);
+await hurriedAgain.cancel("enough");
+await keep("acted", hurried.name, hurriedAgain);
 
 for (const close of closing.reverse()) await close();
 clearInterval(hold);

@@ -95,19 +95,19 @@ test("every call is shown with what it is about, whether it reads or changes som
     { operation: "start", workflow: "waiting", workflowId: "w", headers: { tenant: "acme" }, ...changes },
   ]);
 
-  await run.pause("lunch");
+  await run.pause("lunch", { actor: "Ann" });
   await run.resume();
   await run.unblock();
   await expect(run.retryNow("work", { requestId: "r1" })).rejects.toMatchObject({ code: "STEP_NOT_WAITING" });
   await expect(run.skipSleep(7)).rejects.toMatchObject({ code: "TIMER_NOT_WAITING" });
   await expect(run.moveTo("9.9.9")).rejects.toMatchObject({ code: "VERSION_UNKNOWN" });
   expect(taken()).toEqual([
-    { operation: "pause", ...to, reason: "lunch", requestId: undefined, ...changes },
+    { operation: "pause", ...to, reason: "lunch", requestId: undefined, actor: "Ann", ...changes },
     { operation: "resume", ...to, requestId: undefined, ...changes },
     { operation: "unblock", ...to, requestId: undefined, ...changes },
     { operation: "retryNow", ...to, which: "work", requestId: "r1", ...changes },
     { operation: "skipSleep", ...to, which: 7, requestId: undefined, ...changes },
-    { operation: "move", ...to, version: "9.9.9", ...changes },
+    { operation: "move", ...to, version: "9.9.9", requestId: undefined, ...changes },
   ]);
 
   await run.query(look);

@@ -224,8 +224,8 @@ export class Witness {
         return answer;
       },
       forkRun: (request) => store.forkRun(request),
-      terminateRun: async (runId, reason) => {
-        const outcome = await store.terminateRun(runId, reason);
+      terminateRun: async (runId, reason, actor) => {
+        const outcome = await store.terminateRun(runId, reason, actor);
         await this.#grew(runId);
         return outcome;
       },

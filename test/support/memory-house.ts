@@ -41,8 +41,8 @@ export interface House {
     settings?: Partial<WorkerSettings>,
     codecs?: readonly PayloadCodec[],
   ): Promise<WorkerLoop>;
-  /** Another client, with codecs of its own. */
-  openClient(codecs: readonly PayloadCodec[], insistForMs?: number): WorkflowClient;
+  /** Another client, with codecs of its own, which acts as `actor`. */
+  openClient(codecs: readonly PayloadCodec[], insistForMs?: number, actor?: string): WorkflowClient;
 }
 
 /** `atEnd` is given what closes each part. */
@@ -57,11 +57,11 @@ export function buildHouse(
   const bus = new MemoryWakeBus();
   const through = (codecs: readonly PayloadCodec[], kept: Store): Store =>
     codecs.length === 0 ? kept : new CodecStore(kept, codecs, world);
-  const openClient = (codecs: readonly PayloadCodec[], insistForMs = 15_000) => {
+  const openClient = (codecs: readonly PayloadCodec[], insistForMs = 15_000, actor?: string) => {
     const wakeups = bus.open(world);
     const service = new Service({ store: through(codecs, store), wakeups, world, pollMs: 50, insistForMs });
     atEnd(() => service.close());
-    return new WorkflowClient(service);
+    return new WorkflowClient(service, [], actor);
   };
   return {
     store,

@@ -19,6 +19,12 @@ async function waits(client: WorkflowClient) {
   run.retryNow(sign);
   run.skipSleep("sleep");
   run.skipSleep(7, { requestId: "r" });
+  run.pause("lunch", { actor: "Ann" });
+  run.resume({ actor: "Ann" });
+  run.retryFrom(sign, { signals: "drop", actor: "Ann" });
+  run.completeStep(sign, { by: "Ann" }, { actor: "Ann" });
+  // @ts-expect-error who acts has a name
+  run.unblock({ actor: 7 });
   // @ts-expect-error a timer has a name or a number
   run.skipSleep(sign);
   // @ts-expect-error there is no such option
@@ -34,6 +40,7 @@ async function bulks(client: WorkflowClient) {
   client.bulk({ where }).completeStep("sign", 7);
   client.bulk({ where }).fork(({ workflowId }) => ({ id: `${workflowId}-again` }));
   client.bulk({ where }).reset({ at: 1 });
+  client.bulk({ where, actor: "Ann" }).retryFrom(sign);
   // @ts-expect-error the payload of a signal is not optional here
   client.bulk({ where }).signal(approve);
   // @ts-expect-error what a step gives is what completes it

@@ -87,6 +87,34 @@ const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
   RunContinued: { nextRunId: text, workflow: text, input: payload },
 };
 
+const acted = [
+  "StepCompleted",
+  "StepFailed",
+  "StepReported",
+  "StepRetried",
+  "TimerSkipped",
+  "RequestIgnored",
+  "CancelRequested",
+  "RunPaused",
+  "RunResumed",
+  "RunUnblocked",
+  "RunMoved",
+  "RunForked",
+  "RunTerminated",
+] as const satisfies EventType[];
+
+test.each(acted)("%s comes back with who did it, and is as it was where nobody is named", (type) => {
+  const anyEvent = fc.record({ type: fc.constant(type), seq: count, at: fc.nat(), ...fields[type] });
+  fc.assert(
+    fc.property(anyEvent, text, (event, actor) => {
+      const record = toRecord({ ...event, actor } as never);
+      const { seq, at } = event;
+      expect(fromRecord({ ...record, seq, at })).toEqual({ ...event, actor });
+      expect(toRecord(event as never).data ?? "").not.toContain('"actor"');
+    }),
+  );
+});
+
 test.each(Object.keys(fields) as EventType[])("%s comes back from its record as it was", (type) => {
   const anyEvent = fc.record({ type: fc.constant(type), seq: count, at: fc.nat(), ...fields[type] });
   fc.assert(

@@ -1,6 +1,7 @@
 // Whether a run may be claimed, changed from outside: paused, resumed, unblocked. The mail that tells of it goes in with
 // the change; the history is left to the run's owner.
 
+import { encodeActor } from "../acted-by.ts";
 import type { ControlOutcome, ControlRequest } from "../store.ts";
 import type { RunTable } from "./run-table.ts";
 import { type Head, headOf, isToBeRetried, type StoredRun } from "./stored-run.ts";
@@ -14,20 +15,22 @@ export function controlRun(table: RunTable, request: ControlRequest, now: number
   if (run.closed !== null) return { outcome: "closed", queue, ownerId };
   const change = changeOf(run, request, now);
   if (change === null) return { outcome: "unchanged", queue, ownerId };
-  const { kind, mailId, reason } = request;
+  const { kind, mailId, reason, actor } = request;
   const name = kind === "unblock" ? (headOf(run).blocked?.kind ?? "") : reason;
-  table.putMail(run, { kind, mailId, name, payload: null });
+  table.putMail(run, { kind, mailId, name, payload: encodeActor(actor) });
   table.change(run, change);
   if (kind === "unblock" || (kind === "resume" && !isToBeRetried(run))) table.wake(run, now);
   return { outcome: "changed", queue, ownerId };
 }
 
 /** Null: there is nothing to change. */
-function changeOf(run: StoredRun, { kind, reason }: ControlRequest, now: number): Partial<Head> | null {
+function changeOf(run: StoredRun, { kind, reason, actor }: ControlRequest, now: number): Partial<Head> | null {
   const { paused, blocked } = headOf(run);
   switch (kind) {
     case "pause":
-      return paused === null ? { paused: Object.freeze({ reason, at: now }) } : null;
+      return paused === null
+        ? { paused: Object.freeze({ reason, at: now, ...(actor !== undefined && { actor }) }) }
+        : null;
     case "resume":
       return paused === null ? null : { paused: null };
     case "unblock":

@@ -1,13 +1,13 @@
 // A run made of the first events of another.
 
-import { toRecord } from "../../../sdk/protocol/event-record.ts";
+import { terminationRecord } from "../acted-by.ts";
 import type { ForkOutcome, ForkRequest } from "../store.ts";
 import type { RunTable } from "./run-table.ts";
 import { closeFromOutside, STORE_TAG } from "./starting.ts";
 import type { StoredRun } from "./stored-run.ts";
 
 export function forkRun(table: RunTable, request: ForkRequest, now: number): ForkOutcome {
-  const { sourceId, runId, workflowId, terminates } = request;
+  const { sourceId, runId, workflowId, terminates, actor } = request;
   const source = table.get(sourceId);
   if (table.get(runId) !== undefined) return { outcome: "forked", runId };
   if (source === undefined) return { outcome: "notFound", runId: sourceId };
@@ -15,7 +15,7 @@ export function forkRun(table: RunTable, request: ForkRequest, now: number): For
   const isFreed = latest === source && terminates !== null;
   if (latest?.closed === null && !isFreed) return { outcome: "refused", runId: latest.runId };
   if (terminates !== null && source.closed === null) {
-    closeFromOutside(table, source, "terminated", toRecord({ type: "RunTerminated", reason: terminates }), now);
+    closeFromOutside(table, source, "terminated", terminationRecord(terminates, actor), now);
   }
   const fork = insertFork(table, source, request, now);
   for (const { seq, at, ...record } of source.history.slice(0, request.at)) {

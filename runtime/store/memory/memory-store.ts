@@ -5,6 +5,7 @@
 import { EverstepError } from "../../../sdk/protocol/errors.ts";
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
 import type { VersionPolicy } from "../../../sdk/protocol/version-policy.ts";
+import { terminationRecord } from "../acted-by.ts";
 import { answerMail } from "../errands.ts";
 import { laneOf, type VersionKey } from "../lanes.ts";
 import { grantAnswer, grantErrand, type ListLocksRequest, type LockGrant } from "../locks.ts";
@@ -309,11 +310,11 @@ export class MemoryStore implements Store {
     return forkRun(this.#runs, request, this.#clock.now());
   }
 
-  async terminateRun(runId: string, reason: string) {
+  async terminateRun(runId: string, reason: string, actor?: string) {
     const run = this.#runs.get(runId);
     if (run === undefined) return "notFound";
     if (run.closed !== null) return "closed";
-    closeFromOutside(this.#runs, run, "terminated", toRecord({ type: "RunTerminated", reason }), this.#clock.now());
+    closeFromOutside(this.#runs, run, "terminated", terminationRecord(reason, actor), this.#clock.now());
     return "terminated";
   }
 

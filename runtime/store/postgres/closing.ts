@@ -3,6 +3,7 @@
 
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
+import { terminationRecord } from "../acted-by.ts";
 import type { RunEnd } from "../errands.ts";
 import { grantErrand } from "../locks.ts";
 import { ms, names, plain, runIds, textColumn, texts } from "./columns.ts";
@@ -65,10 +66,11 @@ export async function terminateRun(
   pool: Pool,
   runId: string,
   reason: string,
+  actor?: string,
 ): Promise<"terminated" | "closed" | "notFound"> {
   const uuid = tryUuidOf(runId);
   if (uuid === null) return "notFound";
-  const event = toRecord({ type: "RunTerminated", reason });
+  const event = terminationRecord(reason, actor);
   const closed = await pool.transaction((session) =>
     closeFromOutside(session, [{ runId, status: "terminated", event, seq: null }]),
   );

@@ -2,6 +2,7 @@
 // written under the row's lock in one statement. The number of events does not move: only the run's owner appends, so an
 // owner that knows nothing of it yet is not refused.
 
+import { encodeActor } from "../acted-by.ts";
 import type { ControlOutcome, ControlRequest } from "../store.ts";
 import { ms, storableName } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
@@ -22,11 +23,12 @@ const CONTROL: Statement = {
     stored as (
       insert into everstep.mail (run_id, mail, mail_id, kind, name, payload, at)
       select run_id, mail, $3::text, $2::text,
-        case $2::text when 'unblock' then blocked::json ->> 'kind' else $4::text end, null, at from changing),
+        case $2::text when 'unblock' then blocked::json ->> 'kind' else $4::text end, $5::text, at from changing),
     changed as (
       update everstep.open_run o set newest_mail = c.mail,
         paused = case $2::text
-          when 'pause' then json_build_object('reason', $4::text, 'at', ${ms("c.at")})::text
+          when 'pause' then json_strip_nulls(json_build_object(
+            'reason', $4::text, 'at', ${ms("c.at")}, 'actor', $5::json ->> 'actor'))::text
           when 'resume' then null else o.paused end,
         blocked = case $2::text when 'unblock' then null else o.blocked end,
         crash_count = case $2::text when 'unblock' then 0 else o.crash_count end,
@@ -42,10 +44,10 @@ const CONTROL: Statement = {
 };
 
 export async function controlRun(pool: Pool, request: ControlRequest): Promise<ControlOutcome> {
-  const { runId, kind, mailId, reason } = request;
+  const { runId, kind, mailId, reason, actor } = request;
   const uuid = tryUuidOf(runId);
   type ControlRow = { outcome: ControlOutcome["outcome"]; queue: string; worker_id: string | null };
-  const values = [uuid, kind, storableName(mailId), storableName(reason)];
+  const values = [uuid, kind, storableName(mailId), storableName(reason), encodeActor(actor)];
   const [row] = uuid === null ? [] : await pool.query<ControlRow>(CONTROL, values);
   if (row === undefined) return { outcome: "notFound", queue: null, ownerId: null };
   return { outcome: row.outcome, queue: row.queue, ownerId: row.worker_id };

@@ -1,8 +1,8 @@
 // A run made of the first events of another. What is copied never changes, so nothing of the source is locked; a source that
 // ends with it is closed first, and its mail read after that, when nobody can send it any more.
 
-import { toRecord } from "../../../sdk/protocol/event-record.ts";
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
+import { terminationRecord } from "../acted-by.ts";
 import type { ForkOutcome, ForkRequest } from "../store.ts";
 import { closeFromOutside } from "./closing.ts";
 import { storableName } from "./columns.ts";
@@ -77,7 +77,7 @@ export async function forkRun(pool: Pool, request: ForkRequest): Promise<ForkOut
     if (before?.forked != null) return { outcome: "forked", runId };
     if (before?.source == null) return { outcome: "notFound", runId: sourceId };
     if (fork.terminates !== null) {
-      const event = toRecord({ type: "RunTerminated", reason: fork.terminates });
+      const event = terminationRecord(fork.terminates, fork.actor);
       await closeFromOutside(session, [{ runId: sourceId, status: "terminated", event, seq: null }]);
     }
     const forked = await session.query(FORK, forkValues(fork));

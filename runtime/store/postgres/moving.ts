@@ -2,6 +2,7 @@
 // lock of its head. As with a pause, no event is appended from outside: an owner that knows nothing of it yet is not refused,
 // and lets go when it takes the mail.
 
+import { encodeActor } from "../acted-by.ts";
 import type { ControlOutcome, MoveRequest } from "../store.ts";
 import { storableName } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
@@ -22,7 +23,7 @@ const MOVE: Statement = {
       where l.queue <> t.lane and not everstep.has_mail(l.run_id, $2::text)),
     stored as (
       insert into everstep.mail (run_id, mail, mail_id, kind, name, payload, at)
-      select run_id, mail, $2::text, 'move', coalesce($3::text, ''), null, clock_timestamp() from moving),
+      select run_id, mail, $2::text, 'move', coalesce($3::text, ''), $4::text, clock_timestamp() from moving),
     moved as (
       update everstep.open_run o set newest_mail = m.mail, queue = m.lane, blocked = null, crash_count = 0,
         wake_at = case when o.worker_id is null then least(o.wake_at, now()) else o.wake_at end
@@ -34,10 +35,10 @@ const MOVE: Statement = {
     from target t left join locked l on l.run_id = t.run_id left join moving m on m.run_id = t.run_id`,
 };
 
-export async function moveRun(pool: Pool, { runId, mailId, version }: MoveRequest): Promise<ControlOutcome> {
+export async function moveRun(pool: Pool, { runId, mailId, version, actor }: MoveRequest): Promise<ControlOutcome> {
   const uuid = tryUuidOf(runId);
   type MovedRow = { outcome: ControlOutcome["outcome"]; queue: string; worker_id: string | null };
-  const values = [uuid, storableName(mailId), version];
+  const values = [uuid, storableName(mailId), version, encodeActor(actor)];
   const [row] = uuid === null ? [] : await pool.query<MovedRow>(MOVE, values);
   if (row === undefined) return { outcome: "notFound", queue: null, ownerId: null };
   return { outcome: row.outcome, queue: row.queue, ownerId: row.worker_id };

@@ -76,7 +76,7 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     readVersions: (workflows) => readVersions(client, workflows),
     setVersionPolicy: (workflow, policy) => setVersionPolicy(client, workflow, policy),
     forkRun: (request) => forkRun(client, request),
-    terminateRun: (runId, reason) => terminateRun(client, runId, reason),
+    terminateRun: (runId, reason, actor) => terminateRun(client, runId, reason, actor),
     findRun: (ref) => findRun(client, ref),
     listRuns: (request) => listRuns(client, request),
     countRuns: (request) => countRuns(client, request),

@@ -3,7 +3,9 @@
 
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { actedBy } from "../../../runtime/store/acted-by.ts";
 import type { ControlKind, ControlOutcome } from "../../../runtime/store/store.ts";
+import { fromRecord } from "../../../sdk/protocol/event-record.ts";
 import { newRunId, only, type Stage, startRequest, turnOf } from "./stage.ts";
 
 export function controllingContract(stage: Stage): void {
@@ -11,6 +13,35 @@ export function controllingContract(stage: Stage): void {
     stage.store.controlRun({ runId, kind, mailId, reason: kind === "pause" ? "out of 'stock'" : "" });
   const mailOf = async (runId: string) =>
     (await stage.store.readMail([{ runId, after: 0 }], 10)).map(({ mail, kind, name }) => ({ mail, kind, name }));
+
+  describe("who does it", () => {
+    test("is kept with the mail, the pause and the termination; without a name nothing is", async () => {
+      const actor = `Zoë "O'Hara" \u2028`;
+      const start = startRequest();
+      await stage.startAs(start);
+      const { runId } = start;
+      for (const by of [{ actor }, {}]) {
+        await stage.store.controlRun({ runId, kind: "pause", mailId: randomUUID(), reason: "later", ...by });
+        const detail = await stage.store.findRun({ runId });
+        expect(detail?.paused).toEqual({ reason: "later", at: detail?.paused?.at, ...by });
+        await stage.store.controlRun({ runId, kind: "resume", mailId: randomUUID(), reason: "", ...by });
+        await stage.store.moveRun({ runId, mailId: randomUUID(), version: "actor" in by ? "1.0.0" : null, ...by });
+      }
+      const mail = await stage.store.readMail([{ runId, after: 0 }], 10);
+      expect(mail.map(({ kind, payload }) => [kind, actedBy(payload)])).toEqual([
+        ["pause", { actor }],
+        ["resume", { actor }],
+        ["move", { actor }],
+        ["pause", {}],
+        ["resume", {}],
+        ["move", {}],
+      ]);
+      expect(mail.slice(3).map(({ payload }) => payload)).toEqual([null, null, null]);
+      await stage.store.terminateRun(runId, "enough", actor);
+      const outcome = (await stage.store.readOutcomes([runId])).get(runId);
+      expect(outcome && fromRecord(outcome.event)).toMatchObject({ type: "RunTerminated", reason: "enough", actor });
+    });
+  });
 
   describe("pausing", () => {
     test("a due run that is paused is not claimed, and says since when and why", async () => {
