@@ -12,7 +12,10 @@ export class Chronicle {
   /** Failed attempts by command, and when the next one may begin. */
   readonly failures = new Map<number, { readonly attempts: number; readonly nextAt: number }>();
   readonly #stored: StoredEvent[] = [];
-  readonly #outcomes = new Set<number>();
+  /** Which event ended a step or a timer, by command. */
+  readonly outcomes = new Map<number, number>();
+  /** Which event tells that an attempt has handed off, by "command/attempt". */
+  readonly handOffs = new Map<string, number>();
   readonly #dueAt = new Map<number, number>();
   readonly #signalIds = new Set<string>();
   readonly #probes: Probes;
@@ -72,26 +75,40 @@ export class Chronicle {
     switch (event.type) {
       case "StepAttemptFailed": {
         const before = this.failures.get(event.command)?.attempts ?? 0;
-        if (this.#outcomes.has(event.command)) complain(`an attempt of ${event.name} failed after the step had ended`);
+        if (this.outcomes.has(event.command)) complain(`an attempt of ${event.name} failed after the step had ended`);
         if (event.attempt !== before + 1) complain(`attempt ${event.attempt} of ${event.name} after ${before} failed`);
         this.failures.set(event.command, { attempts: event.attempt, nextAt: event.at + event.delayMs });
         this.#probes.hit("step: attempt failed, tried again");
-        return;
+        return this.#checkReport(event, complain);
       }
       case "StepCompleted":
       case "StepFailed": {
         const before = this.failures.get(event.command)?.attempts ?? 0;
-        if (this.#outcomes.has(event.command)) complain(`the outcome of ${event.name} is recorded twice`);
-        this.#outcomes.add(event.command);
+        if (this.outcomes.has(event.command)) complain(`the outcome of ${event.name} is recorded twice`);
+        this.outcomes.set(event.command, event.seq);
         // A canceled step may end between two attempts: with the one that failed last.
         const isAttempt = event.attempt === before + 1 || (event.type === "StepFailed" && event.attempt === before);
         if (!isAttempt) complain(`${event.name} ended with attempt ${event.attempt} after ${before} failed`);
         if (event.type === "StepFailed") this.#probes.hit("step: failed for good");
+        return this.#checkReport(event, complain);
+      }
+      case "StepDeferred": {
+        const before = this.failures.get(event.command)?.attempts ?? 0;
+        const which = `${event.command}/${event.attempt}`;
+        if (this.outcomes.has(event.command)) complain(`${event.name} hands off after it had ended`);
+        if (this.handOffs.has(which)) complain(`attempt ${event.attempt} of ${event.name} hands off twice`);
+        if (event.attempt !== before + 1)
+          complain(`attempt ${event.attempt} of ${event.name} hands off after ${before} failed`);
+        this.handOffs.set(which, event.seq);
+        this.#probes.hit("step: handed off");
         return;
       }
+      case "StepReported":
+        this.#probes.hit(`step: report ${event.report === "ignored" ? "ignored" : "of life"}`);
+        return this.#checkMail(event.mail, complain);
       case "StepRetried": {
         const { attempts = 0, nextAt = 0 } = this.failures.get(event.command) ?? {};
-        if (this.#outcomes.has(event.command)) complain(`${event.name} is retried after it had ended`);
+        if (this.outcomes.has(event.command)) complain(`${event.name} is retried after it had ended`);
         if (event.attempt !== attempts + 1)
           complain(`attempt ${event.attempt} of ${event.name} after ${attempts} failed`);
         this.failures.set(event.command, { attempts, nextAt: Math.min(nextAt, event.at) });
@@ -107,16 +124,16 @@ export class Chronicle {
         return;
       case "TimerSkipped":
         if (!this.#dueAt.has(event.command)) complain(`timer ${event.name} (${event.command}) skipped without a start`);
-        if (this.#outcomes.has(event.command)) complain(`timer ${event.name} (${event.command}) skipped after its end`);
-        this.#outcomes.add(event.command);
+        if (this.outcomes.has(event.command)) complain(`timer ${event.name} (${event.command}) skipped after its end`);
+        this.outcomes.set(event.command, event.seq);
         this.#probes.hit("repair: timer skipped");
         return this.#checkRequest(event.mail, complain);
       case "TimerFired": {
         const dueAt = this.#dueAt.get(event.command);
         if (dueAt === undefined) complain(`timer ${event.name} (${event.command}) fired without a start`);
         else if (event.at < dueAt) complain(`timer ${event.name} fired ${dueAt - event.at} ms early`);
-        if (this.#outcomes.has(event.command)) complain(`timer ${event.name} (${event.command}) fired twice`);
-        this.#outcomes.add(event.command);
+        if (this.outcomes.has(event.command)) complain(`timer ${event.name} (${event.command}) fired twice`);
+        this.outcomes.set(event.command, event.seq);
         return;
       }
       case "SignalReceived":
@@ -157,6 +174,13 @@ export class Chronicle {
       case "RunCanceled":
         if (event.unread.length > 0) this.#probes.hit("close: with unread signals");
     }
+  }
+
+  /** An attempt that was ended from outside. */
+  #checkReport({ mail }: { readonly mail?: number }, complain: (what: string) => void): void {
+    if (mail === undefined) return;
+    this.#probes.hit("step: ended from outside");
+    this.#checkMail(mail, complain);
   }
 
   /** One request may end several waits: an event for each, one after the other. */

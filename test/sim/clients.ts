@@ -1,17 +1,13 @@
 // Callers: they start runs, signal, cancel, terminate, query and wait for results, through the real Service, and try
 // again when they are told nothing. What they were told is kept: it must all turn out to be true.
 
-import type { LocalWorkers } from "../../runtime/service/local-workers.ts";
-import { Service } from "../../runtime/service/service.ts";
-import type { Store } from "../../runtime/store/store.ts";
-import type { Wakeups } from "../../runtime/wake/wakeups.ts";
-import { pause } from "../../runtime/world/pause.ts";
+import type { Service } from "../../runtime/service/service.ts";
 import type { ClosedRun, SignalCall } from "../../sdk/client/front-door.ts";
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
+import { Caller, type CallerOptions } from "./caller.ts";
 import type { Dice } from "./dice.ts";
 import type { Probes } from "./probes.ts";
 import type { Program } from "./program.ts";
-import type { SimulatedProcess } from "./simulated-process.ts";
 import { type PokeInput, poke, type SignalPayload, traceQuery } from "./workflow-of.ts";
 
 export interface SentSignal {
@@ -43,32 +39,24 @@ export interface Acknowledged {
   readonly answers: { readonly runId: string; readonly payload: string | null; readonly events: number }[];
 }
 
-export interface ClientOptions {
-  readonly name: string;
-  readonly process: SimulatedProcess;
-  readonly store: Store;
-  readonly wakeups: Wakeups;
-  readonly locals: LocalWorkers;
-  readonly dice: Dice;
+export interface ClientOptions extends CallerOptions {
   readonly probes: Probes;
   readonly acknowledged: Acknowledged;
   readonly now: () => number;
   /** Runs that were set aside are not replayed to answer. */
   readonly isBlocked: (runId: string) => boolean;
   readonly eventsOf: (runId: string) => number;
-  readonly violation: (kind: string, what: string) => void;
 }
 
 export class SimulatedClient {
-  readonly service: Service;
   /** Runs whose result somebody waits for. */
   readonly waiting = new Map<string, number>();
   readonly #options: ClientOptions;
+  readonly #caller: Caller;
   readonly #dice: Dice;
   readonly #updateDice: Dice;
   readonly #repairDice: Dice;
   readonly #familyDice: Dice;
-  #busy = 0;
   #signals = 0;
   #updates = 0;
   #requests = 0;
@@ -80,35 +68,31 @@ export class SimulatedClient {
     this.#updateDice = options.dice.split("updates");
     this.#repairDice = options.dice.split("repair");
     this.#familyDice = options.dice.split("families");
-    const { store, wakeups, locals, process, dice } = options;
-    this.service = new Service({
-      store,
-      wakeups,
-      locals,
-      world: process.world,
-      insistForMs: dice.pick([50, 1_000, 15_000]),
-      pollMs: dice.pick([50, 500]),
-    });
+    this.#caller = new Caller(options);
+  }
+
+  get service(): Service {
+    return this.#caller.service;
   }
 
   /** All that was planned is done, but for results of runs that are still open. */
   get isIdle(): boolean {
-    return this.#busy === 0;
+    return this.#caller.isIdle;
   }
 
   /** Starts a run of the program and does to it what the dice say. */
   operate(program: Program, workflowId: string): void {
-    this.#task(() => this.#operate(program, workflowId));
+    this.#caller.task(() => this.#operate(program, workflowId));
   }
 
   /** Starts a run that has children and continues, and pauses, resumes, cancels or ends it. */
   operateFamily(program: Program, workflowId: string): void {
-    this.#task(() => this.#operateFamily(program, workflowId));
+    this.#caller.task(() => this.#operateFamily(program, workflowId));
   }
 
   async #operateFamily(program: Program, workflowId: string): Promise<void> {
     const dice = this.#familyDice;
-    await this.#sleep(1_500, dice);
+    await this.#caller.sleep(1_500, dice);
     const call = {
       workflow: program.name,
       workflowId,
@@ -122,11 +106,11 @@ export class SimulatedClient {
       signal: null,
       update: null,
     } as const;
-    const { runId } = await this.#insist(() => this.service.start(call));
+    const { runId } = await this.#caller.insist(() => this.service.start(call));
     this.#options.acknowledged.starts.push({ runId, workflowId, program });
     this.#await(runId);
     for (let pauses = dice.hits(0.5) ? dice.int(1, 3) : 0; pauses > 0; pauses--) {
-      this.#task(() => this.#pauseForAWhile(runId));
+      this.#caller.task(() => this.#pauseForAWhile(runId));
     }
     const ends = [
       [0.12, () => this.service.cancel({ chainOf: runId }, "simulated")],
@@ -134,9 +118,9 @@ export class SimulatedClient {
     ] as const;
     for (const [share, end] of ends) {
       if (!dice.hits(share)) continue;
-      this.#task(async () => {
-        await this.#sleep(4_000, dice);
-        await this.#insist(() => end().catch(unlessClosed));
+      this.#caller.task(async () => {
+        await this.#caller.sleep(4_000, dice);
+        await this.#caller.insist(() => end().catch(unlessClosed));
       });
     }
   }
@@ -144,30 +128,30 @@ export class SimulatedClient {
   /** Whichever run of the chain is open by then is paused, and that one is resumed. */
   async #pauseForAWhile(runId: string): Promise<void> {
     const dice = this.#familyDice;
-    await this.#sleep(3_000, dice);
+    await this.#caller.sleep(3_000, dice);
     const { store } = this.#options;
-    const paused = await this.#insist(async () => {
+    const paused = await this.#caller.insist(async () => {
       const run = await store.findRun({ chainOf: runId });
       await this.service.pause({ runId: run?.runId ?? runId }, "simulated").catch(unlessClosed);
       return run?.runId ?? runId;
     });
-    await this.#sleep(1_000, dice);
-    await this.#insist(() => this.service.resume({ runId: paused }).catch(unlessClosed));
+    await this.#caller.sleep(1_000, dice);
+    await this.#caller.insist(() => this.service.resume({ runId: paused }).catch(unlessClosed));
   }
 
   resume(runId: string): void {
-    this.#task(() => this.#insist(() => this.service.resume({ runId }).catch(unlessClosed)));
+    this.#caller.task(() => this.#caller.insist(() => this.service.resume({ runId }).catch(unlessClosed)));
   }
 
   /** One more signal of each name: for runs that wait for ones nobody planned to send. */
   nudge(runId: string): void {
-    for (const name of ["a", "b", "bump"] as const) this.#task(() => this.#signal(runId, name));
+    for (const name of ["a", "b", "bump"] as const) this.#caller.task(() => this.#signal(runId, name));
   }
 
   async #operate(program: Program, workflowId: string): Promise<void> {
     const { acknowledged } = this.#options;
     const dice = this.#dice;
-    await this.#sleep(1_500);
+    await this.#caller.sleep(1_500);
     const signal = dice.hits(0.2) ? this.#newSignal("a") : null;
     const hasTimeout = dice.hits(0.06);
     const call = {
@@ -175,7 +159,7 @@ export class SimulatedClient {
       workflowId,
       queue: null,
       input: JSON.stringify({ nonce: workflowId }),
-      requestId: `request-${this.#options.name}-${++this.#starts}`,
+      requestId: `request-${this.#caller.name}-${++this.#starts}`,
       onConflict: "useExisting",
       onReuse: "allow",
       delayMs: dice.hits(0.1) ? dice.int(1, 1_000) : 0,
@@ -184,46 +168,48 @@ export class SimulatedClient {
       update: null,
     } as const;
     const sentAt = this.#options.now();
-    const { runId } = await this.#insist(() => this.service.start(call));
+    const { runId } = await this.#caller.insist(() => this.service.start(call));
     acknowledged.starts.push({ runId, workflowId, program });
     if (signal !== null) this.#sent(runId, signal, sentAt, "acknowledged");
     // A caller that repeats its start is given the same run, whatever became of it.
     if (dice.hits(0.15)) {
-      const again = await this.#insist(() => this.service.start(call));
+      const again = await this.#caller.insist(() => this.service.start(call));
       if (again.runId !== runId) this.#options.violation("start", `repeated: ${again.runId} after ${runId}`);
     }
-    this.#task(() => this.#sendSignals(runId));
+    this.#caller.task(() => this.#sendSignals(runId));
     const updates = this.#updateDice.hits(0.4) ? this.#updateDice.int(1, 4) : 0;
-    for (let update = 0; update < updates; update++) this.#task(() => this.#update(runId));
+    for (let update = 0; update < updates; update++) this.#caller.task(() => this.#update(runId));
     const repairs = this.#repairDice.hits(0.5) ? this.#repairDice.int(1, 8) : 0;
-    for (let repair = 0; repair < repairs; repair++) this.#task(() => this.#cutWaits(runId));
-    if (dice.hits(0.15)) this.#task(() => this.#cancel(runId));
-    if (dice.hits(0.05)) this.#task(() => this.#terminate(runId));
+    for (let repair = 0; repair < repairs; repair++) this.#caller.task(() => this.#cutWaits(runId));
+    if (dice.hits(0.15)) this.#caller.task(() => this.#cancel(runId));
+    if (dice.hits(0.05)) this.#caller.task(() => this.#terminate(runId));
     const queries = dice.hits(0.35) ? dice.int(1, 3) : 0;
-    for (let query = 0; query < queries; query++) this.#task(() => this.#query(runId));
+    for (let query = 0; query < queries; query++) this.#caller.task(() => this.#query(runId));
     this.#await(runId);
   }
 
   #await(runId: string): void {
     const { probes, acknowledged } = this.#options;
     this.waiting.set(runId, (this.waiting.get(runId) ?? 0) + 1);
-    void this.#insist(() => this.service.outcome({ chainOf: runId }, null, true)).then(
-      (closed) => {
-        acknowledged.results.push({ runId, closed });
-        this.waiting.delete(runId);
-        probes.hit("client: told the result");
-      },
-      (error: unknown) => {
-        // Quarantined runs have no result: whoever waits for one is told so at the end.
-        if (!isEverstepError(error, "RUN_STILL_OPEN")) this.#options.violation("result", String(error));
-      },
-    );
+    void this.#caller
+      .insist(() => this.service.outcome({ chainOf: runId }, null, true))
+      .then(
+        (closed) => {
+          acknowledged.results.push({ runId, closed });
+          this.waiting.delete(runId);
+          probes.hit("client: told the result");
+        },
+        (error: unknown) => {
+          // Quarantined runs have no result: whoever waits for one is told so at the end.
+          if (!isEverstepError(error, "RUN_STILL_OPEN")) this.#options.violation("result", String(error));
+        },
+      );
   }
 
   async #sendSignals(runId: string): Promise<void> {
     const count = this.#dice.int(0, 4);
     for (let sent = 0; sent < count; sent++) {
-      await this.#sleep(800);
+      await this.#caller.sleep(800);
       await this.#signal(runId, this.#dice.pick(["a", "b", "bump"]));
     }
   }
@@ -231,7 +217,7 @@ export class SimulatedClient {
   async #signal(runId: string, name: "a" | "b" | "bump"): Promise<void> {
     const signal = this.#newSignal(name);
     const sentAt = this.#options.now();
-    const outcome = await this.#insist(async () => {
+    const outcome = await this.#caller.insist(async () => {
       try {
         await this.service.signal({ runId }, signal);
         return "acknowledged" as const;
@@ -246,13 +232,13 @@ export class SimulatedClient {
   /** Sends an update, and again when nothing came of it for a while, and keeps what it was told in the end. */
   async #update(runId: string): Promise<void> {
     const { acknowledged, probes, isBlocked } = this.#options;
-    const updateId = `${this.#options.name}-update-${++this.#updates}`;
+    const updateId = `${this.#caller.name}-update-${++this.#updates}`;
     const input: PokeInput = { id: updateId, isBad: this.#updateDice.hits(0.2) };
     const call = { updateId, name: poke.name, input: JSON.stringify(input) };
-    await this.#sleep(2_000, this.#updateDice);
+    await this.#caller.sleep(2_000, this.#updateDice);
     for (let answer: AnsweredUpdate["answer"] | undefined; answer === undefined && !isBlocked(runId); ) {
       try {
-        const sent = await this.#insist(() => this.service.sendUpdate({ runId }, call));
+        const sent = await this.#caller.insist(() => this.service.sendUpdate({ runId }, call));
         const stage = this.#updateDice.pick(["accepted", "completed", "completed"] as const);
         const outcome = await this.service.awaitUpdate(sent, stage, this.#updateDice.int(100, 5_000));
         if (outcome === null) probes.hit("update: told the acceptance");
@@ -272,17 +258,17 @@ export class SimulatedClient {
   /** Asks for what waits, be it a step or a timer, and at times a second time with the same id. */
   async #cutWaits(runId: string): Promise<void> {
     const { acknowledged, probes } = this.#options;
-    const requestId = `${this.#options.name}-repair-${++this.#requests}`;
+    const requestId = `${this.#caller.name}-repair-${++this.#requests}`;
     const dice = this.#repairDice;
-    await this.#sleep(2_000, dice);
+    await this.#caller.sleep(2_000, dice);
     // By their numbers limits are skipped as well.
     const call = { which: dice.hits(0.4) ? dice.int(1, 6) : null, requestId };
     const request = dice.pick(["retryNow", "skipSleep"] as const);
     const isTwice = dice.hits(0.2);
     try {
-      await this.#insist(() => this.service[request]({ runId }, call));
+      await this.#caller.insist(() => this.service[request]({ runId }, call));
       acknowledged.requests.push({ runId, requestId });
-      if (isTwice) await this.#insist(() => this.service[request]({ runId }, call));
+      if (isTwice) await this.#caller.insist(() => this.service[request]({ runId }, call));
     } catch (error) {
       if (isEverstepError(error, "STEP_NOT_WAITING") || isEverstepError(error, "TIMER_NOT_WAITING")) {
         probes.hit("repair: nothing waited");
@@ -291,7 +277,7 @@ export class SimulatedClient {
   }
 
   #newSignal(name: string): SignalCall & { readonly signalId: string } {
-    const signalId = `${this.#options.name}-${++this.#signals}`;
+    const signalId = `${this.#caller.name}-${++this.#signals}`;
     const payload: SignalPayload = { id: `signal:${signalId}` };
     return { signalId, name, payload: JSON.stringify(payload) };
   }
@@ -302,19 +288,19 @@ export class SimulatedClient {
   }
 
   async #cancel(runId: string): Promise<void> {
-    await this.#sleep(2_000);
-    await this.#insist(() => this.service.cancel({ runId }, "simulated").catch(unlessClosed));
+    await this.#caller.sleep(2_000);
+    await this.#caller.insist(() => this.service.cancel({ runId }, "simulated").catch(unlessClosed));
   }
 
   async #terminate(runId: string): Promise<void> {
-    await this.#sleep(2_500);
-    await this.#insist(() => this.service.terminate({ runId }, "simulated").catch(unlessClosed));
+    await this.#caller.sleep(2_500);
+    await this.#caller.insist(() => this.service.terminate({ runId }, "simulated").catch(unlessClosed));
     this.#options.acknowledged.terminations.push(runId);
   }
 
   async #query(runId: string): Promise<void> {
     const { probes, acknowledged, eventsOf, violation } = this.#options;
-    await this.#sleep(3_000);
+    await this.#caller.sleep(3_000);
     try {
       const payload = await this.service.query({ runId }, traceQuery.name, null, 5_000);
       acknowledged.answers.push({ runId, payload, events: eventsOf(runId) });
@@ -327,35 +313,6 @@ export class SimulatedClient {
       if (isExpected) return probes.hit("query: not answered in time");
       violation("query", `run ${runId}: ${String(error)}`);
     }
-  }
-
-  #task(work: () => Promise<void>): void {
-    this.#busy++;
-    work().then(
-      () => {
-        this.#busy--;
-      },
-      (error: unknown) => {
-        this.#busy--;
-        this.#options.violation("client", error instanceof Error ? (error.stack ?? error.message) : String(error));
-      },
-    );
-  }
-
-  /** Calls until told something: what may be repeated has an id to be recognised by. */
-  async #insist<T>(call: () => Promise<T>): Promise<T> {
-    for (;;) {
-      try {
-        return await call();
-      } catch (error) {
-        if (!isEverstepError(error, "STORE_UNAVAILABLE")) throw error;
-        await this.#sleep(200);
-      }
-    }
-  }
-
-  #sleep(mostMs: number, dice = this.#dice): Promise<void> {
-    return pause(this.#options.process.world.clock, dice.int(0, mostMs));
   }
 }
 

@@ -24,6 +24,8 @@ export class Effects {
   readonly rows = new Map<string, string[]>();
   readonly #byProcess = new Map<string, number>();
   readonly #claimsHeard = new Map<string, number>();
+  /** How much of the history came with the claim that a process heard of last, by "process run". */
+  readonly #eventsHeard = new Map<string, number>();
   readonly #poisoned = new Map<string, number>();
   #count = 0;
 
@@ -31,9 +33,10 @@ export class Effects {
     this.#options = options;
   }
 
-  /** A process was told that it owns the run. */
-  heardClaim(process: SimulatedProcess, runId: string): void {
+  /** A process was told that it owns the run, which has so many events. */
+  heardClaim(process: SimulatedProcess, runId: string, events: number): void {
     bump(this.#claimsHeard, `${process.name} ${runId}`);
+    this.#eventsHeard.set(`${process.name} ${runId}`, events);
   }
 
   begin(process: SimulatedProcess, { runId, idempotencyKey, attempt }: StepContext): string {
@@ -41,7 +44,8 @@ export class Effects {
     const key = `${idempotencyKey}/${attempt}`;
     const times = bump(this.executions, key);
     const entry = witness.runs.get(runId);
-    const failed = entry?.chronicle.failures.get(Number(idempotencyKey.split("/").at(-1)));
+    const command = Number(idempotencyKey.split("/").at(-1));
+    const failed = entry?.chronicle.failures.get(command);
     // Losing a worker costs no attempt: attempts are counted by what is in the history, and nothing else.
     if (attempt > (failed?.attempts ?? 0) + 1) {
       violation("attempts", `${key} begins after ${failed?.attempts ?? 0} failed attempts`);
@@ -54,6 +58,15 @@ export class Effects {
     const here = bump(this.#byProcess, `${process.name} ${key}`);
     const heard = this.#claimsHeard.get(`${process.name} ${runId}`) ?? 0;
     if (here > heard) violation("effects", `${key} is executed ${here} times in ${process.name}, with ${heard} claims`);
+    // A stale owner may waste work. One that was given the end, or the hand-off, with the history has nothing to do.
+    const known = this.#eventsHeard.get(`${process.name} ${runId}`) ?? 0;
+    const over = entry?.chronicle.outcomes.get(command) ?? entry?.chronicle.handOffs.get(`${command}/${attempt}`);
+    if (over !== undefined && over <= known) {
+      violation(
+        "effects",
+        `${key} begins in ${process.name}, which has read in event ${over} that nothing is left of it`,
+      );
+    }
     if (times > 1) probes.hit("step: again after a crash");
     probes.hit("step: executed");
     return `result ${++this.#count}`;

@@ -5,13 +5,16 @@ import { updateMailId } from "../../runtime/store/mail-id.ts";
 import type { RunDetail, Store } from "../../runtime/store/store.ts";
 import { type HistoryEvent, isClosing } from "../../sdk/protocol/event.ts";
 import { fromRecord } from "../../sdk/protocol/event-record.ts";
+import { RESERVED_PREFIX } from "../../sdk/protocol/pending-work.ts";
 import type { Acknowledged, SentSignal } from "./clients.ts";
 import type { Effects } from "./effects.ts";
 import { checkFamilies, lastOf } from "./family-checks.ts";
 import type { Probes } from "./probes.ts";
 import type { Program } from "./program.ts";
 import { ReplayCheck, type Replays } from "./replay-check.ts";
+import { checkReports } from "./report-checks.ts";
 import type { Scheduler } from "./scheduler.ts";
+import type { ToldReport } from "./step-reporters.ts";
 import type { Witness } from "./witness.ts";
 import type { Trace } from "./workflow-of.ts";
 
@@ -20,6 +23,7 @@ export interface FinalOptions {
   readonly witness: Witness;
   readonly effects: Effects;
   readonly acknowledged: Acknowledged;
+  readonly reports: readonly ToldReport[];
   readonly programs: readonly Program[];
   readonly scheduler: Scheduler;
   readonly probes: Probes;
@@ -53,6 +57,7 @@ export async function checkEnd(options: FinalOptions): Promise<void> {
   checkFamilies(options, ended);
   checkSignals(options, ended);
   checkRequests(options, ended);
+  checkReports(options, ended);
   await checkUpdates(options, ended);
   for (const { runId, closed } of acknowledged.results) {
     const ending = lastOf(ended, runId);
@@ -116,6 +121,8 @@ function checkRun({ effects, probes, isCalm, violation }: FinalOptions, { runId,
   if (detail.status !== status) complain(`it is ${detail.status}, its history says ${status}`);
   for (const event of events) {
     if (event.type !== "StepCompleted" && event.type !== "StepAttemptFailed") continue;
+    // Steps of the runtime's own tell nobody.
+    if (event.name.startsWith(RESERVED_PREFIX)) continue;
     const key = `${runId}/${event.command}`;
     const times = effects.executions.get(`${key}/${event.attempt}`) ?? 0;
     if (times === 0) complain(`attempt ${event.attempt} of ${event.name} is recorded and was never executed`);
@@ -163,8 +170,12 @@ function checkSignals({ acknowledged, violation }: FinalOptions, ended: Readonly
     const [place] = places;
     if (place !== undefined) placed.push({ sent, place });
   }
-  for (const a of placed) {
-    for (const b of placed) {
+  // What was sent more than once is ordered by its first time, whichever that was.
+  const isOnce = ({ sent }: (typeof placed)[0]) =>
+    placed.every((other) => other.sent === sent || other.sent.signalId !== sent.signalId);
+  const ordered = placed.filter(isOnce);
+  for (const a of ordered) {
+    for (const b of ordered) {
       if (a.sent.runId !== b.sent.runId || a.sent.answeredAt >= b.sent.sentAt || a.place < b.place) continue;
       violation("signals", `${b.sent.signalId} was sent after ${a.sent.signalId} and came before it`);
     }

@@ -1,5 +1,5 @@
 // npm run sim -- --seeds 1000 [--from 1] [--twice] [--mutant NAME]
-// npm run sim -- --seed 42 [--trace] [--families yes|no]
+// npm run sim -- --seed 42 [--trace] [--parts none|NAME,NAME]
 // npm run sim -- --regressions
 //
 // Runs the real worker and the real front door under seeds. Ends with a code other than 0 when a promise was broken, and
@@ -8,6 +8,7 @@
 import { parseArgs } from "node:util";
 import { installGuards } from "../../runtime/worker/guards/install.ts";
 import { MUTANTS } from "./mutants.ts";
+import { PARTS, readParts } from "./parts.ts";
 import { Probes, SOMETIMES } from "./probes.ts";
 import regressions from "./regressions.json" with { type: "json" };
 import { watchRejections } from "./rejections.ts";
@@ -22,7 +23,7 @@ const { values } = parseArgs({
     mutant: { type: "string" },
     trace: { type: "boolean", default: false },
     twice: { type: "boolean", default: false },
-    families: { type: "string" },
+    parts: { type: "string" },
   },
 });
 
@@ -39,6 +40,11 @@ if (values.mutant !== undefined && mutant === undefined) {
   console.error(`No mutant ${values.mutant}. There are: ${Object.keys(MUTANTS).join(", ")}.`);
   process.exit(2);
 }
+const asked = values.parts === undefined ? undefined : readParts(values.parts);
+if (values.parts !== undefined && asked === undefined) {
+  console.error(`No parts ${values.parts}. There are: none, ${PARTS.join(", ")}.`);
+  process.exit(2);
+}
 const trace = values.trace ? (line: string) => console.log(line) : undefined;
 const probes = new Probes();
 const totals = { runs: 0, events: 0, longestMs: 0 };
@@ -49,12 +55,12 @@ const began = performance.now();
 for (const seed of seeds) {
   // Seeds that found something are kept as they were when they did.
   const kept = values.regressions ? regressions.find((one) => one.seed === seed) : undefined;
-  const families = kept?.families ?? (values.families === undefined ? undefined : values.families === "yes");
-  const result = await simulate(seed, { mutant, trace, families });
+  const parts = kept === undefined ? asked : readParts(kept.parts);
+  const result = await simulate(seed, { mutant, trace, parts });
   tried++;
   const violations = [...result.violations, ...rejections.take()];
   if (values.twice) {
-    const again = await simulate(seed, { mutant, families });
+    const again = await simulate(seed, { mutant, parts });
     rejections.take();
     if (again.hash !== result.hash) violations.push(`not deterministic: ${result.hash}, then ${again.hash}`);
   }
@@ -67,9 +73,9 @@ for (const seed of seeds) {
   if (failed <= 5) {
     console.log(`seed ${seed}:`);
     for (const violation of violations) console.log(`  ${violation.slice(0, values.trace ? 5_000 : 600)}`);
-    console.log(
-      `  again: npm run sim -- --seed ${seed}${values.mutant === undefined ? "" : ` --mutant ${values.mutant}`} --trace`,
-    );
+    const only = values.parts === undefined ? "" : ` --parts ${values.parts}`;
+    const broken = values.mutant === undefined ? "" : ` --mutant ${values.mutant}`;
+    console.log(`  again: npm run sim -- --seed ${seed}${only}${broken} --trace`);
   }
   if (mutant !== undefined) break;
 }

@@ -4,9 +4,11 @@
 
 import type { Answer, Errand } from "../../runtime/store/errands.ts";
 import type { LockChanges } from "../../runtime/store/locks.ts";
-import type { AppendTurn, Store, Successor } from "../../runtime/store/store.ts";
+import { decodeReport, encodeReport, type StepReport } from "../../runtime/store/step-report.ts";
+import type { AppendTurn, MailRequest, Store, Successor } from "../../runtime/store/store.ts";
 import type { WorkerSettings } from "../../runtime/worker/settings.ts";
 import type { FaultPlan } from "./faults.ts";
+import type { Part } from "./parts.ts";
 
 /** What a mutant may look at to do its mischief. */
 export interface MutantStage {
@@ -20,6 +22,8 @@ export interface Mutant {
   readonly store?: (stage: MutantStage) => Partial<Store>;
   readonly settings?: Partial<WorkerSettings>;
   readonly faults?: Partial<FaultPlan>;
+  /** What every seed is to have. Default: as each says. */
+  readonly parts?: readonly Part[];
 }
 
 /** Claims change hands all the time, under workers that do not know. */
@@ -234,6 +238,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     store: ({ store }) => ({
       appendWithEffects: (turns) => store.appendWithEffects(turns.map((turn) => withErrands(turn, () => []))),
     }),
+    parts: ["families"],
   },
   leavesOrphans: {
     does: "leaves children alone when their parent ends, whatever its policy",
@@ -247,6 +252,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
           ),
         ),
     }),
+    parts: ["families"],
   },
   wrongAnswers: {
     does: "tells parents that their children ended with nothing",
@@ -256,6 +262,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
           item.kind === "answer" ? { ...item, payload: withoutResult(item.payload) } : item,
         ),
     }),
+    parts: ["families"],
   },
   hurriesRetries: {
     does: "tries runs again without the pause",
@@ -267,6 +274,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
           ),
         ),
     }),
+    parts: ["families"],
   },
   forgetsAttempts: {
     does: "tries runs again as if for the first time",
@@ -283,6 +291,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
           ),
         ),
     }),
+    parts: ["families"],
   },
   pausesNothing: {
     does: "says that a run is paused, and goes on with it",
@@ -294,6 +303,55 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     }),
   },
+  noReportDedup: {
+    does: "takes a report on a step as often as it is sent",
+    store: ({ store }) => {
+      let sent = 0;
+      return underOtherIds(store, ({ kind, mailId }) => (kind === "stepReport" ? `${mailId}?${++sent}` : mailId));
+    },
+    parts: ["deferred"],
+  },
+  mixesReportsUp: {
+    does: "gives each attempt of a step what was reported on the one before",
+    store: ({ store }) => {
+      const before = new Map<string, StepReport>();
+      return {
+        sendMail: (requests) =>
+          store.sendMail(
+            requests.map((mail) => {
+              if (mail.kind !== "stepReport") return mail;
+              const report = decodeReport(mail.payload);
+              const which = `${JSON.stringify(mail.to)} ${report.command}`;
+              const { command, attempt, verifier } = report;
+              const outcome = before.get(which) ?? report;
+              before.set(which, report);
+              return { ...mail, payload: encodeReport({ ...outcome, command, attempt, verifier }) };
+            }),
+          ),
+      };
+    },
+    parts: ["deferred"],
+  },
+  mixesWebhooksUp: {
+    does: "knows deliveries by their ids alone, whichever webhook they are for",
+    store: ({ store }) => underOtherIds(store, ({ mailId }) => mailId.replace(/(everstep\.webhook) [\w-]{22} /, "$1 ")),
+    parts: ["webhooks"],
+  },
+  losesDeliveries: {
+    does: "says of every fifth delivery to a webhook that it has it, and has not",
+    store: ({ store }) => {
+      let deliveries = 0;
+      const lost = { outcome: "accepted", runId: null, mail: null, ownerId: null, queue: null, events: 0 } as const;
+      const isLost = ({ name }: MailRequest) => name.startsWith("everstep.webhook") && ++deliveries % 5 === 0;
+      return {
+        sendMail: async (requests) => {
+          const sending = requests.map((mail) => (isLost(mail) ? [lost] : store.sendMail([mail])));
+          return (await Promise.all(sending)).flat();
+        },
+      };
+    },
+    parts: ["webhooks"],
+  },
   wrongStatus: {
     does: "tells callers that every closed run completed",
     store: ({ store }) => ({
@@ -304,6 +362,23 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     }),
   },
 };
+
+/** Mail is deduplicated by another id than its sender gave it; who reads it sees the sender's. */
+function underOtherIds(store: Store, idOf: (mail: MailRequest) => string): Partial<Store> {
+  const ids = new Map<string, string>();
+  return {
+    sendMail: (requests) =>
+      store.sendMail(
+        requests.map((mail) => {
+          const mailId = idOf(mail);
+          if (!ids.has(mailId)) ids.set(mailId, mail.mailId);
+          return { ...mail, mailId };
+        }),
+      ),
+    readMail: async (boxes, limit) =>
+      (await store.readMail(boxes, limit)).map((item) => ({ ...item, mailId: ids.get(item.mailId) ?? item.mailId })),
+  };
+}
 
 function withLocks(turn: AppendTurn, change: (locks: LockChanges) => LockChanges): AppendTurn {
   const { effects } = turn;

@@ -26,6 +26,10 @@ export interface StepSpec {
 export type Op =
   | { readonly op: "step"; readonly step: StepSpec }
   | { readonly op: "transaction"; readonly step: StepSpec }
+  /** A step that hands off, and is completed from outside. */
+  | { readonly op: "handOff"; readonly step: StepSpec }
+  /** An address that is told to the world; then deliveries to it are received, each within its time. */
+  | { readonly op: "webhook"; readonly name: string; readonly limits: readonly (number | null)[] }
   | { readonly op: "sleep" | "setTimeout"; readonly ms: number }
   | { readonly op: "receive"; readonly signal: "a" | "b"; readonly timeoutMs: number | null }
   | { readonly op: "condition"; readonly least: number; readonly timeoutMs: number | null }
@@ -79,11 +83,11 @@ export function drawPrograms(dice: Dice, { isCalm }: { readonly isCalm: boolean 
   const names = new Names("s");
   const pokes = dice.split("pokes");
   const locks = dice.split("locks");
-  const poker = new Writer(pokes, new Names("p"), true, false);
+  const poker = new Writer({ dice: pokes, names: new Names("p"), isCalm: true, mayBeat: false });
   const count = dice.int(1, 3);
   return Array.from({ length: count }, (_, index) => {
     const isPoison = !isCalm && dice.hits(0.03);
-    const writer = new Writer(dice, names, isCalm, !isPoison);
+    const writer = new Writer({ dice, names, isCalm, mayBeat: !isPoison });
     const ops = writer.ops(dice.int(1, 5), 0);
     if (isPoison) ops.push({ op: "poison", times: Number.POSITIVE_INFINITY });
     return {
@@ -108,10 +112,17 @@ function underLocks(dice: Dice, ops: readonly Op[]): Op[] {
   });
 }
 
+/** A program in which every third step or wait is one of a part of the language. */
+export function drawWith(part: "deferred" | "webhooks", dice: Dice, { isCalm }: { readonly isCalm: boolean }): Program {
+  const names = new Names(part === "deferred" ? "d" : "h");
+  const writer = new Writer({ dice, names, isCalm, mayBeat: true, often: part === "deferred" ? "handOff" : "webhook" });
+  const ops = [writer.often(), ...writer.ops(dice.int(1, 4), 0)];
+  return { name: part, ops, onBump: [], onPoke: [], isPoison: false, isFamily: false, retry: null };
+}
+
 /** Parents, and the children that they ask for. */
-export function drawFamilies(dice: Dice, { isCalm }: { readonly isCalm: boolean }, share: number): Program[] {
-  if (!dice.hits(share)) return [];
-  const writer = new Writer(dice, new Names("f"), true, false);
+export function drawFamilies(dice: Dice, { isCalm }: { readonly isCalm: boolean }): Program[] {
+  const writer = new Writer({ dice, names: new Names("f"), isCalm: true, mayBeat: false });
   const brief = (most: number): Op[] =>
     Array.from({ length: dice.int(1, most) }, () =>
       dice.hits(0.6) ? writer.step() : { op: "sleep", ms: dice.int(1, 1_500) },
@@ -165,17 +176,28 @@ class Names {
   }
 }
 
+interface WriterOptions {
+  readonly dice: Dice;
+  readonly names: Names;
+  readonly isCalm: boolean;
+  readonly mayBeat: boolean;
+  /** What a third of it is. */
+  readonly often?: "handOff" | "webhook";
+}
+
 class Writer {
   readonly #dice: Dice;
   readonly #names: Names;
   readonly #isCalm: boolean;
   readonly #mayBeat: boolean;
+  readonly #often: WriterOptions["often"];
 
-  constructor(dice: Dice, names: Names, isCalm: boolean, mayBeat: boolean) {
+  constructor({ dice, names, isCalm, mayBeat, often }: WriterOptions) {
     this.#dice = dice;
     this.#names = names;
     this.#isCalm = isCalm;
     this.#mayBeat = mayBeat;
+    this.#often = often;
   }
 
   ops(count: number, depth: number): Op[] {
@@ -186,8 +208,16 @@ class Writer {
     return { op: "step", step: this.#step() };
   }
 
+  often(): Op {
+    const dice = this.#dice;
+    if (this.#often === "handOff") return { op: "handOff", step: this.#handOff() };
+    const limits = Array.from({ length: dice.int(1, 3) }, () => this.#limit());
+    return { op: "webhook", name: this.#names.next(), limits };
+  }
+
   #op(depth: number): Op {
     const dice = this.#dice;
+    if (this.#often !== undefined && dice.hits(0.33)) return this.often();
     const roll = dice.int(0, depth < 2 ? 99 : 64);
     if (roll < 27) return this.step();
     if (roll < 33) return { op: "transaction", step: { ...this.#step(), timeoutMs: null, heartbeatTimeoutMs: null } };
@@ -213,6 +243,18 @@ class Writer {
 
   #limit(): number | null {
     return this.#dice.hits(0.6) ? this.#dice.int(0, 1_500) : null;
+  }
+
+  /** Its limits are those of people: some let them pass. */
+  #handOff(): StepSpec {
+    const dice = this.#dice;
+    const timeoutMs = dice.hits(0.3) ? dice.int(300, 4_000) : null;
+    const heartbeatTimeoutMs = dice.hits(0.15) ? dice.int(300, 3_000) : null;
+    const isBounded = timeoutMs !== null || heartbeatTimeoutMs !== null || dice.hits(0.4);
+    const maxAttempts = isBounded ? dice.int(1, 3) : null;
+    const totalTimeoutMs = dice.hits(0.15) ? dice.int(300, 5_000) : null;
+    const own = { isFatal: false, beats: 0, timeoutMs, heartbeatTimeoutMs, totalTimeoutMs, maxAttempts };
+    return { ...this.#step(), ...own, failures: dice.hits(0.15) ? 1 : 0 };
   }
 
   #step(): StepSpec {

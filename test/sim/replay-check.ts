@@ -91,7 +91,7 @@ export class ReplayCheck {
       setTimer: refuse,
       afterDrain: (call: () => void) => void this.#scheduler.after(0, null, call),
     };
-    const workflow = workflowOf(program, { clock, begin: refuse, poison: refuse });
+    const workflow = workflowOf(program, { clock, begin: refuse, poison: refuse, handOff: refuse, announce: refuse });
     return new RunEngine({ workflow, run: facts, log: SILENT });
   }
 }

@@ -2,7 +2,7 @@
 // supervisor would.
 
 import { LocalWorkers } from "../../runtime/service/local-workers.ts";
-import type { Claim, Store } from "../../runtime/store/store.ts";
+import type { ClaimedRun, Store } from "../../runtime/store/store.ts";
 import type { Wakeups } from "../../runtime/wake/wakeups.ts";
 import { WorkerLoop } from "../../runtime/worker/worker-loop.ts";
 import type { Dice } from "./dice.ts";
@@ -126,10 +126,12 @@ export class SimulatedWorker {
   }
 
   #stepWorld(process: SimulatedProcess): StepWorld {
-    const { effects, probes } = this.#simulation;
+    const { effects, probes, outsiders } = this.#simulation;
     return {
       clock: process.world.clock,
       begin: (context) => effects.begin(process, context),
+      handOff: (context, step) => outsiders?.reporters.handedOut(context, step),
+      announce: ({ runId }, token) => outsiders?.senders.announced(runId, token),
       poison: (context, times) => {
         if (!effects.mayPoison(context, times) || this.#process !== process) return;
         probes.hit("step: killed its worker");
@@ -150,7 +152,7 @@ export class SimulatedWorker {
       const leave = locals.add({
         offerClaim: (workflow, queue) => worker.offerClaim(workflow, queue),
         begin(run, opening) {
-          effects.heardClaim(process, run.runId);
+          effects.heardClaim(process, run.runId, run.events);
           worker.begin(run, opening);
         },
         disclaim: (claim, queue, mayHold) => worker.disclaim(claim, queue, mayHold),
@@ -171,9 +173,9 @@ export class SimulatedWorker {
   #listening(process: SimulatedProcess, store: Store): Store {
     const { effects, probes } = this.#simulation;
     const known = new Set<string>();
-    const heard = (claimed: readonly Claim[]): void => {
-      for (const { runId, claimId } of claimed) {
-        effects.heardClaim(process, runId);
+    const heard = (claimed: readonly ClaimedRun[]): void => {
+      for (const { runId, claimId, events } of claimed) {
+        effects.heardClaim(process, runId, events);
         known.add(`${runId}/${claimId}`);
       }
     };

@@ -9,6 +9,7 @@ import { QUARANTINE_AFTER_CRASHES, type Store } from "../../runtime/store/store.
 import { MemoryWakeBus } from "../../runtime/wake/memory/memory-wakeups.ts";
 import type { WorkerSettings } from "../../runtime/worker/settings.ts";
 import type { Log } from "../../runtime/world/world.ts";
+import { Caller } from "./caller.ts";
 import { type Acknowledged, SimulatedClient } from "./clients.ts";
 import { Dice } from "./dice.ts";
 import { Effects } from "./effects.ts";
@@ -18,8 +19,10 @@ import { checkEnd } from "./final-checks.ts";
 import { type Mutant, mutate } from "./mutants.ts";
 import { Nemesis } from "./nemesis.ts";
 import { Route, type Server, type Weather } from "./network.ts";
+import { Outsiders } from "./outsiders.ts";
+import { drawParts, type Part } from "./parts.ts";
 import { Probes } from "./probes.ts";
-import { drawFamilies, drawPrograms, type Program } from "./program.ts";
+import { drawFamilies, drawPrograms, drawWith, type Program } from "./program.ts";
 import { leasesUnavailable, remoteLeases, remoteStore, storeUnavailable } from "./remote-ports.ts";
 import { Scheduler } from "./scheduler.ts";
 import { EPOCH_MS, SimulatedProcess } from "./simulated-process.ts";
@@ -39,15 +42,13 @@ export interface SimulationResult {
 
 export interface SimulationOptions {
   readonly mutant?: Mutant | undefined;
-  /** Whether there are runs that have children, continue or are tried again. Default: as the seed says. */
-  readonly families?: boolean | undefined;
+  /** Default: the mutant's, or as the seed says. */
+  readonly parts?: ReadonlySet<Part> | undefined;
   readonly trace?: ((line: string) => void) | undefined;
 }
 
 const FINISH_WITHIN_MS = 300_000;
 const MOST_VIOLATIONS = 5;
-/** Of the seeds: each of their runs is several. */
-const FAMILIES_SHARE = 0.2;
 
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<SimulationResult> {
   return new Simulation(seed, options).run();
@@ -57,8 +58,14 @@ export class Simulation {
   readonly dice: Dice;
   readonly faults: FaultPlan;
   readonly settings: WorkerSettings;
+  readonly parts: ReadonlySet<Part>;
   readonly programs: readonly Program[];
+  /** Those of them that callers start as they like, those of parts, and families. */
+  readonly #plain: readonly Program[];
+  readonly #special: readonly Program[];
   readonly #families: readonly Program[];
+  /** Where there are steps that are completed from outside, or webhooks. */
+  readonly outsiders: Outsiders | undefined;
   readonly scheduler: Scheduler;
   readonly probes = new Probes();
   readonly witness: Witness;
@@ -97,9 +104,14 @@ export class Simulation {
     const drawn = drawFaults(this.dice.split("faults"));
     this.faults = mutant?.faults === undefined ? drawn : { ...drawn, ...mutant.faults, isCalm: false };
     this.settings = { ...drawSettings(this.dice.split("settings"), this.faults), ...mutant?.settings };
-    const share = options.families === undefined ? FAMILIES_SHARE : Number(options.families);
-    this.#families = drawFamilies(this.dice.split("families"), this.faults, share);
-    this.programs = [...drawPrograms(this.dice.split("programs"), this.faults), ...this.#families];
+    this.parts = options.parts ?? (mutant?.parts && new Set(mutant.parts)) ?? drawParts(this.dice.split("parts"));
+    const { parts } = this;
+    this.#families = parts.has("families") ? drawFamilies(this.dice.split("families"), this.faults) : [];
+    this.#special = (["deferred", "webhooks"] as const)
+      .filter((part) => parts.has(part))
+      .map((part) => drawWith(part, this.dice.split(part), this.faults));
+    this.#plain = drawPrograms(this.dice.split("programs"), this.faults);
+    this.programs = [...this.#plain, ...this.#special, ...this.#families];
     this.scheduler = new Scheduler(this.dice.split("ties"), (error) => this.violation("threw", textOf(error)));
     const clock = {
       now: () => EPOCH_MS + Math.floor(this.scheduler.now),
@@ -131,6 +143,7 @@ export class Simulation {
     this.effects = new Effects({ witness: this.witness, now, probes: this.probes, isPunctual, violation });
     this.keeper = new MemoryLeaseKeeper({ clock, settings: { ttlMs: this.settings.leaseTtlMs } });
     this.#nemesis = new Nemesis(this);
+    this.outsiders = parts.has("deferred") || parts.has("webhooks") ? this.#openOutsiders() : undefined;
   }
 
   async run(): Promise<SimulationResult> {
@@ -216,7 +229,6 @@ export class Simulation {
   #openClient(): SimulatedClient {
     const process = this.openProcess("client");
     return new SimulatedClient({
-      name: process.name,
       process,
       store: this.openStore(process),
       wakeups: this.openWakeups(process),
@@ -234,15 +246,37 @@ export class Simulation {
     });
   }
 
+  #openOutsiders(): Outsiders {
+    const open = (): Caller => {
+      const process = this.openProcess("outsider");
+      const dice = this.dice.split(process.name);
+      const store = this.openStore(process);
+      const violation = (kind: string, what: string) => this.violation(kind, what);
+      return new Caller({ process, store, wakeups: this.openWakeups(process), dice, violation });
+    };
+    return new Outsiders({
+      callers: [open(), open()],
+      dice: this.dice.split("outsiders"),
+      probes: this.probes,
+      now: () => this.scheduler.now,
+      sent: this.#acknowledged.signals,
+      isBlocked: (runId) => this.witness.runs.get(runId)?.blocked != null,
+      violation: (kind, what) => this.violation(kind, what),
+    });
+  }
+
   #operate(): void {
     const dice = this.dice.split("plan");
-    for (let run = dice.int(1, 4); run > 0; run--) {
-      const program = this.programs[dice.int(0, this.programs.length - this.#families.length - 1)];
+    for (let run = this.parts.size > 0 ? dice.int(0, 2) : dice.int(1, 4); run > 0; run--) {
+      const program = this.#plain[dice.int(0, this.#plain.length - 1)];
       if (program === undefined) continue;
       const client = this.#clients[dice.int(0, this.#clients.length - 1)];
       client?.operate(program, `order-${run}`);
       // Two callers with the same id are given the same run.
       if (dice.hits(0.1)) this.#clients.at(-1)?.operate(program, `order-${run}`);
+    }
+    for (const program of this.#special) {
+      for (let run = dice.int(1, 2); run > 0; run--) this.#clients[0]?.operate(program, `${program.name}-${run}`);
     }
     for (const program of this.#families) {
       // Children are not started by anybody else.
@@ -277,11 +311,14 @@ export class Simulation {
     if (detail?.paused != null) this.#clients[0]?.resume(runId);
     const isFamily = this.#families.some(({ name }) => name === detail?.workflow);
     const waitsForMail = detail !== null && !isFamily && detail.ownerId === null && detail.wakeAt === null;
-    if (waitsForMail && detail.unreadMail === 0) this.#clients[0]?.nudge(runId);
+    if (!waitsForMail || detail.unreadMail > 0) return;
+    this.#clients[0]?.nudge(runId);
+    this.outsiders?.senders.nudge(runId);
   }
 
   #isOver(): boolean {
     if (this.witness.open.size > 0) return false;
+    if (this.outsiders?.isIdle === false) return false;
     for (const client of this.#clients) {
       if (!client.isIdle) return false;
       for (const runId of client.waiting.keys()) if (this.witness.runs.get(runId)?.blocked === null) return false;
@@ -314,6 +351,7 @@ export class Simulation {
     await scheduler.run(scheduler.now + FINISH_WITHIN_MS, () => isStopped || hasFailed());
     if (!isStopped) return this.violation("stop", "the workers did not stop");
     for (const client of this.#clients) await client.service.close();
+    await this.outsiders?.close();
     for (const [runId, { blocked, chronicle }] of witness.runs) {
       if (blocked === null) continue;
       const isFair = blocked === "quarantine" && this.losses >= QUARANTINE_AFTER_CRASHES;
@@ -325,6 +363,7 @@ export class Simulation {
       witness,
       effects: this.effects,
       acknowledged: this.#acknowledged,
+      reports: this.outsiders?.reporters.told ?? [],
       programs: this.programs,
       scheduler,
       probes: this.probes,

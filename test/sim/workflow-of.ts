@@ -5,6 +5,7 @@ import {
   type AnyWorkflow,
   condition,
   continueAsNew,
+  createWebhook,
   defineQuery,
   defineSemaphore,
   defineSignal,
@@ -26,6 +27,7 @@ import {
 } from "everstep";
 import { pause } from "../../runtime/world/pause.ts";
 import type { Clock } from "../../runtime/world/world.ts";
+import { deliveredAs } from "./delivered-as.ts";
 import type { ChildSpec, Op, Program, StepSpec } from "./program.ts";
 
 export interface SignalPayload {
@@ -45,6 +47,10 @@ export interface StepWorld {
   readonly clock: Clock;
   /** Says that an attempt begins; answers what its result shall be, never the same twice. */
   begin(context: StepContext): string;
+  /** The body of this step gives its token out. */
+  handOff(context: StepContext, step: string): void;
+  /** Tells the address of a webhook. */
+  announce(context: StepContext, token: string): void;
   /** Kills the process, if it has not been killed by this step often enough. */
   poison(context: StepContext, times: number): void;
 }
@@ -144,6 +150,10 @@ class Interpreter {
         return this.#note(await this.#step(op.step));
       case "transaction":
         return this.#note(await this.#transaction(op.step));
+      case "handOff":
+        return this.#note(await this.#handOff(op.step));
+      case "webhook":
+        return this.#receiveDeliveries(op.name, op.limits);
       case "sleep":
         await sleep(op.ms);
         return this.#note("slept");
@@ -261,6 +271,31 @@ class Interpreter {
     if (!spec.hasInput) return step(spec.name, body, options);
     const defined = defineStep(spec.name, (_input: { at: number }, context) => body(context), options);
     return defined({ at: this.#length });
+  }
+
+  #handOff(spec: StepSpec): Promise<string> {
+    const body = async (context: StepContext) => {
+      this.#world.begin(context);
+      // The world may answer before the hand-off is committed, and a body that fails or is lost has given its token out.
+      this.#world.handOff(context, spec.name);
+      if (spec.ms > 0) await pause(this.#world.clock, spec.ms, spec.heedsAbort ? context.signal : undefined);
+      failIfTold(spec, context);
+      return context.completeLater<string>();
+    };
+    return step<string>(spec.name, body, optionsOf(spec));
+  }
+
+  async #receiveDeliveries(name: string, limits: readonly (number | null)[]): Promise<void> {
+    const hook = await createWebhook(name);
+    await step(`tell ${name}`, (context) => {
+      this.#world.announce(context, hook.token);
+      return this.#world.begin(context);
+    });
+    for (const limit of limits) {
+      const delivery = limit === null ? await hook.receive() : await hook.receive({ timeout: limit });
+      if (delivery === undefined) this.#note("nothing delivered");
+      else this.#received({ id: deliveredAs(String(delivery.deliveryId), hook.token) });
+    }
   }
 
   #transaction(spec: StepSpec): Promise<string> {

@@ -1,0 +1,28 @@
+// What some seeds have besides what all have: other parts of the language, and of what is done to runs. Each is drawn by itself,
+// so all of them come up beside each other. Seeds that have any have fewer runs of the ordinary kind.
+
+import type { Dice } from "./dice.ts";
+
+/** How many of the seeds have it. */
+const SHARES = {
+  /** Runs that have children, continue or are tried again. */
+  families: 0.12,
+  /** Steps that hand off, and are completed from outside. */
+  deferred: 0.1,
+  webhooks: 0.1,
+} as const;
+
+export type Part = keyof typeof SHARES;
+
+export const PARTS = Object.keys(SHARES) as readonly Part[];
+
+export function drawParts(dice: Dice): ReadonlySet<Part> {
+  return new Set(PARTS.filter((part) => dice.split(part).hits(SHARES[part])));
+}
+
+/** `none`, or names with commas between them. Undefined for what is neither. */
+export function readParts(text: string): ReadonlySet<Part> | undefined {
+  const names = text === "none" ? [] : text.split(",");
+  const parts = PARTS.filter((part) => names.includes(part));
+  return parts.length === names.length ? new Set(parts) : undefined;
+}
