@@ -49,6 +49,19 @@ export type { NoteLevel } from "./protocol/notes.ts";
 export type { RetryOptions } from "./protocol/retry-policy.ts";
 export type { RunRetryOptions } from "./protocol/run-retry.ts";
 export type { StandardSchema } from "./protocol/standard-schema.ts";
+export type {
+  AskAnswer,
+  AskedCancel,
+  AskedChild,
+  AskedContinuation,
+  AskedData,
+  AskedLock,
+  AskedNote,
+  AskedSignal,
+  AskedStep,
+  AskedTimer,
+  WorkflowAsk,
+} from "./workflow/asked.ts";
 export {
   type AttributeFilterOf,
   type AttributeSet,
@@ -59,7 +72,7 @@ export {
 export type { ItemOutcome } from "./workflow/batch.ts";
 export { BatchFailure, type FailedItem } from "./workflow/batch-failure.ts";
 export { type CancellableScope, cancelScope, nonCancellable } from "./workflow/cancel.ts";
-export { type ChildOptions, type ChildRun, executeChild, startChild } from "./workflow/child.ts";
+export { type ChildChanges, type ChildOptions, type ChildRun, executeChild, startChild } from "./workflow/child.ts";
 export { CompensationFailure, type FailedCompensation } from "./workflow/compensation-failure.ts";
 export type { Tolerance } from "./workflow/completion-policy.ts";
 export { type ConditionOptions, condition } from "./workflow/condition.ts";
@@ -88,6 +101,7 @@ export { type ExternalRun, externalRun } from "./workflow/external.ts";
 export { allHandlersFinished, type HandlerOptions } from "./workflow/handlers.ts";
 export { type WorkflowInfo, workflowInfo } from "./workflow/info.ts";
 export type {
+  ContinueChanges,
   HandlerCall,
   SignalHandlerCall,
   StepAttemptCall,

@@ -2,7 +2,7 @@
 // come late, for commands long taken back, are compared as well.
 
 import type { HistoryEvent } from "../../sdk/protocol/event.ts";
-import { callSite, describeEvent, divergenceError } from "./divergence.ts";
+import { callSite, deepStack, describeEvent, divergenceError } from "./divergence.ts";
 import type { CommandKind } from "./pending.ts";
 
 export type AnsweringEvent = Extract<HistoryEvent, { command: number }>;
@@ -23,7 +23,7 @@ export class AskedCommands {
   add(kind: CommandKind, name: string): number {
     this.#kinds.push(kind);
     this.#names.push(name);
-    if (this.#recordsCallSites) this.#callSites.push(callSite(new Error().stack));
+    if (this.#recordsCallSites) this.#callSites.push(callSite(deepStack()));
     return this.#kinds.length;
   }
 

@@ -31,12 +31,25 @@ export function describeEvent(event: HistoryEvent): string {
   return "name" in event ? `${event.type}("${event.name}")` : event.type;
 }
 
-/** The first line of a stack that is the author's code: neither ours nor Node's. */
+/** The first line of a stack that is the author's code: neither ours nor Node's, nor that of an interceptor in between. */
 export function callSite(stack: string | undefined): string | undefined {
   const lines = (stack ?? "").split("\n").slice(1);
-  const site = lines.find((line) => !OURS.test(line) && !line.includes("node:"));
+  const isAuthors = (line: string) => !OURS.test(line) && !line.includes("node:");
+  const asked = lines.slice(lines.findLastIndex((line) => AROUND.test(line)) + 1);
+  const site = asked.find(isAuthors) ?? lines.find(isAuthors);
   return site?.trim().replace(/^at\s+/, "");
+}
+
+/** Of whoever calls it, deep enough to reach past interceptors to the author's call. */
+export function deepStack(): string | undefined {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 60;
+  const { stack } = new Error();
+  Error.stackTraceLimit = stackTraceLimit;
+  return stack;
 }
 
 // The frames between an author's call and the engine: this folder and the workflow functions, as source or as built.
 const OURS = /[\\/](?:runtime[\\/]replay|sdk[\\/](?:workflow|protocol))[\\/]/;
+// What calls interceptors: the author's call is below its last frame.
+const AROUND = /[\\/]runtime[\\/]replay[\\/]asking-hooks\./;

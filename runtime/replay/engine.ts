@@ -18,6 +18,7 @@ import type { NoteLevel } from "../../sdk/protocol/notes.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 import type { CancelScope } from "../../sdk/workflow/cancel-scope.ts";
+import type { NextRun } from "../../sdk/workflow/continue-as-new.ts";
 import type { WorkflowInfo } from "../../sdk/workflow/info.ts";
 import type { WorkflowLog } from "../../sdk/workflow/log.ts";
 import type {
@@ -36,6 +37,7 @@ import type {
   PendingTimer as TimerHandle,
   UpdateHandler,
 } from "../../sdk/workflow/run-context.ts";
+import type { AskingHooks } from "./asking-hooks.ts";
 import { Commands } from "./commands.ts";
 import { Conditions } from "./conditions.ts";
 import { payloadLength } from "./event-length.ts";
@@ -50,6 +52,16 @@ import type { Change, PendingCommand } from "./pending.ts";
 import { ENTRY_KINDS, RunData } from "./run-data.ts";
 import { mutedLog, runInfo } from "./run-info.ts";
 import { type FailedRun, failedRun } from "./run-retry.ts";
+import {
+  childAsking,
+  continuationAsking,
+  dataAsking,
+  lockAsking,
+  messageAsking,
+  noteAsking,
+  stepAsking,
+  timerAsking,
+} from "./shown-asks.ts";
 import { Steps } from "./steps.ts";
 import { Timers } from "./timers.ts";
 import type { AskedUpdate, EndedUpdate } from "./updates.ts";
@@ -333,30 +345,65 @@ export class RunEngine implements RunContext {
 
   askStep(ask: StepAsk, scope: CancelScope): Promise<unknown> {
     this.#code.refuseToAsk(`step "${ask.name}"`);
-    return this.#code.insteadIn(scope) ?? this.#steps.ask(ask, scope);
+    const asking = this.#asking;
+    if (asking === undefined) return this.#askStep(ask, scope);
+    return asking.around(stepAsking(this.info, ask), (asked) => this.#askStep(asked, scope));
+  }
+
+  #askStep(ask: StepAsk, scope: CancelScope): Promise<unknown> {
+    return this.#code.insteadIn(scope, ask) ?? this.#steps.ask(ask, scope);
   }
 
   askTimer(ask: TimerAsk, scope: CancelScope): TimerHandle {
     this.#code.refuseToAsk(ask.name);
-    const instead = this.#code.insteadIn(scope);
+    const asking = this.#asking;
+    if (asking === undefined) return this.#askTimer(ask, scope);
+    return asking.around(timerAsking(this.info, ask), (asked) => this.#askTimer(asked, scope));
+  }
+
+  #askTimer(ask: TimerAsk, scope: CancelScope): TimerHandle {
+    const instead = this.#code.insteadIn(scope, ask);
     return instead === undefined ? this.#timers.ask(ask, scope) : { fired: instead, withdraw: noop };
   }
 
   askChild(ask: ChildAsk, scope: CancelScope): ChildHandle {
     this.#code.refuseToAsk("startChild()");
-    const instead = this.#code.insteadIn(scope);
+    const asking = this.#asking;
+    if (asking === undefined) return this.#askChild(ask, scope);
+    return asking.around(childAsking(this.info, ask), (asked) => this.#askChild(asked, scope));
+  }
+
+  #askChild(ask: ChildAsk, scope: CancelScope): ChildHandle {
+    const instead = this.#code.insteadIn(scope, ask);
     if (instead === undefined) return this.#kin.askChild(ask, scope);
     return { workflowId: ask.workflowId ?? "", started: instead, ended: instead, endedInTurn: this.#code.turns };
   }
 
   askMessage(ask: MessageAsk, scope: CancelScope): Promise<void> {
     this.#code.refuseToAsk(ask.name);
-    return this.#code.insteadIn(scope) ?? this.#kin.askMessage(ask, scope);
+    const asking = this.#asking;
+    if (asking === undefined) return this.#askMessage(ask, scope);
+    return asking.around(messageAsking(this.info, ask), (asked) => this.#askMessage(asked, scope));
+  }
+
+  #askMessage(ask: MessageAsk, scope: CancelScope): Promise<void> {
+    return this.#code.insteadIn(scope, ask) ?? this.#kin.askMessage(ask, scope);
   }
 
   askLock(ask: LockAsk, scope: CancelScope): LockHandle {
     this.#code.refuseToAsk(`lock "${ask.key}"`);
-    const instead = this.#code.insteadIn(scope);
+    const asking = this.#asking;
+    if (asking === undefined) return this.#askLock(ask, scope);
+    return asking.around(lockAsking(this.info, ask), (asked) => this.#askLock(asked, scope));
+  }
+
+  askContinueAsNew(next: NextRun): NextRun {
+    const asking = this.#asking;
+    return asking === undefined ? next : asking.around(continuationAsking(this.info, next), (asked) => asked);
+  }
+
+  #askLock(ask: LockAsk, scope: CancelScope): LockHandle {
+    const instead = this.#code.insteadIn(scope, ask);
     if (instead !== undefined) return { granted: instead, release: noop };
     this.#locks ??= new Locks(this.#commands, this.#code);
     return this.#locks.ask(ask, scope);
@@ -406,12 +453,19 @@ export class RunEngine implements RunContext {
   upsert(kind: "attributes" | "memo", changes: Payload): void {
     const caller = kind === "memo" ? "upsertMemo()" : "upsertAttributes()";
     this.#code.refuseToAsk(caller);
-    if (!this.#code.hasEnded && changes !== null) this.#data.upsert(kind, changes, caller);
+    if (this.#code.hasEnded || changes === null) return;
+    const asking = this.#asking;
+    const upsert = () => this.#data.upsert(kind, changes, caller);
+    if (asking === undefined) return upsert();
+    asking.around(dataAsking(this.info, kind, changes), upsert);
   }
 
   note(level: NoteLevel, text: string): void {
     this.#code.refuseToAsk("note()");
-    if (!this.#code.hasEnded) this.#data.note(level, text);
+    if (this.#code.hasEnded) return;
+    const asking = this.#asking;
+    if (asking === undefined) return this.#data.note(level, text);
+    asking.around(noteAsking(this.info, level, text), () => this.#data.note(level, text));
   }
 
   setCurrentDetails(markdown: string): void {
@@ -447,6 +501,11 @@ export class RunEngine implements RunContext {
 
   refuseInReadOnly(caller: string): void {
     this.#code.refuseInReadOnly(caller);
+  }
+
+  /** Undefined where nothing stands around what the code asks for, or it asks for nothing any more. */
+  get #asking(): AskingHooks | undefined {
+    return this.#code.hasEnded ? undefined : this.#options.hooks?.asking;
   }
 
   // ---------------------------------------------------------------- events

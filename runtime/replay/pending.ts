@@ -5,7 +5,7 @@ import type { Failure } from "../../sdk/protocol/failure.ts";
 import type { CanceledFailure } from "../../sdk/protocol/failures.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { Cancellable, CancelScope } from "../../sdk/workflow/cancel-scope.ts";
-import type { ChildAsk, LockAsk, MessageAsk, StepAsk, TimerAsk } from "../../sdk/workflow/run-context.ts";
+import type { Answerable, ChildAsk, LockAsk, MessageAsk, StepAsk, TimerAsk } from "../../sdk/workflow/run-context.ts";
 import type { Entry, EntryKind } from "./run-data.ts";
 
 /** What the engine does about a command that its scope cancels. */
@@ -27,14 +27,16 @@ abstract class Pending<Value> implements Cancellable {
   readonly promise: Promise<Value>;
   readonly #scope: CancelScope;
   readonly #onCancel: OnCancel<never>;
+  readonly #onAnswer: Answerable["onAnswer"];
   #resolve: (value: Value) => void = noop;
   #reject: (error: unknown) => void = noop;
 
   /** `onCancel`: of the very class that hands it on. */
-  constructor(command: number, scope: CancelScope, onCancel: OnCancel<never>) {
+  constructor(command: number, scope: CancelScope, onCancel: OnCancel<never>, { onAnswer }: Answerable) {
     this.command = command;
     this.#scope = scope;
     this.#onCancel = onCancel;
+    this.#onAnswer = onAnswer;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -45,11 +47,13 @@ abstract class Pending<Value> implements Cancellable {
   resolve(value: Value): void {
     this.#scope.leave(this);
     this.#resolve(value);
+    this.#onAnswer?.({ isFailed: false, value });
   }
 
   reject(error: unknown): void {
     this.#scope.leave(this);
     this.#reject(error);
+    this.#onAnswer?.({ isFailed: true, error });
   }
 
   /** The code no longer waits: the promise never settles. */
@@ -84,7 +88,7 @@ export class PendingStep extends Pending<unknown> {
   cancelRequested: CanceledFailure | null = null;
 
   constructor(command: number, ask: StepAsk, scope: CancelScope, onCancel: OnCancel<PendingStep>) {
-    super(command, scope, onCancel);
+    super(command, scope, onCancel, ask);
     this.ask = ask;
   }
 
@@ -103,7 +107,7 @@ export class PendingTimer extends Pending<void> {
   fireAt: number | null = null;
 
   constructor(command: number, ask: TimerAsk, scope: CancelScope, onCancel: OnCancel<PendingTimer>) {
-    super(command, scope, onCancel);
+    super(command, scope, onCancel, ask);
     this.name = ask.name;
     this.due = ask.due;
   }
@@ -135,7 +139,7 @@ export class PendingChild extends Pending<unknown> {
     scope: CancelScope,
     onCancel: OnCancel<PendingChild>,
   ) {
-    super(command, scope, onCancel);
+    super(command, scope, onCancel, ask);
     this.name = ask.workflow;
     this.workflowId = ask.workflowId ?? defaultWorkflowId;
     this.ask = ask;
@@ -176,7 +180,7 @@ export class PendingMessage extends Pending<void> {
   isRequested = false;
 
   constructor(command: number, ask: MessageAsk, scope: CancelScope, onCancel: OnCancel<PendingMessage>) {
-    super(command, scope, onCancel);
+    super(command, scope, onCancel, ask);
     this.name = ask.name;
     this.ask = ask;
   }
@@ -197,7 +201,7 @@ export class PendingLock extends Pending<number> {
   fencingToken: number | null = null;
 
   constructor(command: number, ask: LockAsk, scope: CancelScope, onCancel: OnCancel<PendingLock>) {
-    super(command, scope, onCancel);
+    super(command, scope, onCancel, ask);
     this.name = ask.key;
     this.permits = ask.permits;
     this.capacity = ask.capacity;

@@ -9,7 +9,7 @@ import { decodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { type SeededRandom, seededRandom } from "../../sdk/protocol/random.ts";
 import { currentAmbient, runWithAmbient } from "../../sdk/workflow/ambient.ts";
 import { CancelScope } from "../../sdk/workflow/cancel-scope.ts";
-import type { RunContext } from "../../sdk/workflow/run-context.ts";
+import type { Answerable, RunContext } from "../../sdk/workflow/run-context.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 import { askedFromOutside, endedFromOutside } from "./foreign-wait.ts";
 import { type Outcome, returned, threw } from "./outcome.ts";
@@ -213,10 +213,12 @@ export class WorkflowCode {
   }
 
   /** What the code waits for instead of what it asks for: for ever after its end; not at all in a canceled scope. */
-  insteadIn(scope: CancelScope): Promise<never> | undefined {
+  insteadIn(scope: CancelScope, { onAnswer }: Answerable = {}): Promise<never> | undefined {
     if (this.#phase === "ended") return NEVER;
     const { canceledBy } = scope;
-    return canceledBy === undefined ? undefined : Promise.reject(canceledBy);
+    if (canceledBy === undefined) return undefined;
+    onAnswer?.({ isFailed: true, error: canceledBy });
+    return Promise.reject(canceledBy);
   }
 
   // ---------------------------------------------------------------- calling it

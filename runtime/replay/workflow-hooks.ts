@@ -11,6 +11,7 @@ import {
   type WorkflowExecution,
   type WorkflowInterceptor,
 } from "../../sdk/workflow/interceptors.ts";
+import { AskingHooks } from "./asking-hooks.ts";
 
 export type HandlerKind = "Signal" | "Update" | "Query";
 
@@ -24,11 +25,14 @@ export interface CalledHandler {
 }
 
 export class WorkflowHooks {
+  /** Around what the code asks for; undefined for none. */
+  readonly asking: AskingHooks | undefined;
   readonly #execute: readonly Hook<WorkflowExecution>[];
   readonly #handle: Readonly<Record<HandlerKind, readonly Hook<HandlerCall>[]>>;
 
   private constructor(parts: readonly (WorkflowInterceptor | undefined)[]) {
     const hooks = <Call>(name: keyof WorkflowInterceptor) => (hooksOf(parts, name) ?? []) as readonly Hook<Call>[];
+    this.asking = AskingHooks.of(parts);
     this.#execute = hooks("execute");
     this.#handle = { Signal: hooks("handleSignal"), Update: hooks("handleUpdate"), Query: hooks("handleQuery") };
   }

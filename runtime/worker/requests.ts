@@ -10,7 +10,7 @@ import type { ClaimedRun } from "../store/store.ts";
 import type { Outgoing } from "./outbox.ts";
 import type { IdSource } from "./run-host.ts";
 
-/** The run that asks. Its children carry its headers. */
+/** The run that asks. Its children carry its headers, unless they were exchanged. */
 type Asking = ClaimedRun & { readonly headers: RunHeaders };
 
 export function requestOf(
@@ -34,7 +34,13 @@ function childRequest(pending: PendingChild, { runId, workflowId, queue, headers
   const { onReuse, onConflict, parentClosePolicy: policy } = ask;
   const childRunId = ids.newRunId();
   const parent = { runId, workflowId };
-  const carried = { attributes, memo, ...(headers !== NO_HEADERS && { headers }), ...(retry && { retry }) };
+  const carriedHeaders = ask.headers ?? headers;
+  const carried = {
+    attributes,
+    memo,
+    ...(carriedHeaders !== NO_HEADERS && { headers: carriedHeaders }),
+    ...(retry && { retry }),
+  };
   const started = toRecord({ type: "RunStarted", workflow, input, seed: ids.chance.uuid(), ...carried, parent });
   const child = {
     runId: childRunId,

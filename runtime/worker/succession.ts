@@ -47,6 +47,7 @@ export function continuation(next: NextRun & { readonly workflow: string }, run:
         input,
         ...(retry && { retry }),
         continues: chainOf(run),
+        ...(next.headers !== null && { headers: next.headers }),
       }),
       queue: queue ?? facts.queue,
       ...versionAfter(facts, next),
@@ -88,9 +89,9 @@ function successorOf(
   { engine }: EndingRun,
   runId: string,
   seed: string,
-  next: Omit<RunStarted, "type" | "seed" | "attributes" | "memo" | "headers" | "parent">,
+  { headers = engine.headers, ...next }: Omit<RunStarted, "type" | "seed" | "attributes" | "memo" | "parent">,
 ): Omit<Successor, "queue" | "timeoutMs" | "retry"> {
-  const { parent, data, headers } = engine;
+  const { parent, data } = engine;
   const { attributes, memo } = data.carried;
   const carried = { attributes, memo, ...(headers !== NO_HEADERS && { headers }) };
   const started = toRecord({

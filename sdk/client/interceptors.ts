@@ -68,7 +68,16 @@ export interface Interceptor {
 
 const HOOKS = {
   client: ["call", "start", "signal", "update", "updateResult", "query", "cancel", "terminate", "result"],
-  workflow: ["execute", "handleSignal", "handleUpdate", "handleQuery"],
+  workflow: [
+    "execute",
+    "handleSignal",
+    "handleUpdate",
+    "handleQuery",
+    "ask",
+    "askStep",
+    "askChild",
+    "askContinueAsNew",
+  ],
   step: ["execute"],
 } as const satisfies {
   client: readonly (keyof ClientInterceptor)[];

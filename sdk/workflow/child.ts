@@ -5,6 +5,7 @@ import { encodeChecked } from "../protocol/checked-payload.ts";
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError } from "../protocol/errors.ts";
 import { hashHex } from "../protocol/hash.ts";
+import { checkedHeaders, NO_HEADERS, type RunHeaders } from "../protocol/headers.ts";
 import { assertName, assertWorkflowId } from "../protocol/names.ts";
 import { hashPayload } from "../protocol/payload.ts";
 import { type RunRetryOptions, storedRetry } from "../protocol/run-retry.ts";
@@ -133,6 +134,7 @@ function childAsk(workflow: AnyWorkflow, options: ChildSettings & { readonly inp
     input,
     inputHash: hashPayload(input) + (id === undefined ? "" : hashHex(id)),
     ...startData(options, "startChild"),
+    headers: null,
     queue: queue ?? null,
     version: versionAsk(workflow.version, options.version, "startChild({ version })"),
     timeoutMs: timeout === undefined ? workflow.timeoutMs : toMs(timeout, "startChild({ timeout })"),
@@ -141,6 +143,27 @@ function childAsk(workflow: AnyWorkflow, options: ChildSettings & { readonly inp
     onConflict: oneOf(ON_CONFLICT, options.onConflict, "onConflict"),
     parentClosePolicy: oneOf(POLICIES, options.parentClosePolicy, "parentClosePolicy"),
     onCancel: oneOf(ON_CANCEL, options.onCancel, "onCancel"),
+  };
+}
+
+/** What an interceptor can say otherwise about a child; what is left out stays as it is. */
+export type ChildChanges = Pick<ChildSettings, "queue" | "timeout" | "retry" | "parentClosePolicy" | "onCancel"> & {
+  /** What the child carries in place of the parent's. */
+  readonly headers?: RunHeaders;
+};
+
+/** Throws ARGUMENT_INVALID. */
+export function changedChild(ask: ChildAsk, changes: ChildChanges): ChildAsk {
+  const { headers, queue, timeout, retry, parentClosePolicy, onCancel } = changes;
+  if (queue !== undefined) assertName(queue, "startChild({ queue })");
+  return {
+    ...ask,
+    headers: headers === undefined ? ask.headers : (checkedHeaders(headers, "startChild({ headers })") ?? NO_HEADERS),
+    queue: queue ?? ask.queue,
+    timeoutMs: timeout === undefined ? ask.timeoutMs : toMs(timeout, "startChild({ timeout })"),
+    retry: retry === undefined ? ask.retry : storedRetry(retry, "startChild()"),
+    parentClosePolicy: oneOf(POLICIES, parentClosePolicy ?? ask.parentClosePolicy, "parentClosePolicy"),
+    onCancel: oneOf(ON_CANCEL, onCancel ?? ask.onCancel, "onCancel"),
   };
 }
 

@@ -1,6 +1,7 @@
 // Going on as a new run: the same workflow id, an empty history. For workflows that live for ever.
 
 import { type Duration, toMs } from "../protocol/duration.ts";
+import type { RunHeaders } from "../protocol/headers.ts";
 import { assertName } from "../protocol/names.ts";
 import { encodePayload, type Payload } from "../protocol/payload.ts";
 import { type RunRetryOptions, type StoredRetry, storedRetry } from "../protocol/run-retry.ts";
@@ -41,6 +42,8 @@ export interface NextRun {
   readonly retry: StoredRetry | null | undefined;
   /** A version, a range or "policy"; null: as this run's, or what is usual for the workflow where it is another. */
   readonly version: string | null;
+  /** Null: those of this run. */
+  readonly headers: RunHeaders | null;
   /** Of the definition that the run goes on with, where one was given. */
   readonly ownVersion: string | null;
 }
@@ -105,15 +108,17 @@ function next(
   run.refuseInReadOnly("continueAsNew()");
   if (queue !== undefined) assertName(queue, "continueAsNew({ queue })");
   if (version !== undefined) assertVersionChoice(version, "continueAsNew({ version })");
-  return new ContinueAsNew({
+  const asked: NextRun = {
     workflow: workflow?.name ?? null,
     input: encodePayload(input, "input of continueAsNew()"),
     queue: queue ?? null,
     timeoutMs: timeout === undefined ? workflow?.timeoutMs : toMs(timeout, "continueAsNew({ timeout })"),
     retry: retry !== undefined ? storedRetry(retry, "continueAsNew()") : workflow === null ? undefined : null,
     version: version ?? null,
+    headers: null,
     ownVersion: workflow?.version ?? null,
-  });
+  };
+  return new ContinueAsNew(run.askContinueAsNew(asked));
 }
 
 function isWorkflow(value: unknown): value is Workflow<unknown, unknown> {

@@ -1,8 +1,11 @@
 // What can stand around the code of runs and of their steps. Typed so that what passes through cannot be looked into,
 // exchanged or, in a run, awaited: the only way to a `Result` is to return what `next` gave.
 
+import type { RunHeaders } from "../protocol/headers.ts";
+import type { AskedChild, AskedContinuation, AskedStep, WorkflowAsk } from "./asked.ts";
+import type { ChildChanges } from "./child.ts";
 import type { WorkflowInfo } from "./info.ts";
-import type { StepContext } from "./step.ts";
+import type { StepContext, StepOptions } from "./step.ts";
 
 /** A call to a run's main function. */
 export interface WorkflowExecution {
@@ -43,6 +46,23 @@ export interface WorkflowInterceptor {
   handleUpdate?<Result>(call: UpdateHandlerCall, next: () => Result): Result;
   /** Around a query's handler. It may only look, as the handler. */
   handleQuery?<Result>(call: HandlerCall, next: () => Result): Result;
+  /**
+   * Around everything that the code asks for, each time it asks: what `next` gives stands for what the code gets, and how it is
+   * answered is told by `asked.answered`. What the hook asks for itself, while it is called, passes by no hooks.
+   */
+  ask?<Result>(asked: WorkflowAsk, next: () => Result): Result;
+  /** Around a step, within `ask`. Options that `next` is given hold in place of those that the code gave. */
+  askStep?<Result>(asked: AskedStep, next: (changes?: StepOptions) => Result): Result;
+  /** Around the start of a child, within `ask`. */
+  askChild?<Result>(asked: AskedChild, next: (changes?: ChildChanges) => Result): Result;
+  /** Around the call of `continueAsNew`, within `ask`. */
+  askContinueAsNew?<Result>(asked: AskedContinuation, next: (changes?: ContinueChanges) => Result): Result;
+}
+
+/** What an interceptor can say otherwise about the run that follows. */
+export interface ContinueChanges {
+  /** What it carries in place of those of this run. Throws ARGUMENT_INVALID in the code for what cannot be headers. */
+  readonly headers?: RunHeaders;
 }
 
 /** An attempt of a step. */

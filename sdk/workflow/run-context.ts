@@ -2,17 +2,26 @@
 
 import type { TimerDue } from "../protocol/event.ts";
 import type { CanceledFailure } from "../protocol/failures.ts";
+import type { RunHeaders } from "../protocol/headers.ts";
 import type { NoteLevel } from "../protocol/notes.ts";
 import type { Payload } from "../protocol/payload.ts";
 import type { RetryPolicy } from "../protocol/retry-policy.ts";
 import type { StoredRetry } from "../protocol/run-retry.ts";
 import type { VersionAsk } from "../protocol/version-policy.ts";
+import type { AskAnswer } from "./asked.ts";
 import type { CancelScope } from "./cancel-scope.ts";
+import type { NextRun } from "./continue-as-new.ts";
 import type { WorkflowInfo } from "./info.ts";
 import type { WorkflowLog } from "./log.ts";
 import type { StepBody } from "./step.ts";
 
-export interface StepAsk {
+/** Something that will be answered. */
+export interface Answerable {
+  /** Told in the turn in which the code gets the answer, once it has been settled; perhaps again, to no effect. */
+  readonly onAnswer?: ((answer: AskAnswer) => void) | undefined;
+}
+
+export interface StepAsk extends Answerable {
   readonly name: string;
   readonly body: StepBody;
   /** Stored form and hash of the input, for named reusable steps. */
@@ -24,13 +33,13 @@ export interface StepAsk {
   readonly onCancel: "wait" | "abandon";
 }
 
-export interface TimerAsk {
+export interface TimerAsk extends Answerable {
   /** What the timer is for: "sleep", "receive approve", ...: compared at replay. */
   readonly name: string;
   readonly due: TimerDue;
 }
 
-export interface ChildAsk {
+export interface ChildAsk extends Answerable {
   readonly workflow: string;
   readonly workflowId: string | null;
   readonly input: Payload;
@@ -38,6 +47,8 @@ export interface ChildAsk {
   /** In stored form; null for none. */
   readonly attributes: Payload;
   readonly memo: Payload;
+  /** Null: those of the parent. */
+  readonly headers: RunHeaders | null;
   /** Null: the queue of the parent. */
   readonly queue: string | null;
   /** Null: the child has none. */
@@ -64,7 +75,7 @@ export interface PendingChild {
 }
 
 /** Mail to another run. */
-export interface MessageAsk {
+export interface MessageAsk extends Answerable {
   /** What is sent, such as "signal approve": compared at replay. */
   readonly name: string;
   /** By workflow id: the open run, else the latest; by the chain that a child began. */
@@ -77,7 +88,7 @@ export interface MessageAsk {
 }
 
 /** A place in the queue of a key. */
-export interface LockAsk {
+export interface LockAsk extends Answerable {
   readonly key: string;
   readonly permits: number;
   /** How many permits there are: 1 for a lock. */
@@ -150,6 +161,8 @@ export interface RunContext {
   /** Resolves when the mail is in the other run's mailbox. */
   askMessage(ask: MessageAsk, scope: CancelScope): Promise<void>;
   askLock(ask: LockAsk, scope: CancelScope): PendingLock;
+  /** What the next run is to be, after all who have a say in it. */
+  askContinueAsNew(next: NextRun): NextRun;
   /** Resolves once `predicate` holds; it is evaluated now and after everything that happens to the run. */
   waitUntil(predicate: () => boolean, scope: CancelScope): PendingCondition;
   /** The oldest buffered signal of this name, taken; undefined when there is none. */

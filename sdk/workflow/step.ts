@@ -155,6 +155,19 @@ function ask(name: string, body: StepBody, inputHash: string | null, options?: S
   return run.askStep({ name, body, inputHash, retry, timeoutMs, totalTimeoutMs, heartbeatTimeoutMs, onCancel }, scope);
 }
 
+/** With the options that are given in place of those that it has. Throws ARGUMENT_INVALID. */
+export function changedStep(ask: StepAsk, options: StepOptions): StepAsk {
+  const changed = normalizeStep(ask.name, options);
+  return {
+    ...ask,
+    retry: options.retry === undefined ? ask.retry : changed.retry,
+    timeoutMs: changed.timeoutMs ?? ask.timeoutMs,
+    totalTimeoutMs: changed.totalTimeoutMs ?? ask.totalTimeoutMs,
+    heartbeatTimeoutMs: changed.heartbeatTimeoutMs ?? ask.heartbeatTimeoutMs,
+    onCancel: options.onCancel === undefined ? ask.onCancel : changed.onCancel,
+  };
+}
+
 type StepSettings = Omit<StepAsk, "name" | "body" | "inputHash">;
 
 const DEFAULT_RETRY: RetryPolicy = normalizeRetry({}, "step");

@@ -1,12 +1,14 @@
 // Histories that releases have written replay for ever: each of them, from each of its prefixes, to the end it had.
 
 import { readdirSync, readFileSync } from "node:fs";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
+import { WorkflowHooks } from "../../runtime/replay/workflow-hooks.ts";
 import { installGuards } from "../../runtime/worker/guards/install.ts";
 import { EVENT_CODES, type HistoryEvent } from "../../sdk/protocol/event.ts";
 import { fromRecord, toRecord } from "../../sdk/protocol/event-record.ts";
 import { GOLDEN_FOLDER, type GoldenFile } from "../golden/golden-file.ts";
 import { GOLDEN_WORKFLOWS } from "../golden/workflows.ts";
+import { lookingOn } from "../support/looking-on.ts";
 import { type DrivenRun, replay } from "../support/replaying.ts";
 
 beforeAll(installGuards);
@@ -64,16 +66,27 @@ test.each(goldens)("$name is read and would be written the same", (golden) => {
   }
 });
 
-test.each(goldens)("$name leads to its end from each of its prefixes", async (golden) => {
-  const workflow = workflowOf(golden);
-  const events = eventsOf(golden);
-  for (let length = 1; length <= events.length; length++) {
-    const run = await replay(workflow, events.slice(0, length), { foreseen: events });
-    expect(run.engine.broken?.message).toBeUndefined();
-    await run.redeliver(events.slice(length));
-    expect(run.engine.broken?.message).toBeUndefined();
-    expect(endOf(run)).toEqual(expectedEnd(events.at(-1)));
-    const last = events.at(-1);
-    if (last !== undefined && "unread" in last) expect(run.engine.unreadSignals()).toEqual(last.unread);
-  }
+const looking = lookingOn();
+const AROUND = {
+  "without interceptors": undefined,
+  "with interceptors around all that is asked for": WorkflowHooks.of([looking.interceptor.workflow]),
+};
+
+describe.each(Object.entries(AROUND))("%s", (_how, hooks) => {
+  test.each(goldens)("$name leads to its end from each of its prefixes", async (golden) => {
+    const workflow = workflowOf(golden);
+    const before = looking.asked.length;
+    const events = eventsOf(golden);
+    for (let length = 1; length <= events.length; length++) {
+      const run = await replay(workflow, events.slice(0, length), { foreseen: events, hooks });
+      expect(run.engine.broken?.message).toBeUndefined();
+      await run.redeliver(events.slice(length));
+      expect(run.engine.broken?.message).toBeUndefined();
+      expect(endOf(run)).toEqual(expectedEnd(events.at(-1)));
+      const last = events.at(-1);
+      if (last !== undefined && "unread" in last) expect(run.engine.unreadSignals()).toEqual(last.unread);
+    }
+    const asks = events.some((event) => "command" in event);
+    expect(looking.asked.length > before).toBe(hooks !== undefined && asks);
+  });
 });

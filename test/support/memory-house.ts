@@ -4,6 +4,7 @@
 import { CodecStore } from "../../runtime/codecs/codec-store.ts";
 import type { PayloadCodec } from "../../runtime/codecs/payload-codec.ts";
 import { MemoryLeaseKeeper } from "../../runtime/lease/memory/memory-leases.ts";
+import type { WorkflowHooks } from "../../runtime/replay/workflow-hooks.ts";
 import { Service } from "../../runtime/service/service.ts";
 import { MemoryStore } from "../../runtime/store/memory/memory-store.ts";
 import type { Store } from "../../runtime/store/store.ts";
@@ -28,6 +29,8 @@ export interface HouseOptions {
   readonly wrapStore?: (store: MemoryStore) => Store;
   /** What the payloads of the client, and of workers that are not given their own, go through. */
   readonly codecs?: readonly PayloadCodec[];
+  /** Interceptors around the code of runs. */
+  readonly hooks?: WorkflowHooks | undefined;
 }
 
 export interface House {
@@ -47,7 +50,7 @@ export interface House {
 
 /** `atEnd` is given what closes each part. */
 export function buildHouse(
-  { clock = systemClock, leaseTtlMs = 6_000, wrapStore, codecs: shared = [] }: HouseOptions,
+  { clock = systemClock, leaseTtlMs = 6_000, wrapStore, codecs: shared = [], hooks }: HouseOptions,
   atEnd: (close: () => Promise<void>) => void,
 ): House {
   const log = new RecordedLog();
@@ -77,6 +80,7 @@ export function buildHouse(
         leases: keeper.open(),
         wakeups: bus.open(world),
         world,
+        hooks,
         settings: workerSettings({ ...BRISK, leaseTtlMs, ...settings }),
       });
       atEnd(() => worker.stop(0));

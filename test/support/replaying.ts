@@ -6,6 +6,7 @@ import { RunEngine } from "../../runtime/replay/engine.ts";
 import type { Outcome } from "../../runtime/replay/outcome.ts";
 import type { PendingCommand } from "../../runtime/replay/pending.ts";
 import { TurnLoop } from "../../runtime/replay/turn-loop.ts";
+import type { WorkflowHooks } from "../../runtime/replay/workflow-hooks.ts";
 import type { Event, HistoryEvent } from "../../sdk/protocol/event.ts";
 import { toFailure } from "../../sdk/protocol/failures.ts";
 import { decodePayload, encodePayload } from "../../sdk/protocol/payload.ts";
@@ -23,11 +24,13 @@ export interface RunOptions {
   readonly recordsCallSites?: boolean;
   /** What the code does is new from the first line, as it is for the first owner of a run. */
   readonly isLive?: boolean;
+  /** Interceptors around the code. */
+  readonly hooks?: WorkflowHooks | undefined;
 }
 
 /** A new run of `workflow`, at its first wait. */
 export async function runWorkflow(workflow: AnyWorkflow, options: RunOptions = {}): Promise<DrivenRun> {
-  const run = new DrivenRun(workflow, options.recordsCallSites ?? false);
+  const run = new DrivenRun(workflow, options.recordsCallSites ?? false, options.hooks);
   const { input, seed = "a seed", early = [], isLive = false } = options;
   if (isLive) run.engine.goLive();
   const started: Event = { type: "RunStarted", workflow: workflow.name, input: encodePayload(input, "input"), seed };
@@ -46,9 +49,15 @@ export async function replay(
     recordsCallSites = false,
     begins = true,
     foreseen = history,
-  }: { recordsCallSites?: boolean; begins?: boolean; foreseen?: readonly HistoryEvent[] } = {},
+    hooks,
+  }: {
+    recordsCallSites?: boolean;
+    begins?: boolean;
+    foreseen?: readonly HistoryEvent[];
+    hooks?: WorkflowHooks | undefined;
+  } = {},
 ): Promise<DrivenRun> {
-  const run = new DrivenRun(workflow, recordsCallSites);
+  const run = new DrivenRun(workflow, recordsCallSites, hooks);
   run.engine.foresee(foreseen);
   await run.redeliver(history, begins);
   return run;
@@ -61,7 +70,7 @@ export class DrivenRun {
   readonly #turns = new TurnLoop((call) => void setImmediate(call));
   #mail = 0;
 
-  constructor(workflow: AnyWorkflow, recordsCallSites: boolean) {
+  constructor(workflow: AnyWorkflow, recordsCallSites: boolean, hooks?: WorkflowHooks) {
     const { log } = this;
     this.engine = new RunEngine({
       workflow,
@@ -73,6 +82,7 @@ export class DrivenRun {
         error: (message, fields = {}) => log.error(fields, message),
       },
       recordsCallSites,
+      hooks,
     });
   }
 

@@ -1,10 +1,12 @@
 // A process of its own for code that forgets an `await`: the test runner listens to unhandled rejections itself. Prints
-// what becomes of each run, one JSON line at the end.
+// what becomes of each run, one JSON line at the end. With "looking-on" an interceptor looks on at all they ask for.
 
+import { WorkflowHooks } from "../../runtime/replay/workflow-hooks.ts";
 import { catchUnhandledErrors } from "../../runtime/unhandled-errors.ts";
 import type { RunHandle } from "../../sdk/client/run-handle.ts";
 import { cancelScope, nonCancellable, sleep, step, withTimeout, workflow } from "../../sdk/index.ts";
 import { eventually } from "./eventually.ts";
+import { lookingOn } from "./looking-on.ts";
 import { buildHouse, typesOf } from "./memory-house.ts";
 
 const undone: string[] = [];
@@ -52,7 +54,8 @@ const endOf = (run: RunHandle) =>
 const stopCatching = catchUnhandledErrors();
 const closing: (() => Promise<void>)[] = [];
 const hold = setInterval(() => {}, 1_000);
-const { client, startWorker } = buildHouse({}, (close) => void closing.push(close));
+const hooks = process.argv.includes("looking-on") ? WorkflowHooks.of([lookingOn().interceptor.workflow]) : undefined;
+const { client, startWorker } = buildHouse({ hooks }, (close) => void closing.push(close));
 await startWorker([forgetful, careful, parting, overdue]);
 const failed = await endOf(await client.start(forgetful));
 const parted = await endOf(await client.start(parting));

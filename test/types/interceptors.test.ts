@@ -2,7 +2,15 @@
 
 import { expect, expectTypeOf, test } from "vitest";
 import type { WorkflowClient } from "../../sdk/client/client.ts";
-import { type ClientCall, type Interceptor, step, workflow, workflowInfo } from "../../sdk/index.ts";
+import {
+  type AskAnswer,
+  type AskedStep,
+  type ClientCall,
+  type Interceptor,
+  step,
+  workflow,
+  workflowInfo,
+} from "../../sdk/index.ts";
 
 const plain = workflow("plain", async () => {});
 
@@ -48,6 +56,15 @@ const fits: Interceptor = {
       return result;
     },
     handleUpdate: (_, next) => next(),
+    ask: (asked, next) => {
+      if (asked.kind === "step") expectTypeOf(asked).toEqualTypeOf<AskedStep>();
+      if (asked.kind === "note") expectTypeOf(asked.text).toEqualTypeOf<string>();
+      if ("answered" in asked) expectTypeOf(asked.answered).toEqualTypeOf<Promise<AskAnswer>>();
+      return next();
+    },
+    askStep: (asked, next) => next(asked.timeoutMs === null ? { timeout: "30s" } : undefined),
+    askChild: ({ headers }, next) => next({ headers: { ...headers, a: "b" }, queue: "q" }),
+    askContinueAsNew: ({ headers }, next) => next({ headers }),
   },
   step: {
     execute: async ({ context }, next) => {
@@ -63,6 +80,23 @@ const awaits: Interceptor = {
     execute: async (_, next) => await next(),
     // @ts-expect-error as in handlers
     handleSignal: async (_, next) => await next(),
+    // @ts-expect-error as around what the code asks for
+    ask: async (_, next) => next(),
+    // @ts-expect-error what next gives is nothing to wait for
+    askStep: (_, next) => next().then((given) => given),
+  },
+};
+
+const asksOtherwise: Interceptor = {
+  workflow: {
+    // @ts-expect-error in general nothing can be asked for otherwise
+    ask: (_, next) => next({ timeout: "1s" }),
+    // @ts-expect-error there is no such option
+    askStep: (_, next) => next({ timeoutMs: 1 }),
+    // @ts-expect-error which child it is is for the code to say
+    askChild: (_, next) => next({ id: "another" }),
+    // @ts-expect-error an answer can only be the one of next
+    askContinueAsNew: () => "instead",
   },
 };
 
@@ -94,5 +128,5 @@ async function callers(client: WorkflowClient) {
 }
 
 test("the compiler has read this file", () => {
-  expect([fits, awaits, exchanges, misreads, unknown, callers]).toHaveLength(6);
+  expect([fits, awaits, asksOtherwise, exchanges, misreads, unknown, callers]).toHaveLength(7);
 });
