@@ -7,6 +7,7 @@ export type {
   ClientOperations,
   CountClientCall,
   EndingClientCall,
+  ForeseeClientCall,
   ForkClientCall,
   ImportClientCall,
   ListClientCall,

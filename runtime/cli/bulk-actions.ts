@@ -7,6 +7,7 @@ import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { ApplicationFailure } from "../../sdk/protocol/failures.ts";
 import { defineSignal } from "../../sdk/workflow/signal.ts";
 import { parseValue } from "./values.ts";
+import { parseVersion } from "./version-option.ts";
 
 export interface BulkActionOptions {
   readonly reason?: string;
@@ -71,6 +72,11 @@ const WORDS: Readonly<Record<string, Word>> = {
       const error = new ApplicationFailure(message, { retryable: final !== true });
       return (bulk) => bulk.failStep(name, error);
     },
+  },
+  move: {
+    name: "must",
+    options: [],
+    make: (_, name) => (bulk) => bulk.moveTo(parseVersion(name)),
   },
   retry: {
     name: "may",

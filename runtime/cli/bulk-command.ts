@@ -9,6 +9,7 @@ import { actionOf, BULK_ACTIONS, type BulkActionOptions } from "./bulk-actions.t
 import { parseCount } from "./count-option.ts";
 import { formatLine, formatTable } from "./table.ts";
 import { formatJson } from "./values.ts";
+import { versionFilterOption } from "./version-option.ts";
 import { parseWhere, whereOption } from "./where-option.ts";
 import { addClientOptions, type ClientOptions, withClient } from "./with-client.ts";
 
@@ -16,6 +17,7 @@ interface BulkOptions extends ClientOptions, BulkActionOptions {
   readonly workflow?: string;
   readonly id?: string;
   readonly queue?: string;
+  readonly version?: string | null;
   readonly status?: readonly RunStatus[];
   readonly where?: readonly string[];
   readonly dryRun?: boolean;
@@ -27,13 +29,17 @@ export function bulkCommand(): Command {
   const command = new Command("bulk")
     .description(`do one thing to many runs: ${BULK_ACTIONS.join(", ")}`)
     .argument("<action>", "what to do")
-    .argument("[name]", "of the signal, the step or the timer that is meant, where the action takes one")
+    .argument(
+      "[name]",
+      "of the signal, the step or the timer that is meant, where the action takes one; of move, the version",
+    )
     .option("--workflow <name>", "runs of this workflow")
     .option("--id <id>", "runs that had this workflow id")
     .option("--queue <name>", "runs of this queue")
+    .addOption(versionFilterOption())
     .addOption(new Option("--status <status...>", "in any of these").choices([...OPEN_STATUSES, ...CLOSED_STATUSES]))
     .addOption(whereOption())
-    .option("--dry-run", "find them, and do nothing")
+    .option("--dry-run", "find them, look whether it could be done, and do nothing")
     .addOption(new Option("--concurrency <count>", "at once").default(10).argParser(parseCount))
     .option("--bulk-id <id>", "repeat the bulk that had this id: nothing is done a second time")
     .option("--reason <text>", "pause, cancel, terminate: kept in the histories")
@@ -48,9 +54,9 @@ export function bulkCommand(): Command {
 }
 
 async function bulk(word: string, name: string | undefined, options: BulkOptions): Promise<void> {
-  const { workflow, id, queue, status, dryRun, concurrency, bulkId, json } = options;
+  const { workflow, id, queue, version, status, dryRun, concurrency, bulkId, json } = options;
   const action = actionOf(word, name, options);
-  const where = { workflow, workflowId: id, queue, status, ...parseWhere(options.where) };
+  const where = { workflow, workflowId: id, queue, version, status, ...parseWhere(options.where) };
   const stopping = new AbortController();
   const stop = () => stopping.abort();
   process.once("SIGINT", stop).once("SIGTERM", stop);
@@ -73,8 +79,13 @@ function tellProgress({ matched, done, skipped, failed }: BulkCounts): void {
   console.error(`${matched} run(s) so far: ${done} done, ${skipped} skipped, ${failed} failed.`);
 }
 
+function foreseen(skipped: number, failed: number): string {
+  const some = skipped + failed === 0 ? "" : `; ${skipped} would be skipped, ${failed} would fail`;
+  return `nothing was done to them${some}`;
+}
+
 function formatReport({ isDryRun, isAborted, matched, done, skipped, failed, notDone }: BulkReport): string {
-  const counts = isDryRun ? "nothing was done to them" : `${done} done, ${skipped} skipped, ${failed} failed`;
+  const counts = isDryRun ? foreseen(skipped, failed) : `${done} done, ${skipped} skipped, ${failed} failed`;
   const rows = notDone.map(({ run, outcome, code, message }) => {
     return [outcome, code ?? "-", run.workflowId, formatLine(message ?? "-")];
   });

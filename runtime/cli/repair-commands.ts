@@ -2,6 +2,7 @@
 // it.
 
 import { Command } from "commander";
+import { nameOrNumber } from "./name-or-number.ts";
 import { formatJson } from "./values.ts";
 import { addActingRunOptions, type RunOptions, withClient } from "./with-client.ts";
 
@@ -37,9 +38,8 @@ export function skipSleepCommand(): Command {
     });
 }
 
-/** Digits alone are a number. */
 function whichOf(text: string | undefined): string | number | undefined {
-  return text !== undefined && /^[1-9]\d{0,8}$/.test(text) ? Number(text) : text;
+  return text === undefined ? undefined : nameOrNumber(text);
 }
 
 function requestOf({ requestId }: RepairOptions): { readonly requestId?: string } {

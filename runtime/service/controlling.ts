@@ -3,7 +3,7 @@
 import type { Acting, ControlCall, ForkCall, ForkedRun, RunReference } from "../../sdk/client/front-door.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { assertWorkflowId } from "../../sdk/protocol/names.ts";
-import type { ControlKind, RunDetail } from "../store/store.ts";
+import type { ControlKind, ForkRequest, RunDetail } from "../store/store.ts";
 import type { Topic } from "../wake/wakeups.ts";
 import { forkIdOf, newRunId } from "../world/run-id.ts";
 import type { Desk } from "./desk.ts";
@@ -66,30 +66,49 @@ export class Controlling {
     }
   }
 
+  async foreseeMove(to: RunReference, version: string | null): Promise<void> {
+    const { workflow, workflowId, closedAt } = await this.#desk.find(to);
+    if (version !== null) await this.#versions.require(workflow, version);
+    if (closedAt !== null) throw closedError(workflowId, "It cannot be moved any more.");
+  }
+
   async fork(to: RunReference, call: ForkCall): Promise<ForkedRun> {
-    const { chance } = this.#desk.world;
-    if (call.workflowId !== null) assertWorkflowId(call.workflowId, "fork({ id })");
-    const source = await this.#desk.find(to);
-    // What a bulk has made is not for it to do anything to.
-    if (call.bulkId !== null && isForkOf(call.bulkId, source)) return source;
-    if (call.version != null) await this.#versions.require(source.workflow, call.version);
-    const events = await this.#desk.insist(() => readEvents(this.#desk.store, source.runId));
-    // Chosen before the first try: a repeated fork is recognised by it.
-    const runId = call.bulkId === null ? newRunId(this.#desk.world) : forkIdOf(call.bulkId, source.runId);
-    const request = planFork(source, events, call, { runId, seed: chance.uuid() });
-    const { workflowId } = request;
+    const planned = await this.#planFork(to, call);
+    if ("made" in planned) return planned.made;
+    const { source, request } = planned;
+    const { runId, workflowId } = request;
     const { outcome, runId: found } = await this.#desk.insist(() => this.#desk.store.forkRun(request));
     if (outcome === "notFound") throw notFound(nameOf(to));
-    if (outcome === "refused") {
-      const message = `Run ${workflowId} is open (run id ${found}), so no fork can have its id. Give the fork an id of its own, or use reset() to put it in the place of the run.`;
-      throw new EverstepError("RUN_ALREADY_STARTED", message, { details: { workflowId, runId: found } });
-    }
+    if (outcome === "refused") throw idTaken(workflowId, found);
     const topics: Topic[] = [`queue/${source.queue}`];
     if (request.terminates !== null && source.closedAt === null) topics.push(`run/${source.runId}`);
     if (request.terminates !== null && source.ownerId !== null) topics.push(`worker/${source.ownerId}`);
     this.#desk.wakeups.publish(topics);
     if (request.terminates !== null) this.#desk.doErrands();
     return { runId, workflowId };
+  }
+
+  async foreseeFork(to: RunReference, call: ForkCall): Promise<void> {
+    const planned = await this.#planFork(to, call);
+    if ("made" in planned) return;
+    const { source, request } = planned;
+    const { workflowId, terminates } = request;
+    const inTheWay = await this.#desk.insist(() => this.#desk.store.findRun({ workflowId }));
+    if (inTheWay === null || inTheWay.closedAt !== null) return;
+    if (terminates === null || inTheWay.runId !== source.runId) throw idTaken(workflowId, inTheWay.runId);
+  }
+
+  async #planFork(to: RunReference, call: ForkCall): Promise<PlannedFork> {
+    const { chance } = this.#desk.world;
+    if (call.workflowId !== null) assertWorkflowId(call.workflowId, "fork({ id })");
+    const source = await this.#desk.find(to);
+    // What a bulk has made is not for it to do anything to.
+    if (call.bulkId !== null && isForkOf(call.bulkId, source)) return { made: source };
+    if (call.version != null) await this.#versions.require(source.workflow, call.version);
+    const events = await this.#desk.insist(() => readEvents(this.#desk.store, source.runId));
+    // Chosen before the first try: a repeated fork is recognised by it.
+    const runId = call.bulkId === null ? newRunId(this.#desk.world) : forkIdOf(call.bulkId, source.runId);
+    return { source, request: planFork(source, events, call, { runId, seed: chance.uuid() }) };
   }
 
   async #control(
@@ -106,6 +125,13 @@ export class Controlling {
     if (outcome === "notFound") throw notFound(nameOf(to));
     this.#desk.wake({ ownerId, queue });
   }
+}
+
+type PlannedFork = { readonly made: ForkedRun } | { readonly source: RunDetail; readonly request: ForkRequest };
+
+function idTaken(workflowId: string, runId: string): EverstepError {
+  const message = `Run ${workflowId} is open (run id ${runId}), so no fork can have its id. Give the fork an id of its own, or use reset() to put it in the place of the run.`;
+  return new EverstepError("RUN_ALREADY_STARTED", message, { details: { workflowId, runId } });
 }
 
 function isForkOf(bulkId: string, { runId, forkedFrom }: RunDetail): boolean {

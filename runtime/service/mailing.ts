@@ -3,6 +3,7 @@
 
 import type {
   Acting,
+  Deed,
   RepairCall,
   RunReference,
   SentUpdate,
@@ -95,6 +96,11 @@ export class Mailing {
 
   cutWaits(to: RunReference, request: RepairRequest, call: RepairCall): Promise<void> {
     return this.#repairs.ask(to, request, call);
+  }
+
+  foresee(to: RunReference, deed: Exclude<Deed, { readonly do: "move" | "fork" }>): Promise<void> {
+    if (deed.do === "reportStep") return this.#reports.foresee(to, deed.step, deed.call);
+    return this.#repairs.foresee(to, deed.do, deed.call);
   }
 
   async cancel(to: RunReference, reason: string, { actor }: Acting = {}): Promise<void> {

@@ -32,8 +32,23 @@ export class RepairRequests {
   }
 
   /** Resolves when the request is stored, or was before. */
-  async ask(to: RunReference, request: RepairRequest, { which, requestId, ...by }: RepairCall): Promise<void> {
-    const { insistence, store, find, send } = this.#options;
+  async ask(to: RunReference, request: RepairRequest, call: RepairCall): Promise<void> {
+    const mail = await this.#mailFor(to, request, call);
+    if (mail !== null) await this.#options.send(mail);
+  }
+
+  /** Rejects as `ask` would by now. */
+  async foresee(to: RunReference, request: RepairRequest, call: RepairCall): Promise<void> {
+    await this.#mailFor(to, request, call);
+  }
+
+  /** Null: it is stored already. */
+  async #mailFor(
+    to: RunReference,
+    request: RepairRequest,
+    { which, requestId, ...by }: RepairCall,
+  ): Promise<MailRequest | null> {
+    const { insistence, store, find } = this.#options;
     assertWhich(which, request);
     if (requestId !== null) assertWorkflowId(requestId, "requestId");
     // Chosen before the first try: a repeated send is recognised by it.
@@ -41,15 +56,15 @@ export class RepairRequests {
     const run = await find(to);
     const events = await insist(insistence, () => readEvents(store, run.runId));
     const found = waitsIn(events);
-    if (requestId !== null && found.requestIds[request].has(requestId)) return;
+    if (requestId !== null && found.requestIds[request].has(requestId)) return null;
     if (run.closedAt !== null) throw closed(run);
     const waits = found[request].filter((wait) => wait.dueAt > run.now && isMeant(wait, request, which));
     if (waits.length === 0) {
-      if (requestId !== null && (await this.#isOnItsWay(run, mailId, takenMailIn(events)))) return;
+      if (requestId !== null && (await this.#isOnItsWay(run, mailId, takenMailIn(events)))) return null;
       throw notWaiting(run, request, which);
     }
     const name = typeof which === "string" ? which : "";
-    await send({ to: { runId: run.runId }, kind: request, mailId, name, payload: encodeWaits(waits, by) });
+    return { to: { runId: run.runId }, kind: request, mailId, name, payload: encodeWaits(waits, by) };
   }
 
   /** It is in the mailbox, and what it was for has become due by itself meanwhile. */

@@ -8,6 +8,7 @@ import type {
   ControlCall,
   CountCall,
   CountedGroup,
+  Deed,
   ForkCall,
   ForkedRun,
   FrontDoor,
@@ -158,6 +159,17 @@ export class Service implements FrontDoor {
 
   fork(to: RunReference, call: ForkCall): Promise<ForkedRun> {
     return this.#controlling.fork(to, call);
+  }
+
+  async foresee(to: RunReference, deed: Deed): Promise<void> {
+    switch (deed.do) {
+      case "move":
+        return this.#controlling.foreseeMove(to, deed.version);
+      case "fork":
+        return this.#controlling.foreseeFork(to, deed.call);
+      default:
+        return this.#mailing.foresee(to, deed);
+    }
   }
 
   // ---------------------------------------------------------------- versions

@@ -35,13 +35,11 @@ export class StepReports {
 
   /** Resolves when the report is stored, or was before. */
   async report(step: StepReference, call: StepReportCall): Promise<void> {
-    if (call.reportId !== null) assertWorkflowId(call.reportId, "reportId");
     // Chosen before the first try: a repeated send is recognised by it.
     const reportId = call.reportId ?? this.#options.insistence.world.chance.uuid();
-    const found = "token" in step ? await this.#byToken(step.token, reportId) : await this.#byName(step, reportId);
+    const found = await this.#find(step, reportId);
     if (found === "heard") return;
     const { run, deferred } = found;
-    if (run.closedAt !== null) throw closed(run);
     const { command, attempt, verifier, name } = deferred;
     const { reportId: _, ...outcome } = call;
     await this.#options.send({
@@ -51,6 +49,18 @@ export class StepReports {
       name,
       payload: encodeReport({ command, attempt, verifier, ...outcome }),
     });
+  }
+
+  /** Rejects as `report` would by now. */
+  async foresee(to: RunReference, step: string, { reportId }: StepReportCall): Promise<void> {
+    await this.#find({ to, step }, reportId ?? "");
+  }
+
+  async #find(step: StepReference, reportId: string): Promise<Found> {
+    if (reportId !== "") assertWorkflowId(reportId, "reportId");
+    const found = "token" in step ? await this.#byToken(step.token, reportId) : await this.#byName(step, reportId);
+    if (found !== "heard" && found.run.closedAt !== null) throw closed(found.run);
+    return found;
   }
 
   async #byToken(text: string, reportId: string): Promise<Found> {
@@ -77,17 +87,17 @@ export class StepReports {
     }
   }
 
-  async #byName({ to, step }: { readonly to: RunReference; readonly step: string }, reportId: string): Promise<Found> {
-    assertName(step, "step name");
+  async #byName({ to, step }: StepOfRun, reportId: string): Promise<Found> {
+    assertStep(step);
     const run = await this.#options.find(to);
-    const steps = await this.#read(run.runId, { name: step });
+    const steps = await this.#read(run.runId, typeof step === "number" ? { command: step } : { name: step });
     const deferred = steps.filter((event) => event.type === "StepDeferred");
     if (deferred.some((each) => hasHeard(steps, each, reportId))) return "heard";
     const waiting = deferred.filter((each) => !isOver(steps, each));
     const [only] = waiting;
     if (only === undefined) throw run.closedAt === null ? notWaiting(run, step) : closed(run);
     if (waiting.length === 1) return { run, deferred: only };
-    const message = `${waiting.length} steps "${step}" of run ${run.workflowId} wait to be completed from outside. Say which by its token.`;
+    const message = `${waiting.length} steps "${step}" of run ${run.workflowId} wait to be completed from outside. Say which by its number, as describe() shows it, or by its token.`;
     throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "step", runId: run.runId, step } });
   }
 
@@ -96,6 +106,15 @@ export class StepReports {
     const events = (await insist(insistence, () => store.readStepEvents(runId, step))).map(fromRecord);
     return events.filter((event) => event !== undefined && "attempt" in event);
   }
+}
+
+type StepOfRun = Exclude<StepReference, { readonly token: string }>;
+
+function assertStep(step: string | number): void {
+  if (typeof step === "string") return assertName(step, "step name");
+  if (Number.isInteger(step) && step > 0) return;
+  const message = `A step is meant by its name, or by its number from 1 as describe() shows it; got ${String(step)}.`;
+  throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "step", step } });
 }
 
 type Found = "heard" | { readonly run: RunDetail; readonly deferred: StepDeferred };
@@ -117,8 +136,8 @@ function hasHeard(steps: readonly StepEvent[], { command, attempt }: Attempt, re
   });
 }
 
-function notWaiting({ workflowId, runId }: RunDetail, step: string): EverstepError {
-  const message = `Step "${step}" of run ${workflowId} does not wait to be completed from outside: it has ended or goes on in another attempt, its body has not handed off, or there is none. Look at the run with describe().`;
+function notWaiting({ workflowId, runId }: RunDetail, step: string | number): EverstepError {
+  const message = `Step ${typeof step === "number" ? step : `"${step}"`} of run ${workflowId} does not wait to be completed from outside: it has ended or goes on in another attempt, its body has not handed off, or there is none. Look at the run with describe().`;
   return new EverstepError("STEP_NOT_WAITING", message, { details: { runId, step } });
 }
 

@@ -5,6 +5,7 @@ import type {
   Acting,
   ControlCall,
   CountCall,
+  Deed,
   ForkCall,
   FrontDoor,
   ListCall,
@@ -167,6 +168,10 @@ export class TestDoor implements FrontDoor {
 
   fork(to: RunReference, call: ForkCall) {
     return this.#time.hold(() => this.#door.fork(to, call));
+  }
+
+  foresee(to: RunReference, deed: Deed) {
+    return this.#time.during(() => this.#door.foresee(to, deed));
   }
 
   list(call: ListCall) {

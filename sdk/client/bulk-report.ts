@@ -4,8 +4,9 @@ import { type ErrorCode, isEverstepError } from "../protocol/errors.ts";
 import type { RunSummary } from "../protocol/run.ts";
 
 /**
- * `matched`: found by a dry run. `skipped`: there was nothing to do any more, as for a run that has closed since it was
- * found, or has no step that waits. `failed`: the call threw.
+ * `matched`: found by a dry run, with nothing in the way. `skipped`: there was nothing to do any more, as for a run that has
+ * closed since it was found, or has no step that waits. `failed`: the call threw. In a dry run the last two tell what would
+ * be.
  */
 export type BulkOutcome = "matched" | "done" | "skipped" | "failed";
 
@@ -20,7 +21,7 @@ export interface BulkResult {
 }
 
 export interface BulkCounts {
-  /** Runs that were found. */
+  /** Runs that were found, whatever became of them. */
   readonly matched: number;
   readonly done: number;
   readonly skipped: number;

@@ -2,7 +2,14 @@
 // meanwhile is newer, and never met. It begins where the bulk did when it was first made.
 
 import type { RunSummary } from "../protocol/run.ts";
-import { type BulkCounts, type BulkReport, type BulkResult, BulkTally, notDone } from "./bulk-report.ts";
+import {
+  type BulkCounts,
+  type BulkOutcome,
+  type BulkReport,
+  type BulkResult,
+  BulkTally,
+  notDone,
+} from "./bulk-report.ts";
 import type { FilterCall, FrontDoor } from "./front-door.ts";
 
 export interface BulkWalk {
@@ -20,18 +27,24 @@ export interface BulkWalk {
 /** Small, so that little changes between a run's being found and its being dealt with. */
 const RUNS_PER_PAGE = 100;
 
-/** Never rejects by what `act` throws for a run: that is told. Rejects when the runs cannot be listed. */
+export interface BulkAction {
+  readonly act: (run: RunSummary) => Promise<unknown>;
+  /** Throws what `act` would, and does nothing. Absent: to be found is all that it takes. */
+  readonly foresee?: ((run: RunSummary) => Promise<unknown>) | undefined;
+}
+
+/** Never rejects by what the action throws for a run: that is told. Rejects when the runs cannot be listed. */
 export async function goThrough(
   door: Pick<FrontDoor, "list">,
   filter: FilterCall,
   walk: BulkWalk,
-  act: (run: RunSummary) => Promise<unknown>,
+  { act, foresee = async () => {} }: BulkAction,
 ): Promise<BulkReport> {
   const { bulkId, isDryRun, concurrency, signal, onRun, onProgress } = walk;
   const isAborted = () => signal?.aborted === true;
   const tally = new BulkTally();
   const deal = async (run: RunSummary): Promise<void> => {
-    const result = isDryRun ? matched(run) : await outcomeOf(run, act);
+    const result = isDryRun ? await outcomeOf(run, foresee, "matched") : await outcomeOf(run, act, "done");
     tally.add(result);
     onRun?.(result);
   };
@@ -47,17 +60,17 @@ export async function goThrough(
   return { bulkId, isDryRun, ...tally.counts, isAborted: isCutShort, notDone: tally.notDone };
 }
 
-async function outcomeOf(run: RunSummary, act: (run: RunSummary) => Promise<unknown>): Promise<BulkResult> {
+async function outcomeOf(
+  run: RunSummary,
+  act: (run: RunSummary) => Promise<unknown>,
+  outcome: BulkOutcome,
+): Promise<BulkResult> {
   try {
     await act(run);
-    return { run, outcome: "done", code: null, message: null };
+    return { run, outcome, code: null, message: null };
   } catch (error) {
     return notDone(run, error);
   }
-}
-
-function matched(run: RunSummary): BulkResult {
-  return { run, outcome: "matched", code: null, message: null };
 }
 
 /** True when all were dealt with. What is under way is waited for, also when `deal` throws or it is to end. */

@@ -4,12 +4,13 @@
 import { EverstepError } from "../protocol/errors.ts";
 import { assertName } from "../protocol/names.ts";
 import { isClosed, OPEN_STATUSES, type RunSummary } from "../protocol/run.ts";
+import { assertVersion } from "../protocol/versions.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
 import type { StepDefinition } from "../workflow/step.ts";
 import { type ActorOptions, actingAs } from "./acting.ts";
 import type { BulkCounts, BulkReport, BulkResult } from "./bulk-report.ts";
 import { type BulkWalk, goThrough } from "./bulk-walk.ts";
-import type { Acting, FilterCall, ForkCall, FrontDoor, RunReference } from "./front-door.ts";
+import type { Acting, Deed, FilterCall, ForkCall, FrontDoor, RunReference, StepReportCall } from "./front-door.ts";
 import { filterCall, type RunFilter } from "./run-filter.ts";
 import {
   type AnyStep,
@@ -26,7 +27,10 @@ import { completion, failing } from "./step-reports.ts";
 export interface BulkOptions extends ActorOptions {
   /** Which runs are meant, as for `list`. `{}` is all that the action is for. */
   readonly where: RunFilter;
-  /** Finds the runs and does nothing to them. Default false. */
+  /**
+   * Finds the runs, looks for each whether the action could be done to it, and does nothing. What hangs on what comes
+   * meanwhile, or on the runs before it, cannot be foreseen. Default false.
+   */
   readonly isDryRun?: boolean;
   /** Runs that are dealt with at once, 1 to 100. Default 10. */
   readonly concurrency?: number;
@@ -108,6 +112,20 @@ export class Bulk {
     return this.#each(OPEN, (to) => this.#door.terminate(to, reason, this.#by));
   }
 
+  /**
+   * Open runs: to another version of their workflow, as by `moveTo` of a run. Those that are of it already stay as they are,
+   * and count as done. Null: to the workflow without a version.
+   */
+  async moveTo(version: string | null): Promise<BulkReport> {
+    if (version !== null) assertVersion(version, "bulk.moveTo(version)");
+    const deed: Deed = { do: "move", version };
+    return this.#each(
+      OPEN,
+      (to) => this.#door.move(to, version, this.#asked),
+      () => deed,
+    );
+  }
+
   /** Open runs. Also throws PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE. */
   async signal<Payload>(
     signal: SignalDefinition<Payload, unknown>,
@@ -121,13 +139,23 @@ export class Bulk {
   /** Open runs: their steps that wait for their next attempts, as by `retryNow` of a run. */
   async retryNow(step?: AnyStep): Promise<BulkReport> {
     const call = { which: step === undefined ? null : stepNameOf(step), ...this.#asked };
-    return this.#each(OPEN, (to) => this.#door.retryNow(to, call));
+    const deed: Deed = { do: "retryNow", call };
+    return this.#each(
+      OPEN,
+      (to) => this.#door.retryNow(to, call),
+      () => deed,
+    );
   }
 
   /** Open runs: their sleeps, as by `skipSleep` of a run. */
   async skipSleep(timer?: string): Promise<BulkReport> {
     const call = { which: timer ?? null, ...this.#asked };
-    return this.#each(OPEN, (to) => this.#door.skipSleep(to, call));
+    const deed: Deed = { do: "skipSleep", call };
+    return this.#each(
+      OPEN,
+      (to) => this.#door.skipSleep(to, call),
+      () => deed,
+    );
   }
 
   /** Open runs: the step of this name that waits to be completed. Also throws PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE. */
@@ -138,13 +166,13 @@ export class Bulk {
   completeStep(step: string, result?: unknown): Promise<BulkReport>;
   async completeStep(step: AnyStep, result?: unknown): Promise<BulkReport> {
     const call = { ...completion(result, { reportId: this.bulkId }), ...this.#by };
-    return this.#each(OPEN, (to) => this.#door.reportStep({ to, step: stepNameOf(step) }, call));
+    return this.#report(stepNameOf(step), call);
   }
 
   /** Open runs: the attempt of the step of this name that waits to be completed. */
   async failStep(step: AnyStep, error: unknown): Promise<BulkReport> {
     const call = { ...failing(error, { reportId: this.bulkId }), ...this.#by };
-    return this.#each(OPEN, (to) => this.#door.reportStep({ to, step: stepNameOf(step) }, call));
+    return this.#report(stepNameOf(step), call);
   }
 
   /** Runs of the statuses that `where` names, which it must. */
@@ -169,15 +197,35 @@ export class Bulk {
     if (this.#where.status === undefined) {
       throw invalid("where", 'must name a status here, as in { status: "failed" }: also closed runs can be forked');
     }
-    return this.#each({}, (to, run) => this.#door.fork(to, { ...callOf(run), ...this.#by, bulkId: this.bulkId }));
+    const callFor = (run: RunSummary): ForkCall => ({ ...callOf(run), ...this.#by, bulkId: this.bulkId });
+    const act = (to: RunReference, run: RunSummary) => this.#door.fork(to, callFor(run));
+    return this.#each({}, act, (run) => ({ do: "fork", call: callFor(run) }));
   }
 
-  async #each(meant: FilterCall, act: (to: RunReference, run: RunSummary) => Promise<unknown>): Promise<BulkReport> {
+  #report(step: string, call: StepReportCall): Promise<BulkReport> {
+    const deed: Deed = { do: "reportStep", step, call };
+    return this.#each(
+      OPEN,
+      (to) => this.#door.reportStep({ to, step }, call),
+      () => deed,
+    );
+  }
+
+  /** `deed`: what may turn out to be impossible; absent where a run that is found is as it has to be. */
+  async #each(
+    meant: FilterCall,
+    act: (to: RunReference, run: RunSummary) => Promise<unknown>,
+    deed?: (run: RunSummary) => Deed,
+  ): Promise<BulkReport> {
     if (this.#hasBegun) throw invalid("bulkId", "is of one action: make another bulk for the next");
     this.#hasBegun = true;
     const { status = meant.status, isPaused = meant.isPaused } = this.#where;
     const filter = { ...this.#where, status, isPaused };
-    return goThrough(this.#door, filter, this.#walk, (run) => act(referenceTo(run), run));
+    return goThrough(this.#door, filter, this.#walk, {
+      act: (run) => act(referenceTo(run), run),
+      // Also what cannot be made into a call is an error of its run.
+      foresee: deed && (async (run) => this.#door.foresee(referenceTo(run), deed(run))),
+    });
   }
 }
 

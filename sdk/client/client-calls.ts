@@ -90,10 +90,15 @@ export interface ForkClientCall extends ActingClientCall {
   readonly bulkId: string | undefined;
 }
 
-/** By the step's name, or by its token: then run and step are not known here. */
+/** By the step's name or number, or by its token: then run and step are not known here. */
 export interface StepClientCall extends ActingClientCall {
-  readonly step: string | undefined;
+  readonly step: string | number | undefined;
   readonly reportId: string | undefined;
+}
+
+/** Whether something could be done to a run, for a dry run of a bulk. */
+export interface ForeseeClientCall extends RunCall {
+  readonly deed: "move" | "retryNow" | "skipSleep" | "reportStep" | "fork";
 }
 
 export interface WebhookClientCall {
@@ -158,6 +163,7 @@ export interface ClientOperations {
   completeStep: StepClientCall;
   failStep: StepClientCall;
   heartbeatStep: StepClientCall;
+  foresee: ForeseeClientCall;
   deliverWebhook: WebhookClientCall;
   describe: RunCall;
   history: RunCall;
@@ -176,7 +182,7 @@ export type ClientOperation = keyof ClientOperations;
 
 /** Those that leave everything as it is. */
 export const READING = [
-  ...["updateResult", "query", "result", "describe", "history", "exportRun"],
+  ...["updateResult", "query", "result", "describe", "history", "exportRun", "foresee"],
   ...["list", "listPatches", "count", "locks", "versions"],
 ] as const satisfies readonly ClientOperation[];
 

@@ -3,7 +3,7 @@
 
 import type { AttributeCondition } from "../protocol/attribute-filter.ts";
 import type { AttributeValue } from "../protocol/attributes.ts";
-import type { Event } from "../protocol/event.ts";
+import type { Event, RepairRequest } from "../protocol/event.ts";
 import type { Failure } from "../protocol/failure.ts";
 import type { RunHeaders } from "../protocol/headers.ts";
 import type { HistoryFile } from "../protocol/history-file.ts";
@@ -48,8 +48,11 @@ export interface SentUpdate {
   readonly after: number;
 }
 
-/** A step that waits to be completed from outside: by its token, or by its name where only one of that name waits. */
-export type StepReference = { readonly token: string } | { readonly to: RunReference; readonly step: string };
+/**
+ * A step that waits to be completed from outside: by its token, by its command's number, or by its name where only one of that
+ * name waits.
+ */
+export type StepReference = { readonly token: string } | { readonly to: RunReference; readonly step: string | number };
 
 /** Absent: nobody is named. */
 export interface Acting {
@@ -222,6 +225,13 @@ export interface ForkCall extends Acting {
   readonly bulkId: string | null;
 }
 
+/** What may turn out to be impossible for a run, of what can be done to it. */
+export type Deed =
+  | { readonly do: "move"; readonly version: string | null }
+  | { readonly do: RepairRequest; readonly call: RepairCall }
+  | { readonly do: "reportStep"; readonly step: string; readonly call: StepReportCall }
+  | { readonly do: "fork"; readonly call: ForkCall };
+
 /** Where a bulk begins in the list of runs. */
 export interface BulkPlace {
   /** A run id that no run has, of the time when the bulk was first opened. */
@@ -308,6 +318,8 @@ export interface FrontDoor {
   retryNow(to: RunReference, call: RepairCall): Promise<void>;
   skipSleep(to: RunReference, call: RepairCall): Promise<void>;
   fork(to: RunReference, call: ForkCall): Promise<ForkedRun>;
+  /** Resolves when the deed could be done to the run by now; else throws what it would throw. Changes nothing. */
+  foresee(to: RunReference, deed: Deed): Promise<void>;
   /**
    * Waits until the run is closed, at most `timeoutMs`. `follows`: until a run of its chain is closed for good; else also
    * for one that continued as new, whose status says so.

@@ -116,6 +116,7 @@ export function interceptedDoor(door: FrontDoor, interceptors: readonly Intercep
     retryNow: (to, call) => through("retryNow", repairShown(to, call), () => door.retryNow(to, call)),
     skipSleep: (to, call) => through("skipSleep", repairShown(to, call), () => door.skipSleep(to, call)),
     fork: (to, call) => through("fork", forkShown(to, call), () => door.fork(to, call)),
+    foresee: (to, deed) => through("foresee", { ...runShown(to), deed: deed.do }, () => door.foresee(to, deed)),
     outcome: (to, timeoutMs, follows) => through("result", runShown(to), () => door.outcome(to, timeoutMs, follows)),
     describe: (to) => through("describe", runShown(to), () => door.describe(to)),
     list: (call) => through("list", listShown(call), () => door.list(call)),

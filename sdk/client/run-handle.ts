@@ -212,8 +212,8 @@ export class RunHandle<Result = unknown> {
   }
 
   /**
-   * Completes the step that waits for it, by its definition or its name, without its token: for whoever may act on the run.
-   * With a definition the result has its type.
+   * Completes the step that waits for it, without its token, for whoever may act on the run: by its definition or its name, or
+   * by the number of its command (see `describe`), where several of the name wait. With a definition the result has its type.
    *
    * Throws STEP_NOT_WAITING, ARGUMENT_INVALID when several steps of the name wait, RUN_NOT_FOUND, RUN_CLOSED,
    * PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
@@ -222,8 +222,8 @@ export class RunHandle<Result = unknown> {
     step: StepDefinition<never, Result>,
     ...[result, options]: WithInput<NoInfer<Result>, [options?: StepReportOptions]>
   ): Promise<void>;
-  completeStep(step: string, result?: unknown, options?: StepReportOptions): Promise<void>;
-  async completeStep(step: AnyStep, result?: unknown, options?: StepReportOptions): Promise<void> {
+  completeStep(step: string | number, result?: unknown, options?: StepReportOptions): Promise<void>;
+  async completeStep(step: AnyStep | number, result?: unknown, options?: StepReportOptions): Promise<void> {
     await this.#door.reportStep(this.#stepOf(step), { ...completion(result, options), ...this.#by(options) });
   }
 
@@ -232,7 +232,7 @@ export class RunHandle<Result = unknown> {
    *
    * Throws like `completeStep`.
    */
-  async failStep(step: AnyStep, error: unknown, options?: StepReportOptions): Promise<void> {
+  async failStep(step: AnyStep | number, error: unknown, options?: StepReportOptions): Promise<void> {
     await this.#door.reportStep(this.#stepOf(step), { ...failing(error, options), ...this.#by(options) });
   }
 
@@ -241,7 +241,7 @@ export class RunHandle<Result = unknown> {
    *
    * Throws like `completeStep`.
    */
-  async heartbeatStep(step: AnyStep, details?: unknown, options: ActorOptions = {}): Promise<void> {
+  async heartbeatStep(step: AnyStep | number, details?: unknown, options: ActorOptions = {}): Promise<void> {
     await this.#door.reportStep(this.#stepOf(step), { ...heartbeat(details), ...this.#by(options) });
   }
 
@@ -249,8 +249,8 @@ export class RunHandle<Result = unknown> {
     return actingAs(options, this.#actor);
   }
 
-  #stepOf(step: AnyStep): StepReference {
-    return { to: this.#reference, step: stepNameOf(step) };
+  #stepOf(step: AnyStep | number): StepReference {
+    return { to: this.#reference, step: typeof step === "number" ? step : stepNameOf(step) };
   }
 
   /**
@@ -313,7 +313,7 @@ export class RunHandle<Result = unknown> {
    * STORE_UNAVAILABLE.
    */
   async retryNow(step?: AnyStep | number, options: RepairOptions = {}): Promise<void> {
-    const which = typeof step === "object" || typeof step === "function" ? step.stepName : (step ?? null);
+    const which = step === undefined ? null : typeof step === "number" ? step : stepNameOf(step);
     await this.#door.retryNow(this.#reference, this.#repair(which, options));
   }
 

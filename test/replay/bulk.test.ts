@@ -3,7 +3,7 @@
 
 import { expect, test } from "vitest";
 import { Bulk } from "../../sdk/client/bulk.ts";
-import type { BulkResult } from "../../sdk/client/bulk-report.ts";
+import type { BulkReport, BulkResult } from "../../sdk/client/bulk-report.ts";
 import type { RunHandle } from "../../sdk/client/run-handle.ts";
 import { defineSignal, sleep, step, workflow } from "../../sdk/index.ts";
 import { eventually } from "../support/eventually.ts";
@@ -242,6 +242,80 @@ test("blocked runs are released; failed ones are tried again in their place, onc
   expect(await house.client.bulk({ ...failed, bulkId: bulk.bulkId }).retryFrom("mend")).toMatchObject({ done: 2 });
   for (const id of ["b1", "b2"]) expect(await house.client.get(broken, id).result()).toBe("mended");
   expect(await house.client.count({ where: { workflow: "broken" } })).toBe(4);
+});
+
+test("open runs are moved to another version, and stay where somebody moved them back when the bulk is repeated", async () => {
+  const house = openHouse();
+  const version = (number: string) => workflow("versioned", () => go.receive(), { version: number });
+  await house.startWorker([version("1.0.0"), version("2.0.0")], { queues: ["elsewhere"] });
+  const [, second] = await house.client.startMany(version("1.0.0"), [{ id: "v1" }, { id: "v2" }]);
+  const closed = await house.client.start(version("1.0.0"), { id: "v3" });
+  await closed.terminate();
+  const from = { where: { workflow: "versioned" } };
+  const versions = async () => (await house.client.list(from)).runs.map((run) => run.version);
+  expect(await house.client.bulk({ ...from, isDryRun: true }).moveTo("2.0.0")).toMatchObject({ matched: 2, failed: 0 });
+  expect(await versions()).toEqual(["1.0.0", "1.0.0", "1.0.0"]);
+  const bulk = house.client.bulk(from);
+  expect(await bulk.moveTo("2.0.0")).toMatchObject({ matched: 2, done: 2 });
+  await second?.moveTo("1.0.0");
+  const again = house.client.bulk({ ...from, bulkId: bulk.bulkId });
+  expect(await again.moveTo("2.0.0")).toMatchObject({ matched: 2, done: 2 });
+  expect(await versions()).toEqual(["1.0.0", "1.0.0", "2.0.0"]);
+  for (const isDryRun of [true, false]) {
+    const nowhere = await house.client.bulk({ ...from, isDryRun }).moveTo("9.0.0");
+    expect(nowhere).toMatchObject({ failed: 2, notDone: [{ code: "VERSION_UNKNOWN" }, { code: "VERSION_UNKNOWN" }] });
+  }
+  await expect(house.client.bulk(from).moveTo("latest")).rejects.toMatchObject({ code: "ARGUMENT_INVALID" });
+});
+
+test("a dry run tells of each run what would come of it, as the bulk does then, and changes nothing", async () => {
+  const house = openHouse();
+  const each = workflow("each", async (what: string) => {
+    if (what === "sleeps") await sleep("1 day");
+    if (what === "fails") {
+      await step("charge", () => Promise.reject(new Error("down")), { retry: { initialInterval: "1h", jitter: 0 } });
+    }
+    if (what === "hands off") await step<string>("sign", ({ completeLater }) => completeLater());
+    if (what === "ends badly") await step("mend", () => Promise.reject(new Error("no")), { retry: { maxAttempts: 1 } });
+    if (what === "throws") throw new Error("no step has failed");
+  });
+  await house.startWorker([each]);
+  const kinds = ["sleeps", "fails", "hands off", "ends badly", "throws"];
+  const runs = await house.client.startMany(
+    each,
+    kinds.map((input) => ({ id: input, input })),
+  );
+  await eventually("each is where it stays", async () => {
+    const types = await Promise.all(runs.map(typesOf));
+    return ["TimerStarted", "StepAttemptFailed", "StepDeferred", "RunFailed", "RunFailed"].every((type, nth) =>
+      types[nth]?.includes(type),
+    );
+  });
+  const open = { where: { workflow: "each" } };
+  const failed = { where: { workflow: "each", status: "failed" } } as const;
+  type Made = ReturnType<House["client"]["bulk"]>;
+  const actions: readonly (readonly [object, (bulk: Made) => Promise<BulkReport>, readonly string[]])[] = [
+    [open, (bulk) => bulk.retryNow(), ["fails"]],
+    [open, (bulk) => bulk.skipSleep(), ["sleeps"]],
+    [open, (bulk) => bulk.completeStep("sign", "Ann"), ["hands off"]],
+    [open, (bulk) => bulk.failStep("other", new Error("no")), []],
+    [failed, (bulk) => bulk.retryFrom(), ["ends badly"]],
+    [failed, (bulk) => bulk.fork({ id: "sleeps", at: 1 }), []],
+    [failed, (bulk) => bulk.reset({ at: 7 }), []],
+  ];
+  for (const [filter, act, able] of actions) {
+    const before = await Promise.all(runs.map(typesOf));
+    const matched: string[] = [];
+    const onRun = ({ outcome, run }: BulkResult) => void (outcome === "matched" && matched.push(run.workflowId));
+    const dry = await act(house.client.bulk({ ...(filter as typeof open), isDryRun: true, onRun }));
+    expect(matched).toEqual(able);
+    expect(await Promise.all(runs.map(typesOf))).toEqual(before);
+    const real = await act(house.client.bulk(filter as typeof open));
+    const why = ({ notDone }: BulkReport) => notDone.map(({ run, outcome, code }) => [run.workflowId, outcome, code]);
+    expect(why(dry)).toEqual(why(real));
+    expect(dry).toMatchObject({ done: 0, skipped: real.skipped, failed: real.failed, matched: real.matched });
+    expect(real.done).toBe(able.length);
+  }
 });
 
 test("an open run is meant with what it continues as before its turn comes, a closed one by itself", async () => {

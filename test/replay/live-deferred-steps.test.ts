@@ -205,6 +205,44 @@ test("by name only one step may wait; each is completed by its own token", async
   expect(await run.result()).toEqual(["zero", "one"]);
 });
 
+test("of several steps of one name each is completed, kept alive or failed by its number", async () => {
+  const house = openHouse();
+  const ask = defineStep("ask", async (_: string, { completeLater }) => completeLater(), { retry: { maxAttempts: 1 } });
+  const both = workflow("both", async () => {
+    const [first, second] = await Promise.allSettled([ask("Ann"), ask("Bob")]);
+    return [first.status, second.status];
+  });
+  await house.startWorker([both]);
+  const run = await house.client.start(both);
+  await eventually(
+    "both wait",
+    async () => (await typesOf(run)).filter((type) => type === "StepDeferred").length === 2,
+  );
+  await expect(run.completeStep("ask", "either")).rejects.toThrow("Say which by its number, as describe() shows it");
+  const { pending } = await run.describe();
+  const [first = 0, second = 0] = pending?.steps.map(({ command }) => command) ?? [];
+  await run.heartbeatStep(second, "at it");
+  await run.failStep(second, new Error("no"), { reportId: "r" });
+  await run.completeStep(first, "yes");
+  expect(await run.result()).toEqual(["fulfilled", "rejected"]);
+  await run.failStep(second, new Error("no"), { reportId: "r" });
+  const told = (await historyOf(run)).flatMap((event) =>
+    "mail" in event ? [[event.type, "command" in event && event.command]] : [],
+  );
+  expect(told).toEqual([
+    ["StepReported", second],
+    ["StepFailed", second],
+    ["StepCompleted", first],
+  ]);
+  await expect(run.completeStep(9, "nobody")).rejects.toMatchObject({ code: "RUN_CLOSED" });
+  const again = await house.client.start(both);
+  await eventually("both wait", async () => (await typesOf(again)).length === 3);
+  await expect(again.completeStep(9, "nobody")).rejects.toMatchObject({ code: "STEP_NOT_WAITING" });
+  for (const bad of [0, -1, 1.5, Number.NaN]) {
+    await expect(again.completeStep(bad, "x")).rejects.toMatchObject({ code: "ARGUMENT_INVALID" });
+  }
+});
+
 test("handing off and returning something else fails the attempt, and a transaction cannot hand off", async () => {
   const house = openHouse();
   const forgetful = workflow("forgetful", async () => {

@@ -28,6 +28,8 @@ test.each([
     { message: "no", final: true },
     ["failStep", "sign", expect.objectContaining({ message: "no" })],
   ],
+  ["move", "2.0.0", {}, ["moveTo", "2.0.0"]],
+  ["move", "none", {}, ["moveTo", null]],
   ["retry", undefined, { dropSignals: true }, ["retryFrom", undefined, { signals: "drop" }]],
   ["reset", undefined, { at: 3 }, ["reset", { signals: "keep", at: 3 }]],
   ["fork", undefined, { at: 3 }, ["fork", { signals: "keep", at: 3 }]],
@@ -56,5 +58,5 @@ test.each([
 });
 
 test("all that a bulk can do has a word", () => {
-  expect(BULK_ACTIONS).toHaveLength(13);
+  expect(BULK_ACTIONS).toHaveLength(14);
 });
