@@ -6,8 +6,8 @@ import { plotter } from "./plotter.ts";
 export const cutters = defineSemaphore("cutters", { permits: 2 });
 
 export const drawing = workflow("drawing", async (name: string) => {
-  const sheet = await withLock("plotter", async ({ fencingToken }) => {
-    const drawn = await step("draw", () => plotter.draw(name, fencingToken));
+  const sheet = await withLock("plotter", async (lock) => {
+    const drawn = await step("draw", () => plotter.draw(name, lock.fencingToken));
     // Nobody draws while the ink dries, whichever worker this run is on by then.
     await sleep("1s");
     return drawn;
@@ -18,7 +18,7 @@ export const drawing = workflow("drawing", async (name: string) => {
 /** Not worth waiting for. */
 export const doodle = workflow("doodle", async (name: string) => {
   try {
-    return await withLock("plotter", ({ fencingToken }) => step("draw", () => plotter.draw(name, fencingToken)), {
+    return await withLock("plotter", (lock) => step("draw", () => plotter.draw(name, lock.fencingToken)), {
       timeout: "100ms",
     });
   } catch (error) {

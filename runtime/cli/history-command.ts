@@ -110,6 +110,7 @@ function tell(event: ShownEvent): string {
     case "LockRequested":
       return event.capacity === 1 ? event.name : `${event.name}, ${event.permits} of ${event.capacity} permits`;
     case "LockGranted":
+    case "LockRegained":
       return `${event.name}, fencing token ${event.fencingToken}`;
     case "LockReleased":
       return event.name;

@@ -121,7 +121,7 @@ export class PayloadCoder implements StoreCodecs {
 
   async #encodeErrand(errand: Errand): Promise<Errand> {
     if (errand.do === "start") return { ...errand, child: await this.#encodeFirst(errand.child) };
-    if (errand.do === "terminate" || isPlain(errand.mail)) return errand;
+    if (errand.do === "terminate" || errand.do === "regain" || isPlain(errand.mail)) return errand;
     return { ...errand, mail: { ...errand.mail, payload: await this.#encodeMail(errand.to, errand.mail) } };
   }
 

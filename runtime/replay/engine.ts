@@ -3,7 +3,7 @@
 // were batched. Pure: no I/O, no clock, no driver. Whoever drives it must let every promise reaction run (`afterDrain`)
 // after `begin`, `deliver` and each `settle` that answers true.
 
-import { type EverstepError, invariant } from "../../sdk/protocol/errors.ts";
+import { EverstepError, invariant } from "../../sdk/protocol/errors.ts";
 import type {
   Continuation,
   HistoryEvent,
@@ -84,6 +84,9 @@ const BEFORE_CODE: ReadonlySet<HistoryEvent["type"]> = new Set([
   "RunMoved",
 ]);
 const noop = () => {};
+const notGranted = (): number => {
+  throw new EverstepError("INVARIANT_BROKEN", "What is canceled before it is asked for is not granted.");
+};
 
 export class RunEngine implements RunContext {
   readonly #options: EngineOptions;
@@ -404,7 +407,7 @@ export class RunEngine implements RunContext {
 
   #askLock(ask: LockAsk, scope: CancelScope): LockHandle {
     const instead = this.#code.insteadIn(scope, ask);
-    if (instead !== undefined) return { granted: instead, release: noop };
+    if (instead !== undefined) return { granted: instead, token: notGranted, release: noop };
     this.#locks ??= new Locks(this.#commands, this.#code);
     return this.#locks.ask(ask, scope);
   }
@@ -543,6 +546,7 @@ export class RunEngine implements RunContext {
         return this.#kin.apply(event);
       case "LockRequested":
       case "LockGranted":
+      case "LockRegained":
       case "LockReleased":
         this.#locks ??= new Locks(this.#commands, this.#code);
         return this.#locks.apply(event);
@@ -561,6 +565,7 @@ export class RunEngine implements RunContext {
       case "RunForked":
         this.#code.seed(event.seed);
         if (event.retried !== null) this.#steps.forgetAttempts(event.retried);
+        if (event.locks !== undefined) this.#locks?.lose(event.locks);
         return false;
       case "PatchMarked":
         this.#compareMark(event);

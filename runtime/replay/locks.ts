@@ -2,7 +2,8 @@
 // the code waits for. That it has let go follows from what the code does, so no command says it: history tells it when it is
 // done, and a replay comes to it at the same place.
 
-import type { HistoryEvent, LockGranted, LockReleased, LockRequested } from "../../sdk/protocol/event.ts";
+import { invariant } from "../../sdk/protocol/errors.ts";
+import type { HistoryEvent, LockGranted, LockRegained, LockReleased, LockRequested } from "../../sdk/protocol/event.ts";
 import type { CanceledFailure } from "../../sdk/protocol/failures.ts";
 import type { CancelScope } from "../../sdk/workflow/cancel-scope.ts";
 import type { LockAsk, PendingLock as LockHandle } from "../../sdk/workflow/run-context.ts";
@@ -10,7 +11,7 @@ import type { Commands } from "./commands.ts";
 import { PendingLock } from "./pending.ts";
 import type { WorkflowCode } from "./workflow-code.ts";
 
-export type LockEvent = HistoryEvent & (LockRequested | LockGranted | LockReleased);
+export type LockEvent = HistoryEvent & (LockRequested | LockGranted | LockRegained | LockReleased);
 
 export class Locks {
   readonly #commands: Commands;
@@ -29,7 +30,11 @@ export class Locks {
     const lock = new PendingLock(this.#commands.asked.add("AcquireLock", ask.key), ask, scope, this.#onCancel);
     this.#open.set(lock.command, lock);
     this.#commands.add(lock);
-    return { granted: lock.promise, release: () => this.#letGo(lock) };
+    const token = () => {
+      invariant(lock.fencingToken !== null, "a lock has a token once it is granted", { command: lock.command });
+      return lock.fencingToken;
+    };
+    return { granted: lock.promise, token, release: () => this.#letGo(lock) };
   }
 
   /** What the store holds for the run, or keeps a place for, as far as history tells: it goes when the run ends. */
@@ -50,6 +55,14 @@ export class Locks {
     return untold;
   }
 
+  /** The run is a fork from here on, which has not what it holds until history says so. */
+  lose(commands: readonly number[]): void {
+    for (const command of commands) {
+      const lock = this.#open.get(command);
+      if (lock !== undefined) lock.isAwaited = true;
+    }
+  }
+
   apply(event: LockEvent): boolean {
     // Not pending any more: it is held, or the code had given it up.
     const pending = this.#commands.compared(event, "AcquireLock");
@@ -66,6 +79,13 @@ export class Locks {
         this.#commands.answered(event, "AcquireLock");
         lock.fencingToken = event.fencingToken;
         return this.#code.turn(event.at, () => lock.resolve(event.fencingToken));
+      case "LockRegained":
+        if (lock?.isAwaited !== true) {
+          this.#commands.asked.diverge(event, `the code did not hold "${event.name}" by then`, event.command);
+        }
+        lock.isAwaited = false;
+        lock.fencingToken = event.fencingToken;
+        return false;
       case "LockReleased":
         if (lock?.isLetGo !== true) {
           this.#commands.asked.diverge(event, `the code has not let go of "${event.name}" by then`, event.command);

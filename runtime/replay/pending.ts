@@ -199,6 +199,8 @@ export class PendingLock extends Pending<number> {
   isLetGo = false;
   /** Null until it is granted. */
   fencingToken: number | null = null;
+  /** The run is a fork that held it, and has not got it again. */
+  isAwaited = false;
 
   constructor(command: number, ask: LockAsk, scope: CancelScope, onCancel: OnCancel<PendingLock>) {
     super(command, scope, onCancel, ask);

@@ -8,27 +8,11 @@ const ANSWERS: ReadonlySet<string> = new Set(["ChildStartFailed", "ChildEnded", 
 
 /** The name of the first such request; undefined when there is none. */
 export function askedOfOthers(events: readonly HistoryEvent[]): string | undefined {
-  return firstOpen(events, REQUESTS, ANSWERS);
-}
-
-const LOCK_REQUESTS: ReadonlySet<string> = new Set(["LockRequested"]);
-const LOCK_RELEASES: ReadonlySet<string> = new Set(["LockReleased"]);
-
-/** The key of the first lock that the run holds or waits for. It has one place in the queue, which no copy of it has. */
-export function lockedIn(events: readonly HistoryEvent[]): string | undefined {
-  return firstOpen(events, LOCK_REQUESTS, LOCK_RELEASES);
-}
-
-function firstOpen(
-  events: readonly HistoryEvent[],
-  requests: ReadonlySet<string>,
-  answers: ReadonlySet<string>,
-): string | undefined {
   const asked = new Map<number, string>();
   for (const event of events) {
     if (!("command" in event)) continue;
-    if (requests.has(event.type)) asked.set(event.command, event.name);
-    else if (answers.has(event.type)) asked.delete(event.command);
+    if (REQUESTS.has(event.type)) asked.set(event.command, event.name);
+    else if (ANSWERS.has(event.type)) asked.delete(event.command);
   }
   return asked.values().next().value;
 }

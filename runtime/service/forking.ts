@@ -9,7 +9,8 @@ import { type EventRecord, fromRecord, type StoredEvent, toRecord } from "../../
 import { whyUnreadable } from "../../sdk/protocol/payload-encoded.ts";
 import { changesIn, startedWith } from "../store/run-data.ts";
 import type { ForkRequest, RunDetail } from "../store/store.ts";
-import { askedOfOthers, lockedIn } from "./asked-of-others.ts";
+import { askedOfOthers } from "./asked-of-others.ts";
+import { lockedIn } from "./locked-in.ts";
 
 export interface NewFork {
   readonly runId: string;
@@ -36,11 +37,6 @@ export function planFork(
     const message = `Run ${source.workflowId} waits for another run ("${asked}") at event ${at}, and a fork would never hear of it. Fork it before that was asked, or after it was answered.`;
     throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "at", runId: source.runId } });
   }
-  const key = lockedIn(events.slice(0, at));
-  if (key !== undefined) {
-    const message = `Run ${source.workflowId} holds or waits for the lock "${key}" at event ${at}, and a fork would believe so without having it. Fork it before that was asked for, or after it was let go.`;
-    throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "at", runId: source.runId } });
-  }
   const edited = editOf(source, events[at - 1], call);
   const shared = [...stored.slice(0, at - 1), ...(edited === null ? stored.slice(at - 1, at) : [edited])];
   const [started, ...later] = shared as [EventRecord, ...EventRecord[]];
@@ -49,6 +45,8 @@ export function planFork(
   );
   const { runId, seed } = fork;
   const retried = step?.command ?? null;
+  const locks = lockedIn(events.slice(0, at));
+  const regained = locks.filter(({ isRegained }) => isRegained).map(({ command }) => command);
   const version = call.version === undefined ? source.version : call.version;
   const by = call.actor === undefined ? {} : { actor: call.actor };
   return {
@@ -67,10 +65,12 @@ export function planFork(
       retried,
       ...(version === null ? {} : { version }),
       ...by,
+      ...(regained.length === 0 ? {} : { locks: regained }),
     }),
     takenMail: takenIn(events.slice(0, at)),
     keepsSignals: call.keepsSignals,
     data: [...data.values()].filter(({ rows }) => rows.length > 0),
+    locks,
     timeoutMs: timeoutOf(source, events),
     terminates: call.replaces ? `Run ${runId} was forked from it, in its place.` : null,
     ...by,

@@ -13,7 +13,8 @@ import { CANCEL_MAIL_ID, updateMailId } from "../store/mail-id.ts";
 import { changesIn, DATA_KINDS, type DataChange, startedWith } from "../store/run-data.ts";
 import type { ImportRequest, KeptMail, MailKind } from "../store/store.ts";
 import { versionIn } from "../store/versions.ts";
-import { askedOfOthers, lockedIn } from "./asked-of-others.ts";
+import { askedOfOthers } from "./asked-of-others.ts";
+import { lockedIn } from "./locked-in.ts";
 
 const RUN_ID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
 const MAX_COUNT = 2 ** 31 - 1;
@@ -60,8 +61,8 @@ export function importRequest(file: HistoryFile, tag: string): ImportRequest {
   const asked = closed === null ? askedOfOthers(told) : undefined;
   if (asked !== undefined)
     throw invalid(`it is open, and waits for another run ("${asked}") that stays where it came from`);
-  const key = closed === null ? lockedIn(told) : undefined;
-  if (key !== undefined) throw invalid(`it is open, and holds or waits for the lock "${key}" where it came from`);
+  const [lock] = closed === null ? lockedIn(told) : [];
+  if (lock !== undefined) throw invalid(`it is open, and holds or waits for the lock "${lock.key}" where it came from`);
   const newest = told.reduce((mail, event) => Math.max(mail, "mail" in event ? (event.mail ?? 0) : 0), 0);
   // Places between are those of updates that were refused: no event tells of them, so what was not taken moves up.
   const untaken = file.mail.map((item, index) => untakenMail(item, index, newest + 1 + index));

@@ -35,6 +35,10 @@ function whereabouts(run: RunDetail): string {
     const at = new Date(run.wakeAt ?? run.now).toISOString();
     return run.attempt > 1 ? `Begins at ${at}.` : `Begins at ${at}, or with a signal.`;
   }
+  if (run.awaitedLocks > 0) {
+    const locks = run.awaitedLocks === 1 ? "the lock" : `${run.awaitedLocks} locks`;
+    return `Forked: it stands still until it has ${locks} again that it held.`;
+  }
   if (run.ownerId !== null) return "Executed by a worker.";
   if (run.wakeAt === null) return "Parked: it waits for mail.";
   if (run.wakeAt > run.now) return `Parked until ${new Date(run.wakeAt).toISOString()}.`;

@@ -15,6 +15,7 @@ import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { ClosedStatus } from "../../sdk/protocol/run.ts";
 import type { VersionAsk, VersionFacts } from "../../sdk/protocol/version-policy.ts";
 import { chooseVersion } from "../../sdk/protocol/version-policy.ts";
+import type { LockGrant } from "./locks.ts";
 import { CANCEL_MAIL_ID } from "./mail-id.ts";
 import type { MailKind, MailOutcome, MailRequest, RunRef, StartOutcome, StartRequest } from "./store.ts";
 import { NO_VERSIONS, startedAs, unknownVersion } from "./versions.ts";
@@ -50,7 +51,9 @@ export type Errand =
       /** Null: nobody waits to hear whether it was accepted. */
       readonly asker: Asker | null;
     }
-  | { readonly do: "terminate"; readonly to: RunRef; readonly reason: string };
+  | { readonly do: "terminate"; readonly to: RunRef; readonly reason: string }
+  /** A fork that stands still has a lock again. */
+  | { readonly do: "regain"; readonly grant: LockGrant };
 
 /**
  * A child and the run that waits for its end. The child is named by the first run of its chain. A run that was there before may

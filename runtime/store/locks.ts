@@ -8,8 +8,13 @@
 //      by an errand. What is let go of before the mail is taken is let go all the same.
 //   3. Fencing tokens come from one sequence of the whole database, drawn while the key is locked: they grow with every grant
 //      of a key, and need no row that would have to be kept for idle keys.
+//   4. A fork asks in its own transaction for what its shared events say that it holds or waits for. Until it has again what it
+//      held it is claimed by nobody; each such grant is an event, appended with the grant where the head is free, else by an
+//      errand. So these events follow `RunForked`, and come before whatever the mailbox has.
+//   5. A fork in the place of an open run steps into that run's places in the queues: nobody comes between them. What was held
+//      is granted at once, with a new token.
 
-import type { LockGranted } from "../../sdk/protocol/event.ts";
+import type { LockGranted, LockRegained } from "../../sdk/protocol/event.ts";
 import { type Answer, type Asker, answerErrand, type Errand } from "./errands.ts";
 
 export interface LockRequest {
@@ -19,6 +24,8 @@ export interface LockRequest {
   readonly key: string;
   readonly permits: number;
   readonly capacity: number;
+  /** The run, a fork, held it in its shared events: it stands still until this is granted. Absent: it does not. */
+  readonly isRegained?: boolean;
 }
 
 export interface LockRelease {
@@ -38,6 +45,14 @@ export interface LockGrant {
   readonly command: number;
   readonly key: string;
   readonly fencingToken: number;
+  /** As the request says. */
+  readonly isRegained: boolean;
+}
+
+/** A run steps into the places of another: those that it asks for by the same commands and keys. */
+export interface LockHandOver {
+  readonly from: string;
+  readonly to: string;
 }
 
 export interface ListLocksRequest {
@@ -51,7 +66,13 @@ export function grantAnswer({ runId, command, key, fencingToken }: LockGrant): {
   return { asker: { runId, command, name: key }, answer };
 }
 
+/** What the history of a run that stood still has of it. */
+export function regainedEvent({ command, key, fencingToken }: LockGrant): LockRegained {
+  return { type: "LockRegained", command, name: key, fencingToken };
+}
+
 export function grantErrand(grant: LockGrant): Errand {
+  if (grant.isRegained) return { do: "regain", grant };
   const { asker, answer } = grantAnswer(grant);
   return answerErrand(asker, answer);
 }

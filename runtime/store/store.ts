@@ -20,7 +20,7 @@ import type { VersionPolicy } from "../../sdk/protocol/version-policy.ts";
 import type { ActedBy } from "./acted-by.ts";
 import type { Errand } from "./errands.ts";
 import type { VersionKey } from "./lanes.ts";
-import type { ListLocksRequest, LockChanges } from "./locks.ts";
+import type { ListLocksRequest, LockChanges, LockRequest } from "./locks.ts";
 import type { DataChange, KeptData } from "./run-data.ts";
 import type { NextVersion, StoredVersions } from "./versions.ts";
 
@@ -354,6 +354,8 @@ export interface ForkRequest {
   readonly keepsSignals: boolean;
   /** What the shared events make of attributes and memo. */
   readonly data: readonly DataChange[];
+  /** What the shared events hold or wait for, in the order of asking. Default: nothing. */
+  readonly locks?: readonly Omit<LockRequest, "runId">[];
   readonly timeoutMs: number | null;
   /** Terminates the source with this reason in the same transaction, if it is open. Null: it stays as it is. */
   readonly terminates: string | null;
@@ -403,6 +405,8 @@ export interface RunDetail extends StoredSummary {
   readonly ownerId: string | null;
   /** When the run is or was claimable; null when only mail wakes it, or it is owned or closed. */
   readonly wakeAt: number | null;
+  /** How many locks a fork has to have again before anybody may claim it. */
+  readonly awaitedLocks: number;
   readonly blocked: BlockedReason | null;
   readonly crashCount: number;
   readonly unreadMail: number;

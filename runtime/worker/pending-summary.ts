@@ -39,12 +39,12 @@ export function describePending(engine: RunEngine): PendingWork {
     }
   }
   const locks = (engine.locks?.all ?? []).map(
-    ({ command, name, permits, fencingToken }): PendingLockWork => ({
+    ({ command, name, permits, fencingToken, isAwaited }): PendingLockWork => ({
       kind: "lock",
       command,
       name,
       permits,
-      fencingToken,
+      fencingToken: isAwaited ? null : fencingToken,
     }),
   );
   const { signals, conditions } = engine.waits;

@@ -10,6 +10,7 @@ import {
   type ExternalRequested,
   type HistoryEvent,
   type LockGranted,
+  type LockRegained,
   type LockRequested,
   type RepairRequest,
   type RetriedRun,
@@ -324,6 +325,10 @@ export function toRecord(event: Event): EventRecord {
       const { command, name, mail, fencingToken } = event;
       return { type, command, name, payload: null, data: mailData(mail, { fencingToken }) };
     }
+    case "LockRegained": {
+      const { command, name, fencingToken } = event;
+      return { type, command, name, payload: null, data: JSON.stringify({ fencingToken }) };
+    }
     case "LockReleased":
       return { type, command: event.command, name: event.name, payload: null, data: null };
     case "RunContinued":
@@ -342,7 +347,7 @@ function mailData(mail: number, more: Readonly<Record<string, unknown>> = {}): s
   return JSON.stringify({ mail, ...more });
 }
 
-function forkedData({ source, event, seed, isEdited, retried, version, actor }: RunForked): string {
+function forkedData({ source, event, seed, isEdited, retried, version, locks, actor }: RunForked): string {
   return JSON.stringify({
     source,
     event,
@@ -350,6 +355,7 @@ function forkedData({ source, event, seed, isEdited, retried, version, actor }: 
     ...(isEdited ? { isEdited } : {}),
     ...(retried === null ? {} : { retried }),
     ...(version === undefined ? {} : { version }),
+    ...(locks === undefined ? {} : { locks }),
     ...acted({ actor }),
   });
 }
@@ -504,10 +510,16 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
         isEdited = false,
         retried = null,
         version,
+        locks,
         actor,
       } = dataOf<RunForked>(record);
       const forked = { type, seq, at, source, event, seed, isEdited, retried } as const;
-      return { ...forked, ...(version === undefined ? {} : { version }), ...acted({ actor }) };
+      return {
+        ...forked,
+        ...(version !== undefined && { version }),
+        ...(locks !== undefined && { locks }),
+        ...acted({ actor }),
+      };
     }
     case "RunMoved": {
       const { mail = 0, version = null, actor } = dataOf<{ mail: number; version: string } & Acted>(record);
@@ -569,6 +581,8 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
       const { mail = 0, fencingToken = 0 } = dataOf<LockGranted>(record);
       return { type, seq, at, command, name, mail, fencingToken };
     }
+    case "LockRegained":
+      return { type, seq, at, command, name, fencingToken: dataOf<LockRegained>(record).fencingToken ?? 0 };
     case "LockReleased":
       return { type, seq, at, command, name };
     case "RunContinued": {

@@ -262,6 +262,8 @@ export interface RunForked extends MaybeActed {
   readonly retried: number | null;
   /** The version that the fork is of; absent for none. */
   readonly version?: string;
+  /** The commands of the locks that it held then: it stands still until it has all of them again. Absent for none. */
+  readonly locks?: readonly number[];
 }
 
 /** The code was told to go the new way of a patch. */
@@ -417,6 +419,16 @@ export interface LockGranted extends Answer {
   readonly fencingToken: number;
 }
 
+/**
+ * A fork has again what its shared events say that it held. These come right after `RunForked`. Workflow code sees nothing of
+ * it but the token, where it looks at it.
+ */
+export interface LockRegained extends Answer {
+  readonly type: "LockRegained";
+  /** Greater than that of every grant of the key before. */
+  readonly fencingToken: number;
+}
+
 /** The run holds it no more, or has left the queue. Workflow code does not see it. */
 export interface LockReleased extends Answer {
   readonly type: "LockReleased";
@@ -463,6 +475,7 @@ export type Event =
   | ExternalRequested
   | LockRequested
   | LockGranted
+  | LockRegained
   | LockReleased;
 
 export type EventType = Event["type"];
@@ -520,6 +533,7 @@ export const EVENT_CODES = {
   StepRetried: 50,
   TimerSkipped: 51,
   RequestIgnored: 52,
+  LockRegained: 61,
 } as const satisfies Record<EventType, number>;
 
 /** The types, as they are stored, of all that is said of steps. */

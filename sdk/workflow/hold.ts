@@ -20,7 +20,7 @@ export interface HoldOptions {
 export async function hold<T>(
   ask: LockAsk,
   { called, timeout }: HoldOptions,
-  body: (fencingToken: number) => T | Promise<T>,
+  body: (token: () => number) => T | Promise<T>,
 ): Promise<T> {
   const caller = `${called}()`;
   const { run, scope: outer, held } = requireRun(caller);
@@ -34,13 +34,13 @@ export async function hold<T>(
   const timer = afterMs === null ? null : run.askTimer({ name: `lock ${key}`, due: { afterMs } }, outer);
   const scope = new CancelScope(outer);
   try {
-    const fencingToken = await (timer === null ? lock.granted : Promise.race([lock.granted, timer.fired]));
+    const granted = await (timer === null ? lock.granted : Promise.race([lock.granted, timer.fired]));
     timer?.withdraw();
-    if (typeof fencingToken !== "number") {
+    if (typeof granted !== "number") {
       const late = typeof timeout === "number" ? `${timeout} ms` : timeout;
       throw new TimeoutFailure("lock", `"${key}" was not granted within ${late}`);
     }
-    return await runWithAmbient({ kind: "workflow", run, scope, held: { key, outer: held } }, () => body(fencingToken));
+    return await runWithAmbient({ kind: "workflow", run, scope, held: { key, outer: held } }, () => body(lock.token));
   } finally {
     timer?.withdraw();
     await stopScope(run, scope, new CanceledFailure(`"${key}" is let go, and this was asked for under it`));

@@ -14,7 +14,8 @@ export interface HeldLock {
   readonly key: string;
   /**
    * Greater than that of every holder of the key before. Hand it to what the lock protects, and have that refuse a smaller
-   * one than it has seen: so a step that was thought dead changes nothing any more.
+   * one than it has seen: so a step that was thought dead changes nothing any more. Read it where it is used, as
+   * `lock.fencingToken` in the body of the step: a fork of the run has another one from the moment in which it has the lock.
    */
   readonly fencingToken: number;
 }
@@ -37,8 +38,13 @@ export async function withLock<T>(
   assertName(key, "withLock(key)");
   assertBody(body, "withLock");
   const { timeout } = options;
-  return hold({ key, permits: 1, capacity: 1 }, { called: "withLock", timeout }, (fencingToken) =>
-    body({ key, fencingToken }),
+  return hold({ key, permits: 1, capacity: 1 }, { called: "withLock", timeout }, (token) =>
+    body({
+      key,
+      get fencingToken() {
+        return token();
+      },
+    }),
   );
 }
 

@@ -96,8 +96,10 @@ export interface LockAsk extends Answerable {
 }
 
 export interface PendingLock {
-  /** Resolves to the fencing token. */
+  /** Resolves to the fencing token of the grant. */
   readonly granted: Promise<number>;
+  /** The newest token, once it is granted: a fork that held it has got it again since. */
+  token(): number;
   /** Gives up the permits, or the place in the queue. Harmless the second time. */
   release(): void;
 }

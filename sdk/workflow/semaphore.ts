@@ -19,7 +19,7 @@ export interface HeldPermits {
   /** The semaphore's name. */
   readonly key: string;
   readonly permits: number;
-  /** Greater than that of every grant of this semaphore before. */
+  /** Greater than that of every grant of this semaphore before. Read it where it is used, as that of a lock. */
   readonly fencingToken: number;
 }
 
@@ -56,8 +56,14 @@ export function defineSemaphore(name: string, { permits: capacity }: SemaphoreOp
       assertBody(body, called);
       const { permits = 1, timeout } = options;
       assertPermits(permits, capacity, `${called}({ permits })`);
-      return hold({ key: name, permits, capacity }, { called, timeout }, (fencingToken) =>
-        body({ key: name, permits, fencingToken }),
+      return hold({ key: name, permits, capacity }, { called, timeout }, (token) =>
+        body({
+          key: name,
+          permits,
+          get fencingToken() {
+            return token();
+          },
+        }),
       );
     },
   };

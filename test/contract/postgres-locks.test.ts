@@ -8,7 +8,7 @@ import { uuidOf } from "../../runtime/store/postgres/run-id.ts";
 import type { ClaimedRun } from "../../runtime/store/store.ts";
 import { createDatabase } from "../support/databases.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
-import { Stage, turnOf } from "./store/stage.ts";
+import { forkRequest, Stage, turnOf } from "./store/stage.ts";
 
 const KEY = "account:7";
 
@@ -58,6 +58,28 @@ test("a run whose head somebody has locked is told by an errand, and nobody wait
   await other.query("rollback");
   expect((await store.runErrands(10)).done).toBe(1);
   expect(await mailOf(b)).toMatchObject([{ kind: "answer", name: KEY }]);
+  expect((await store.runErrands(10)).done).toBe(0);
+});
+
+test("a fork whose head somebody has locked has its lock by an errand, and nobody waits for it", async () => {
+  const { stage, other } = await openStage();
+  const { store } = stage;
+  const a = await stage.owned();
+  await store.appendWithEffects([turnOf(a, asks(a))]);
+  const locks = [{ command: 1, key: KEY, permits: 1, capacity: 1, isRegained: true }];
+  const fork = forkRequest(a, { locks });
+  await store.forkRun(fork);
+
+  await other.query("begin");
+  await other.query("select from everstep.open_run where run_id = $1 for update", [uuidOf(fork.runId)]);
+  const { toWake } = await store.appendWithEffects([turnOf(a, letsGo(a))]);
+  expect(toWake).toEqual({ queues: [], ownerIds: [] });
+  expect(await store.findRun({ runId: fork.runId })).toMatchObject({ events: 2, awaitedLocks: 1, wakeAt: null });
+
+  await other.query("rollback");
+  expect(await store.runErrands(10)).toMatchObject({ done: 1, queues: [a.queue], ownerIds: [] });
+  expect(await store.findRun({ runId: fork.runId })).toMatchObject({ events: 3, awaitedLocks: 0 });
+  expect(await stage.claimOne(a.queue)).toMatchObject({ runId: fork.runId });
   expect((await store.runErrands(10)).done).toBe(0);
 });
 

@@ -10,6 +10,7 @@ import { continuingContract } from "./store/continuing.ts";
 import { controllingContract } from "./store/controlling.ts";
 import { endingContract } from "./store/ending.ts";
 import { errandsContract } from "./store/errands.ts";
+import { forkLocksContract } from "./store/fork-locks.ts";
 import { forkingContract } from "./store/forking.ts";
 import { heartbeatsContract } from "./store/heartbeats.ts";
 import { importingContract } from "./store/importing.ts";
@@ -58,6 +59,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>, { 
     errandsContract(stage);
     adoptingContract(stage);
     locksContract(stage, { forks });
+    if (forks) forkLocksContract(stage);
     versionsContract(stage);
     randomContract(stage);
   });

@@ -31,6 +31,7 @@ import {
   note,
   noted,
   order,
+  regains,
   repaired,
   retried,
   shared,
@@ -199,6 +200,11 @@ await hurriedAgain.skipSleep();
 await reachesTimes(hurriedAgain, "TimerStarted", 2);
 await hurriedAgain.cancel("enough");
 await keep("acted", hurried.name, hurriedAgain);
+const locked = await client.start(regains);
+await reaches(locked, "StepCompleted");
+const regained = await locked.reset();
+await regained.signal(approve, { by: "ann" });
+await keep("regained", regains.name, regained);
 
 for (const close of closing.reverse()) await close();
 clearInterval(hold);

@@ -198,6 +198,15 @@ export const takesTurns = workflow("takesTurns", async () => {
 /** Has what another waits for in vain. */
 export const inTheWay = workflow("inTheWay", async () => withLock("golden held", () => note.receive()));
 
+export const regains = workflow("regains", async () =>
+  withLock("golden regained", async (lock) => {
+    const before = lock.fencingToken;
+    await step("look", () => "seen");
+    const { by } = await approve.receive();
+    return step("use", () => [by, lock.fencingToken > before]);
+  }),
+);
+
 let isMended = false;
 
 export const repaired = workflow("repaired", async () => {
@@ -246,6 +255,7 @@ export const GOLDEN_WORKFLOWS = [
   repaired,
   takesTurns,
   inTheWay,
+  regains,
   hurried,
   moved,
   ...KIN,

@@ -63,7 +63,14 @@ const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
   RunUnblocked: { mail: count, kind: text },
   RunAdopted: { mail: count, by: text },
   RunMoved: { mail: count, version: fc.option(text) },
-  RunForked: { source: text, event: count, seed: text, isEdited: fc.boolean(), retried: fc.option(count) },
+  RunForked: {
+    source: text,
+    event: count,
+    seed: text,
+    isEdited: fc.boolean(),
+    retried: fc.option(count),
+    locks: fc.array(count),
+  },
   PatchMarked: { name: text, since: count, isDeprecated: fc.boolean() },
   AttributesUpserted: { ...answer, changes: payload },
   MemoUpserted: { ...answer, changes: payload },
@@ -83,6 +90,7 @@ const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
   ExternalRequested: { ...answer, inputHash: text },
   LockRequested: { ...answer, permits: count, capacity: count },
   LockGranted: { ...answer, mail: count, fencingToken: count },
+  LockRegained: { ...answer, fencingToken: count },
   LockReleased: answer,
   RunContinued: { nextRunId: text, workflow: text, input: payload },
 };

@@ -48,6 +48,7 @@ test("every type of event keeps the number it was shipped with", () => {
     LockRequested: 40,
     LockGranted: 41,
     LockReleased: 42,
+    LockRegained: 61,
     RunMoved: 46,
     StepRetried: 50,
     TimerSkipped: 51,
@@ -255,8 +256,14 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
     { type: "RunUnblocked", mail: 6, kind: "quarantine" },
   ],
   [
-    { type: 35, command: null, name: null, payload: null, data: '{"source":"r","event":3,"seed":"s","retried":2}' },
-    { type: "RunForked", source: "r", event: 3, seed: "s", isEdited: false, retried: 2 },
+    {
+      type: 35,
+      command: null,
+      name: null,
+      payload: null,
+      data: '{"source":"r","event":3,"seed":"s","retried":2,"locks":[1,4]}',
+    },
+    { type: "RunForked", source: "r", event: 3, seed: "s", isEdited: false, retried: 2, locks: [1, 4] },
   ],
   [
     { type: 36, command: 6, name: "warn", payload: '"late"', data: null },
@@ -293,6 +300,10 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
   [
     { type: 52, command: null, name: "skipSleep", payload: null, data: '{"mail":9,"requestId":"q"}' },
     { type: "RequestIgnored", mail: 9, requestId: "q", request: "skipSleep" },
+  ],
+  [
+    { type: 61, command: 7, name: "gpus", payload: null, data: '{"fencingToken":13}' },
+    { type: "LockRegained", command: 7, name: "gpus", fencingToken: 13 },
   ],
 ];
 

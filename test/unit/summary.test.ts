@@ -25,6 +25,7 @@ const parked: RunDetail = {
   epoch: 1,
   ownerId: null,
   wakeAt: null,
+  awaitedLocks: 0,
   blocked: null,
   crashCount: 0,
   unreadMail: 0,
@@ -65,6 +66,12 @@ test("an open run says where it is", () => {
   );
   expect(summarize({ ...parked, events: 1, wakeAt: NOW + 1_000 }, null)).toBe(
     "Begins at 2026-01-01T00:00:01.000Z, or with a signal.",
+  );
+  expect(summarize({ ...parked, awaitedLocks: 1 }, null)).toBe(
+    "Forked: it stands still until it has the lock again that it held.",
+  );
+  expect(summarize({ ...parked, awaitedLocks: 2 }, null)).toBe(
+    "Forked: it stands still until it has 2 locks again that it held.",
   );
 });
 

@@ -16,6 +16,7 @@ import {
 } from "../errands.ts";
 import type { ErrandsAnswer } from "../store.ts";
 import { sendMail } from "./mail.ts";
+import { noteRegained } from "./regaining.ts";
 import type { RunTable } from "./run-table.ts";
 import { closeFromOutside, startRun } from "./starting.ts";
 import type { StoredRun } from "./stored-run.ts";
@@ -70,7 +71,7 @@ export class Errands {
       if (run?.head?.ownerId != null) ownerIds.add(run.head.ownerId);
       else if (run !== undefined) queues.add(run.queue);
     };
-    for (const kind of ["start", "mail", "terminate"] as const) {
+    for (const kind of ["start", "mail", "terminate", "regain"] as const) {
       const chosen = this.#due.filter((errand) => errand.do === kind).slice(0, limit);
       this.#due = this.#due.filter((errand) => !chosen.includes(errand));
       for (const errand of chosen) {
@@ -80,6 +81,7 @@ export class Errands {
           for (const run of touched) tell(run);
           closedIds.push(...closed);
         } else if (errand.do === "mail") tell(this.#mail(errand, now));
+        else if (errand.do === "regain") tell(noteRegained(this.#table, errand.grant, now));
         else closedIds.push(...this.#terminate(errand, now));
       }
     }

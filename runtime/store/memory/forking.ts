@@ -1,19 +1,32 @@
 // A run made of the first events of another.
 
 import { terminationRecord } from "../acted-by.ts";
+import type { LockGrant, LockRequest } from "../locks.ts";
 import type { ForkOutcome, ForkRequest } from "../store.ts";
+import type { Locks } from "./locks.ts";
 import type { RunTable } from "./run-table.ts";
 import { closeFromOutside, STORE_TAG } from "./starting.ts";
 import type { StoredRun } from "./stored-run.ts";
 
-export function forkRun(table: RunTable, request: ForkRequest, now: number): ForkOutcome {
+interface Forked {
+  readonly outcome: ForkOutcome;
+  /** What the fork has, to be told. */
+  readonly grants: readonly LockGrant[];
+}
+
+export function forkRun(table: RunTable, locks: Locks, request: ForkRequest, now: number): Forked {
   const { sourceId, runId, workflowId, terminates, actor } = request;
   const source = table.get(sourceId);
-  if (table.get(runId) !== undefined) return { outcome: "forked", runId };
-  if (source === undefined) return { outcome: "notFound", runId: sourceId };
+  if (table.get(runId) !== undefined) return { outcome: { outcome: "forked", runId }, grants: [] };
+  if (source === undefined) return { outcome: { outcome: "notFound", runId: sourceId }, grants: [] };
   const latest = table.find({ workflowId });
   const isFreed = latest === source && terminates !== null;
-  if (latest?.closed === null && !isFreed) return { outcome: "refused", runId: latest.runId };
+  if (latest?.closed === null && !isFreed) {
+    return { outcome: { outcome: "refused", runId: latest.runId }, grants: [] };
+  }
+  const requests = (request.locks ?? []).map((lock): LockRequest => ({ ...lock, runId }));
+  const { placed, grants } =
+    terminates === null ? NONE_PLACED : locks.handOver({ from: sourceId, to: runId }, requests, now);
   if (terminates !== null && source.closed === null) {
     closeFromOutside(table, source, "terminated", terminationRecord(terminates, actor), now);
   }
@@ -23,11 +36,15 @@ export function forkRun(table: RunTable, request: ForkRequest, now: number): For
   }
   table.append(fork, [request.forked], STORE_TAG, now);
   table.keepData(fork, request.data);
-  return { outcome: "forked", runId };
+  const others = requests.filter((each) => !placed.includes(each));
+  return { outcome: { outcome: "forked", runId }, grants: [...grants, ...locks.change([], others, now)] };
 }
 
+const NONE_PLACED = { placed: [], grants: [] };
+
 function insertFork(table: RunTable, source: StoredRun, request: ForkRequest, now: number): StoredRun {
-  const { runId, workflowId, at, takenMail, keepsSignals, timeoutMs } = request;
+  const { runId, workflowId, at, takenMail, keepsSignals, locks = [], timeoutMs } = request;
+  const awaitedLocks = locks.filter(({ isRegained }) => isRegained).length;
   const fork = table.insert({
     runId,
     firstRunId: runId,
@@ -52,8 +69,9 @@ function insertFork(table: RunTable, source: StoredRun, request: ForkRequest, no
       claimId: null,
       ownerId: null,
       takenMail: 0,
-      wakeAt: now,
+      wakeAt: awaitedLocks > 0 ? null : now,
       crashCount: 0,
+      awaitedLocks,
       blocked: null,
       paused: null,
     }),

@@ -40,6 +40,7 @@ export function importRun(table: RunTable, request: ImportRequest, now: number):
             takenMail,
             wakeAt: now,
             crashCount: 0,
+            awaitedLocks: 0,
             blocked: null,
             paused: null,
           })

@@ -2,11 +2,11 @@
 
 import { invariant } from "../../../sdk/protocol/errors.ts";
 import type { ListedLock } from "../../../sdk/protocol/listed-lock.ts";
-import type { ListLocksRequest, LockGrant, LockRelease, LockRequest } from "../locks.ts";
+import type { ListLocksRequest, LockGrant, LockHandOver, LockRelease, LockRequest } from "../locks.ts";
 import type { RunTable } from "./run-table.ts";
 
 interface Place {
-  readonly request: LockRequest;
+  request: LockRequest;
   readonly requestedAt: number;
   grant: { readonly fencingToken: number; readonly at: number } | null;
 }
@@ -28,10 +28,31 @@ export class Locks {
     return [...keys].flatMap((key) => this.#grant(key, now));
   }
 
+  /** Before `from` lets go of what it has. Answers the requests that have a place now, and what is granted by it. */
+  handOver(
+    { from, to }: LockHandOver,
+    asked: readonly LockRequest[],
+    now: number,
+  ): { readonly placed: readonly LockRequest[]; readonly grants: LockGrant[] } {
+    const placed: LockRequest[] = [];
+    const grants: LockGrant[] = [];
+    for (const place of [...(this.#runs.get(from) ?? [])]) {
+      const { command, key } = place.request;
+      const request = asked.find((each) => each.runId === to && each.command === command && each.key === key);
+      if (request === undefined) continue;
+      this.#runs.get(from)?.delete(place);
+      place.request = request;
+      this.#runs.set(to, (this.#runs.get(to) ?? new Set()).add(place));
+      placed.push(request);
+      if (place.grant !== null) grants.push(this.#give(place, now));
+    }
+    return { placed, grants };
+  }
+
   list({ key, limit }: ListLocksRequest, table: RunTable): ListedLock[] {
     const keys = key === null ? [...this.#queues.keys()].sort() : [key];
     const places = keys.flatMap((each) => this.#queues.get(each) ?? []).slice(0, limit);
-    return places.map(({ request, requestedAt, grant }) => {
+    return places.map(({ request: { isRegained: _, ...request }, requestedAt, grant }) => {
       const { workflowId = "", workflow = "" } = table.get(request.runId) ?? {};
       const granted = { fencingToken: grant?.fencingToken ?? null, grantedAt: grant?.at ?? null };
       return { ...request, workflowId, workflow, requestedAt, ...granted };
@@ -72,11 +93,15 @@ export class Locks {
       capacity = Math.min(capacity, place.request.capacity);
       if (place.grant !== null) continue;
       if (permits > capacity) break;
-      this.#fencingToken += 1;
-      place.grant = { fencingToken: this.#fencingToken, at: now };
-      const { runId, command } = place.request;
-      granted.push({ runId, command, key, fencingToken: this.#fencingToken });
+      granted.push(this.#give(place, now));
     }
     return granted;
+  }
+
+  #give(place: Place, now: number): LockGrant {
+    this.#fencingToken += 1;
+    place.grant = { fencingToken: this.#fencingToken, at: now };
+    const { runId, command, key, isRegained = false } = place.request;
+    return { runId, command, key, fencingToken: this.#fencingToken, isRegained };
   }
 }

@@ -47,6 +47,7 @@ import { blockRun, claimBlocked, claimRuns, parkRun, releaseRun, rescueRun } fro
 import { deleteRuns, findExpired } from "./pruning.ts";
 import { Questions } from "./questions.ts";
 import { detailOf, eventsOfType, historyOf, mailAfter, outcomesOf, stepEventsOf, updateTraceOf } from "./reading.ts";
+import { noteRegained } from "./regaining.ts";
 import { RunTable } from "./run-table.ts";
 import { closeFromOutside, startRun } from "./starting.ts";
 import { claimOf, isOwnedBy, type StoredRun } from "./stored-run.ts";
@@ -135,6 +136,11 @@ export class MemoryStore implements Store {
     const queues = new Set<string>();
     const ownerIds = new Set<string>();
     for (const grant of grants) {
+      if (grant.isRegained) {
+        const queue = noteRegained(this.#runs, grant, this.#clock.now())?.queue;
+        if (queue !== undefined) queues.add(queue);
+        continue;
+      }
       const { asker, answer } = grantAnswer(grant);
       const { runId } = asker;
       const item = answerMail(asker, answer);
@@ -307,7 +313,9 @@ export class MemoryStore implements Store {
   }
 
   async forkRun(request: ForkRequest) {
-    return forkRun(this.#runs, request, this.#clock.now());
+    const { outcome, grants } = forkRun(this.#runs, this.#locks, request, this.#clock.now());
+    this.#tell(grants, new Set([request.runId]));
+    return outcome;
   }
 
   async terminateRun(runId: string, reason: string, actor?: string) {

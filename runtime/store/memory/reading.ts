@@ -26,6 +26,7 @@ export function detailOf(run: StoredRun, now: number): RunDetail {
     ownerId: run.head?.ownerId ?? null,
     wakeAt: run.head?.wakeAt ?? null,
     blocked: run.head?.blocked ?? null,
+    awaitedLocks: run.head?.awaitedLocks ?? 0,
     crashCount: run.head?.crashCount ?? 0,
     unreadMail: run.head === null ? 0 : run.mailbox.length - run.head.takenMail,
     now,

@@ -128,6 +128,9 @@ export class RunTable {
     const isHeld = after.ownerId !== null || after.blocked !== null;
     invariant(after.ownerId === null || after.blocked === null, "nobody owns a blocked run", { runId, after });
     invariant(!isHeld || after.wakeAt === null, "only a run nobody holds is due", { runId, after });
+    const isStill = after.awaitedLocks > 0;
+    invariant(after.awaitedLocks >= 0, "a lock is regained once", { runId, after });
+    invariant(!isStill || (!isHeld && after.wakeAt === null), "a run that awaits locks is not due", { runId, after });
     this.#unindex(run);
     run.head = Object.freeze(after);
     this.#index(run);
@@ -206,10 +209,10 @@ export class RunTable {
     run.refusals.set(mail, refusal);
   }
 
-  /** Makes a run that nobody holds due by now. */
+  /** Makes a run due by now that nobody holds, and that has the locks it stood still for. */
   wake(run: StoredRun, now: number): void {
-    const { ownerId, blocked, wakeAt } = headOf(run);
-    if (ownerId !== null || blocked !== null) return;
+    const { ownerId, blocked, awaitedLocks, wakeAt } = headOf(run);
+    if (ownerId !== null || blocked !== null || awaitedLocks > 0) return;
     if (wakeAt === null || wakeAt > now) this.change(run, { wakeAt: now });
   }
 

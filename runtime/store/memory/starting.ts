@@ -127,6 +127,7 @@ export function insertHead(table: RunTable, request: NewRun, now: number): Store
       takenMail: 0,
       wakeAt: claim === null ? now + request.delayMs : null,
       crashCount: claim === null ? 0 : 1,
+      awaitedLocks: 0,
       blocked: null,
       paused: null,
     }),

@@ -19,6 +19,8 @@ export interface Head {
   readonly wakeAt: number | null;
   readonly crashCount: number;
   readonly blocked: BlockedReason | null;
+  /** How many locks a fork has to have again. Nothing wakes it before. */
+  readonly awaitedLocks: number;
   /** Nobody claims the run while it is paused, whenever it is due. */
   readonly paused: Pause | null;
 }

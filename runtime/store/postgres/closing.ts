@@ -35,6 +35,17 @@ const CLOSE: Statement = {
 
 /** In a transaction. Answers the runs closed by this; the others were closed already. */
 export async function closeFromOutside(session: Session, closes: readonly RunEnd[]): Promise<string[]> {
+  const closed = await endFromOutside(session, closes);
+  const grants = await changeLocks(
+    session,
+    closed.map((runId) => ({ runId, command: null })),
+  );
+  await keepErrands(session, grants.map(grantErrand));
+  return closed;
+}
+
+/** The same, with what they hold in the queues left where it is: to be let go in the same transaction. */
+export async function endFromOutside(session: Session, closes: readonly RunEnd[]): Promise<string[]> {
   if (closes.length === 0) return [];
   const rows = await session.query<{ run_id: string }>(CLOSE, [
     runIds(closes.map(({ runId }) => runId)),
@@ -49,11 +60,6 @@ export async function closeFromOutside(session: Session, closes: readonly RunEnd
     session,
     closes.filter(({ runId }) => closed.includes(runId)),
   );
-  const grants = await changeLocks(
-    session,
-    closed.map((runId) => ({ runId, command: null })),
-  );
-  await keepErrands(session, grants.map(grantErrand));
   return closed;
 }
 

@@ -7,6 +7,7 @@ import type { ControlOutcome, ControlRequest } from "../store.ts";
 import { ms, storableName } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
 import { isToBeRetried } from "./mail.ts";
+import { standsStill } from "./regaining.ts";
 import { tryUuidOf } from "./run-id.ts";
 
 // As mail does, a resume makes a run due that waits: its next owner takes the mail.
@@ -33,7 +34,7 @@ const CONTROL: Statement = {
         blocked = case $2::text when 'unblock' then null else o.blocked end,
         crash_count = case $2::text when 'unblock' then 0 else o.crash_count end,
         wake_at = case
-          when o.worker_id is null
+          when o.worker_id is null and not ${standsStill("o")}
             and ($2::text = 'unblock' or ($2::text = 'resume' and o.blocked is null and not ${isToBeRetried("o")}))
           then least(o.wake_at, now()) else o.wake_at end
       from changing c where o.run_id = c.run_id)

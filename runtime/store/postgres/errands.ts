@@ -18,6 +18,7 @@ import { names, plain, runIds, textColumn } from "./columns.ts";
 import type { Pool, Session, Statement } from "./connection.ts";
 import { keepErrands, keepKin } from "./kin.ts";
 import { findTarget, sendOnce, whomToWake } from "./mail.ts";
+import { noteRegained } from "./regaining.ts";
 import { runIdOf } from "./run-id.ts";
 import { startInside } from "./starting.ts";
 import { readVersions } from "./versions.ts";
@@ -35,8 +36,9 @@ interface Done {
   readonly closedIds?: readonly string[];
 }
 
-const DOERS = { start: doStarts, mail: doMail, terminate: doTerminations } as const;
-const KINDS = ["start", "mail", "terminate"] as const;
+const DOERS = { start: doStarts, mail: doMail, terminate: doTerminations, regain: doRegains } as const;
+// By its place each has a lock: new ones come last.
+const KINDS = ["start", "mail", "terminate", "regain"] as const;
 
 export async function runErrands(pool: Pool, limit: number): Promise<ErrandsAnswer> {
   const answer = { done: 0, isBusy: false, rejected: [], queues: [], ownerIds: [], closedIds: [] };
@@ -272,6 +274,18 @@ async function doTerminations(session: Session, due: readonly Due<"terminate">[]
     if (closed.has(runId) || !(await hasMoved(session, one.errand.to, runId))) ids.push(one.id);
   }
   return { ids, closedIds };
+}
+
+// ---------------------------------------------------------------- locks of forks
+
+async function doRegains(session: Session, due: readonly Due<"regain">[]): Promise<Done> {
+  return {
+    ids: idsOf(due),
+    queues: await noteRegained(
+      session,
+      due.map(({ errand: { grant } }) => grant),
+    ),
+  };
 }
 
 function idsOf(due: readonly Due[]): number[] {

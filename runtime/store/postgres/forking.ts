@@ -1,13 +1,17 @@
 // A run made of the first events of another. What is copied never changes, so nothing of the source is locked; a source that
-// ends with it is closed first, and its mail read after that, when nobody can send it any more.
+// ends with it is closed first, and its mail read after that, when nobody can send it any more. Locks come last: the fork
+// steps into the places of a source that it replaces, and waits in the queues for the rest.
 
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import { terminationRecord } from "../acted-by.ts";
+import { grantErrand, type LockRequest } from "../locks.ts";
 import type { ForkOutcome, ForkRequest } from "../store.ts";
-import { closeFromOutside } from "./closing.ts";
+import { endFromOutside } from "./closing.ts";
 import { storableName } from "./columns.ts";
 import { Abort, type Pool, type Session, type Statement } from "./connection.ts";
+import { keepErrands } from "./kin.ts";
 import { laneOf } from "./lanes.ts";
+import { changeLocks, tellGranted } from "./locks.ts";
 import { forkedDataValues, startData } from "./run-data.ts";
 import { runIdOf, tryUuidOf, uuidOf } from "./run-id.ts";
 
@@ -21,15 +25,16 @@ const FORK: Statement = {
       select mail_id, kind, name, payload, at, $6::int + row_number() over (order by mail) as mail
       from everstep.mail where run_id = $1::uuid and mail > $6::int and kind = 'signal' and $7::boolean),
     head as (
-      insert into everstep.open_run (run_id, workflow_id, queue, events, newest_mail, taken_mail, wake_at, deadline_at)
-      select $2::uuid, $3::text, ${laneOf("queue", "workflow", "$21::text")}, $4::int + 1, $6::int + (select count(*) from kept), $6::int, at,
-        at + $5::float8 * interval '1 ms'
+      insert into everstep.open_run (run_id, workflow_id, queue, events, newest_mail, taken_mail, awaited_locks, wake_at,
+        deadline_at)
+      select $2::uuid, $3::text, ${laneOf("queue", "workflow", "$22::text")}, $4::int + 1, $6::int + (select count(*) from kept), $6::int, $14::int,
+        case when $14::int > 0 then 'infinity' else at end, at + $5::float8 * interval '1 ms'
       from source, clock on conflict do nothing
       returning run_id, deadline_at),
     facts as (
       insert into everstep.run (run_id, workflow_id, workflow, queue, version, status, started_at, deadline_at, attempt,
         forked_from, forked_event)
-      select run_id, $3::text, workflow, queue, $21::text, ${STATUS_CODES.running}, at, deadline_at, attempt, $1::uuid, $4::int
+      select run_id, $3::text, workflow, queue, $22::text, ${STATUS_CODES.running}, at, deadline_at, attempt, $1::uuid, $4::int
       from head, source, clock),
     shared as (
       insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
@@ -47,7 +52,7 @@ const FORK: Statement = {
       from head join everstep.mail m on m.run_id = $1::uuid and m.mail <= $6::int),
     kept_mail as (
       insert into everstep.mail (run_id, mail, mail_id, kind, name, payload, at)
-      select head.run_id, k.mail, k.mail_id, k.kind, k.name, k.payload, k.at from head, kept k)${startData(14)}
+      select head.run_id, k.mail, k.mail_id, k.kind, k.name, k.payload, k.at from head, kept k)${startData(15)}
     select run_id from head`,
 };
 
@@ -78,14 +83,27 @@ export async function forkRun(pool: Pool, request: ForkRequest): Promise<ForkOut
     if (before?.source == null) return { outcome: "notFound", runId: sourceId };
     if (fork.terminates !== null) {
       const event = terminationRecord(fork.terminates, fork.actor);
-      await closeFromOutside(session, [{ runId: sourceId, status: "terminated", event, seq: null }]);
+      await endFromOutside(session, [{ runId: sourceId, status: "terminated", event, seq: null }]);
     }
     const forked = await session.query(FORK, forkValues(fork));
-    if (forked.length > 0) return { outcome: "forked", runId };
+    if (forked.length > 0) {
+      await takePlaces(session, fork);
+      return { outcome: "forked", runId };
+    }
     const [after] = await look();
     if (after?.forked != null) return { outcome: "forked", runId };
     throw new Abort(new ForkRefused(after?.in_the_way == null ? "" : runIdOf(after.in_the_way)));
   }
+}
+
+async function takePlaces(session: Session, { sourceId, runId, locks = [], terminates }: ForkRequest): Promise<void> {
+  const releases = terminates === null ? [] : [{ runId: sourceId, command: null }];
+  const requests = locks.map((lock): LockRequest => ({ ...lock, runId }));
+  const handOver = terminates === null ? null : { from: sourceId, to: runId };
+  const grants = await changeLocks(session, releases, requests, handOver);
+  const own = grants.filter((grant) => grant.runId === runId);
+  await tellGranted(session, own, new Set([runId]));
+  await keepErrands(session, grants.filter((grant) => !own.includes(grant)).map(grantErrand));
 }
 
 function forkValues(fork: ForkRequest): unknown[] {
@@ -117,6 +135,7 @@ function forkValues(fork: ForkRequest): unknown[] {
     edited?.data ?? null,
     forked.type,
     forked.data,
+    (fork.locks ?? []).filter(({ isRegained }) => isRegained).length,
     ...forkedDataValues(runId, data),
     version,
   ];

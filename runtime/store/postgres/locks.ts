@@ -8,6 +8,7 @@ import {
   grantErrand,
   type ListLocksRequest,
   type LockGrant,
+  type LockHandOver,
   type LockRelease,
   type LockRequest,
 } from "../locks.ts";
@@ -16,7 +17,8 @@ import { ms, names, plain, runIds, textColumn } from "./columns.ts";
 import type { Pool, Row, Session, Statement } from "./connection.ts";
 import { keepErrands } from "./kin.ts";
 import { sendOnce, whomToWake } from "./mail.ts";
-import { runIdOf } from "./run-id.ts";
+import { noteRegained } from "./regaining.ts";
+import { runIdOf, uuidOf } from "./run-id.ts";
 
 /** Beside that of the errands. */
 const LOCK_SPACE = 0x65766574;
@@ -45,18 +47,19 @@ const CHANGE: Statement = {
     request as (
       select *, count(*) over (partition by key) = 1
         and not exists (select from everstep.lock_request l where l.key = q.key) as is_alone
-      from unnest(${textColumn(3)}, $4::uuid[], $5::int[], $6::int[], $7::int[], $8::int[])
-        q(key, run_id, command, permits, capacity, place)
+      from unnest(${textColumn(3)}, $4::uuid[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[])
+        q(key, run_id, command, permits, capacity, regains, place)
       where place is not null),
     asked as (
-      insert into everstep.lock_request (key, run_id, command, permits, capacity, requested_at, token, granted_at)
-      select key, run_id, command, permits, capacity, clock_timestamp(),
+      insert into everstep.lock_request
+        (key, run_id, command, permits, capacity, is_regained, requested_at, token, granted_at)
+      select key, run_id, command, permits, capacity, regains > 0, clock_timestamp(),
         case when is_alone then nextval('everstep.fencing_token') end, case when is_alone then clock_timestamp() end
       from (select * from request order by place) r
-      returning key, run_id, command, token)
-    select key, run_id, command, token::float8 as token from asked
+      returning key, run_id, command, is_regained, token)
+    select key, run_id, command, is_regained, token::float8 as token from asked
     union all
-    select distinct r.key, null::uuid, null::int, null::float8 from released r
+    select distinct r.key, null::uuid, null::int, null::boolean, null::float8 from released r
     where exists (
       select from everstep.lock_request l
       where l.key = r.key and l.token is null and not exists (select from released x where x.id = l.id))`,
@@ -86,46 +89,92 @@ const GRANT: Statement = {
       from (select id from next where is_next order by id) ordered)
     update everstep.lock_request l set token = n.token, granted_at = clock_timestamp()
     from numbered n where l.id = n.id
-    returning l.run_id, l.command, l.key, l.token::float8 as token`,
+    returning l.run_id, l.command, l.key, l.is_regained, l.token::float8 as token`,
+};
+
+// The place stays, and so do the permits: nobody who waits is concerned. What was held is held from here on by another run, and
+// that is a grant.
+const HAND_OVER: Statement = {
+  name: "everstep_hand_over_locks",
+  text: `
+    update everstep.lock_request l set run_id = $2::uuid, is_regained = a.regains > 0,
+      token = case when l.token is not null then nextval('everstep.fencing_token') end,
+      granted_at = case when l.token is not null then clock_timestamp() end
+    from unnest($3::int[], ${textColumn(4)}, $5::int[], $6::int[]) a(command, key, regains, place)
+    where l.run_id = $1::uuid and l.command = a.command and l.key = a.key and a.place is not null
+    returning l.run_id, l.command, l.key, l.is_regained, l.token::float8 as token`,
 };
 
 interface GrantedRow {
   key: string;
   run_id: string;
   command: number;
+  is_regained: boolean;
   token: number;
 }
 
-/** With all heads locked that the transaction locks. Answers what is granted by it: to be told in the same transaction. */
+/**
+ * With all heads locked that the transaction locks. Answers what is granted by it: to be told in the same transaction.
+ * `handOver`: from a run that lets go of all that it has.
+ */
 export async function changeLocks(
   session: Session,
   releases: readonly LockRelease[],
-  requests: readonly LockRequest[] = [],
+  asked: readonly LockRequest[] = [],
+  handOver: LockHandOver | null = null,
 ): Promise<LockGrant[]> {
-  if (releases.length + requests.length === 0) return [];
-  const keys = names(requests.map(({ key }) => key));
-  const places = plain(requests.map((_, place) => place));
+  if (releases.length + asked.length === 0) return [];
   const releasing = runIds(releases.map(({ runId }) => runId));
-  const taken = await session.query(LOCK_KEYS, [LOCK_SPACE, keys, places, releasing]);
+  const taken = await session.query(LOCK_KEYS, [
+    LOCK_SPACE,
+    names(asked.map(({ key }) => key)),
+    plain(asked.map((_, place) => place)),
+    releasing,
+  ]);
   // Nothing is asked for, and the runs had nothing: most runs that are ended from outside.
   if (taken.length === 0) return [];
+  const handedOver = handOver === null ? [] : await handOverIn(session, handOver, asked);
+  const requests = asked.filter(
+    ({ runId, command }) => runId !== handOver?.to || !handedOver.some((row) => row.command === command),
+  );
   type ChangedRow = { [Column in keyof GrantedRow]: GrantedRow[Column] | null } & { key: string };
   const changed = await session.query<ChangedRow>(CHANGE, [
     releasing,
     plain(releases.map(({ command }) => command)),
-    keys,
+    names(requests.map(({ key }) => key)),
     runIds(requests.map(({ runId }) => runId)),
     plain(requests.map(({ command }) => command)),
     plain(requests.map(({ permits }) => permits)),
     plain(requests.map(({ capacity }) => capacity)),
-    places,
+    plain(requests.map(({ isRegained }) => (isRegained === true ? 1 : 0))),
+    plain(requests.map((_, place) => place)),
   ]);
-  const granted = changed.filter((row): row is GrantedRow => row.token !== null);
+  const granted = [...handedOver, ...changed].filter((row): row is GrantedRow => row.token !== null);
   const open = [...new Set(changed.filter(({ token }) => token === null).map(({ key }) => key))];
   if (open.length > 0) granted.push(...(await grantIn(session, open)));
   return granted
-    .map(({ run_id, command, key, token }) => ({ runId: runIdOf(run_id), command, key, fencingToken: token }))
+    .map(({ run_id, command, key, is_regained, token }) => {
+      return { runId: runIdOf(run_id), command, key, fencingToken: token, isRegained: is_regained };
+    })
     .sort((a, b) => a.fencingToken - b.fencingToken);
+}
+
+type HandedRow = Omit<GrantedRow, "token"> & { readonly token: number | null };
+
+function handOverIn(
+  session: Session,
+  { from, to }: LockHandOver,
+  asked: readonly LockRequest[],
+): Promise<(HandedRow & Row)[]> {
+  const own = asked.filter(({ runId }) => runId === to);
+  return session.query<HandedRow & Row>(HAND_OVER, [
+    uuidOf(from),
+    uuidOf(to),
+    plain(own.map(({ command }) => command)),
+    names(own.map(({ key }) => key)),
+    plain(own.map(({ isRegained }) => (isRegained === true ? 1 : 0))),
+    plain(own.map((_, place) => place)),
+  ]);
 }
 
 async function grantIn(session: Session, keys: readonly string[]): Promise<GrantedRow[]> {
@@ -159,17 +208,22 @@ export async function tellGranted(
     for (const { run_id } of rows) free.add(runIdOf(run_id));
   }
   const reached = grants.filter(({ runId }) => locked.has(runId) || free.has(runId));
-  const requests = reached.map((grant) => {
-    const { asker, answer } = grantAnswer(grant);
-    return { to: { runId: asker.runId }, ...answerMail(asker, answer) };
-  });
+  const regained = reached.filter(({ isRegained }) => isRegained);
+  const queues = await noteRegained(session, regained);
+  const requests = reached
+    .filter(({ isRegained }) => !isRegained)
+    .map((grant) => {
+      const { asker, answer } = grantAnswer(grant);
+      return { to: { runId: asker.runId }, ...answerMail(asker, answer) };
+    });
   const sent = await sendOnce(session, requests);
   await keepErrands(session, grants.filter((grant) => !reached.includes(grant)).map(grantErrand));
   const mail = requests.flatMap(({ to: { runId }, ...item }, index): MailItem[] => {
     const place = sent[index]?.mail ?? null;
     return place === null || !locked.has(runId) ? [] : [{ ...item, runId, mail: place }];
   });
-  return { mail, toWake: whomToWake(sent.filter((_, index) => free.has(requests[index]?.to.runId ?? ""))) };
+  const woken = sent.filter((_, index) => free.has(requests[index]?.to.runId ?? ""));
+  return { mail, toWake: whomToWake([...woken, ...queues.map((queue) => ({ queue, ownerId: null }))]) };
 }
 
 const LIST: Statement = {

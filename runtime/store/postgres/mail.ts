@@ -4,6 +4,7 @@
 import type { MailItem, MailKind, MailOutcome, MailRequest, RunRef, ToWake } from "../store.ts";
 import { names, plain, runIds, textColumn, texts } from "./columns.ts";
 import type { Pool, Row, Statement } from "./connection.ts";
+import { standsStill } from "./regaining.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
 
 /** SQL for the latest run of the chain that a run belongs to; the run itself where there is no chain. */
@@ -52,7 +53,8 @@ const SEND: Statement = {
     rung as (
       update everstep.open_run o
       set newest_mail = n.newest,
-        wake_at = case when o.worker_id is null and o.blocked is null and (n.cancels or not ${isToBeRetried("o")})
+        wake_at = case
+          when o.worker_id is null and o.blocked is null and not ${standsStill("o")} and (n.cancels or not ${isToBeRetried("o")})
           then least(o.wake_at, now()) else o.wake_at end
       from (
         select f.target, max(f.mail) as newest, bool_or(a.kind = 'cancel') as cancels

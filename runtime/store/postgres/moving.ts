@@ -7,6 +7,7 @@ import type { ControlOutcome, MoveRequest } from "../store.ts";
 import { storableName } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
 import { laneOf } from "./lanes.ts";
+import { standsStill } from "./regaining.ts";
 import { tryUuidOf } from "./run-id.ts";
 
 // What it is of now is read from its lane: that is the newest, once the lock is held. Whatever blocked it was true of other
@@ -26,7 +27,7 @@ const MOVE: Statement = {
       select run_id, mail, $2::text, 'move', coalesce($3::text, ''), $4::text, clock_timestamp() from moving),
     moved as (
       update everstep.open_run o set newest_mail = m.mail, queue = m.lane, blocked = null, crash_count = 0,
-        wake_at = case when o.worker_id is null then least(o.wake_at, now()) else o.wake_at end
+        wake_at = case when o.worker_id is null and not ${standsStill("o")} then least(o.wake_at, now()) else o.wake_at end
       from moving m where o.run_id = m.run_id),
     facts as (
       update everstep.run r set version = $3::text from moving m where r.run_id = m.run_id)

@@ -212,6 +212,7 @@ interface DetailRow extends SummaryRow {
   epoch: number | null;
   worker_id: string | null;
   wake_at: number | null;
+  awaited_locks: number;
   crash_count: number;
   unread_mail: number;
   now: number;
@@ -223,7 +224,8 @@ const FIND: Statement = {
     select ${SUMMARY_COLUMNS},
       coalesce(o.events, (select max(seq) from everstep.event e where e.run_id = r.run_id), 0) as events,
       o.epoch::float8 as epoch, o.worker_id, case when o.worker_id is null then ${finiteMs("o.wake_at")} end as wake_at,
-      coalesce(o.crash_count, 0) as crash_count, coalesce(o.newest_mail - o.taken_mail, 0) as unread_mail,
+      coalesce(o.awaited_locks, 0) as awaited_locks, coalesce(o.crash_count, 0) as crash_count,
+      coalesce(o.newest_mail - o.taken_mail, 0) as unread_mail,
       ${ms("now()")} as now
     from everstep.run r left join everstep.open_run o on o.run_id = r.run_id
     where r.run_id = coalesce($1::uuid,
@@ -245,6 +247,7 @@ export async function findRun(pool: Pool, ref: RunRef): Promise<RunDetail | null
     epoch: row.epoch,
     ownerId: row.worker_id,
     wakeAt: row.wake_at,
+    awaitedLocks: row.awaited_locks,
     blocked: row.blocked === null ? null : (JSON.parse(row.blocked) as BlockedReason),
     crashCount: row.crash_count,
     unreadMail: row.unread_mail,

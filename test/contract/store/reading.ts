@@ -30,6 +30,7 @@ export function readingContract(stage: Stage): void {
         epoch: run.epoch,
         ownerId: null,
         wakeAt: run.startedAt + 60_000,
+        awaitedLocks: 0,
         blocked: null,
         crashCount: 0,
         unreadMail: 0,

@@ -5,6 +5,7 @@ import {
   defineSignal,
   executeChild,
   isCanceled,
+  PermanentError,
   sleep,
   startChild,
   step,
@@ -97,6 +98,34 @@ export const locks: readonly Scenario[] = [
       return seen;
     },
     { result: ["a in", "a out", "b in", "b out"] },
+  ),
+  scenario(
+    "a fork of a run that failed under a lock, which another run has by then",
+    async () =>
+      withLock(KEY, async (lock) => {
+        const before = lock.fencingToken;
+        const used = await step("use", () => {
+          if (lock.fencingToken === before) throw new PermanentError("the bank is closed");
+          return lock.fencingToken;
+        });
+        return [before, used, lock.fencingToken, await go.receive()];
+      }),
+    // The other run had the second.
+    { result: [1, 3, 3, "on"] },
+    {
+      workflows,
+      start: async ({ env, workflow }) => {
+        const failing = await env.client.start(workflow);
+        await failing.result().catch(() => undefined);
+        await env.client.start(holds, { input: 2 });
+        await env.advance("1h");
+        return failing.retryFrom();
+      },
+      script: async (run, env) => {
+        await run.signal(go, "on");
+        await env.advance("1 day");
+      },
+    },
   ),
   scenario(
     "a semaphore that children share",
