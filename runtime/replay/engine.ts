@@ -564,6 +564,7 @@ export class RunEngine implements RunContext {
         return false;
       case "RunForked":
         this.#code.seed(event.seed);
+        this.#steps.askDeferredAgain();
         if (event.retried !== null) this.#steps.forgetAttempts(event.retried);
         if (event.locks !== undefined) this.#locks?.lose(event.locks);
         return false;

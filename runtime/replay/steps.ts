@@ -86,6 +86,15 @@ export class Steps {
     pending.deferral = null;
   }
 
+  /** Nobody has a token of the run that this one is from here on: the bodies of attempts that had handed off run again. */
+  askDeferredAgain(): void {
+    for (const pending of this.#commands.all()) {
+      if (pending.kind !== "RunStep" || pending.deferral === null) continue;
+      pending.deferral = null;
+      if (pending.failedAttempts === 0) pending.firstAttemptAt = null;
+    }
+  }
+
   #answered(event: (StepCompleted | StepFailed) & HistoryEvent): PendingStep | undefined {
     const pending = this.#commands.answered(event, "RunStep", event.inputHash);
     return this.#code.hasEnded ? undefined : (pending as PendingStep | undefined);

@@ -72,8 +72,8 @@ export class StepReports {
     const giveUpAt = world.clock.monotonic() + HAND_OFF_MS;
     while (true) {
       const run = await this.#options.find({ runId });
-      const steps = await this.#read(runId, { command });
-      const deferred = steps.find((event) => event.type === "StepDeferred" && event.attempt === attempt);
+      const steps = ownOf(run, await this.#read(runId, { command }));
+      const deferred = steps.findLast((event) => event.type === "StepDeferred" && event.attempt === attempt);
       if (deferred?.type === "StepDeferred") {
         if (!isSameVerifier(deferred.verifier, verifier)) throw foreign(run);
         if (hasHeard(steps, deferred, reportId)) return "heard";
@@ -93,7 +93,8 @@ export class StepReports {
     const steps = await this.#read(run.runId, typeof step === "number" ? { command: step } : { name: step });
     const deferred = steps.filter((event) => event.type === "StepDeferred");
     if (deferred.some((each) => hasHeard(steps, each, reportId))) return "heard";
-    const waiting = deferred.filter((each) => !isOver(steps, each));
+    const own = ownOf(run, steps);
+    const waiting = own.filter((event) => event.type === "StepDeferred").filter((each) => !isOver(own, each));
     const [only] = waiting;
     if (only === undefined) throw run.closedAt === null ? notWaiting(run, step) : closed(run);
     if (waiting.length === 1) return { run, deferred: only };
@@ -120,6 +121,11 @@ function assertStep(step: string | number): void {
 type Found = "heard" | { readonly run: RunDetail; readonly deferred: StepDeferred };
 type StepEvent = Extract<HistoryEvent, { attempt: number }>;
 type Attempt = Pick<StepEvent, "command" | "attempt">;
+
+/** What a fork shares with its source is about tokens of that, and attempts that it may make again. */
+function ownOf({ forkedFrom }: RunDetail, steps: readonly StepEvent[]): readonly StepEvent[] {
+  return forkedFrom === null ? steps : steps.filter(({ seq }) => seq > forkedFrom.event);
+}
 
 function isOver(steps: readonly StepEvent[], { command, attempt }: Attempt): boolean {
   return steps.some((event) => {

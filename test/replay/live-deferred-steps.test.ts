@@ -3,6 +3,7 @@
 
 import { expect, test } from "vitest";
 import { crashEverywhere } from "../../runtime/testing/crash-everywhere.ts";
+import { testEnvironment } from "../../runtime/testing/environment.ts";
 import {
   defineSignal,
   defineStep,
@@ -276,4 +277,90 @@ test("no crash changes how a step is completed from outside, nor that its heartb
     },
   });
   expect(report.crashes).toBe(report.places);
+});
+
+test("a fork of a run that waits asks again: its body runs, and hands out the token that is good", async () => {
+  const house = openHouse();
+  const { approve, tokens } = approval();
+  await house.startWorker([approve]);
+  const run = await house.client.start(approve);
+  const first = await token(tokens);
+  await waitFor(run, "StepDeferred");
+  const fork = await run.reset();
+  await eventually("it was asked again", () => tokens.length === 2);
+  await expect(house.client.completeStep(first, "Ann")).rejects.toMatchObject({ code: "RUN_CLOSED" });
+  await house.client.completeStep(tokens[1] ?? "", "Bob");
+  await fork.signal(done);
+  expect(await fork.result()).toBe("Bob");
+  const events = await historyOf(fork);
+  expect(events.map(({ type }) => type).slice(0, 5)).toEqual([
+    "RunStarted",
+    "StepDeferred",
+    "RunForked",
+    "StepDeferred",
+    "StepCompleted",
+  ]);
+  expect(events.filter(({ type }) => type === "StepDeferred")).toMatchObject([{ attempt: 1 }, { attempt: 1 }]);
+  expect((await replay(approve, events)).result).toBe("Bob");
+});
+
+test("beside a run that waits, a fork is completed by a token and a name of its own", async () => {
+  const house = openHouse();
+  const { approve, tokens } = approval();
+  await house.startWorker([approve]);
+  const run = await house.client.start(approve);
+  await waitFor(run, "StepDeferred");
+  const fork = await run.fork({ id: "fork" });
+  await eventually("it has handed off", async () => {
+    return (await typesOf(fork)).filter((type) => type === "StepDeferred").length === 2;
+  });
+  await house.client.completeStep(tokens[0] ?? "", "Ann");
+  await fork.completeStep("approve", "Bob");
+  for (const each of [run, fork]) await each.signal(done);
+  expect(await run.result()).toBe("Ann");
+  expect(await fork.result()).toBe("Bob");
+});
+
+test("a fork whose body has not asked again yet is not completed by name: what its source handed off is void", async () => {
+  const house = openHouse();
+  const { approve } = approval();
+  const worker = await house.startWorker([approve]);
+  const run = await house.client.start(approve);
+  await waitFor(run, "StepDeferred");
+  await worker.stop(0);
+  const fork = await run.fork({ id: "fork" });
+  await expect(fork.completeStep("approve", "Ann")).rejects.toMatchObject({ code: "STEP_NOT_WAITING" });
+});
+
+test("a step that failed from outside and is retried waits anew, whatever its attempts were", async () => {
+  const house = openHouse();
+  const { approve, tokens } = approval({ retry: { maxAttempts: 2, initialInterval: 1 } });
+  await house.startWorker([approve]);
+  const run = await house.client.start(approve);
+  for (const attempt of [1, 2]) {
+    const given = await token(tokens, attempt);
+    await house.client.failStep(given, new TypeError("no pen"));
+  }
+  await expect(run.result()).rejects.toMatchObject({ code: "RUN_FAILED" });
+  const retried = await run.retryFrom();
+  await house.client.completeStep(await token(tokens, 3), "Ann");
+  await retried.signal(done);
+  expect(await retried.result()).toBe("Ann");
+});
+
+test("the limits of a step that is asked again count from its being asked again", async () => {
+  const { approve, tokens } = approval({ totalTimeout: "1h", retry: { maxAttempts: 1 } });
+  const env = await testEnvironment({ workflows: [approve] });
+  try {
+    const run = await env.client.start(approve);
+    await env.advance("2h");
+    await expect(run.result()).rejects.toMatchObject({ code: "RUN_FAILED" });
+    const fork = await run.fork({ at: 2 });
+    await env.advance("30m");
+    await env.client.completeStep(tokens[1] ?? "", "Ann");
+    await fork.signal(done);
+    expect(await fork.result()).toBe("Ann");
+  } finally {
+    await env.stop();
+  }
 });

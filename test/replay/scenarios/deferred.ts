@@ -36,6 +36,22 @@ export const deferred: readonly Scenario[] = [
     },
   ),
   scenario(
+    "reset while it waits: asked again",
+    async () => step<number>("approve", ({ completeLater }) => completeLater(), { totalTimeout: "3 days" }),
+    { result: 7 },
+    {
+      start: async ({ env, workflow }) => {
+        const run = await env.client.start(workflow);
+        await env.advance("2 days");
+        return run.reset();
+      },
+      script: async (run, env) => {
+        await env.advance("2 days");
+        await run.completeStep("approve", 7, { reportId: "r" });
+      },
+    },
+  ),
+  scenario(
     "failed for good",
     async () => {
       const failure = await step("approve", (context) => context.completeLater()).catch((error: unknown) => error);
