@@ -36,17 +36,21 @@ import type {
   UpdateLook,
 } from "../store/store.ts";
 import type { Clock, World } from "../world/world.ts";
+import { ForkCopy } from "./fork-copy.ts";
 import type { PayloadCodec } from "./payload-codec.ts";
 import { PayloadCoder } from "./payload-coder.ts";
 import { answerPlace, heartbeatPlace, queryPlace } from "./payload-places.ts";
 
 /** How long one run's codecs may keep a call waiting that is about other runs, too. */
 const PATIENCE_MS = 250;
+/** How often a fork that is to end its source is asked for, at once, as long as signals come to the source meanwhile. */
+const FORK_TRIES = 100;
 
 export class CodecStore implements Store {
   readonly codecs: PayloadCoder;
   readonly #kept: Store;
   readonly #clock: Clock;
+  readonly #copies = new WeakMap<ForkRequest, ForkCopy>();
 
   /** Throws CONFIGURATION_INVALID for codecs without a name of their own. */
   constructor(kept: Store, codecs: readonly PayloadCodec[], world: World) {
@@ -245,10 +249,20 @@ export class CodecStore implements Store {
     return this.#kept.setVersionPolicy(workflow, policy);
   }
 
-  /** What is copied is bound to the run it was encoded for: the fork could read none of it. */
+  /** What is shared is encoded anew for the fork, and encoded once, however often the fork is asked for. */
   async forkRun(request: ForkRequest): Promise<ForkOutcome> {
-    const message = `Run ${request.sourceId} cannot be forked by a client with codecs: its payloads are bound to it.`;
-    throw new EverstepError("ARGUMENT_INVALID", message, { details: { runId: request.sourceId } });
+    const { sourceId, runId } = request;
+    const missing = await this.#kept.missingRuns([sourceId, runId]);
+    if (!missing.includes(runId)) return { outcome: "forked", runId };
+    if (missing.includes(sourceId)) return { outcome: "notFound", runId: sourceId };
+    const copy = this.#copies.get(request) ?? new ForkCopy(this.codecs, request);
+    this.#copies.set(request, copy);
+    for (let tries = 0; tries < FORK_TRIES; tries += 1) {
+      const outcome = await this.#kept.forkRun(await copy.take());
+      if (outcome.outcome !== "mailCame" || request.seenMail !== undefined) return outcome;
+    }
+    const message = `Run ${sourceId} was not forked, and nothing has changed: signals came to it faster than its codecs encode them for the fork. Ask again, or drop the signals.`;
+    throw new EverstepError("CODEC_FAILED", message, { details: { runId: sourceId } });
   }
 
   terminateRun(runId: string, reason: string, actor?: string) {

@@ -28,9 +28,8 @@ import { CodecChain } from "./codec-chain.ts";
 import { CodecTrouble } from "./codec-trouble.ts";
 import type { PayloadCodec, PayloadPlace } from "./payload-codec.ts";
 import { codeEvent, heartbeatPlace, mailPlace, refusalPlace } from "./payload-places.ts";
+import { someAtOnce } from "./some-at-once.ts";
 
-/** Payloads of one history on their way through the codecs at once. */
-const AT_ONCE = 64;
 const MOST_WORKFLOW_IDS = 10_000;
 
 export class PayloadCoder implements StoreCodecs {
@@ -70,21 +69,23 @@ export class PayloadCoder implements StoreCodecs {
   /** What was read elsewhere is plain, and bound to its place here as if it had been written here. */
   encodeImport(request: ImportRequest): Promise<ImportRequest> {
     return once(this.#imports, request, async () => {
-      const { runId, events, mail } = request;
-      const encodeItem = async (item: KeptMail): Promise<KeptMail> => {
-        if (isPlain(item)) return item;
-        return { ...item, payload: await this.encode(item.payload, mailPlace({ runId }, item)) };
-      };
+      const { runId, workflowId, events, mail } = request;
       return {
         ...request,
-        events: await each(events, (event) => codeEvent(runId, event.seq, event, this.encode)),
-        mail: await each(mail, encodeItem),
+        events: await someAtOnce(events, (event) => codeEvent(runId, event.seq, event, this.encode)),
+        mail: await someAtOnce(mail, (item) => this.encodeKept(item, { workflowId })),
       };
     });
   }
 
+  /** Mail as it lies in the mailbox of a run of this workflow id. */
+  async encodeKept<Item extends KeptMail>(item: Item, to: { readonly workflowId: string }): Promise<Item> {
+    if (!carriesPayload(item.kind)) return item;
+    return { ...item, payload: await this.encode(item.payload, mailPlace(to, item)) };
+  }
+
   encodeMail(request: MailRequest): Promise<MailRequest> {
-    if (isPlain(request)) return Promise.resolve(request);
+    if (!carriesPayload(request.kind)) return Promise.resolve(request);
     return once(this.#mail, request, async () => ({
       ...request,
       payload: await this.#encodeMail(request.to, request),
@@ -104,8 +105,8 @@ export class PayloadCoder implements StoreCodecs {
     const { runId } = turn.claim;
     return once(this.#turns, turn, async () => ({
       ...turn,
-      events: await each(events, (event, index) => codeEvent(runId, base + index + 1, event, this.encode)),
-      refusals: await each(refusals, (refused) => this.#encodeRefusal(runId, refused)),
+      events: await someAtOnce(events, (event, index) => codeEvent(runId, base + index + 1, event, this.encode)),
+      refusals: await someAtOnce(refusals, (refused) => this.encodeRefusal(runId, refused)),
       effects: effects === null ? null : await this.#encodeEffects(effects),
     }));
   }
@@ -114,14 +115,14 @@ export class PayloadCoder implements StoreCodecs {
     const { errands, successor } = effects;
     return {
       ...effects,
-      errands: await each(errands, (errand) => this.#encodeErrand(errand)),
+      errands: await someAtOnce(errands, (errand) => this.#encodeErrand(errand)),
       successor: successor && (await this.#encodeFirst(successor)),
     };
   }
 
   async #encodeErrand(errand: Errand): Promise<Errand> {
     if (errand.do === "start") return { ...errand, child: await this.#encodeFirst(errand.child) };
-    if (errand.do === "terminate" || errand.do === "regain" || isPlain(errand.mail)) return errand;
+    if (errand.do === "terminate" || errand.do === "regain" || !carriesPayload(errand.mail.kind)) return errand;
     return { ...errand, mail: { ...errand.mail, payload: await this.#encodeMail(errand.to, errand.mail) } };
   }
 
@@ -130,7 +131,7 @@ export class PayloadCoder implements StoreCodecs {
   }
 
   // What a validator threw is its code's word. The other reasons are ours, and name what is plain elsewhere, too.
-  async #encodeRefusal(runId: string, refused: RefusedUpdate): Promise<RefusedUpdate> {
+  async encodeRefusal(runId: string, refused: RefusedUpdate): Promise<RefusedUpdate> {
     const { code, message, failure } = refused.refusal;
     if (code !== "UPDATE_REJECTED") return refused;
     const text = JSON.stringify({ message, failure });
@@ -152,7 +153,7 @@ export class PayloadCoder implements StoreCodecs {
     const { mail, refusal, events } = trace;
     return {
       ...trace,
-      events: await each(events, (event) => this.decodeEvent(runId, event)),
+      events: await someAtOnce(events, (event) => this.decodeEvent(runId, event)),
       refusal: mail === null || refusal === null ? refusal : await this.decodeRefusal(runId, mail, refusal),
     };
   }
@@ -160,12 +161,16 @@ export class PayloadCoder implements StoreCodecs {
   async decodeHistory({ runId, events, heartbeats }: LoadedHistory): Promise<LoadedHistory> {
     return {
       runId,
-      events: await each(events, (event) => this.decodeEvent(runId, event)),
-      heartbeats: await each(heartbeats, async (beat) => {
+      events: await someAtOnce(events, (event) => this.decodeEvent(runId, event)),
+      heartbeats: await someAtOnce(heartbeats, async (beat) => {
         const details = await this.decode(beat.details, heartbeatPlace(runId, beat.command, beat.attempt));
         return { ...beat, details };
       }),
     };
+  }
+
+  encodeEvent(runId: string, event: StoredEvent): Promise<StoredEvent> {
+    return codeEvent(runId, event.seq, event, this.encode);
   }
 
   decodeEvent(runId: string, event: StoredEvent): Promise<StoredEvent> {
@@ -173,8 +178,8 @@ export class PayloadCoder implements StoreCodecs {
   }
 
   async decodeMail(item: MailItem): Promise<MailItem> {
-    if (isPlain(item)) return item;
     if (item.kind === "answer") return { ...item, payload: await this.#decodeAnswer(item.payload) };
+    if (!carriesPayload(item.kind)) return item;
     const isByWorkflowId = item.payload !== null && readEncoded(item.payload)?.to === "workflow";
     const workflowId = isByWorkflowId ? ((await this.#workflowIdOf(item.runId)) ?? "") : "";
     const to = isByWorkflowId ? { workflowId } : { runId: item.runId };
@@ -213,20 +218,11 @@ export class PayloadCoder implements StoreCodecs {
   }
 }
 
-const PLAIN: ReadonlySet<MailKind> = new Set<MailKind>([
-  "cancel",
-  "retryNow",
-  "skipSleep",
-  "pause",
-  "resume",
-  "unblock",
-  "move",
-  "adopt",
-]);
-
-/** Nothing in mail of these kinds is the user's, but for who asked for it. */
-function isPlain({ kind }: Pick<MailItem, "kind">): boolean {
-  return PLAIN.has(kind);
+/**
+ * Mail of all other kinds has nothing of the user's but who asked for it; an answer tells of a child's end as the child has it.
+ */
+export function carriesPayload(kind: MailKind): boolean {
+  return kind === "signal" || kind === "update" || kind === "stepReport";
 }
 
 /** The same answer whenever it is asked for again; what failed is tried anew. */
@@ -237,14 +233,4 @@ function once<T extends object>(made: WeakMap<T, Promise<T>>, request: T, make: 
   made.set(request, making);
   making.catch(() => made.delete(request));
   return making;
-}
-
-/** In order, not all at once. */
-async function each<T, R>(items: readonly T[], code: (item: T, index: number) => Promise<R>): Promise<R[]> {
-  const coded: R[] = [];
-  for (let from = 0; from < items.length; from += AT_ONCE) {
-    const some = items.slice(from, from + AT_ONCE);
-    coded.push(...(await Promise.all(some.map((item, index) => code(item, from + index)))));
-  }
-  return coded;
 }

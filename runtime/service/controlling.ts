@@ -7,6 +7,7 @@ import type { ControlKind, ForkRequest, RunDetail } from "../store/store.ts";
 import type { Topic } from "../wake/wakeups.ts";
 import { forkIdOf, newRunId } from "../world/run-id.ts";
 import type { Desk } from "./desk.ts";
+import { withReadableMail } from "./forked-mail.ts";
 import { planFork } from "./forking.ts";
 import { readEvents } from "./history-export.ts";
 import { closedError, nameOf, notFound } from "./run-errors.ts";
@@ -108,7 +109,14 @@ export class Controlling {
     const events = await this.#desk.insist(() => readEvents(this.#desk.store, source.runId));
     // Chosen before the first try: a repeated fork is recognised by it.
     const runId = call.bulkId === null ? newRunId(this.#desk.world) : forkIdOf(call.bulkId, source.runId);
-    return { source, request: planFork(source, events, call, { runId, seed: chance.uuid() }) };
+    const request = planFork(source, events, call, { runId, seed: chance.uuid() });
+    return { source, request: await this.#readable(source, request) };
+  }
+
+  /** With codecs, the store reads what it copies. */
+  async #readable(source: RunDetail, request: ForkRequest): Promise<ForkRequest> {
+    const { store, codecs } = this.#desk;
+    return codecs === undefined ? this.#desk.insist(() => withReadableMail(store, source, request)) : request;
   }
 
   async #control(

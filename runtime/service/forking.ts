@@ -7,6 +7,7 @@ import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { type HistoryEvent, isClosing } from "../../sdk/protocol/event.ts";
 import { type EventRecord, fromRecord, type StoredEvent, toRecord } from "../../sdk/protocol/event-record.ts";
 import { whyUnreadable } from "../../sdk/protocol/payload-encoded.ts";
+import { whyUnreadableEvent } from "../../sdk/protocol/readable-event.ts";
 import { changesIn, startedWith } from "../store/run-data.ts";
 import type { ForkRequest, RunDetail } from "../store/store.ts";
 import { askedOfOthers } from "./asked-of-others.ts";
@@ -31,7 +32,7 @@ export function planFork(
   const step = call.beforeStep === null ? null : endOfStep(source, events, call.beforeStep.name);
   const at = step === null ? (call.at ?? lastBeforeEnd(events)) : step.seq - 1;
   assertPlace(source, events, at);
-  for (const record of stored.slice(0, at)) assertReadable(source, record);
+  for (const event of events.slice(0, at)) assertReadable(source, stored[event.seq - 1] as StoredEvent, event);
   const asked = askedOfOthers(events.slice(0, at));
   if (asked !== undefined) {
     const message = `Run ${source.workflowId} waits for another run ("${asked}") at event ${at}, and a fork would never hear of it. Fork it before that was asked, or after it was answered.`;
@@ -84,11 +85,11 @@ function readable(source: RunDetail, record: StoredEvent): HistoryEvent {
   throw new EverstepError("PAYLOAD_UNREADABLE", message, { details: { runId: source.runId, seq: record.seq } });
 }
 
-/** What codecs have encoded may be bound to the run that it was encoded for. */
-function assertReadable({ runId, workflowId }: RunDetail, { seq, payload }: StoredEvent): void {
-  const why = whyUnreadable(payload);
+/** Codecs may have bound it to its run: who cannot read it cannot encode it for the fork, and to copy it would be no use. */
+function assertReadable({ runId, workflowId }: RunDetail, { seq, payload }: StoredEvent, event: HistoryEvent): void {
+  const why = whyUnreadable(payload) ?? whyUnreadableEvent(event);
   if (why === undefined) return;
-  const message = `Run ${workflowId} is not forked: event ${seq} has a payload that its fork could not read. ${why} A run with encoded payloads cannot be forked.`;
+  const message = `Run ${workflowId} is not forked: its event ${seq} cannot be read. ${why}`;
   throw new EverstepError("PAYLOAD_UNREADABLE", message, { details: { runId, seq } });
 }
 

@@ -11,10 +11,8 @@ import {
 } from "../../sdk/protocol/history-file.ts";
 import { refuseUnreadable } from "../../sdk/protocol/payload-encoded.ts";
 import { refuseUnreadableEvent } from "../../sdk/protocol/readable-event.ts";
+import { historyPages, mailPages } from "../store/pages.ts";
 import type { RunDetail, Store } from "../store/store.ts";
-
-const EVENTS_PER_PAGE = 500;
-const MAIL_PER_PAGE = 500;
 
 type ExportStore = Pick<Store, "readHistory" | "readMail" | "readUpdates">;
 
@@ -42,11 +40,8 @@ export async function exportRun(store: ExportStore, run: RunDetail): Promise<His
 /** All events there are, page by page. */
 export async function readEvents(store: Pick<Store, "readHistory">, runId: string): Promise<StoredEvent[]> {
   const events: StoredEvent[] = [];
-  for (;;) {
-    const page = await store.readHistory(runId, events.length, EVENTS_PER_PAGE);
-    events.push(...page);
-    if (page.length < EVENTS_PER_PAGE) return events;
-  }
+  for await (const page of historyPages(store, runId, 0)) events.push(...page);
+  return events;
 }
 
 function refuseHalfRead(record: StoredEvent, workflowId: string): void {
@@ -91,12 +86,9 @@ async function untakenMail(
   taken: number,
 ): Promise<UntakenMail[]> {
   const found: UntakenMail[] = [];
-  for (let after = taken; ; ) {
-    const page = await store.readMail([{ runId, after }], MAIL_PER_PAGE);
+  for await (const page of mailPages(store, runId, taken)) {
     for (const { mail, payload } of page) refuseUnreadable(payload, `Mail ${mail} of run ${workflowId}`);
     found.push(...page.map(({ mail, kind, mailId, name, payload }) => ({ mail, kind, mailId, name, payload })));
-    if (page.length < MAIL_PER_PAGE) break;
-    after = page.at(-1)?.mail ?? after;
   }
   // No event tells that an update was refused: it is out of the mailbox all the same, and was answered.
   const updates = found.filter(({ kind }) => kind === "update");

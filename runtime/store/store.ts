@@ -352,6 +352,13 @@ export interface ForkRequest {
   readonly takenMail: number;
   /** Signals that came to the source after that come along, to be taken. */
   readonly keepsSignals: boolean;
+  /**
+   * Those up to this place in the source's mailbox: one that came later stays with the source. Where the fork is to end that,
+   * nothing is done instead (`mailCame`). Absent: all that there are.
+   */
+  readonly seenMail?: number;
+  /** What comes along, in the form in which the fork is to have it. Absent: as the source has it. */
+  readonly anew?: SharedAnew;
   /** What the shared events make of attributes and memo. */
   readonly data: readonly DataChange[];
   /** What the shared events hold or wait for, in the order of asking. Default: nothing. */
@@ -363,11 +370,30 @@ export interface ForkRequest {
   readonly actor?: string;
 }
 
+/** What a fork shares with its source, in another stored form. */
+export interface SharedAnew {
+  /** Events 1 to `at` at their times, with the edited one in its place. */
+  readonly events: readonly StoredEvent[];
+  /** Of mail that comes along, taken or not; what is not named here comes along as it is. */
+  readonly mail: readonly MailAnew[];
+}
+
+export interface MailAnew {
+  readonly mailId: string;
+  readonly payload: Payload;
+  /** Why it was not taken. Null: it was, or will be. */
+  readonly refusal: UpdateRefusal | null;
+}
+
 export interface ForkOutcome {
-  /** `forked` also answers a repeated request; `refused` names the open run that has the workflow id. */
-  readonly outcome: "forked" | "refused" | "notFound";
+  /**
+   * `forked` also answers a repeated request; `refused` names the open run that has the workflow id; `mailCame` names the
+   * source, which has signals beyond `seenMail`.
+   */
+  readonly outcome: "forked" | "refused" | "notFound" | "mailCame";
   readonly runId: string;
 }
+
 /** One step by its command's number, or all of a name. */
 export type StepRef = { readonly command: number } | { readonly name: string };
 

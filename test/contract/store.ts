@@ -31,7 +31,7 @@ import { versionsContract } from "./store/versions.ts";
 
 export type { OpenedStore } from "./store/stage.ts";
 
-export function storeContract(name: string, open: () => Promise<OpenedStore>, { forks = true } = {}): void {
+export function storeContract(name: string, open: () => Promise<OpenedStore>): void {
   describe(`the ${name} store`, () => {
     const stage = new Stage();
     beforeAll(() => stage.open(open()));
@@ -47,7 +47,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>, { 
     parkingContract(stage);
     controllingContract(stage);
     endingContract(stage);
-    if (forks) forkingContract(stage);
+    forkingContract(stage);
     readingContract(stage);
     pruningContract(stage);
     importingContract(stage);
@@ -58,8 +58,8 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>, { 
     retryingContract(stage);
     errandsContract(stage);
     adoptingContract(stage);
-    locksContract(stage, { forks });
-    if (forks) forkLocksContract(stage);
+    locksContract(stage);
+    forkLocksContract(stage);
     versionsContract(stage);
     randomContract(stage);
   });

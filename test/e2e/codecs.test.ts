@@ -7,9 +7,10 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { Client } from "everstep/client";
+import { encryption } from "everstep/codecs";
 import { Worker } from "everstep/runtime";
 import { expect, onTestFinished, test } from "vitest";
-import { defineSignal, defineUpdate, transaction, workflow } from "../../sdk/index.ts";
+import { defineSignal, defineUpdate, PermanentError, step, transaction, workflow } from "../../sdk/index.ts";
 import { allCodecs, Fickle, KEYS } from "../support/codecs.ts";
 import { everstep, startEverstep } from "../support/command-line.ts";
 import { createDatabase } from "../support/databases.ts";
@@ -93,6 +94,47 @@ test("an update from the command line reaches a worker from the command line, an
   const sealed = await everstep([...lamp, "--database", url]);
   expect(sealed).toMatchObject({ stdout: "", code: 1, stderr: expect.stringMatching(/^PAYLOAD_UNREADABLE: /) });
   expect((await everstep(["history", "b", "--database", url])).stdout).not.toContain('"lamp"');
+});
+
+test("a run is forked, tried again and reset from the command line with its codecs, and with no others", async () => {
+  const { url } = await createDatabase();
+  const { file } = moduleOfCodecs();
+  const say = async (...args: string[]) => everstep([...args, "--database", url]);
+  const sealed = async (...args: string[]) => say(...args, "--codecs", file);
+  let isMended = false;
+  const sent = workflow("sent", async (text: string) =>
+    step("print", () => {
+      if (!isMended) throw new PermanentError("no paper");
+      return text;
+    }),
+  );
+  const codecs = [encryption({ keys: { key: KEYS.new }, currentKeyId: "key" })];
+  const options = { database: url, redis: "", logLevel: "silent", codecs } as const;
+  const worker = new Worker({ ...options, workflows: [sent] });
+  const client = new Client(options);
+  onTestFinished(async () => {
+    await client.close();
+    await worker.stop();
+  });
+  await worker.start();
+  await expect((await client.start(sent, { id: "s", input: SECRET })).result()).rejects.toMatchObject({
+    code: "RUN_FAILED",
+  });
+  isMended = true;
+  const refused = { code: 1, stdout: "", stderr: expect.stringMatching(/^PAYLOAD_UNREADABLE: Run s is not forked/) };
+  for (const command of [
+    ["fork", "s", "--new-id", "copy"],
+    ["reset", "s"],
+    ["retry", "s"],
+  ]) {
+    expect(await say(...command)).toMatchObject(refused);
+  }
+  expect(await sealed("fork", "s", "--new-id", "copy", "--at", "1")).toMatchObject({ code: 0 });
+  expect(await client.get(sent, "copy").result()).toBe(SECRET);
+  expect(await sealed("retry", "s")).toMatchObject({ code: 0 });
+  expect(await client.get(sent, "s").result()).toBe(SECRET);
+  expect(await sealed("reset", "s", "--at", "1", "--input", '"another"')).toMatchObject({ code: 0 });
+  expect(await client.get(sent, "s").result()).toBe("another");
 });
 
 test("the command line takes codecs from a module", async () => {

@@ -99,6 +99,19 @@ test("a plain file goes through the codecs of whoever imports it, with the mail 
   expect(await copy.result()).toBe(`declined ${SECRET} now`);
 });
 
+test("mail of an imported run is read by the run that goes on where it has not taken it", async () => {
+  const relay = workflow("relay", async (round: number): Promise<string> => {
+    return round === 0 ? relay.continueAsNew(1) : go.receive();
+  });
+  const from = openHouse({ codecs: allCodecs() });
+  const run = await from.client.start(relay, { id: "r", input: 0 });
+  await run.signal(go, SECRET);
+  const to = openHouse({ codecs: allCodecs() });
+  await to.client.importRun(await run.export());
+  await to.startWorker([relay]);
+  expect(await to.client.get(relay, "r").result()).toBe(SECRET);
+});
+
 test("a history that cannot be read in full is not kept as a file, and no note stands for what it holds", async () => {
   const { house } = await waitingRun();
   for (const codecs of [[], strangers]) {

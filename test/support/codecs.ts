@@ -15,6 +15,15 @@ export class MemoryBlobs implements BlobStore {
   async get({ run, hash }: BlobKey): Promise<Uint8Array | undefined> {
     return this.blobs.get(`${run}/${hash}`);
   }
+
+  async delete(run: string): Promise<void> {
+    for (const key of this.of(run)) this.blobs.delete(key);
+  }
+
+  /** Keys of the blobs that were put away for it. */
+  of(run: string): string[] {
+    return [...this.blobs.keys()].filter((key) => key.startsWith(`${run}/`));
+  }
 }
 
 export function allCodecs(blobs: BlobStore = new MemoryBlobs()): PayloadCodec[] {

@@ -24,6 +24,9 @@ export function forkRun(table: RunTable, locks: Locks, request: ForkRequest, now
   if (latest?.closed === null && !isFreed) {
     return { outcome: { outcome: "refused", runId: latest.runId }, grants: [] };
   }
+  if (terminates !== null && hasUnseenSignals(source, request)) {
+    return { outcome: { outcome: "mailCame", runId: sourceId }, grants: [] };
+  }
   const requests = (request.locks ?? []).map((lock): LockRequest => ({ ...lock, runId }));
   const { placed, grants } =
     terminates === null ? NONE_PLACED : locks.handOver({ from: sourceId, to: runId }, requests, now);
@@ -31,7 +34,7 @@ export function forkRun(table: RunTable, locks: Locks, request: ForkRequest, now
     closeFromOutside(table, source, "terminated", terminationRecord(terminates, actor), now);
   }
   const fork = insertFork(table, source, request, now);
-  for (const { seq, at, ...record } of source.history.slice(0, request.at)) {
+  for (const { seq, at, ...record } of request.anew?.events ?? source.history.slice(0, request.at)) {
     table.append(fork, [seq === request.at ? (request.edited ?? record) : record], STORE_TAG, at);
   }
   table.append(fork, [request.forked], STORE_TAG, now);
@@ -43,7 +46,7 @@ export function forkRun(table: RunTable, locks: Locks, request: ForkRequest, now
 const NONE_PLACED = { placed: [], grants: [] };
 
 function insertFork(table: RunTable, source: StoredRun, request: ForkRequest, now: number): StoredRun {
-  const { runId, workflowId, at, takenMail, keepsSignals, locks = [], timeoutMs } = request;
+  const { runId, workflowId, at, takenMail, locks = [], timeoutMs } = request;
   const awaitedLocks = locks.filter(({ isRegained }) => isRegained).length;
   const fork = table.insert({
     runId,
@@ -61,7 +64,7 @@ function insertFork(table: RunTable, source: StoredRun, request: ForkRequest, no
     tags: [],
     mailbox: [],
     mailIds: new Set(),
-    refusals: new Map([...source.refusals].filter(([mail]) => mail <= takenMail)),
+    refusals: new Map(),
     heartbeats: new Map(),
     data: new Map(),
     head: Object.freeze({
@@ -77,10 +80,37 @@ function insertFork(table: RunTable, source: StoredRun, request: ForkRequest, no
     }),
     closed: null,
   });
-  for (const item of source.mailbox) {
-    if (item === null) fork.mailbox.push(null);
-    else if (item.mail <= takenMail || (keepsSignals && item.kind === "signal")) table.putMail(fork, item);
-  }
+  copyMail(table, source, fork, request);
   table.change(fork, { takenMail });
   return fork;
+}
+
+// What was taken keeps its place. Some of it may be gone: passed on to the run that goes on where the source has ended.
+function copyMail(table: RunTable, source: StoredRun, fork: StoredRun, request: ForkRequest): void {
+  const { takenMail, keepsSignals, anew } = request;
+  const byId = new Map(anew?.mail.map((item) => [item.mailId, item]));
+  const items = source.mailbox.filter((item) => item !== null);
+  const byPlace = new Map(items.map((item) => [item.mail, item]));
+  for (let place = 1; place <= takenMail; place += 1) {
+    const item = byPlace.get(place);
+    if (item === undefined) {
+      fork.mailbox.push(null);
+      continue;
+    }
+    const { payload, refusal } = byId.get(item.mailId) ?? { ...item, refusal: source.refusals.get(place) ?? null };
+    table.putMail(fork, { ...item, payload });
+    if (refusal !== null) fork.refusals.set(place, refusal);
+  }
+  if (!keepsSignals) return;
+  for (const item of items.filter(({ mail, kind }) => mail > takenMail && kind === "signal" && isSeen(mail, request))) {
+    table.putMail(fork, { ...item, payload: (byId.get(item.mailId) ?? item).payload });
+  }
+}
+
+function hasUnseenSignals({ mailbox }: StoredRun, request: ForkRequest): boolean {
+  return request.keepsSignals && mailbox.some((item) => item?.kind === "signal" && !isSeen(item.mail, request));
+}
+
+function isSeen(mail: number, { seenMail = Number.POSITIVE_INFINITY }: ForkRequest): boolean {
+  return mail <= seenMail;
 }

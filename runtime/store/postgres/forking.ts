@@ -1,6 +1,7 @@
 // A run made of the first events of another. What is copied never changes, so nothing of the source is locked; a source that
-// ends with it is closed first, and its mail read after that, when nobody can send it any more. Locks come last: the fork
-// steps into the places of a source that it replaces, and waits in the queues for the rest.
+// ends with it is closed first, and its mail read after that, when nobody can send it any more. What comes along in another
+// form follows piece by piece, seen by nobody before the commit. Locks come last: the fork steps into the places of a source
+// that it replaces, and waits in the queues for the rest.
 
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import { terminationRecord } from "../acted-by.ts";
@@ -14,6 +15,7 @@ import { laneOf } from "./lanes.ts";
 import { changeLocks, tellGranted } from "./locks.ts";
 import { forkedDataValues, startData } from "./run-data.ts";
 import { runIdOf, tryUuidOf, uuidOf } from "./run-id.ts";
+import { putAnew } from "./shared-anew.ts";
 
 // The events keep their times, so that the code sees the same clock, and timers the times at which they are due.
 const FORK: Statement = {
@@ -23,7 +25,8 @@ const FORK: Statement = {
     clock as materialized (select date_trunc('milliseconds', clock_timestamp()) as at),
     kept as materialized (
       select mail_id, kind, name, payload, at, $6::int + row_number() over (order by mail) as mail
-      from everstep.mail where run_id = $1::uuid and mail > $6::int and kind = 'signal' and $7::boolean),
+      from everstep.mail
+      where run_id = $1::uuid and mail > $6::int and kind = 'signal' and $7::boolean and ($23::int is null or mail <= $23::int)),
     head as (
       insert into everstep.open_run (run_id, workflow_id, queue, events, newest_mail, taken_mail, awaited_locks, wake_at,
         deadline_at)
@@ -41,7 +44,7 @@ const FORK: Statement = {
       select head.run_id, e.seq, $8::uuid, e.at, coalesce(edit.type, e.type), e.command, e.name,
         case when edit.type is null then e.payload else edit.payload end,
         case when edit.type is null then e.data else edit.data end
-      from head join everstep.event e on e.run_id = $1::uuid and e.seq <= $4::int
+      from head join everstep.event e on e.run_id = $1::uuid and e.seq <= $4::int and not $24::boolean
       left join (select $9::smallint as type, $10::text as payload, $11::text as data) edit on e.seq = $4::int),
     forked as (
       insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
@@ -72,7 +75,7 @@ export async function forkRun(pool: Pool, request: ForkRequest): Promise<ForkOut
   try {
     return await pool.transaction((session) => forkIn(session, request));
   } catch (error) {
-    if (error instanceof ForkRefused) return { outcome: "refused", runId: error.inTheWay };
+    if (error instanceof NotForked) return error.outcome;
     throw error;
   }
 
@@ -84,15 +87,18 @@ export async function forkRun(pool: Pool, request: ForkRequest): Promise<ForkOut
     if (fork.terminates !== null) {
       const event = terminationRecord(fork.terminates, fork.actor);
       await endFromOutside(session, [{ runId: sourceId, status: "terminated", event, seq: null }]);
+      await refuseUnseenSignals(session, fork);
     }
     const forked = await session.query(FORK, forkValues(fork));
     if (forked.length > 0) {
+      await putAnew(session, fork);
       await takePlaces(session, fork);
       return { outcome: "forked", runId };
     }
     const [after] = await look();
     if (after?.forked != null) return { outcome: "forked", runId };
-    throw new Abort(new ForkRefused(after?.in_the_way == null ? "" : runIdOf(after.in_the_way)));
+    const inTheWay = after?.in_the_way == null ? "" : runIdOf(after.in_the_way);
+    throw new Abort(new NotForked({ outcome: "refused", runId: inTheWay }));
   }
 }
 
@@ -119,6 +125,8 @@ function forkValues(fork: ForkRequest): unknown[] {
     keepsSignals,
     data,
     timeoutMs,
+    seenMail = null,
+    anew,
   } = fork;
   return [
     uuidOf(sourceId),
@@ -138,16 +146,30 @@ function forkValues(fork: ForkRequest): unknown[] {
     (fork.locks ?? []).filter(({ isRegained }) => isRegained).length,
     ...forkedDataValues(runId, data),
     version,
+    seenMail,
+    anew !== undefined,
   ];
 }
 
-/** Rolls back what the transaction has done so far. */
-class ForkRefused extends Error {
-  override readonly name = "ForkRefused";
-  readonly inTheWay: string;
+const UNSEEN_SIGNALS: Statement = {
+  name: "everstep_fork_unseen_signals",
+  text: "select from everstep.mail where run_id = $1::uuid and mail > $2::int and kind = 'signal' limit 1",
+};
 
-  constructor(inTheWay: string) {
-    super("The workflow id has an open run.");
-    this.inTheWay = inTheWay;
+// The source is closed in this transaction: nobody can send it anything any more.
+async function refuseUnseenSignals(session: Session, { sourceId, keepsSignals, seenMail }: ForkRequest): Promise<void> {
+  if (!keepsSignals || seenMail === undefined) return;
+  const unseen = await session.query(UNSEEN_SIGNALS, [uuidOf(sourceId), seenMail]);
+  if (unseen.length > 0) throw new Abort(new NotForked({ outcome: "mailCame", runId: sourceId }));
+}
+
+/** Rolls back what the transaction has done so far. */
+class NotForked extends Error {
+  override readonly name = "NotForked";
+  readonly outcome: ForkOutcome;
+
+  constructor(outcome: ForkOutcome) {
+    super("The run was not forked.");
+    this.outcome = outcome;
   }
 }

@@ -8,10 +8,8 @@ import { changesIn, startedWith } from "../run-data.ts";
 import type { ImportOutcome, ImportRequest, KeptMail } from "../store.ts";
 import { names, plain, storableName, textColumn, texts, timeAt } from "./columns.ts";
 import type { Pool, Session, Statement } from "./connection.ts";
+import { pieces, sizeOfEvent, sizeOfMail } from "./pieces.ts";
 import { uuidOf } from "./run-id.ts";
-
-const MOST_ROWS = 1_000;
-const MOST_BYTES = 4 * 1024 * 1024;
 
 const INSERT_RUN: Statement = {
   name: "everstep_import_run",
@@ -112,7 +110,12 @@ async function insertHead(session: Session, request: ImportRequest): Promise<boo
   return (await session.query(INSERT_HEAD, values)).length > 0;
 }
 
-async function insertEvents(session: Session, { runId, tag }: ImportRequest, events: readonly StoredEvent[]) {
+/** A piece of a history, from elsewhere or encoded anew, at the times that it had. */
+export async function insertEvents(
+  session: Session,
+  { runId, tag }: Pick<ImportRequest, "runId" | "tag">,
+  events: readonly StoredEvent[],
+) {
   await session.query(INSERT_EVENTS, [
     uuidOf(runId),
     tag,
@@ -156,27 +159,4 @@ async function insertData(session: Session, { runId, events }: ImportRequest) {
     names(data.map(({ name }) => name)),
     names(data.map(({ text }) => text)),
   ]);
-}
-
-function sizeOfEvent({ payload, data }: StoredEvent): number {
-  return (payload?.length ?? 0) + (data?.length ?? 0);
-}
-
-function sizeOfMail({ payload }: KeptMail): number {
-  return payload?.length ?? 0;
-}
-
-/** In order, each of them small enough for one statement. */
-function* pieces<Item>(items: readonly Item[], sizeOf: (item: Item) => number): Generator<readonly Item[]> {
-  let piece: Item[] = [];
-  let size = 0;
-  for (const item of items) {
-    if (piece.length >= MOST_ROWS || (piece.length > 0 && size + sizeOf(item) > MOST_BYTES)) {
-      yield piece;
-      [piece, size] = [[], 0];
-    }
-    piece.push(item);
-    size += sizeOf(item);
-  }
-  if (piece.length > 0) yield piece;
 }

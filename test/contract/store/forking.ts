@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
+import { continuingTurn } from "./continuing.ts";
 import {
   forkRequest,
   newRunId,
@@ -26,6 +27,9 @@ export function forkingContract(stage: Stage): void {
     await stage.commit(turnOf(run, { takenMail: 1 }, signalReceived(1, "first"), stepCompleted(1)));
     return { ...run, events: 3, takenMail: 1 };
   };
+
+  const mailIdsOf = async (runId: string) =>
+    (await stage.store.readMail([{ runId, after: 0 }], 10)).map(({ mailId }) => mailId);
 
   describe("forking", () => {
     test("a fork has the shared events as they are, one that says so, and is due", async () => {
@@ -95,6 +99,52 @@ export function forkingContract(stage: Stage): void {
       expect(await stage.store.findRun({ runId: keeping.runId })).toMatchObject({ unreadMail: 2, paused: null });
       expect(await stage.send(keeping.runId, { mailId: "first" })).toMatchObject({ outcome: "duplicate" });
       expect(await stage.send(dropping.runId, { mailId: "late" })).toMatchObject({ outcome: "accepted", mail: 2 });
+    });
+
+    test("signals that whoever asks has not seen stay with the source", async () => {
+      const run = await worked();
+      for (const mailId of ["seen", "unseen"]) await stage.send(run.runId, { mailId });
+      const request = forkRequest(run, { at: 3, takenMail: 1, seenMail: 2 });
+      expect(await stage.store.forkRun(request)).toMatchObject({ outcome: "forked" });
+      expect(await mailIdsOf(request.runId)).toEqual(["first", "seen"]);
+      expect(await stage.store.findRun({ runId: request.runId })).toMatchObject({ unreadMail: 1 });
+      expect(await mailIdsOf(run.runId)).toEqual(["first", "seen", "unseen"]);
+    });
+
+    test("a source is not ended while it has signals that whoever asks has not seen, unless they are to be dropped", async () => {
+      const run = await worked();
+      const { workflowId } = run;
+      for (const mailId of ["seen", "unseen"]) await stage.send(run.runId, { mailId });
+      const ending = { workflowId, at: 3, takenMail: 1, terminates: "again" };
+      const behind = forkRequest(run, { ...ending, seenMail: 2 });
+      expect(await stage.store.forkRun(behind)).toEqual({ outcome: "mailCame", runId: run.runId });
+      expect(await stage.store.findRun({ workflowId })).toMatchObject({
+        runId: run.runId,
+        status: "running",
+        events: 3,
+      });
+      expect(await stage.store.findRun({ runId: behind.runId })).toBeNull();
+      expect(await stage.append(turnOf(run))).toBe(true);
+      const dropping = forkRequest(run, { ...ending, seenMail: 2, keepsSignals: false });
+      expect(await stage.store.forkRun(dropping)).toMatchObject({ outcome: "forked" });
+      expect(await mailIdsOf(dropping.runId)).toEqual(["first"]);
+      const next = forkRequest({ runId: dropping.runId }, { ...ending, at: 1, takenMail: 0, seenMail: 1 });
+      expect(await stage.store.forkRun(next)).toMatchObject({ outcome: "forked" });
+      expect(await mailIdsOf(next.runId)).toEqual(["first"]);
+    });
+
+    test("a fork of a run that has passed mail on is without it, and all else is at its place", async () => {
+      const run = await stage.owned();
+      for (const mailId of ["unused", "used"]) await stage.send(run.runId, { mailId });
+      const taken = [signalReceived(1, "unused"), signalReceived(2, "used")];
+      await stage.commit(turnOf(run, { takenMail: 2 }, ...taken));
+      await stage.commitWithEffects(continuingTurn({ ...run, events: 3, takenMail: 2 }, { passedOn: [1] }));
+      const request = forkRequest(run, { at: 3, takenMail: 2 });
+      expect(await stage.store.forkRun(request)).toMatchObject({ outcome: "forked" });
+      expect(await stage.store.readMail([{ runId: request.runId, after: 0 }], 9)).toMatchObject([
+        { mail: 2, mailId: "used" },
+      ]);
+      expect(await stage.send(request.runId, { mailId: "new" })).toMatchObject({ outcome: "accepted", mail: 3 });
     });
 
     test("a fork is found by what its events make of attributes", async () => {

@@ -12,7 +12,7 @@ import { continuingTurn } from "./continuing.ts";
 import { grantsIn, Party } from "./lock-party.ts";
 import { closingTurn, forkRequest, newId, only, type Stage } from "./stage.ts";
 
-export function locksContract(stage: Stage, { forks }: { readonly forks: boolean }): void {
+export function locksContract(stage: Stage): void {
   describe("locks", () => {
     const party = async (request: Partial<StartRequest> = {}, workerId?: string) =>
       new Party(stage, await stage.owned(request, workerId));
@@ -128,10 +128,8 @@ export function locksContract(stage: Stage, { forks }: { readonly forks: boolean
       },
       "replaced by another start": (a) =>
         stage.start({ workflowId: a.run.workflowId, onConflict: "terminateExisting" }),
-      ...(forks && {
-        "reset by a fork": (a) =>
-          stage.store.forkRun(forkRequest(a.run, { workflowId: a.run.workflowId, terminates: "reset" })),
-      }),
+      "reset by a fork": (a) =>
+        stage.store.forkRun(forkRequest(a.run, { workflowId: a.run.workflowId, terminates: "reset" })),
     };
     test.each(Object.entries(ends))(
       "a run that is %s lets go of all it holds and waits for, once",
