@@ -73,6 +73,20 @@ export class CodecChain {
     return bytes.byteLength === 0 ? null : textOf(bytes, place);
   }
 
+  get canForget(): boolean {
+    return this.#codecs.some(({ forget }) => forget !== undefined);
+  }
+
+  /** Whether a payload that was encoded by codecs of these names may need what `forget` lets go of. */
+  isKeptElsewhere(by: readonly string[]): boolean {
+    return by.some((name) => this.#byName.get(name)?.forget !== undefined);
+  }
+
+  /** Rejects with what a codec threw. */
+  async forget(runId: string): Promise<void> {
+    for (const codec of this.#codecs) await this.#inTime(runOutsideRuns(async () => codec.forget?.(runId)));
+  }
+
   async #ask<T>(codec: PayloadCodec, place: PayloadPlace, verb: string, call: () => T | Promise<T>): Promise<T> {
     try {
       // A commit is begun wherever a run has something to say: the codec shall not meet that run's clock and guards.

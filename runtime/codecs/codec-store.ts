@@ -211,8 +211,12 @@ export class CodecStore implements Store {
     return this.#kept.findExpired(request);
   }
 
-  deleteRuns(runIds: readonly string[]) {
-    return this.#kept.deleteRuns(runIds);
+  async deleteRuns(runIds: readonly string[]) {
+    const { forgetting } = this.codecs;
+    const forgettable = await forgetting.forgettable(runIds);
+    const deleted = await this.#kept.deleteRuns(runIds);
+    await forgetting.forget(deleted.filter((runId) => forgettable.has(runId)));
+    return deleted;
   }
 
   forgetLeftovers() {

@@ -1,6 +1,6 @@
 // Blobs as files, for development and tests on one machine.
 
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { systemChance } from "../world/system.ts";
 import type { BlobStore } from "./offload.ts";
@@ -29,6 +29,9 @@ export function directoryBlobs(folder: string): BlobStore {
         if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
         throw error;
       }
+    },
+    async delete(run) {
+      await rm(join(folder, run), { recursive: true, force: true });
     },
   };
 }

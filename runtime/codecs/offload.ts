@@ -19,6 +19,11 @@ export interface BlobStore {
   put(key: BlobKey, bytes: Uint8Array): Promise<void>;
   /** Undefined when there is no such blob. */
   get(key: BlobKey): Promise<Uint8Array | undefined>;
+  /**
+   * Removes all blobs of a run, be there any or none. Called after the run was deleted. Without this function they stay, to be
+   * removed by other means.
+   */
+  delete?(run: BlobKey["run"]): Promise<void>;
 }
 
 export interface OffloadOptions {
@@ -32,7 +37,7 @@ const SHA256_BYTES = 32;
 
 /**
  * Puts payloads above `aboveBytes` into a `BlobStore`, and checks what comes back by its hash. Belongs last in `codecs`, so
- * that what is put away is compressed and encrypted. Blobs are never removed by Everstep.
+ * that what is put away is compressed and encrypted. Blobs of deleted runs are removed where the `BlobStore` can.
  *
  * Throws CONFIGURATION_INVALID.
  */
@@ -57,6 +62,7 @@ export function offload({ store, aboveBytes = DEFAULT_ABOVE_BYTES }: OffloadOpti
       if (createHash("sha256").update(bytes).digest().equals(reference)) return bytes;
       throw unreadable(place, `the blob ${key.run}/${key.hash} it was put away in was changed`);
     },
+    ...(store.delete && { forget: (runId: string) => store.delete?.(folderOf({ runId })) }),
   };
 }
 

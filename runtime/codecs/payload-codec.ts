@@ -44,4 +44,9 @@ export interface PayloadCodec {
   decode(bytes: Uint8Array, place: PayloadPlace): Uint8Array | Promise<Uint8Array>;
   /** True when a payload at this place that this codec has not encoded must not be believed. Default: never. */
   requires?(place: PayloadPlace): boolean;
+  /**
+   * The run was deleted: what this codec keeps elsewhere for payloads whose `owner` it was by its run id is needed no more.
+   * Called once, after the run is gone, for runs with and without such payloads. What it throws is logged.
+   */
+  forget?(runId: string): void | Promise<void>;
 }

@@ -26,6 +26,7 @@ import type {
 import type { World } from "../world/world.ts";
 import { CodecChain } from "./codec-chain.ts";
 import { CodecTrouble } from "./codec-trouble.ts";
+import { Forgetting } from "./forgetting.ts";
 import type { PayloadCodec, PayloadPlace } from "./payload-codec.ts";
 import { codeEvent, heartbeatPlace, mailPlace, refusalPlace } from "./payload-places.ts";
 import { someAtOnce } from "./some-at-once.ts";
@@ -34,6 +35,7 @@ const MOST_WORKFLOW_IDS = 10_000;
 
 export class PayloadCoder implements StoreCodecs {
   readonly kept: Store;
+  readonly forgetting: Forgetting;
   readonly #chain: CodecChain;
   readonly #trouble: CodecTrouble;
   readonly #turns = new WeakMap<AppendTurn, Promise<AppendTurn>>();
@@ -45,6 +47,7 @@ export class PayloadCoder implements StoreCodecs {
   constructor(kept: Store, codecs: readonly PayloadCodec[], world: World) {
     this.kept = kept;
     this.#chain = new CodecChain(codecs, world.clock);
+    this.forgetting = new Forgetting(kept, this.#chain, world.log);
     this.#trouble = new CodecTrouble(world);
   }
 

@@ -268,6 +268,7 @@ export class Laboratory {
         encode: (bytes, place) => coding(() => codec.encode(bytes, place)),
         decode: (bytes, place) => coding(() => codec.decode(bytes, place)),
         requires: (place) => codec.requires?.(place) === true,
+        ...(codec.forget && { forget: (runId: string) => coding(() => codec.forget?.(runId)) }),
       }),
     );
     return new CodecStore(store, held, { ...world, clock: systemClock });
