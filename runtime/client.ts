@@ -105,5 +105,5 @@ export type {
   RunStatus,
   RunSummary,
 } from "../sdk/protocol/run.ts";
-export type { VersionPolicy, VersionRamp } from "../sdk/protocol/version-policy.ts";
+export type { VersionPolicy, VersionPolicyChange, VersionRamp } from "../sdk/protocol/version-policy.ts";
 export type { WebhookRequest } from "../sdk/workflow/webhook.ts";

@@ -249,8 +249,12 @@ export class CodecStore implements Store {
     return this.#kept.readVersions(workflows);
   }
 
-  setVersionPolicy(workflow: string, policy: VersionPolicy | null) {
-    return this.#kept.setVersionPolicy(workflow, policy);
+  setVersionPolicy(workflow: string, policy: VersionPolicy | null, actor?: string) {
+    return this.#kept.setVersionPolicy(workflow, policy, actor);
+  }
+
+  readPolicyChanges(workflow: string, limit: number) {
+    return this.#kept.readPolicyChanges(workflow, limit);
   }
 
   /** What is shared is encoded anew for the fork, and encoded once, however often the fork is asked for. */

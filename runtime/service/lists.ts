@@ -11,6 +11,14 @@ import type { AttributePosition, ListRequest, RunFilter, StoredSummary } from ".
 
 /** Runs in a page, and groups in a count. */
 export const MAX_LIST = 200;
+export const DEFAULT_LIST = 50;
+
+/** Throws ARGUMENT_INVALID. */
+export function assertLimit(limit: number, caller: string): void {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIST) return;
+  const message = `${caller}({ limit }) takes a whole number from 1 to ${MAX_LIST}; got ${String(limit)}.`;
+  throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "limit" } });
+}
 
 /** Without the fields that say nothing. */
 export function runFilter(call: FilterCall): RunFilter {

@@ -22,13 +22,21 @@ import { isClosed, type PatchedRun, type RunPatch, type RunSummary } from "../..
 import type { CountRequest, RunDetail } from "../store/store.ts";
 import { idAfter, newRunId } from "../world/run-id.ts";
 import type { Desk } from "./desk.ts";
-import { listRequest, MAX_LIST, positionOf, runFilter, shownData, shownSummary } from "./lists.ts";
+import {
+  assertLimit,
+  DEFAULT_LIST,
+  listRequest,
+  MAX_LIST,
+  positionOf,
+  runFilter,
+  shownData,
+  shownSummary,
+} from "./lists.ts";
 import { readBeginning, readNotes } from "./notes.ts";
 import { askQuery } from "./question.ts";
 import { isYetToBegin, summarize } from "./summary.ts";
 
 const HISTORY_PAGE = 500;
-const DEFAULT_LIST = 50;
 const DESCRIBE_QUERY_MS = 1_500;
 /** Run ids are of the clocks of those who start runs. */
 const CLOCKS_DIFFER_MS = 1_000;
@@ -133,12 +141,6 @@ export class Reading {
       return null;
     }
   }
-}
-
-function assertLimit(limit: number, caller: string): void {
-  if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIST) return;
-  const message = `${caller}({ limit }) takes a whole number from 1 to ${MAX_LIST}; got ${String(limit)}.`;
-  throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "limit" } });
 }
 
 function patchOf(stored: StoredEvent): RunPatch {

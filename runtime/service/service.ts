@@ -35,7 +35,7 @@ import type { HistoryFile } from "../../sdk/protocol/history-file.ts";
 import type { ListedLock } from "../../sdk/protocol/listed-lock.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { PatchedRun, RunSummary } from "../../sdk/protocol/run.ts";
-import type { VersionPolicy } from "../../sdk/protocol/version-policy.ts";
+import type { VersionPolicy, VersionPolicyChange } from "../../sdk/protocol/version-policy.ts";
 import type { WebhookCall } from "../../sdk/protocol/webhook.ts";
 import type { Store } from "../store/store.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
@@ -178,8 +178,12 @@ export class Service implements FrontDoor {
     return this.#versions.list(workflow);
   }
 
-  setVersionPolicy(workflow: string, policy: VersionPolicy | null): Promise<void> {
-    return this.#versions.setPolicy(workflow, policy);
+  setVersionPolicy(workflow: string, policy: VersionPolicy | null, by?: Acting): Promise<void> {
+    return this.#versions.setPolicy(workflow, policy, by);
+  }
+
+  versionPolicyHistory(workflow: string, limit?: number): Promise<readonly VersionPolicyChange[]> {
+    return this.#versions.policyHistory(workflow, limit);
   }
 
   // ---------------------------------------------------------------- reading

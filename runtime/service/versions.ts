@@ -1,16 +1,21 @@
 // Versions, at the front door: which one a new run is of, and what callers are told of them. What is known is remembered
 // for a moment, so that a start with a version costs no more than one without.
 
-import type { WorkflowVersion, WorkflowVersions } from "../../sdk/client/front-door.ts";
+import type { Acting, WorkflowVersion, WorkflowVersions } from "../../sdk/client/front-door.ts";
 import { attributeValueOf } from "../../sdk/protocol/attributes.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { OPEN_STATUSES } from "../../sdk/protocol/run.ts";
-import { chooseVersion, type VersionAsk, type VersionPolicy } from "../../sdk/protocol/version-policy.ts";
+import {
+  chooseVersion,
+  type VersionAsk,
+  type VersionPolicy,
+  type VersionPolicyChange,
+} from "../../sdk/protocol/version-policy.ts";
 import { newestFirst } from "../../sdk/protocol/versions.ts";
 import type { StartRequest } from "../store/store.ts";
 import { NO_VERSIONS, type StoredVersions, startedAs, unknownVersion } from "../store/versions.ts";
 import type { Desk } from "./desk.ts";
-import { MAX_LIST } from "./lists.ts";
+import { assertLimit, DEFAULT_LIST, MAX_LIST } from "./lists.ts";
 
 /** How long what was read is acted by: after that, a policy that was set elsewhere is known here. */
 const FRESH_FOR_MS = 1_000;
@@ -46,10 +51,15 @@ export class Versions {
     if (chooseVersion(ask, facts, "") === undefined) throw unknown(workflow, ask, facts);
   }
 
-  async setPolicy(workflow: string, policy: VersionPolicy | null): Promise<void> {
+  async setPolicy(workflow: string, policy: VersionPolicy | null, { actor }: Acting = {}): Promise<void> {
     for (const version of versionsIn(policy)) await this.require(workflow, version);
-    await this.#desk.insist(() => this.#desk.store.setVersionPolicy(workflow, policy));
+    await this.#desk.insist(() => this.#desk.store.setVersionPolicy(workflow, policy, actor));
     this.#remembered.delete(workflow);
+  }
+
+  async policyHistory(workflow: string, limit = DEFAULT_LIST): Promise<readonly VersionPolicyChange[]> {
+    assertLimit(limit, "versionPolicyHistory");
+    return this.#desk.insist(() => this.#desk.store.readPolicyChanges(workflow, limit));
   }
 
   async list(workflow: string): Promise<WorkflowVersions> {

@@ -16,7 +16,7 @@ import type { ListedLock } from "../../sdk/protocol/listed-lock.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import type { BlockedReason, ClosedStatus, RunStatus, RunSummary } from "../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
-import type { VersionPolicy } from "../../sdk/protocol/version-policy.ts";
+import type { VersionPolicy, VersionPolicyChange } from "../../sdk/protocol/version-policy.ts";
 import type { ActedBy } from "./acted-by.ts";
 import type { Errand } from "./errands.ts";
 import type { VersionKey } from "./lanes.ts";
@@ -672,8 +672,10 @@ export interface ClientStore {
   moveRun(request: MoveRequest): Promise<ControlOutcome>;
   /** Workflows of which there is neither are absent, or have none of either. */
   readVersions(workflows: readonly string[]): Promise<ReadonlyMap<string, StoredVersions>>;
-  /** In place of the one before. Null: none. */
-  setVersionPolicy(workflow: string, policy: VersionPolicy | null): Promise<void>;
+  /** In place of the one before. Null: none. Recorded with who said so, unless it is the one that there is. */
+  setVersionPolicy(workflow: string, policy: VersionPolicy | null, actor?: string): Promise<void>;
+  /** The newest first, at most `limit`. */
+  readPolicyChanges(workflow: string, limit: number): Promise<readonly VersionPolicyChange[]>;
   /** All of it is one transaction: refused, nothing has changed. The new run is due at once. */
   forkRun(request: ForkRequest): Promise<ForkOutcome>;
   /** Closes an open run now, owned or not. */

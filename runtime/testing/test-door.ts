@@ -162,8 +162,12 @@ export class TestDoor implements FrontDoor {
     return this.#time.hold(() => this.#door.versions(workflow));
   }
 
-  setVersionPolicy(workflow: string, policy: VersionPolicy | null) {
-    return this.#time.hold(() => this.#door.setVersionPolicy(workflow, policy));
+  setVersionPolicy(workflow: string, policy: VersionPolicy | null, by?: Acting) {
+    return this.#time.hold(() => this.#door.setVersionPolicy(workflow, policy, by));
+  }
+
+  versionPolicyHistory(workflow: string, limit?: number) {
+    return this.#time.hold(() => this.#door.versionPolicyHistory(workflow, limit));
   }
 
   fork(to: RunReference, call: ForkCall) {

@@ -133,6 +133,8 @@ export interface VersionsClientCall {
 }
 
 export interface VersionPolicyClientCall extends VersionsClientCall {
+  /** As of calls on runs. */
+  readonly actor: string | undefined;
   readonly policy: VersionPolicy | null;
 }
 
@@ -175,6 +177,7 @@ export interface ClientOperations {
   locks: LocksClientCall;
   versions: VersionsClientCall;
   setVersionPolicy: VersionPolicyClientCall;
+  versionPolicyHistory: VersionsClientCall;
   prune: PruneClientCall;
 }
 
@@ -183,7 +186,7 @@ export type ClientOperation = keyof ClientOperations;
 /** Those that leave everything as it is. */
 export const READING = [
   ...["updateResult", "query", "result", "describe", "history", "exportRun", "foresee"],
-  ...["list", "listPatches", "count", "locks", "versions"],
+  ...["list", "listPatches", "count", "locks", "versions", "versionPolicyHistory"],
 ] as const satisfies readonly ClientOperation[];
 
 /** One call of a client: `operation` says which, and what else there is to know of it. */

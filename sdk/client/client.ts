@@ -12,7 +12,12 @@ import { assertShortText, MAX_DETAILS_BYTES, MAX_SUMMARY_BYTES } from "../protoc
 import { OPEN_STATUSES, type PatchedRun, type RunSummary } from "../protocol/run.ts";
 import { type RunRetryOptions, storedRetry } from "../protocol/run-retry.ts";
 import { startData } from "../protocol/start-data.ts";
-import { type VersionPolicy, type VersionRamp, versionAsk } from "../protocol/version-policy.ts";
+import {
+  type VersionPolicy,
+  type VersionPolicyChange,
+  type VersionRamp,
+  versionAsk,
+} from "../protocol/version-policy.ts";
 import { assertVersion } from "../protocol/versions.ts";
 import type { AnyEntity } from "../workflow/entity.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
@@ -368,13 +373,30 @@ export class WorkflowClient {
    * Says which versions new runs of the workflow are of, in place of what was said before: `current`, and for a share of
    * them, chosen by workflow id, the version of the `ramp`. Null: each is of the version of the definition that it is started
    * with. Runs that are started with a `version` are not concerned, nor are those that are open. Other clients act by it
-   * within about a second.
+   * within about a second. What is said is recorded: see `versionPolicyHistory`.
    *
    * Throws VERSION_UNKNOWN when no worker ever had such a version, ARGUMENT_INVALID, STORE_UNAVAILABLE.
    */
-  async setVersionPolicy(workflow: AnyWorkflow | string, policy: VersionPolicyOptions | null): Promise<void> {
+  async setVersionPolicy(
+    workflow: AnyWorkflow | string,
+    policy: VersionPolicyOptions | null,
+    options: ActorOptions = {},
+  ): Promise<void> {
     const name = nameOf(workflow, "setVersionPolicy(workflow)");
-    await this.#door.setVersionPolicy(name, policy === null ? null : checkedPolicy(policy));
+    await this.#door.setVersionPolicy(name, policy === null ? null : checkedPolicy(policy), this.#by(options));
+  }
+
+  /**
+   * Who changed the version policy of the workflow, when, from what and to what: the newest first, at most `limit`, 1 to 200;
+   * default 50. Saying again what holds already is no change.
+   *
+   * Throws ARGUMENT_INVALID, STORE_UNAVAILABLE.
+   */
+  async versionPolicyHistory(
+    workflow: AnyWorkflow | string,
+    { limit }: { readonly limit?: number | undefined } = {},
+  ): Promise<readonly VersionPolicyChange[]> {
+    return this.#door.versionPolicyHistory(nameOf(workflow, "versionPolicyHistory(workflow)"), limit);
   }
 
   /**

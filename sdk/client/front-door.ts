@@ -14,7 +14,7 @@ import type { PendingWork } from "../protocol/pending-work.ts";
 import type { BlockedReason, ClosedStatus, PatchedRun, RunStatus, RunSummary } from "../protocol/run.ts";
 import type { StoredRetry } from "../protocol/run-retry.ts";
 import type { StepOutcome } from "../protocol/step-outcome.ts";
-import type { VersionAsk, VersionPolicy } from "../protocol/version-policy.ts";
+import type { VersionAsk, VersionPolicy, VersionPolicyChange } from "../protocol/version-policy.ts";
 import type { WebhookCall } from "../protocol/webhook.ts";
 
 /**
@@ -329,7 +329,9 @@ export interface FrontDoor {
   list(call: ListCall): Promise<{ readonly runs: readonly RunSummary[]; readonly next: string | null }>;
   listPatches(call: ListCall): Promise<{ readonly runs: readonly PatchedRun[]; readonly next: string | null }>;
   versions(workflow: string): Promise<WorkflowVersions>;
-  setVersionPolicy(workflow: string, policy: VersionPolicy | null): Promise<void>;
+  setVersionPolicy(workflow: string, policy: VersionPolicy | null, by?: Acting): Promise<void>;
+  /** The newest first. */
+  versionPolicyHistory(workflow: string, limit?: number): Promise<readonly VersionPolicyChange[]>;
   /** The largest groups first. */
   count(call: CountCall): Promise<readonly CountedGroup[]>;
   /** Who holds and who waits, in the order of each queue. */

@@ -127,8 +127,12 @@ export function interceptedDoor(door: FrontDoor, interceptors: readonly Intercep
     },
     locks: (call) => through("locks", { key: call.key ?? undefined }, () => door.locks(call)),
     versions: (workflow) => through("versions", { workflow }, () => door.versions(workflow)),
-    setVersionPolicy(workflow, policy) {
-      return through("setVersionPolicy", { workflow, policy }, () => door.setVersionPolicy(workflow, policy));
+    setVersionPolicy(workflow, policy, by) {
+      const shown = { workflow, policy, actor: by?.actor };
+      return through("setVersionPolicy", shown, () => door.setVersionPolicy(workflow, policy, by));
+    },
+    versionPolicyHistory(workflow, limit) {
+      return through("versionPolicyHistory", { workflow }, () => door.versionPolicyHistory(workflow, limit));
     },
     exportRun: (to) => through("exportRun", runShown(to), () => door.exportRun(to)),
     importRun(file) {

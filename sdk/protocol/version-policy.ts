@@ -14,6 +14,18 @@ export interface VersionPolicy {
   readonly ramp: VersionRamp | null;
 }
 
+/** Somebody said which versions new runs are of. */
+export interface VersionPolicyChange {
+  /** Ms since the epoch by the database's clock. */
+  readonly at: number;
+  /** Who, as they call themselves; null where the call did not say. */
+  readonly actor: string | null;
+  /** Null: there was none. */
+  readonly from: VersionPolicy | null;
+  /** Null: it was taken back. */
+  readonly to: VersionPolicy | null;
+}
+
 export interface VersionRamp {
   readonly version: string;
   /** Above 0 and at most 100; hundredths count. */

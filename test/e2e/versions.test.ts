@@ -85,7 +85,10 @@ test("versions are shown, and new runs get them, from the command line", async (
   expect(await say("versions", "release", "--current", "2.0.0", "--ramp", "1.0.0=25")).toMatch(
     /^VERSION {2}NEW RUNS {2}OPEN {2}SERVED\n2\.0\.0 {4}current {3}0 {5}now\n1\.0\.0 {4}25 % {6}0 {5}now$/,
   );
-  await say("versions", "release", "--current", "2.0.0");
+  await say("versions", "release", "--current", "2.0.0", "--actor", "ann");
+  expect(await say("versions", "release", "--history")).toMatch(
+    /^AT +BY {3}FROM +TO\n\S+ \S+ {2}ann {2}2\.0\.0, 25 % 1\.0\.0 {2}2\.0\.0\n\S+ \S+ {2}- {4}none +2\.0\.0, 25 % 1\.0\.0$/,
+  );
   await say("start", "release", "--id", "by-policy");
   await say("start", "release", "--id", "by-range", "--version", "^1.0");
   expect(await say("list", "--version", "1.0.0")).toMatch(/release 1\.0\.0 .* by-range$/m);

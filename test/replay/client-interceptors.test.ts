@@ -146,7 +146,8 @@ test("every call is shown with what it is about, whether it reads or changes som
   await env.client.countBy("status");
   await env.client.locks({ key: "k" });
   await env.client.versions(waiting);
-  await env.client.setVersionPolicy(waiting, null);
+  await env.client.setVersionPolicy(waiting, null, { actor: "Ann" });
+  await env.client.versionPolicyHistory(waiting);
   await env.client.prune({ closedFor: "1 day", isDryRun: true });
   await env.client.importRun(null as never).catch(() => {});
   expect(taken()).toMatchObject([
@@ -156,7 +157,8 @@ test("every call is shown with what it is about, whether it reads or changes som
     { operation: "count", by: "status", ...reads },
     { operation: "locks", key: "k", ...reads },
     { operation: "versions", workflow: "waiting", ...reads },
-    { operation: "setVersionPolicy", workflow: "waiting", policy: null, ...changes },
+    { operation: "setVersionPolicy", workflow: "waiting", policy: null, actor: "Ann", ...changes },
+    { operation: "versionPolicyHistory", workflow: "waiting", ...reads },
     { operation: "prune", workflow: undefined, closedForMs: 86_400_000, isDryRun: true, ...changes },
     { operation: "importRun", ...changes },
   ]);

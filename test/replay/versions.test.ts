@@ -151,6 +151,28 @@ test("new runs are of the version that the policy says, whatever definition they
   expect(await versionOf(client.start(order1))).toBe("1.0.0");
 });
 
+test("a policy's history says who changed it, when, from what and to what", async () => {
+  const house = openHouse();
+  await house.startWorker([order1, order2]);
+  const client = house.openClient([], undefined, "deploy-bot");
+  await client.setVersionPolicy("order", { current: "1.0.0" });
+  await client.setVersionPolicy(
+    "order",
+    { current: "1.0.0", ramp: { version: "2.0.0", percent: 10 } },
+    { actor: "Ann" },
+  );
+  await house.client.setVersionPolicy("order", null);
+  const history = await client.versionPolicyHistory(order1);
+  const ramped = { current: "1.0.0", ramp: { version: "2.0.0", percent: 10 } };
+  expect(history).toEqual([
+    { at: expect.any(Number), actor: null, from: ramped, to: null },
+    { at: expect.any(Number), actor: "Ann", from: { current: "1.0.0", ramp: null }, to: ramped },
+    { at: expect.any(Number), actor: "deploy-bot", from: null, to: { current: "1.0.0", ramp: null } },
+  ]);
+  expect(await client.versionPolicyHistory("order", { limit: 1 })).toEqual(history.slice(0, 1));
+  expect(await codeOf(client.versionPolicyHistory("order", { limit: 0 }))).toBe("ARGUMENT_INVALID");
+});
+
 test("a ramp takes its share of the workflow ids, always the same ones, and more as it grows", async () => {
   const house = openHouse();
   await house.startWorker([order1, order2]);

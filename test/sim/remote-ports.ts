@@ -57,6 +57,7 @@ export function remoteStore(server: Store, route: Route): Store {
     moveRun: via("moveRun"),
     readVersions: via("readVersions"),
     setVersionPolicy: via("setVersionPolicy"),
+    readPolicyChanges: via("readPolicyChanges"),
     forkRun: via("forkRun"),
     terminateRun: via("terminateRun"),
     findRun: via("findRun"),

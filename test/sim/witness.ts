@@ -172,7 +172,8 @@ export class Witness {
       registerVersions: (versions) => store.registerVersions(versions),
       moveRun: (request) => store.moveRun(request),
       readVersions: (workflows) => store.readVersions(workflows),
-      setVersionPolicy: (workflow, policy) => store.setVersionPolicy(workflow, policy),
+      setVersionPolicy: (workflow, policy, actor) => store.setVersionPolicy(workflow, policy, actor),
+      readPolicyChanges: (workflow, limit) => store.readPolicyChanges(workflow, limit),
       runErrands: async (limit) => {
         const answer = await store.runErrands(limit);
         if (answer.done === 0) return answer;

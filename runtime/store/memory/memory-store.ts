@@ -308,8 +308,12 @@ export class MemoryStore implements Store {
     return new Map(workflows.map((workflow) => [workflow, this.#versions.of(workflow, this.#clock.now())]));
   }
 
-  async setVersionPolicy(workflow: string, policy: VersionPolicy | null): Promise<void> {
-    this.#versions.setPolicy(workflow, policy);
+  async setVersionPolicy(workflow: string, policy: VersionPolicy | null, actor?: string): Promise<void> {
+    this.#versions.setPolicy(workflow, policy, actor, this.#clock.now());
+  }
+
+  async readPolicyChanges(workflow: string, limit: number) {
+    return this.#versions.changesOf(workflow, limit);
   }
 
   async forkRun(request: ForkRequest) {

@@ -32,7 +32,8 @@ import {
 import { startRuns } from "./starting.ts";
 import { findBlocked, forgetLeftovers, ownerIds, rescueRuns } from "./sweeping.ts";
 import { readUpdates } from "./updates.ts";
-import { readVersions, registerVersions, setVersionPolicy } from "./versions.ts";
+import { readPolicyChanges, setVersionPolicy } from "./version-policies.ts";
+import { readVersions, registerVersions } from "./versions.ts";
 
 /** Connects when first asked for something; `checkReady` tells early whether that will work. */
 export function openPostgresStore(options: PostgresOptions, { log }: { readonly log: Log }): Store {
@@ -74,7 +75,8 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     controlRun: (request) => controlRun(client, request),
     moveRun: (request) => moveRun(client, request),
     readVersions: (workflows) => readVersions(client, workflows),
-    setVersionPolicy: (workflow, policy) => setVersionPolicy(client, workflow, policy),
+    setVersionPolicy: (workflow, policy, actor) => setVersionPolicy(client, workflow, policy, actor),
+    readPolicyChanges: (workflow, limit) => readPolicyChanges(client, workflow, limit),
     forkRun: (request) => forkRun(client, request),
     terminateRun: (runId, reason, actor) => terminateRun(client, runId, reason, actor),
     findRun: (ref) => findRun(client, ref),

@@ -1,11 +1,11 @@
 // Which versions of workflows there are, and which of them new runs get. Read where a run with a version is started, never
 // for others.
 
-import type { VersionPolicy } from "../../../sdk/protocol/version-policy.ts";
 import type { VersionKey } from "../lanes.ts";
 import { NO_VERSIONS, SERVED_WITHIN_MS, type StoredVersions } from "../versions.ts";
-import { ms, names, storableName, textColumn } from "./columns.ts";
-import type { Row, Statement } from "./connection.ts";
+import { ms, names, textColumn } from "./columns.ts";
+import type { Pool, Row, Session, Statement } from "./connection.ts";
+import { type PolicyColumns, policyOf } from "./version-policies.ts";
 
 // In one order, so that workers that start together do not wait for each other in circles.
 const REGISTER: Statement = {
@@ -17,12 +17,7 @@ const REGISTER: Statement = {
     on conflict (workflow, version) do update set last_seen_at = now()`,
 };
 
-/** Where the statement runs: by itself, or as part of a transaction. */
-interface Queries {
-  query<R extends Row>(statement: Statement, values: readonly unknown[]): Promise<R[]>;
-}
-
-export async function registerVersions(on: Queries, versions: readonly VersionKey[]): Promise<void> {
+export async function registerVersions(on: Pool | Session, versions: readonly VersionKey[]): Promise<void> {
   if (versions.length === 0) return;
   const [workflows, numbers] = [versions.map(({ workflow }) => workflow), versions.map(({ version }) => version)];
   await on.query(REGISTER, [names(workflows), names(numbers)]);
@@ -40,18 +35,18 @@ const READ: Statement = {
     order by w.workflow, v.version`,
 };
 
-interface VersionRow extends Row {
+interface VersionRow extends Row, PolicyColumns {
   workflow: string;
   version: string | null;
   first_seen_at: number;
   last_seen_at: number;
   is_served: boolean;
-  current: string | null;
-  ramp_version: string | null;
-  ramp_percent: number | null;
 }
 
-export async function readVersions(on: Queries, workflows: readonly string[]): Promise<Map<string, StoredVersions>> {
+export async function readVersions(
+  on: Pool | Session,
+  workflows: readonly string[],
+): Promise<Map<string, StoredVersions>> {
   const rows = workflows.length === 0 ? [] : await on.query<VersionRow>(READ, [[...new Set(workflows)]]);
   const found = new Map<string, StoredVersions>();
   for (const row of rows) {
@@ -61,27 +56,4 @@ export async function readVersions(on: Queries, workflows: readonly string[]): P
     found.set(row.workflow, { policy: policyOf(row), known: [...known, ...more] });
   }
   return found;
-}
-
-function policyOf({ current, ramp_version: version, ramp_percent: percent }: VersionRow): VersionPolicy | null {
-  if (current === null) return null;
-  return { current, ramp: version === null || percent === null ? null : { version, percent } };
-}
-
-const SET: Statement = {
-  name: "everstep_set_version_policy",
-  text: `
-    insert into everstep.version_policy (workflow, current, ramp_version, ramp_percent) values ($1, $2, $3, $4::float8)
-    on conflict (workflow) do update
-    set current = excluded.current, ramp_version = excluded.ramp_version, ramp_percent = excluded.ramp_percent`,
-};
-const CLEAR: Statement = {
-  name: "everstep_clear_version_policy",
-  text: "delete from everstep.version_policy where workflow = $1",
-};
-
-export async function setVersionPolicy(on: Queries, workflow: string, policy: VersionPolicy | null): Promise<void> {
-  if (policy === null) return void (await on.query(CLEAR, [workflow]));
-  const { current, ramp } = policy;
-  await on.query(SET, [storableName(workflow), current, ramp?.version ?? null, ramp?.percent ?? null]);
 }

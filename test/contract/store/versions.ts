@@ -7,7 +7,7 @@ import { laneOf } from "../../../runtime/store/lanes.ts";
 import type { ClaimedRun, ControlOutcome, StartRequest, Successor } from "../../../runtime/store/store.ts";
 import { startedAs } from "../../../runtime/store/versions.ts";
 import { fromRecord } from "../../../sdk/protocol/event-record.ts";
-import type { VersionAsk } from "../../../sdk/protocol/version-policy.ts";
+import type { VersionAsk, VersionPolicy } from "../../../sdk/protocol/version-policy.ts";
 import { BY_POLICY } from "../../../sdk/protocol/versions.ts";
 import { continuingTurn } from "./continuing.ts";
 import { closingTurn, newId, newRunId, only, type Stage, startRequest, stepCompleted, turnOf } from "./stage.ts";
@@ -357,6 +357,42 @@ export function versionsContract(stage: Stage): void {
         await stage.store.setVersionPolicy(workflow, policy);
         expect((await facts(workflow))?.policy ?? null).toEqual(policy);
       }
+    });
+
+    test("each change of a policy is kept, with who made it; what is said again is none", async () => {
+      const workflow = newId("workflow");
+      const before = await stage.now();
+      const plain = { current: "1.1.0", ramp: null };
+      const ramped = { current: "1.0.0", ramp: { version: "1.1.0", percent: 12.5 } };
+      const said: [VersionPolicy | null, string?][] = [
+        [null, "nobody"],
+        [ramped, "Ann"],
+        [ramped, "Bob"],
+        [plain],
+        [null, "Carl"],
+      ];
+      for (const [policy, actor] of said) await stage.store.setVersionPolicy(workflow, policy, actor);
+      const changes = await stage.store.readPolicyChanges(workflow, 10);
+      expect(changes.map(({ at: _, ...change }) => change)).toEqual([
+        { actor: "Carl", from: plain, to: null },
+        { actor: null, from: ramped, to: plain },
+        { actor: "Ann", from: null, to: ramped },
+      ]);
+      for (const { at } of changes) expect(at).toBeGreaterThanOrEqual(before);
+      expect(await stage.store.readPolicyChanges(workflow, 1)).toEqual(changes.slice(0, 1));
+      expect(await stage.store.readPolicyChanges(newId("workflow"), 10)).toEqual([]);
+    });
+
+    test("of changes that are made at once each begins where the one before it ended, and the last one holds", async () => {
+      const workflow = newId("workflow");
+      const policies = Array.from({ length: 12 }, (_, n) => (n % 4 === 3 ? null : { current: `1.${n}.0`, ramp: null }));
+      await Promise.all(policies.map((policy) => stage.store.setVersionPolicy(workflow, policy)));
+      const changes = (await stage.store.readPolicyChanges(workflow, 20)).toReversed();
+      expect(changes[0]?.from).toBe(null);
+      expect(changes.slice(1).map(({ from }) => from)).toEqual(changes.slice(0, -1).map(({ to }) => to));
+      expect(changes.at(-1)?.to).toEqual((await facts(workflow))?.policy ?? null);
+      const set = changes.flatMap(({ to }) => to?.current ?? []).sort();
+      expect(set).toEqual(policies.flatMap((policy) => policy?.current ?? []).sort());
     });
 
     test("workers that say so at once do not stand in each other's way", async () => {
