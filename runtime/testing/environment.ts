@@ -72,6 +72,13 @@ export interface TestEnvironment {
   readonly mockStep: MockStep;
   /** Gives every step its own body back. */
   restoreSteps(): void;
+  /** Names of the steps that are mocked, and of which no run has executed one so far: a name that is misspelt, or a mock too many. */
+  unusedMocks(): readonly string[];
+  /**
+   * Throws MOCK_UNUSED when there are unused mocks, naming them and the steps that were executed: for the end of a test, or
+   * `afterEach`. Mocks that were restored do not count.
+   */
+  assertMocksUsed(): void;
   /**
    * Ends the worker without a word, as a crash does: what it has not committed is gone. Another takes over at once.
    * Resolves when it has begun. Bodies of steps under way go on, and nobody hears of what they come to.
@@ -128,6 +135,8 @@ export function environmentOf(laboratory: Laboratory): TestEnvironment {
       time.advance(toMs(duration, "advance(duration)"), pastSteps),
     mockStep: mocks.mock,
     restoreSteps: () => mocks.restoreAll(),
+    unusedMocks: () => mocks.unused(),
+    assertMocksUsed: () => mocks.assertUsed(),
     killWorker: () => laboratory.kill(),
     stop: () => laboratory.stop(),
   };

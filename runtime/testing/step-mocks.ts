@@ -56,6 +56,8 @@ interface Mock {
 
 export class StepMocks {
   readonly #mocks = new Map<string, Mock[]>();
+  /** Names of the steps that were to be executed, mocked or not. */
+  readonly #asked = new Set<string>();
   readonly #isStrict: boolean;
 
   constructor(isStrict: boolean) {
@@ -86,14 +88,44 @@ export class StepMocks {
     this.#mocks.clear();
   }
 
+  /** The names of those that are in place and were never called, in the order of mocking; one that was mocked twice may be there twice. */
+  unused(): string[] {
+    const mocks = [...this.#mocks.values()].flat();
+    return mocks.filter(({ calls }) => calls.length === 0).map(({ name }) => name);
+  }
+
+  /** Throws MOCK_UNUSED. */
+  assertUsed(): void {
+    const unused = this.unused();
+    if (unused.length === 0) return;
+    const names = [...new Set(unused)];
+    const asked = [...this.#asked];
+    const rest = asked.length > MOST_NAMES ? `, and ${asked.length - MOST_NAMES} more` : "";
+    const seen = asked.length === 0 ? "none" : `${quoted(asked.slice(0, MOST_NAMES))}${rest}`;
+    const [what, is] = names.length === 1 ? ["Step", "is"] : ["Steps", "are"];
+    throw new EverstepError(
+      "MOCK_UNUSED",
+      `${what} ${quoted(names)} ${is} mocked, and no run has executed such a step. Executed so far: ${seen}. Correct the name, or leave the mock out.`,
+      { details: { unused: names, executed: asked } },
+    );
+  }
+
   /** The newest mock of the step's name; in a strict environment a body that refuses, where there is none. */
   bodyOf({ ask }: PendingStep): StepBody {
-    const mock = this.#mocks.get(ask.name)?.at(-1);
-    if (mock !== undefined) return mockedBody(mock, ask.body);
     // Steps of Everstep's own touch nothing of the world.
     const isOurs = ask.name.startsWith(RESERVED_PREFIX);
+    if (!isOurs) this.#asked.add(ask.name);
+    const mock = this.#mocks.get(ask.name)?.at(-1);
+    if (mock !== undefined) return mockedBody(mock, ask.body);
     return this.#isStrict && !isOurs ? { kind: "step", run: () => refuse(ask.name) } : ask.body;
   }
+}
+
+/** As many as a message names. */
+const MOST_NAMES = 10;
+
+function quoted(names: readonly string[]): string {
+  return names.map((name) => `"${name}"`).join(", ");
 }
 
 function mockedBody(mock: Mock, body: StepBody): StepBody {

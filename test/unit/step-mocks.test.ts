@@ -146,3 +146,54 @@ test("many environments side by side, each with its own clock, mocks and worker"
     Array.from({ length: 20 }, (_, index) => ({ said: `mock ${index}`, days: 2 * index + 2, now: 2 * index + 2 })),
   );
 });
+
+test("a mock that no step has called is told, with the names of the steps that were executed", async () => {
+  const env = await open([buying]);
+  env.mockStep(charge, () => ({ id: "mock" }));
+  env.mockStep("lable", () => "never");
+  expect(env.unusedMocks()).toEqual(["charge", "lable"]);
+  expect(() => env.assertMocksUsed()).toThrow(
+    'Steps "charge", "lable" are mocked, and no run has executed such a step. Executed so far: none.',
+  );
+  const run = await env.client.start(buying, { input: 1 });
+  expect(await run.result()).toEqual({ id: "mock", label: "real label for mock" });
+  expect(env.unusedMocks()).toEqual(["lable"]);
+  const message =
+    'Step "lable" is mocked, and no run has executed such a step. Executed so far: "charge", "label". Correct the name, or leave the mock out.';
+  expect(() => env.assertMocksUsed()).toThrow(
+    expect.objectContaining({
+      code: "MOCK_UNUSED",
+      message,
+      details: { unused: ["lable"], executed: ["charge", "label"] },
+    }),
+  );
+});
+
+test("mocks that were called or restored are no mocks too many; one that hides another leaves it unused", async () => {
+  const env = await open([buying]);
+  const hidden = env.mockStep(charge, () => ({ id: "hidden" }));
+  env.mockStep(charge, () => ({ id: "mock" }), { failFirst: 1 });
+  const label = env.mockStep("label", () => "mock label");
+  const other = env.mockStep("other", () => "never");
+  const run = await env.client.start(buying, { input: 1 });
+  await run.result();
+  expect(env.unusedMocks()).toEqual(["charge", "other"]);
+  hidden.restore();
+  other.restore();
+  env.assertMocksUsed();
+  label.restore();
+  expect(env.unusedMocks()).toEqual([]);
+  env.mockStep("another", () => "never");
+  env.restoreSteps();
+  expect(() => env.assertMocksUsed()).not.toThrow();
+});
+
+test("of many executed steps a message names the first", async () => {
+  const many = workflow("many", async () => {
+    for (let n = 1; n <= 12; n++) await step(`step ${n}`, () => n);
+  });
+  const env = await open([many]);
+  env.mockStep("none of them", () => 0);
+  await (await env.client.start(many)).result();
+  expect(() => env.assertMocksUsed()).toThrow(/"step 9", "step 10", and 2 more\. Correct the name/);
+});
