@@ -3,11 +3,10 @@
 
 import { Command } from "commander";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
-import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
-import { type CheckedHistory, checkHistories, checkRuns } from "../testing/check-histories.ts";
+import { checkHistories, checkRuns } from "../testing/check-histories.ts";
+import { CheckReport } from "./check-report.ts";
 import { parseCount } from "./count-option.ts";
 import { readHistories } from "./history-files.ts";
-import { formatJson } from "./values.ts";
 import { addClientOptions, type ClientOptions, withClient } from "./with-client.ts";
 import { importWorkflows } from "./workflow-files.ts";
 
@@ -16,6 +15,8 @@ interface CheckOptions extends ClientOptions {
   readonly queue?: string;
   readonly closed?: number;
   readonly allowMissingVersions?: boolean;
+  readonly allowMissingWorkflows?: boolean;
+  readonly ignoreWorkflow?: readonly string[];
 }
 
 export function checkCommand(): Command {
@@ -25,6 +26,8 @@ export function checkCommand(): Command {
     .option("--histories <folder>", "check the history files below this folder instead of a database")
     .option("--queue <name>", "only runs of this queue")
     .option("--allow-missing-versions", "runs of versions that the files do not export have other workers")
+    .option("--allow-missing-workflows", "runs of workflows that the files do not export have other workers")
+    .option("--ignore-workflow <name>", "runs of this workflow have other workers (may be repeated)", append)
     .option("--closed <count>", "also the newest closed runs of each workflow, this many", parseCount);
   return addClientOptions(command).action(async (files: readonly string[], options: CheckOptions) => {
     const { histories, queue, closed } = options;
@@ -35,55 +38,24 @@ export function checkCommand(): Command {
       );
     }
     const workflows = await importWorkflows(files);
-    const counts =
-      histories === undefined
-        ? await withClient(options, (client) => {
-            const chosen = { ...(queue === undefined ? {} : { queue }), ...(closed === undefined ? {} : { closed }) };
-            return report(checkRuns(client, workflows, chosen), options.json === true);
-          })
-        : await report(checkHistories(workflows, readHistories(histories)), options.json === true);
-    console.log(options.json === true ? formatJson(counts) : summarize(counts, workflows));
-    if (counts.differ > 0 || (counts.missing > 0 && options.allowMissingVersions !== true)) process.exitCode = 1;
+    const elsewhere = options.allowMissingWorkflows === true ? "others" : (options.ignoreWorkflow ?? []);
+    const isElsewhere = (workflow: string) => elsewhere === "others" || elsewhere.includes(workflow);
+    const report = new CheckReport({
+      asJson: options.json === true,
+      isElsewhere,
+      allowsMissingVersions: options.allowMissingVersions === true,
+    });
+    if (histories === undefined) {
+      await withClient(options, async (client) => {
+        const chosen = { ...(queue === undefined ? {} : { queue }), ...(closed === undefined ? {} : { closed }) };
+        await report.tell(checkRuns(client, workflows, { ...chosen, elsewhere }));
+      });
+    } else await report.tell(checkHistories(workflows, readHistories(histories)));
+    report.summarize(workflows);
+    if (report.isRefused) process.exitCode = 1;
   });
 }
 
-interface Counts {
-  fit: number;
-  differ: number;
-  /** Of versions that the files do not export, of workflows that they do. */
-  missing: number;
-  /** Of workflows that the files do not export. */
-  skipped: number;
-}
-
-/** Prints each difference as soon as it is found: as text, or as JSON, one a line. */
-async function report(checked: AsyncIterable<CheckedHistory>, asJson: boolean): Promise<Counts> {
-  const counts: Counts = { fit: 0, differ: 0, missing: 0, skipped: 0 };
-  const missing = new Map<string, number>();
-  for await (const { verdict, difference, ...run } of checked) {
-    if (verdict === "fits") counts.fit++;
-    else if (verdict === "unknownVersion") {
-      counts.missing++;
-      const code = run.version === null ? `${run.workflow} without a version` : `${run.workflow} ${run.version}`;
-      missing.set(code, (missing.get(code) ?? 0) + 1);
-    } else if (difference === null) counts.skipped++;
-    else {
-      counts.differ++;
-      const { code, message, details } = difference;
-      console.log(asJson ? formatJson({ ...run, code, message, details }) : `${code}: ${message}\n`);
-    }
-  }
-  for (const [code, runs] of missing) {
-    const what = `${code}: ${runs} ${runs === 1 ? "history needs" : "histories need"} this code, which the files do not export.`;
-    console.log(asJson ? formatJson({ missing: code, histories: runs }) : `${what}\n`);
-  }
-  return counts;
-}
-
-function summarize({ fit, differ, missing, skipped }: Counts, workflows: readonly AnyWorkflow[]): string {
-  const names = [...new Set(workflows.map(({ name }) => name))].sort().join(", ");
-  const total = fit + differ;
-  const checked = `${total} ${total === 1 ? "history" : "histories"} checked (${names}): ${fit} fit, ${differ} differ.`;
-  const others = missing === 0 ? "" : ` ${missing} of versions that are not there.`;
-  return `${checked}${others}${skipped === 0 ? "" : ` ${skipped} skipped, of other workflows.`}`;
+function append(name: string, names: readonly string[] = []): readonly string[] {
+  return [...names, name];
 }

@@ -19,7 +19,7 @@ export interface CheckedHistory {
   readonly events: number;
   /**
    * `unknownWorkflow`: none of the given workflows has the name; `unknownVersion`: one has, but not in the run's version. Then
-   * nothing was replayed.
+   * nothing was replayed: the run would wait for a worker that has its code.
    */
   readonly verdict: "fits" | "differs" | "unknownWorkflow" | "unknownVersion";
   /** What would block the run, with both sides and the place in the code; null unless it differs. */
@@ -31,9 +31,16 @@ export interface CheckRunsOptions {
   readonly queue?: string;
   /** How many closed runs of each workflow are checked as well, the newest first. Default 0. */
   readonly closed?: number;
+  /**
+   * Workflows whose open runs have other workers, and are not looked at; "others": all that are not given. Default: none, so
+   * an open run of a workflow that is not given is told as `unknownWorkflow`.
+   */
+  readonly elsewhere?: readonly string[] | "others";
 }
 
 const PAGE = 200;
+/** As many as `countBy` tells of. */
+const MOST_GROUPS = 200;
 
 /**
  * Replays histories against workflows of their names and versions, one by one: give it a generator, and only one is in memory.
@@ -61,28 +68,61 @@ export async function* checkHistories(
 
 /**
  * Replays the open runs of the given workflows, and the newest closed ones if asked to, against the code at hand: each
- * against that of its version. Reads only; no worker is needed, and none is disturbed. Runs that go on meanwhile are checked as far as they have come.
+ * against that of its version. Then tells of the open runs that none of it is for. Reads only; no worker is needed, and none is
+ * disturbed. Runs that go on meanwhile are checked as far as they have come.
  *
- * Throws STORE_UNAVAILABLE, CODEC_FAILED. What does not fit is not thrown but told.
+ * Throws ARGUMENT_INVALID when a given workflow is said to be elsewhere, STORE_UNAVAILABLE, CODEC_FAILED. What does not fit is
+ * not thrown but told.
  */
 export async function* checkRuns(
   client: WorkflowClient,
   workflows: readonly AnyWorkflow[],
-  { queue, closed = 0 }: CheckRunsOptions = {},
+  { queue, closed = 0, elsewhere = [] }: CheckRunsOptions = {},
 ): AsyncGenerator<CheckedHistory> {
   const known = new Code(workflows);
+  const others = elsewhere === "others" ? "others" : new Set(elsewhere);
+  if (others !== "others") refuseGiven(known, others);
+  const inQueue = queue === undefined ? {} : { queue };
   for (const workflow of known.names) {
-    const of = { workflow, ...(queue === undefined ? {} : { queue }) };
     for (const { status, most } of [
       { status: OPEN_STATUSES, most: Number.POSITIVE_INFINITY },
       { status: CLOSED_STATUSES, most: closed },
     ]) {
-      for await (const run of runsOf(client, { ...of, status }, most)) {
+      for await (const run of runsOf(client, { ...inQueue, workflow, status }, most)) {
         // Nobody will execute a closed one again.
         if (known.has(run) || !isClosed(run.status)) yield await checkRun(client, known, run);
       }
     }
   }
+  if (others === "others") return;
+  const isUnknown = (name: string) => !known.names.includes(name) && !others.has(name);
+  for await (const run of openRunsOf(client, isUnknown, inQueue)) {
+    const { workflow, workflowId, runId, version } = run;
+    yield { workflow, workflowId, runId, version, events: 0, verdict: "unknownWorkflow", difference: null };
+  }
+}
+
+/** The open runs of workflows that are meant, the others as far as possible not even listed. */
+async function* openRunsOf(
+  client: WorkflowClient,
+  isMeant: (workflow: string) => boolean,
+  inQueue: { readonly queue?: string },
+): AsyncGenerator<RunSummary> {
+  const open = { ...inQueue, status: OPEN_STATUSES };
+  const groups = await client.countBy("workflow", { where: open });
+  const listed = new Set(groups.map(({ value }) => String(value)));
+  for (const workflow of listed)
+    if (isMeant(workflow)) yield* runsOf(client, { ...open, workflow }, Number.POSITIVE_INFINITY);
+  if (groups.length < MOST_GROUPS) return;
+  for await (const run of runsOf(client, open, Number.POSITIVE_INFINITY))
+    if (!listed.has(run.workflow) && isMeant(run.workflow)) yield run;
+}
+
+function refuseGiven(known: Code, elsewhere: ReadonlySet<string>): void {
+  const both = known.names.find((name) => elsewhere.has(name));
+  if (both === undefined) return;
+  const message = `Workflow "${both}" is given to be checked, and said to be elsewhere: its runs would not be looked at. Leave one of the two out.`;
+  throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "elsewhere", workflow: both } });
 }
 
 async function checkRun(client: WorkflowClient, known: Code, run: RunSummary): Promise<CheckedHistory> {

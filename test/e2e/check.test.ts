@@ -108,10 +108,74 @@ test("histories are checked from a folder, as they were collected or as history 
   expect(stdout).toContain("4 histories checked (changing): 2 fit, 2 differ.");
 });
 
-test("files of other workflows are skipped, and said to be", async () => {
+test("a deploy that drops a workflow is stopped while it has open runs, which are named", async () => {
+  const { stdout, stderr, code: exit } = await check(code("renamed"), "--closed", "100");
+  expect({ stderr, exit }).toEqual({ stderr: "", exit: 1 });
+  expect(stdout.split("\n")).toEqual([
+    "changing: 2 histories need this code, which the files do not export (new, old).",
+    "",
+    "0 histories checked (renamed): 0 fit, 0 differ. 2 of code that is not there.",
+    "",
+  ]);
+});
+
+test("of many runs the first are named, and as JSON they are a line", async () => {
+  const { url } = await createDatabase();
+  const client = new Client({ database: url });
+  onTestFinished(() => client.close());
+  await client.startMany(
+    changing("original"),
+    Array.from({ length: 7 }, (_, index) => ({ id: `run-${index}` })),
+  );
+  const { stdout: text } = await check(code("renamed"), "--database", url);
+  expect(text).toMatch(/^changing: 7 histories need this code, .* \(first: run-\d(, run-\d){4}\)\.$/m);
+  const { stdout, code: exit } = await check(code("renamed"), "--database", url, "--json");
+  const lines = stdout.trimEnd().split("\n");
+  expect(exit).toBe(1);
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+    { missing: "changing", workflow: "changing", version: null, histories: 7, first: expect.any(Array) },
+    { fit: 0, differ: 0, missing: 7, skipped: 0 },
+  ]);
+});
+
+test("what is deployed elsewhere is left out: by name, or all the rest", async () => {
+  const passes = { stdout: "0 histories checked (renamed): 0 fit, 0 differ.\n", stderr: "", code: 0 };
+  expect(await check(code("renamed"), "--ignore-workflow", "a", "--ignore-workflow", "changing")).toEqual(passes);
+  expect(await check(code("renamed"), "--allow-missing-workflows")).toEqual(passes);
+  const { stderr, code: exit } = await check(code("renamed"), "--ignore-workflow", "renamed");
+  expect({ stderr, exit }).toEqual({ stderr: expect.stringContaining("said to be elsewhere"), exit: 1 });
+});
+
+test("histories of workflows that the files do not export stop it as well, unless they are said to be elsewhere", async () => {
   const { stdout, code: exit } = await everstep(["check", code("renamed"), "--histories", folder]);
-  expect(exit).toBe(0);
-  expect(stdout).toMatch(/^0 histories checked \(renamed\): 0 fit, 0 differ\. \d skipped, of other workflows\.\n$/);
+  expect(exit).toBe(1);
+  expect(stdout).toMatch(/^changing: \d histories need this code, which the files do not export \(/);
+  expect(stdout).toMatch(/0 histories checked \(renamed\): 0 fit, 0 differ\. \d of code that is not there\.\n$/);
+  const ignored = await everstep([
+    ...["check", code("renamed"), "--histories", folder],
+    ...["--ignore-workflow", "changing"],
+  ]);
+  expect(ignored.code).toBe(0);
+  expect(ignored.stdout).toMatch(
+    /^0 histories checked \(renamed\): 0 fit, 0 differ\. \d skipped, of other workflows\.\n$/,
+  );
+});
+
+test("an exported entity is the workflow of its runs", async () => {
+  const { url } = await createDatabase();
+  const client = new Client({ database: url });
+  onTestFinished(() => client.close());
+  const { cart } = await import("../../examples/cart/cart.ts");
+  const worker = new Worker({ workflows: [cart.workflow], database: url, logLevel: "silent" });
+  await worker.start();
+  await client.entity(cart, "ann").add({ name: "lamp", count: 2 });
+  await worker.stop();
+  const file = new URL("../../examples/cart/cart.ts", import.meta.url).pathname;
+  expect(await check(file, "--database", url)).toEqual({
+    stdout: "1 history checked (cart): 1 fit, 0 differ.\n",
+    stderr: "",
+    code: 0,
+  });
 });
 
 test.each([

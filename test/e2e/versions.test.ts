@@ -111,8 +111,8 @@ test("runs are moved and checked by version from the command line", async () => 
   await say("move", "taxi", "1.0.0");
   expect(await run(["check", code("two")])).toEqual({
     stdout: [
-      "release 1.0.0: 1 history needs this code, which the files do not export.\n",
-      "0 histories checked (release): 0 fit, 0 differ. 1 of versions that are not there.\n",
+      "release 1.0.0: 1 history needs this code, which the files do not export (taxi).\n",
+      "0 histories checked (release): 0 fit, 0 differ. 1 of code that is not there.\n",
     ].join("\n"),
     stderr: "",
     code: 1,

@@ -92,6 +92,57 @@ test("a queue can be checked by itself", async () => {
   expect(await collect(checkRuns(house.client, [order("charge")], { queue: "b" }))).toHaveLength(2);
 });
 
+test("open runs of a workflow that is not given are told of, and closed ones need nobody", async () => {
+  const { client, waiting } = await houseWith({ open: 2, closed: 2 });
+  const checked = await collect(checkRuns(client, [other], { closed: 10 }));
+  expect(checked.map(({ workflowId }) => workflowId).sort()).toEqual(
+    waiting.map(({ workflowId }) => workflowId).sort(),
+  );
+  for (const one of checked) {
+    expect(one).toMatchObject({
+      workflow: "order",
+      version: null,
+      events: 0,
+      verdict: "unknownWorkflow",
+      difference: null,
+    });
+  }
+});
+
+test("what is elsewhere is not told of: by name, or all that is not given", async () => {
+  const { client } = await houseWith({ open: 2, closed: 0 });
+  await client.start(
+    workflow("dropped", async () => {}),
+    { id: "left" },
+  );
+  const toldWith = async (elsewhere: readonly string[] | "others") =>
+    (await collect(checkRuns(client, [other], { elsewhere }))).map(({ workflowId }) => workflowId);
+  expect(await toldWith(["order"])).toEqual(["left"]);
+  expect(await toldWith(["order", "dropped", "never there"])).toEqual([]);
+  expect(await toldWith("others")).toEqual([]);
+  await expect(toldWith(["other"])).rejects.toMatchObject({
+    code: "ARGUMENT_INVALID",
+    message: expect.stringContaining('Workflow "other" is given to be checked, and said to be elsewhere'),
+  });
+});
+
+test("of another queue nothing is told, and of more workflows than one count tells of each is", async () => {
+  const house = openHouse();
+  const names = Array.from({ length: 203 }, (_, index) => `dropped-${index}`);
+  for (const name of names)
+    await house.client.start(
+      workflow(name, async () => {}),
+      { id: name },
+    );
+  await house.client.start(
+    workflow("aside", async () => {}),
+    { id: "aside", queue: "aside" },
+  );
+  const told = await collect(checkRuns(house.client, [other], { queue: "default", elsewhere: ["dropped-7"] }));
+  const expected = names.filter((name) => name !== "dropped-7");
+  expect(told.map(({ workflowId }) => workflowId).sort()).toEqual(expected.sort());
+});
+
 test("histories from elsewhere are checked one at a time, those of other workflows are told as that", async () => {
   const { client, waiting } = await houseWith({ open: 2, closed: 0 });
   const run = await client.start(other);
