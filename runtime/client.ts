@@ -67,6 +67,7 @@ export type {
   CountedBy,
   CountedGroup,
   PrunedRuns,
+  QueriedRuns,
   RunDescription,
   ShownEvent,
   WorkflowVersion,

@@ -1,7 +1,8 @@
 // What one can say to a run: `signal`, `update`, `query`, `cancel`, `terminate`. All but the query are stored before the command
 // ends, and take effect even if no worker runs now.
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
+import type { QueriedRuns } from "../../sdk/client/front-door.ts";
 import { defineQuery } from "../../sdk/workflow/query.ts";
 import { defineSignal } from "../../sdk/workflow/signal.ts";
 import { defineUpdate } from "../../sdk/workflow/update.ts";
@@ -22,6 +23,7 @@ interface UpdateOptions extends RunOptions {
 
 interface QueryOptions extends RunOptions {
   readonly input?: string;
+  readonly onlyIf?: QueriedRuns;
   readonly timeout: string;
 }
 
@@ -78,12 +80,18 @@ export function queryCommand(): Command {
   const command = addRunOptions(new Command("query").description("ask a run, open or closed"))
     .argument("<name>", "the query's name")
     .option("--input <json>", "the query's input")
-    .option("--timeout <duration>", "how long to wait for a worker's answer", "10s");
+    .option("--timeout <duration>", "how long to wait for a worker's answer", "10s")
+    .addOption(
+      new Option("--only-if <state>", "ask no other runs").choices(["open", "openOrCompleted"] satisfies QueriedRuns[]),
+    );
   return command.action(async (id: string, name: string, options: QueryOptions) => {
     const input = parseValue(options.input, "--input");
     const timeout = parseDuration(options.timeout, "--timeout") ?? 0;
     const answer = await withClient(options, (client) =>
-      client.getUntyped(id, options.run).query(defineQuery<unknown, unknown>(name), input, { timeout }),
+      client.getUntyped(id, options.run).query(defineQuery<unknown, unknown>(name), input, {
+        timeout,
+        ...(options.onlyIf === undefined ? {} : { onlyIf: options.onlyIf }),
+      }),
     );
     console.log(formatJson(answer, options.json === true ? 0 : 2));
   });

@@ -6,6 +6,7 @@ import type {
   CountedGroup,
   ListCall,
   LocksCall,
+  QueriedRuns,
   RunDescription,
   RunReference,
   ShownEvent,
@@ -41,6 +42,13 @@ const DESCRIBE_QUERY_MS = 1_500;
 /** Run ids are of the clocks of those who start runs. */
 const CLOCKS_DIFFER_MS = 1_000;
 
+export interface QueryCall {
+  readonly name: string;
+  readonly input: Payload;
+  readonly timeoutMs: number;
+  readonly onlyIf: QueriedRuns | undefined;
+}
+
 export class Reading {
   readonly #desk: Desk;
 
@@ -48,8 +56,9 @@ export class Reading {
     this.#desk = desk;
   }
 
-  async query(to: RunReference, name: string, input: Payload, timeoutMs: number): Promise<Payload> {
+  async query(to: RunReference, { name, input, timeoutMs, onlyIf }: QueryCall): Promise<Payload> {
     const run = await this.#desk.find(to);
+    if (onlyIf !== undefined) refuseUnless(onlyIf, run, name);
     return this.#ask(run, name, input, timeoutMs);
   }
 
@@ -141,6 +150,13 @@ export class Reading {
       return null;
     }
   }
+}
+
+function refuseUnless(onlyIf: QueriedRuns, { runId, workflowId, status }: RunDetail, query: string): void {
+  if (!isClosed(status) || (status === "completed" && onlyIf === "openOrCompleted")) return;
+  const wanted = onlyIf === "open" ? "open runs" : "runs that are open or have completed";
+  const message = `Run ${workflowId} is ${status}, and query "${query}" was put to ${wanted} only. Ask without onlyIf, or see what became of the run.`;
+  throw new EverstepError("QUERY_REJECTED", message, { details: { runId, query, status } });
 }
 
 function patchOf(stored: StoredEvent): RunPatch {

@@ -16,6 +16,7 @@ import type {
   LocksCall,
   PruneCall,
   PrunedRuns,
+  QueriedRuns,
   RepairCall,
   RunDescription,
   RunReference,
@@ -192,8 +193,8 @@ export class Service implements FrontDoor {
     return this.#outcomes.outcome(to, timeoutMs, follows);
   }
 
-  query(to: RunReference, name: string, input: Payload, timeoutMs: number): Promise<Payload> {
-    return this.#reading.query(to, name, input, timeoutMs);
+  query(to: RunReference, name: string, input: Payload, timeoutMs: number, onlyIf?: QueriedRuns): Promise<Payload> {
+    return this.#reading.query(to, { name, input, timeoutMs, onlyIf });
   }
 
   describe(to: RunReference): Promise<RunDescription> {

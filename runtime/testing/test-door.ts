@@ -11,6 +11,7 @@ import type {
   ListCall,
   LocksCall,
   PruneCall,
+  QueriedRuns,
   RepairCall,
   RunReference,
   SentUpdate,
@@ -109,8 +110,8 @@ export class TestDoor implements FrontDoor {
   }
 
   // Answered before any time can pass; when nobody is there to answer, time has to pass to find that out.
-  query(to: RunReference, name: string, input: Payload, timeoutMs: number) {
-    return this.#time.during(() => this.#door.query(to, name, input, timeoutMs));
+  query(to: RunReference, name: string, input: Payload, timeoutMs: number, onlyIf?: QueriedRuns) {
+    return this.#time.during(() => this.#door.query(to, name, input, timeoutMs, onlyIf));
   }
 
   describe(to: RunReference) {

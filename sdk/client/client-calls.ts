@@ -3,7 +3,7 @@
 
 import type { RunHeaders } from "../protocol/headers.ts";
 import type { VersionPolicy } from "../protocol/version-policy.ts";
-import type { CountedBy, FilterCall } from "./front-door.ts";
+import type { CountedBy, FilterCall, QueriedRuns } from "./front-door.ts";
 
 /** A run as the caller's handle names it: by one of the two. */
 export interface RunCall {
@@ -44,6 +44,8 @@ export interface UpdateResultClientCall extends RunCall {
 
 export interface QueryClientCall extends RunCall {
   readonly name: string;
+  /** Undefined: it is for closed runs as well. */
+  readonly onlyIf: QueriedRuns | undefined;
 }
 
 /** Of what is done to a run from outside. */

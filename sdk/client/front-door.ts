@@ -290,6 +290,9 @@ export interface WorkflowVersions {
   readonly versions: readonly WorkflowVersion[];
 }
 
+/** Which runs a query is for: open ones; open ones and those that have completed. */
+export type QueriedRuns = "open" | "openOrCompleted";
+
 export interface FrontDoor {
   /** A bulk with this id, or with a new one. */
   openBulk(bulkId?: string): BulkPlace;
@@ -305,7 +308,8 @@ export interface FrontDoor {
   reportStep(step: StepReference, report: StepReportCall): Promise<void>;
   /** Resolves when the delivery is stored, or was before. */
   deliverWebhook(token: string, call: WebhookCall): Promise<void>;
-  query(to: RunReference, name: string, input: Payload, timeoutMs: number): Promise<Payload>;
+  /** `onlyIf` absent: whatever the run's status is. */
+  query(to: RunReference, name: string, input: Payload, timeoutMs: number, onlyIf?: QueriedRuns): Promise<Payload>;
   cancel(to: RunReference, reason: string, by?: Acting): Promise<void>;
   terminate(to: RunReference, reason: string, by?: Acting): Promise<void>;
   /** Repeating it changes nothing; with a `requestId`, also after the run was resumed. So it is with the next three. */

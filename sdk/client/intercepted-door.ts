@@ -91,8 +91,9 @@ export function interceptedDoor(door: FrontDoor, interceptors: readonly Intercep
       const call = { ...runShown(to), name, updateId, waitFor: stage };
       return through("updateResult", call, () => door.awaitUpdate(update, stage, timeoutMs));
     },
-    query(to, name, input, timeoutMs) {
-      return through("query", { ...runShown(to), name }, () => door.query(to, name, input, timeoutMs));
+    query(to, name, input, timeoutMs, onlyIf) {
+      const call = { ...runShown(to), name, onlyIf };
+      return through("query", call, () => door.query(to, name, input, timeoutMs, onlyIf));
     },
     reportStep(step, report) {
       return through(REPORTS[report.outcome], stepShown(step, report), () => door.reportStep(step, report));

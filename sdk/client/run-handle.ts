@@ -17,6 +17,7 @@ import type {
   ClosedRun,
   ForkCall,
   FrontDoor,
+  QueriedRuns,
   RepairCall,
   RunDescription,
   RunReference,
@@ -44,6 +45,11 @@ export interface ResultOptions {
 export interface QueryOptions {
   /** How long to wait for a worker's answer. Default 10 s. */
   readonly timeout?: Duration;
+  /**
+   * Rejects with QUERY_REJECTED, and asks nobody, unless the run is "open" (paused and blocked ones are), or has not ended in
+   * another way than with a result ("openOrCompleted"), when the question is put. Default: closed runs are asked as well.
+   */
+  readonly onlyIf?: QueriedRuns;
 }
 
 export interface SendUpdateOptions extends UpdateWaitOptions {
@@ -198,16 +204,20 @@ export class RunHandle<Result = unknown> {
   /**
    * Asks the run. Works on open and on closed runs, as long as a worker that has the workflow is there to answer.
    *
-   * Throws QUERY_UNKNOWN, QUERY_FAILED, QUERY_TIMED_OUT, WORKFLOW_UNKNOWN, DIVERGENCE, RUN_NOT_FOUND, STORE_UNAVAILABLE.
+   * Throws QUERY_UNKNOWN, QUERY_FAILED, QUERY_REJECTED, QUERY_TIMED_OUT, ARGUMENT_INVALID, WORKFLOW_UNKNOWN, DIVERGENCE, RUN_NOT_FOUND, STORE_UNAVAILABLE.
    */
   async query<Answer, Input>(
     query: QueryDefinition<Answer, Input, unknown, unknown>,
     ...[input, options]: WithInput<Input, [options?: QueryOptions]>
   ): Promise<Answer> {
-    const timeout = options?.timeout;
+    const { timeout, onlyIf } = options ?? {};
+    if (onlyIf !== undefined && onlyIf !== "open" && onlyIf !== "openOrCompleted") {
+      const message = `query({ onlyIf }) is "open" or "openOrCompleted"; got ${String(onlyIf)}.`;
+      throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "onlyIf" } });
+    }
     const timeoutMs = timeout === undefined ? DEFAULT_QUERY_TIMEOUT_MS : toMs(timeout, "query({ timeout })");
     const stored = encodeChecked(query.schema, input, `input of query "${query.name}"`);
-    const answer = await this.#door.query(this.#reference, query.name, stored, timeoutMs);
+    const answer = await this.#door.query(this.#reference, query.name, stored, timeoutMs, onlyIf);
     return decodePayload(answer, `answer of query "${query.name}"`) as Answer;
   }
 

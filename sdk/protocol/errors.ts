@@ -19,6 +19,7 @@ export const ERRORS = {
   RUN_STILL_OPEN: { retryable: true, summary: "the run has no result yet" },
   QUERY_UNKNOWN: { retryable: false, summary: "the run has no handler for this query" },
   QUERY_FAILED: { retryable: false, summary: "the query's handler threw" },
+  QUERY_REJECTED: { retryable: false, summary: "the run is not in the state that the query is for" },
   QUERY_TIMED_OUT: { retryable: true, summary: "no worker answered the query in time" },
   UPDATE_UNKNOWN: { retryable: false, summary: "the run has no handler for this update" },
   UPDATE_REJECTED: { retryable: false, summary: "the update's validator refused it" },

@@ -116,7 +116,7 @@ test("every call is shown with what it is about, whether it reads or changes som
   for await (const event of run.history()) if (event.type === "RunStarted") break;
   await run.export();
   expect(taken()).toEqual([
-    { operation: "query", ...to, name: "look", ...reads },
+    { operation: "query", ...to, name: "look", onlyIf: undefined, ...reads },
     { operation: "update", ...to, name: "change", updateId: "u1", ...changes },
     { operation: "updateResult", ...to, name: "change", updateId: "u1", waitFor: "completed", ...reads },
     { operation: "describe", ...to, ...reads },

@@ -132,6 +132,34 @@ test("queries are answered live, parked and after the close", async () => {
   });
 });
 
+test("a query is for runs in one state where it says so, and asks nobody else", async () => {
+  const house = openHouse();
+  const worker = await house.startWorker([collect]);
+  const open = await house.client.start(collect, { input: 1 });
+  expect(await open.query(status, undefined, { onlyIf: "open" })).toEqual([]);
+  await open.pause();
+  expect(await open.query(status, undefined, { onlyIf: "open" })).toEqual([]);
+  await open.resume();
+  await open.signal(note, 7);
+  await open.result();
+  expect(await open.query(status, undefined, { onlyIf: "openOrCompleted" })).toEqual([7]);
+  const ended = await house.client.start(collect, { input: 1 });
+  await ended.terminate();
+  expect(await ended.query(status)).toEqual([]);
+  await worker.stop(0);
+  await expect(open.query(status, undefined, { onlyIf: "open" })).rejects.toMatchObject({
+    code: "QUERY_REJECTED",
+    details: { runId: open.runId, query: "status", status: "completed" },
+  });
+  await expect(ended.query(status, undefined, { onlyIf: "openOrCompleted" })).rejects.toMatchObject({
+    code: "QUERY_REJECTED",
+    message: expect.stringContaining("is terminated"),
+  });
+  await expect(open.query(status, undefined, { onlyIf: "closed" as "open" })).rejects.toMatchObject({
+    code: "ARGUMENT_INVALID",
+  });
+});
+
 test("a run past its timeout is closed, with no chance to react", async () => {
   const house = openHouse();
   let reacted = false;
