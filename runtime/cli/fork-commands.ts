@@ -48,7 +48,7 @@ export function resetCommand(): Command {
 }
 
 export function retryCommand(): Command {
-  const command = new Command("retry").description("make a step again, and all that came after it");
+  const command = new Command("retry").description("make a step or start a child again, and all that came after it");
   return addActingRunOptions(command)
     .option("--step <name>", "which; by default the one that failed last")
     .option("--drop-signals", "signals that came later are not delivered again")

@@ -7,6 +7,7 @@ import type { Payload } from "../../sdk/protocol/payload.ts";
 import { isEncoded, readEncoded } from "../../sdk/protocol/payload-encoded.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 import type { Answer, Errand } from "../store/errands.ts";
+import { idIn } from "../store/run-ref.ts";
 import type {
   AppendTurn,
   ImportRequest,
@@ -98,7 +99,7 @@ export class PayloadCoder implements StoreCodecs {
   // Bound to the workflow id, however the run is named: mail that a run has not taken is moved to the one that continues it.
   async #encodeMail(to: RunRef, mail: Omit<MailRequest, "to">): Promise<Payload> {
     if ("workflowId" in to) return this.encode(mail.payload, mailPlace(to, mail));
-    const runId = "runId" in to ? to.runId : to.chainOf;
+    const runId = idIn(to);
     const workflowId = await this.#workflowIdOf(runId);
     return this.encode(mail.payload, mailPlace(workflowId === undefined ? { runId } : { workflowId }, mail));
   }

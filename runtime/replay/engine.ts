@@ -229,6 +229,7 @@ export class RunEngine implements RunContext {
   /** To be called with a history before its first event is delivered: what it decides later is looked up earlier. */
   foresee(events: readonly HistoryEvent[]): void {
     this.#patches.foresee(events);
+    this.#kin.foresee(events);
   }
 
   /** Calls the main function, up to its first wait. */
@@ -567,6 +568,7 @@ export class RunEngine implements RunContext {
         this.#steps.askDeferredAgain();
         if (event.retried !== null) this.#steps.forgetAttempts(event.retried);
         if (event.locks !== undefined) this.#locks?.lose(event.locks);
+        this.#kin.fork(event);
         return false;
       case "PatchMarked":
         this.#compareMark(event);

@@ -10,6 +10,7 @@ import type {
   ExternalFailed,
   ExternalRequested,
   HistoryEvent,
+  RunForked,
 } from "../../sdk/protocol/event.ts";
 import { type CanceledFailure, fromChildEnded, fromFailure } from "../../sdk/protocol/failures.ts";
 import { decodePayload } from "../../sdk/protocol/payload.ts";
@@ -37,6 +38,8 @@ export class Kin {
   readonly #commands: Commands;
   readonly #code: WorkflowCode;
   #hasChildren = false;
+  /** By command, of children whose workflow ids were made of the run id of another run, which this one is a fork of. */
+  readonly #sharedIds = new Map<number, string>();
 
   constructor(runId: string, commands: Commands, code: WorkflowCode) {
     this.#runId = runId;
@@ -49,9 +52,34 @@ export class Kin {
     return this.#hasChildren;
   }
 
+  /** To be called with a history before its first event is delivered: the code of a fork is told the ids that its source was told. */
+  foresee(events: readonly HistoryEvent[]): void {
+    for (const event of events) {
+      if (event.type !== "ChildRequested") continue;
+      const { command, childWorkflowId: id } = event;
+      if (id !== `${this.#runId}-${command}` && id.endsWith(`-${command}`)) this.#sharedIds.set(command, id);
+    }
+  }
+
+  /** What was under way with other runs when this one was forked is to be asked for again. */
+  fork({ source, retried, isBeside }: RunForked): void {
+    for (const pending of this.#commands.all()) {
+      if (pending.kind === "SendMessage" && pending.isRequested) {
+        pending.isRequested = false;
+        pending.askedBy ??= source;
+      } else if (pending.kind === "StartChild" && pending.childRunId !== null) {
+        pending.isShared = true;
+        pending.isBeside = isBeside === true;
+        if (pending.command === retried) pending.startAnew();
+        else if (pending.isBeside && pending.isStarted) pending.isAdopted = true;
+      }
+    }
+  }
+
   askChild(ask: ChildAsk, scope: CancelScope): ChildHandle {
     const command = this.#commands.asked.add("StartChild", ask.workflow);
-    const pending = new PendingChild(command, `${this.#runId}-${command}`, ask, scope, this.#onCancelChild);
+    const defaultId = this.#sharedIds.get(command) ?? `${this.#runId}-${command}`;
+    const pending = new PendingChild(command, defaultId, ask, scope, this.#onCancelChild);
     this.#commands.add(pending);
     return {
       workflowId: pending.workflowId,
@@ -72,7 +100,9 @@ export class Kin {
       case "ChildRequested": {
         const child = this.#commands.compared(event, "StartChild", event.inputHash) as PendingChild | undefined;
         this.#hasChildren = true;
-        if (child !== undefined) child.childRunId = event.childRunId;
+        if (child === undefined) return false;
+        child.childRunId = event.childRunId;
+        child.isShared = false;
         return false;
       }
       case "ChildStarted":

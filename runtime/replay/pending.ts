@@ -129,6 +129,10 @@ export class PendingChild extends Pending<unknown> {
   endedInTurn: number | undefined;
   /** The parent was canceled while the child was under way. */
   cancelRequested: CanceledFailure | null = null;
+  /** Requested in the history of another run, which this one is a fork of, and not yet in its own. */
+  isShared = false;
+  /** It was requested before the fork, beside the other run, which goes on with it. */
+  isBeside = false;
   #resolveStarted: (runId: string) => void = noop;
   #rejectStarted: (error: unknown) => void = noop;
 
@@ -152,6 +156,13 @@ export class PendingChild extends Pending<unknown> {
   adopt(runId: string): void {
     this.isAdopted = true;
     this.childRunId = runId;
+  }
+
+  /** The run that it was is over: it is asked for as if for the first time. */
+  startAnew(): void {
+    this.childRunId = null;
+    this.isStarted = false;
+    this.isAdopted = false;
   }
 
   resolveStarted(): void {
@@ -178,6 +189,8 @@ export class PendingMessage extends Pending<void> {
   readonly ask: MessageAsk;
   /** The request is in the history: the mail is sent, whatever becomes of this run. */
   isRequested = false;
+  /** The run that has sent it, under an id of its own: one that this run is a fork of. Null: this run. */
+  askedBy: string | null = null;
 
   constructor(command: number, ask: MessageAsk, scope: CancelScope, onCancel: OnCancel<PendingMessage>) {
     super(command, scope, onCancel, ask);

@@ -110,6 +110,7 @@ export class Controlling {
     // Chosen before the first try: a repeated fork is recognised by it.
     const runId = call.bulkId === null ? newRunId(this.#desk.world) : forkIdOf(call.bulkId, source.runId);
     const request = planFork(source, events, call, { runId, seed: chance.uuid() });
+    await this.#assertChildrenKept(source, request);
     return { source, request: await this.#readable(source, request) };
   }
 
@@ -117,6 +118,15 @@ export class Controlling {
   async #readable(source: RunDetail, request: ForkRequest): Promise<ForkRequest> {
     const { store, codecs } = this.#desk;
     return codecs === undefined ? this.#desk.insist(() => withReadableMail(store, source, request)) : request;
+  }
+
+  async #assertChildrenKept({ runId, workflowId }: RunDetail, { at, children = [] }: ForkRequest): Promise<void> {
+    const started = children.filter(({ isStarted }) => isStarted).map((child) => child.runId);
+    if (started.length === 0) return;
+    const [missing] = await this.#desk.insist(() => this.#desk.store.missingRuns(started));
+    if (missing === undefined) return;
+    const message = `Run ${workflowId} is not forked: at event ${at} it waits for child run ${missing}, which has been deleted since. Fork it before that was asked for, or after it had ended.`;
+    throw new EverstepError("ARGUMENT_INVALID", message, { details: { runId, argument: "at", childRunId: missing } });
   }
 
   async #control(

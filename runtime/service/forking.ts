@@ -10,8 +10,9 @@ import { whyUnreadable } from "../../sdk/protocol/payload-encoded.ts";
 import { whyUnreadableEvent } from "../../sdk/protocol/readable-event.ts";
 import { changesIn, startedWith } from "../store/run-data.ts";
 import type { ForkRequest, RunDetail } from "../store/store.ts";
-import { askedOfOthers } from "./asked-of-others.ts";
 import { lockedIn } from "./locked-in.ts";
+import { endToRetry } from "./retried-work.ts";
+import { sharedChildren } from "./shared-children.ts";
 
 export interface NewFork {
   readonly runId: string;
@@ -29,15 +30,10 @@ export function planFork(
   fork: NewFork,
 ): ForkRequest {
   const events = stored.map((record) => readable(source, record));
-  const step = call.beforeStep === null ? null : endOfStep(source, events, call.beforeStep.name);
-  const at = step === null ? (call.at ?? lastBeforeEnd(events)) : step.seq - 1;
+  const end = call.beforeStep === null ? null : endToRetry(source, events, call.beforeStep.name);
+  const at = end === null ? (call.at ?? lastBeforeEnd(events)) : end.seq - 1;
   assertPlace(source, events, at);
   for (const event of events.slice(0, at)) assertReadable(source, stored[event.seq - 1] as StoredEvent, event);
-  const asked = askedOfOthers(events.slice(0, at));
-  if (asked !== undefined) {
-    const message = `Run ${source.workflowId} waits for another run ("${asked}") at event ${at}, and a fork would never hear of it. Fork it before that was asked, or after it was answered.`;
-    throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "at", runId: source.runId } });
-  }
   const edited = editOf(source, events[at - 1], call);
   const shared = [...stored.slice(0, at - 1), ...(edited === null ? stored.slice(at - 1, at) : [edited])];
   const [started, ...later] = shared as [EventRecord, ...EventRecord[]];
@@ -45,7 +41,8 @@ export function planFork(
     [...startedWith(started), ...changesIn(later)].map((change) => [`${change.kind} ${change.name}`, change]),
   );
   const { runId, seed } = fork;
-  const retried = step?.command ?? null;
+  const retried = end?.command ?? null;
+  const children = sharedChildren(events.slice(0, at), retried);
   const locks = lockedIn(events.slice(0, at));
   const regained = locks.filter(({ isRegained }) => isRegained).map(({ command }) => command);
   const version = call.version === undefined ? source.version : call.version;
@@ -64,6 +61,7 @@ export function planFork(
       seed,
       isEdited: edited !== null,
       retried,
+      ...(children.length > 0 && !call.replaces && { isBeside: true }),
       ...(version === null ? {} : { version }),
       ...by,
       ...(regained.length === 0 ? {} : { locks: regained }),
@@ -74,6 +72,7 @@ export function planFork(
     locks,
     timeoutMs: timeoutOf(source, events),
     terminates: call.replaces ? `Run ${runId} was forked from it, in its place.` : null,
+    children,
     ...by,
   };
 }
@@ -91,16 +90,6 @@ function assertReadable({ runId, workflowId }: RunDetail, { seq, payload }: Stor
   if (why === undefined) return;
   const message = `Run ${workflowId} is not forked: its event ${seq} cannot be read. ${why}`;
   throw new EverstepError("PAYLOAD_UNREADABLE", message, { details: { runId, seq } });
-}
-
-function endOfStep(source: RunDetail, events: readonly HistoryEvent[], name: string | null) {
-  const end = events.findLast((event) => {
-    if (name === null) return event.type === "StepFailed";
-    return (event.type === "StepFailed" || event.type === "StepCompleted") && event.name === name;
-  });
-  if (end?.type === "StepFailed" || end?.type === "StepCompleted") return end;
-  const what = name === null ? "No step" : `No step "${name}"`;
-  throw invalid(source, `${what} of run ${source.workflowId} has ${name === null ? "failed" : "ended"}.`, "step");
 }
 
 function lastBeforeEnd(events: readonly HistoryEvent[]): number {

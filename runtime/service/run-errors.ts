@@ -1,13 +1,10 @@
 // What a caller is told who names a run that is not there, or is past what was asked of it.
 
-import type { RunReference } from "../../sdk/client/front-door.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
+import { idIn } from "../store/run-ref.ts";
 
 /** The run, as its caller calls it. */
-export function nameOf(to: RunReference): string {
-  if ("runId" in to) return to.runId;
-  return "chainOf" in to ? to.chainOf : to.workflowId;
-}
+export const nameOf = idIn;
 
 export function notFound(name: string): EverstepError {
   const message = `There is no run ${name} in this database. Check the id, and that client and worker use the same database.`;

@@ -17,6 +17,7 @@ import type { VersionAsk, VersionFacts } from "../../sdk/protocol/version-policy
 import { chooseVersion } from "../../sdk/protocol/version-policy.ts";
 import type { LockGrant } from "./locks.ts";
 import { CANCEL_MAIL_ID } from "./mail-id.ts";
+import { idIn } from "./run-ref.ts";
 import type { MailKind, MailOutcome, MailRequest, RunRef, StartOutcome, StartRequest } from "./store.ts";
 import { NO_VERSIONS, startedAs, unknownVersion } from "./versions.ts";
 
@@ -29,6 +30,8 @@ export interface Asker {
 
 /** What becomes of a child that is open when its parent closes. */
 export type ClosePolicy = "terminate" | "cancel" | "abandon";
+
+export type StartErrand = Errand & { readonly do: "start" };
 
 export type Errand =
   | {
@@ -43,6 +46,8 @@ export type Errand =
       /** Decided when the child is started. Absent: the child has no version. */
       readonly version?: VersionAsk;
       readonly policy: ClosePolicy;
+      /** A fork asks for what was under way in its source; absent for a child that nobody has asked for before. */
+      readonly again?: AskedAgain;
     }
   | {
       readonly do: "mail";
@@ -54,6 +59,20 @@ export type Errand =
   | { readonly do: "terminate"; readonly to: RunRef; readonly reason: string }
   /** A fork that stands still has a lock again. */
   | { readonly do: "regain"; readonly grant: LockGrant };
+
+/** Of a child that a fork shares with its source. The run may be there, or have been there: then it is not started once more. */
+export interface AskedAgain {
+  /** The fork's history tells that it was started, and the run that is named is the one that stands for it. */
+  readonly isStarted: boolean;
+  /** The source goes on with it: the fork only waits for it. */
+  readonly isBeside: boolean;
+}
+
+/** What has become of a child that is asked for again: the last of its line. */
+export type FollowedChild = { readonly runId: string; readonly chainId: string } & (
+  | { readonly isOpen: true }
+  | { readonly isOpen: false; readonly end: RunEnd }
+);
 
 /**
  * A child and the run that waits for its end. The child is named by the first run of its chain. A run that was there before may
@@ -128,7 +147,7 @@ export function childAnswer(
  * for a child with its own workflow id, and finds it taken: it would wait for itself, or end itself.
  */
 export function childStart(
-  { asker: { command, name }, child, version: ask }: Errand & { readonly do: "start" },
+  { asker: { command, name }, child, version: ask }: StartErrand,
   isOwn: boolean,
   facts: VersionFacts = NO_VERSIONS,
 ): StartRequest | Answer {
@@ -146,7 +165,7 @@ export function childStart(
 
 export function mailAnswer({ command, name }: Asker, to: RunRef, { outcome }: Pick<MailOutcome, "outcome">): Answer {
   if (outcome === "accepted" || outcome === "duplicate") return { type: "ExternalDelivered", command, name };
-  const who = "runId" in to ? to.runId : "chainOf" in to ? to.chainOf : to.workflowId;
+  const who = idIn(to);
   const failure =
     outcome === "notFound"
       ? refusal("RUN_NOT_FOUND", `There is no run ${who}: "${name}" reached nobody.`)
@@ -162,7 +181,7 @@ export function adoptionMail({ runId, command }: Asker): Omit<MailRequest, "to">
 /** What the end of a run makes due: to tell its parent, or to deal with a child of its own. */
 export function errandOfEnd({ childRunId, parent, policy }: Kinship, end: RunEnd, isParent: boolean): Errand | null {
   if (!isParent) return answerErrand(parent, { type: "ChildEnded", command: parent.command, name: parent.name, end });
-  const to = { chainOf: childRunId };
+  const to = { lineOf: childRunId };
   const reason = `its parent run ${end.runId} is closed (${end.status})`;
   switch (policy) {
     case "terminate":
@@ -192,6 +211,28 @@ function howItEnded({ status, event }: RunEnd): { readonly result: Payload; read
     return { result: null, failure };
   }
   return { result: null, failure: JSON.parse(event.payload ?? "null") as Failure };
+}
+
+/** What a fork is told of a child that it asks for again, and that was started before: as if it had waited for it all along. */
+export function followedAnswers(
+  { asker: { command, name }, again }: Pick<StartErrand, "asker" | "again">,
+  child: FollowedChild,
+): Answer[] {
+  const adopted = again?.isBeside === true ? { adopted: child.runId } : {};
+  const started: Answer[] = again?.isStarted === true ? [] : [{ type: "ChildStarted", command, name, ...adopted }];
+  return child.isOpen ? started : [...started, { type: "ChildEnded", command, name, end: child.end }];
+}
+
+/** The fork's, if it is to be its own; the source's is moved with the fork. */
+export function followedKinship({ asker, again, policy }: StartErrand, { chainId }: FollowedChild): Kinship {
+  return { childRunId: chainId, parent: asker, policy: again?.isBeside === true ? "abandon" : policy };
+}
+
+/** A child whose start is in the fork's history, and of which nothing is kept. */
+export function forgottenChild({ asker, child: { runId } }: StartErrand): Answer {
+  const { command, name } = asker;
+  const message = `Child run ${runId} is not there any more: it was deleted before run ${asker.runId}, a fork, could follow it.`;
+  return { type: "ChildStartFailed", command, name, failure: refusal("RUN_NOT_FOUND", message) };
 }
 
 /** An EverstepError as the code will catch it. */

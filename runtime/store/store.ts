@@ -288,8 +288,15 @@ export interface ImportRequest {
 /** `runExists`: another run has the run id. `workflowIdOpen`: an open run has the workflow id, and this one is open too. */
 export type ImportOutcome = "imported" | "runExists" | "workflowIdOpen";
 
-/** One run; the open run of a workflow id, else the latest; the latest of the chain that a run belongs to. */
-export type RunRef = { readonly runId: string } | { readonly workflowId: string } | { readonly chainOf: string };
+/**
+ * One run; the open run of a workflow id, else the latest; the latest of the chain that a run belongs to; the latest of its
+ * line, which goes on where a fork was put in the place of the last run of a chain.
+ */
+export type RunRef =
+  | { readonly runId: string }
+  | { readonly workflowId: string }
+  | { readonly chainOf: string }
+  | { readonly lineOf: string };
 
 export interface MailRequest {
   readonly to: RunRef;
@@ -364,10 +371,26 @@ export interface ForkRequest {
   /** What the shared events hold or wait for, in the order of asking. Default: nothing. */
   readonly locks?: readonly Omit<LockRequest, "runId">[];
   readonly timeoutMs: number | null;
-  /** Terminates the source with this reason in the same transaction, if it is open. Null: it stays as it is. */
+  /**
+   * The fork takes the place of the source, which is terminated with this reason in the same transaction, if it is open: its
+   * line goes on with the fork, and whoever waits for its end waits for that of the fork. Null: it stays as it is.
+   */
   readonly terminates: string | null;
   /** Of the termination; that of the fork is told by `forked`. Absent for nobody named. */
   readonly actor?: string;
+  /**
+   * Those of which the shared events do not tell the end. With `terminates` they become the fork's, with what is to be done about
+   * them when it closes; that the source closes does not concern them. Default: none.
+   */
+  readonly children?: readonly SharedChild[];
+}
+
+/** A child, by the command that asked for it, as events tell of it. */
+export interface SharedChild {
+  readonly command: number;
+  /** Where it was started, the run that stands for it; else the one that is to be started. */
+  readonly runId: string;
+  readonly isStarted: boolean;
 }
 
 /** What a fork shares with its source, in another stored form. */

@@ -32,7 +32,7 @@ function childRequest(pending: PendingChild, { runId, workflowId, queue, headers
   const { command, name, ask, workflowId: childWorkflowId } = pending;
   const { workflow, input, inputHash, version, attributes, memo, timeoutMs, retry } = ask;
   const { onReuse, onConflict, parentClosePolicy: policy } = ask;
-  const childRunId = ids.newRunId();
+  const childRunId = pending.childRunId ?? ids.newRunId();
   const parent = { runId, workflowId };
   const carriedHeaders = ask.headers ?? headers;
   const carried = {
@@ -54,13 +54,23 @@ function childRequest(pending: PendingChild, { runId, workflowId, queue, headers
     timeoutMs,
   };
   const asker = { runId, command, name };
-  const errand: Errand = { do: "start", asker, child, policy, ...(version !== null && { version }) };
+  const { isStarted, isBeside, isAdopted } = pending;
+  const errand: Errand = {
+    do: "start",
+    asker,
+    child,
+    policy: isAdopted ? "abandon" : policy,
+    ...(version !== null && { version }),
+    ...(pending.childRunId !== null && { again: { isStarted, isBeside } }),
+  };
   return { event: { type: "ChildRequested", command, name, inputHash, childRunId, childWorkflowId }, errand };
 }
 
-function messageRequest({ command, name, ask }: PendingMessage, { runId }: ClaimedRun): Outgoing {
-  const { to, kind, subject, payload, inputHash } = ask;
-  const mailId = kind === "cancel" ? CANCEL_MAIL_ID : signalMailId(`${runId}:${command}`);
+function messageRequest({ command, name, ask, askedBy }: PendingMessage, { runId }: ClaimedRun): Outgoing {
+  const { kind, subject, payload, inputHash } = ask;
+  // A child that was reset goes on as its fork.
+  const to = "chainOf" in ask.to ? { lineOf: ask.to.chainOf } : ask.to;
+  const mailId = kind === "cancel" ? CANCEL_MAIL_ID : signalMailId(`${askedBy ?? runId}:${command}`);
   const errand: Errand = {
     do: "mail",
     to,

@@ -179,7 +179,8 @@ export class RunCommands {
 
   /** Asks for what is another run's, or shared with others; that it was asked for is in the history, and done after that. */
   #request(pending: PendingChild | PendingMessage | PendingLock): void {
-    const isRequested = pending.kind === "StartChild" ? pending.childRunId !== null : pending.isRequested;
+    const isRequested =
+      pending.kind === "StartChild" ? pending.childRunId !== null && !pending.isShared : pending.isRequested;
     if (!isRequested)
       this.#say(requestOf(pending, { ...this.#run.facts, headers: this.#run.engine.headers }, this.#host));
   }

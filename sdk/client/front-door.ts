@@ -208,7 +208,7 @@ export interface LocksCall {
 export interface ForkCall extends Acting {
   /** The last event that is shared; null: the last there is, of a closed run the last before its end. */
   readonly at: number | null;
-  /** Instead of `at`: the event before the last end of the step with this name, or with any, which has failed then. */
+  /** Instead of `at`: the event before the last end of the step or child with this name, or of any that failed. */
   readonly beforeStep: { readonly name: string | null } | null;
   /** Null: the source's. */
   readonly workflowId: string | null;

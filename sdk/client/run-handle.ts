@@ -361,7 +361,8 @@ export class RunHandle<Result = unknown> {
   /**
    * Starts a run that shares the events of this one up to `at`, and goes its own way from there. Steps that ended by then are
    * not made again; timers keep the time at which they were due, so those that are past fire at once; chance is drawn anew.
-   * This run stays as it is.
+   * This run stays as it is. Children that are under way at `at` stay this run's own: the fork waits for them, too, and leaves
+   * them alone. Mail to other runs of which the events do not tell that it came is sent again, under the same id.
    *
    * Throws ARGUMENT_INVALID when the run cannot be forked there, RUN_ALREADY_STARTED when the id has an open run,
    * VERSION_UNKNOWN, RUN_NOT_FOUND, PAYLOAD_UNREADABLE, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
@@ -372,7 +373,8 @@ export class RunHandle<Result = unknown> {
 
   /**
    * Puts a fork in the place of this run, under its workflow id: in one transaction, this run is terminated if it is open,
-   * and the fork begins.
+   * and the fork begins. Children that are under way at `at` go on as the fork's own, and where this run is a child, its parent
+   * waits for the fork.
    *
    * Throws like `fork`.
    */
@@ -381,10 +383,11 @@ export class RunHandle<Result = unknown> {
   }
 
   /**
-   * Makes a step again, and all that came after its end: a `reset` to the moment before the last end of the step with this
-   * name or definition, or without either of the step that failed last. Its attempts are counted from 1 again.
+   * Makes a step again, or starts a child again, and all that came after its end: a `reset` to the moment before the last end
+   * of the step or child with this name (of a child: its workflow's, or its workflow id) or definition, or without either of the one that
+   * failed last. A step's attempts are counted from 1 again; a child is a new run under the same workflow id, if that allows it.
    *
-   * Throws ARGUMENT_INVALID when there is no such step, and like `fork`.
+   * Throws ARGUMENT_INVALID when there is none, as where the code itself failed, and like `fork`.
    */
   retryFrom(step?: AnyStep, options: RetryFromOptions = {}): Promise<RunHandle<Result>> {
     return this.#fork(retryCall(step, options), options);

@@ -347,13 +347,14 @@ function mailData(mail: number, more: Readonly<Record<string, unknown>> = {}): s
   return JSON.stringify({ mail, ...more });
 }
 
-function forkedData({ source, event, seed, isEdited, retried, version, locks, actor }: RunForked): string {
+function forkedData({ source, event, seed, isEdited, retried, isBeside, version, locks, actor }: RunForked): string {
   return JSON.stringify({
     source,
     event,
     seed,
     ...(isEdited ? { isEdited } : {}),
     ...(retried === null ? {} : { retried }),
+    ...(isBeside === undefined ? {} : { isBeside }),
     ...(version === undefined ? {} : { version }),
     ...(locks === undefined ? {} : { locks }),
     ...acted({ actor }),
@@ -509,6 +510,7 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
         seed = "",
         isEdited = false,
         retried = null,
+        isBeside,
         version,
         locks,
         actor,
@@ -516,6 +518,7 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
       const forked = { type, seq, at, source, event, seed, isEdited, retried } as const;
       return {
         ...forked,
+        ...(isBeside && { isBeside }),
         ...(version !== undefined && { version }),
         ...(locks !== undefined && { locks }),
         ...acted({ actor }),

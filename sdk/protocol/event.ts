@@ -258,8 +258,10 @@ export interface RunForked extends MaybeActed {
   readonly seed: string;
   /** The last shared event is not as the source has it. */
   readonly isEdited: boolean;
-  /** The command of a step whose failed attempts no longer count; null for none. */
+  /** The command of a step whose failed attempts no longer count, or of a child that is started anew; null for none. */
   readonly retried: number | null;
+  /** The other run goes on with the children that both have: they are not this run's own, which only waits for them. */
+  readonly isBeside?: true;
   /** The version that the fork is of; absent for none. */
   readonly version?: string;
   /** The commands of the locks that it held then: it stands still until it has all of them again. Absent for none. */
@@ -352,7 +354,10 @@ export interface RunRetry {
   readonly failure: Failure;
 }
 
-/** The start of a child run was asked for. It is carried out after this is committed. */
+/**
+ * The start of a child run was asked for. It is carried out after this is committed. A fork says it again of a child that was
+ * under way in its source: of the same run, which is then not started once more, or of another.
+ */
 export interface ChildRequested extends Answer {
   readonly type: "ChildRequested";
   /** Hash of the input, and of the workflow id where the code gave one. */
@@ -383,7 +388,7 @@ export interface ChildEnded extends Answer {
   readonly failure: Failure | null;
 }
 
-/** A signal or cancel request to another run was asked for. It is sent after this is committed. */
+/** A signal or cancel request to another run was asked for. It is sent after this is committed. A fork may say it again. */
 export interface ExternalRequested extends Answer {
   readonly type: "ExternalRequested";
   /** Hash of the receiver and the payload. */

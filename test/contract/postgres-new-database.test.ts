@@ -4,7 +4,7 @@
 import { randomUUID } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import type { Errand } from "../../runtime/store/errands.ts";
+import type { Errand, StartErrand } from "../../runtime/store/errands.ts";
 import { PLANS } from "../../runtime/store/postgres/connection.ts";
 import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
 import type { ClaimedRun, Store } from "../../runtime/store/store.ts";
@@ -169,8 +169,26 @@ async function otherRuns(queue: string, claim: () => Promise<ClaimedRun[]>): Pro
   await store.appendWithEffects([continuingTurn(two)]);
   const started = toRecord({ type: "RunStarted", workflow: "order", input: null, seed: "s", attributes: "{}" });
   await store.appendWithEffects([continuingTurn(three, { started, carriesData: true })]);
-  // Its children are terminated with it.
-  await store.terminateRun(one.runId, "enough");
+  // Its children are terminated with it, or passed on and asked for again.
+  const kept = child("allow") as StartErrand;
+  await store.appendWithEffects([turnOf(one, { base: 2, effects: { errands: [kept], successor: null } })]);
+  await store.runErrands(10);
+  const fork = forkRequest(one, {
+    workflowId: one.workflowId,
+    terminates: "again",
+    children: [{ command: 1, runId: kept.child.runId, isStarted: true }],
+  });
+  await store.forkRun(fork);
+  const again: Errand = {
+    ...kept,
+    asker: { ...asker, runId: fork.runId },
+    again: { isStarted: true, isBeside: false },
+  };
+  const claimed = (await claim()).find(({ runId }) => runId === fork.runId) as ClaimedRun;
+  await store.appendWithEffects([turnOf(claimed, { effects: { errands: [again], successor: null } })]);
+  await store.runErrands(10);
+  await store.findRun({ lineOf: one.runId });
+  await store.terminateRun(fork.runId, "enough");
   await store.runErrands(10);
   await store.sendMail([mailRequest({ to: { chainOf: two.runId } })]);
   await store.findRun({ chainOf: two.runId });

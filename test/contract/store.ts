@@ -12,6 +12,7 @@ import { endingContract } from "./store/ending.ts";
 import { errandsContract } from "./store/errands.ts";
 import { forkLocksContract } from "./store/fork-locks.ts";
 import { forkingContract } from "./store/forking.ts";
+import { forkingKinContract } from "./store/forking-kin.ts";
 import { heartbeatsContract } from "./store/heartbeats.ts";
 import { importingContract } from "./store/importing.ts";
 import { keepingContract } from "./store/keeping.ts";
@@ -58,6 +59,7 @@ export function storeContract(name: string, open: () => Promise<OpenedStore>): v
     retryingContract(stage);
     errandsContract(stage);
     adoptingContract(stage);
+    forkingKinContract(stage);
     locksContract(stage);
     forkLocksContract(stage);
     versionsContract(stage);

@@ -23,6 +23,7 @@ import {
   endless,
   failing,
   family,
+  following,
   GOLDEN_WORKFLOWS,
   handedOff,
   hurried,
@@ -127,6 +128,14 @@ await keep("adopting", sharing.name, adopting);
 
 await client.start(endless, { id: "golden-told" });
 await keep("family", family.name, await client.start(family));
+
+const followed = await client.start(following);
+await reaches(followed, "ExternalDelivered");
+const startedAt = (await typesOf(followed)).indexOf("ChildStarted") + 1;
+const follower = await followed.fork({ id: "golden-follower", at: startedAt });
+await reaches(follower, "ExternalDelivered");
+await client.get(shared, "golden-followed").signal(note, "to both");
+await keep("forked", following.name, follower);
 
 const queue = "repair";
 const broken = await client.start(repaired, { queue });

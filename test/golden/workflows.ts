@@ -97,6 +97,12 @@ export const family = workflow("family", async () => {
   return { taken, nobody, told, ends, again: await executeChild(doubled, { input: 3 }) };
 });
 
+export const following = workflow("following", async () => {
+  const child = startChild(shared, { id: "golden-followed" });
+  const told = externalRun("golden-told").signal(note, "hello");
+  return [child.workflowId, await told, await child.result];
+});
+
 export const add = defineUpdate<number, number>("add");
 
 export const tally = workflow("tally", async () => {
@@ -239,7 +245,7 @@ export const moved = workflow("moved", async () => [await step("look", () => 1),
   version: "1.0.0",
 });
 
-const KIN = [countdown, retried, shared, sharing, doubled, family];
+const KIN = [countdown, retried, shared, sharing, doubled, family, following];
 const WORDS = [told, noted];
 
 export const GOLDEN_WORKFLOWS = [

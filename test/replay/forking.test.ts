@@ -6,7 +6,6 @@ import { installGuards } from "../../runtime/worker/guards/install.ts";
 import {
   defineAttributes,
   defineSignal,
-  executeChild,
   patched,
   sleep,
   step,
@@ -180,16 +179,4 @@ test("a run is not forked between the mark of a patch and the event that it name
   const fork = await run.fork({ id: "yes", at: 3 });
   await fork.signal(note, "go");
   expect(await fork.result()).toBe("done");
-});
-
-test("a run is not forked where it waits for another one", async () => {
-  const never = defineSignal("never");
-  const waiting = workflow("waiting", () => never.receive());
-  const asking = workflow("asking", async () => executeChild(waiting));
-  const { client, startWorker } = openHouse();
-  await startWorker([waiting, asking]);
-  const run = await client.start(asking);
-  await eventually("the child is asked for", async () => (await typesOf(run)).includes("ChildRequested"));
-  await expect(run.fork({ id: "copy" })).rejects.toMatchObject({ code: "ARGUMENT_INVALID" });
-  await run.fork({ id: "copy", at: 1 });
 });

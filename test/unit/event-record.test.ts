@@ -135,6 +135,15 @@ test.each(Object.keys(fields) as EventType[])("%s comes back from its record as 
   );
 });
 
+test("RunForked comes back with whether its source goes on beside it", () => {
+  const forked = { type: "RunForked", source: "r", event: 3, seed: "s", isEdited: false, retried: null } as const;
+  for (const event of [forked, { ...forked, isBeside: true } as const]) {
+    const record = toRecord(event);
+    expect(fromRecord({ ...record, seq: 4, at: 0 })).toEqual({ ...event, seq: 4, at: 0 });
+    expect(record.data?.includes("isBeside")).toBe("isBeside" in event);
+  }
+});
+
 test("ChildEnded comes back with its failure", () => {
   fc.assert(
     fc.property(failure, (ended) => {

@@ -1,7 +1,9 @@
 // Errands and kinships in memory: the same words as in the database, done in the same order.
 
+import { invariant } from "../../../sdk/protocol/errors.ts";
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
 import {
+  type Answer,
   type Asker,
   adoptionMail,
   answerErrand,
@@ -10,11 +12,16 @@ import {
   childStart,
   type Errand,
   errandOfEnd,
+  type FollowedChild,
+  followedAnswers,
+  followedKinship,
+  forgottenChild,
   type Kinship,
   mailAnswer,
   type RunEnd,
+  type StartErrand,
 } from "../errands.ts";
-import type { ErrandsAnswer } from "../store.ts";
+import type { ErrandsAnswer, SharedChild } from "../store.ts";
 import { sendMail } from "./mail.ts";
 import { noteRegained } from "./regaining.ts";
 import type { RunTable } from "./run-table.ts";
@@ -31,6 +38,15 @@ interface Started {
 /** A command waits for one run, and a run may be waited for by several. */
 function keyOf({ runId, command }: Asker): string {
   return `${runId}:${command}`;
+}
+
+/** A run as whoever follows it sees it. */
+function followedChild({ runId, firstRunId: chainId, history, closed }: StoredRun): FollowedChild {
+  if (closed === null) return { runId, chainId, isOpen: true };
+  const last = history.at(-1);
+  invariant(last !== undefined, "a closed run has events", { runId });
+  const { seq, at: _at, ...event } = last;
+  return { runId, chainId, isOpen: false, end: { runId, status: closed.status, event, seq } };
 }
 
 export class Errands {
@@ -61,6 +77,20 @@ export class Errands {
     }
   }
 
+  /** In the place of the source, the fork is its parent's child, and the parent of these children. */
+  passOn(source: StoredRun, fork: string, children: readonly SharedChild[]): void {
+    for (const kinship of [...this.#kinships.values()]) {
+      const { childRunId, parent } = kinship;
+      const isKept = ({ command, runId, isStarted }: SharedChild) =>
+        command === parent.command && (isStarted || runId === childRunId);
+      const isOwn = parent.runId === source.runId && children.some(isKept);
+      if (!isOwn && childRunId !== source.firstRunId) continue;
+      this.#kinships.delete(keyOf(parent));
+      const asker = isOwn ? { ...parent, runId: fork } : parent;
+      this.#kinships.set(keyOf(asker), { ...kinship, childRunId: isOwn ? childRunId : fork, parent: asker });
+    }
+  }
+
   /** One kind after the other, the oldest first. */
   run(limit: number, now: number): ErrandsAnswer {
     const queues = new Set<string>();
@@ -88,10 +118,16 @@ export class Errands {
     return { done, isBusy: false, rejected: [], queues: [...queues], ownerIds: [...ownerIds], closedIds };
   }
 
-  #start(errand: Errand & { readonly do: "start" }, now: number): Started {
+  #start(errand: StartErrand, now: number): Started {
     const { asker, child, policy } = errand;
     const parent = this.#table.get(asker.runId);
     const isParentOpen = parent?.closed === null;
+    if (errand.again !== undefined) {
+      const followed = this.#table.find({ lineOf: child.runId });
+      if (followed !== undefined || errand.again.isStarted) {
+        return { touched: isParentOpen ? [parent, this.#follow(errand, followed, now)] : [], closed: [] };
+      }
+    }
     if (!isParentOpen && policy !== "abandon") return { touched: [], closed: [] };
     const before = this.#table.find({ workflowId: child.workflowId });
     const start = childStart(errand, before === parent, this.#versions.of(child.workflow, now));
@@ -116,6 +152,23 @@ export class Errands {
       now,
     );
     return { touched: [run, parent], closed };
+  }
+
+  /** Answers the run that is told that it is waited for. */
+  #follow(errand: StartErrand, run: StoredRun | undefined, now: number): StoredRun | undefined {
+    const { asker } = errand;
+    const tell = (answer: Answer) =>
+      sendMail(this.#table, { to: { runId: asker.runId }, ...answerMail(asker, answer) }, now);
+    if (run === undefined) {
+      tell(forgottenChild(errand));
+      return undefined;
+    }
+    const child = followedChild(run);
+    for (const answer of followedAnswers(errand, child)) tell(answer);
+    if (!child.isOpen || this.#kinships.has(keyOf(asker))) return undefined;
+    this.#kinships.set(keyOf(asker), followedKinship(errand, child));
+    sendMail(this.#table, { to: { runId: run.runId }, ...adoptionMail(asker) }, now);
+    return run;
   }
 
   #mail({ to, mail, asker }: Errand & { readonly do: "mail" }, now: number): StoredRun | undefined {

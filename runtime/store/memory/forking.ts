@@ -2,11 +2,16 @@
 
 import { terminationRecord } from "../acted-by.ts";
 import type { LockGrant, LockRequest } from "../locks.ts";
-import type { ForkOutcome, ForkRequest } from "../store.ts";
+import type { ForkOutcome, ForkRequest, MailItem, SharedChild } from "../store.ts";
 import type { Locks } from "./locks.ts";
 import type { RunTable } from "./run-table.ts";
 import { closeFromOutside, STORE_TAG } from "./starting.ts";
 import type { StoredRun } from "./stored-run.ts";
+
+/** What is kept of children and parents, and passes to a fork in the place of its source. */
+interface KinKeeper {
+  passOn(source: StoredRun, fork: string, children: readonly SharedChild[]): void;
+}
 
 interface Forked {
   readonly outcome: ForkOutcome;
@@ -14,7 +19,13 @@ interface Forked {
   readonly grants: readonly LockGrant[];
 }
 
-export function forkRun(table: RunTable, locks: Locks, request: ForkRequest, now: number): Forked {
+export function forkRun(
+  table: RunTable,
+  keepers: { readonly locks: Locks; readonly kin: KinKeeper },
+  request: ForkRequest,
+  now: number,
+): Forked {
+  const { locks, kin } = keepers;
   const { sourceId, runId, workflowId, terminates, actor } = request;
   const source = table.get(sourceId);
   if (table.get(runId) !== undefined) return { outcome: { outcome: "forked", runId }, grants: [] };
@@ -31,9 +42,11 @@ export function forkRun(table: RunTable, locks: Locks, request: ForkRequest, now
   const { placed, grants } =
     terminates === null ? NONE_PLACED : locks.handOver({ from: sourceId, to: runId }, requests, now);
   if (terminates !== null && source.closed === null) {
+    kin.passOn(source, runId, request.children ?? []);
     closeFromOutside(table, source, "terminated", terminationRecord(terminates, actor), now);
   }
   const fork = insertFork(table, source, request, now);
+  if (terminates !== null) table.putInPlaceOf(sourceId, fork);
   for (const { seq, at, ...record } of request.anew?.events ?? source.history.slice(0, request.at)) {
     table.append(fork, [seq === request.at ? (request.edited ?? record) : record], STORE_TAG, at);
   }
@@ -87,7 +100,7 @@ function insertFork(table: RunTable, source: StoredRun, request: ForkRequest, no
 
 // What was taken keeps its place. Some of it may be gone: passed on to the run that goes on where the source has ended.
 function copyMail(table: RunTable, source: StoredRun, fork: StoredRun, request: ForkRequest): void {
-  const { takenMail, keepsSignals, anew } = request;
+  const { takenMail, anew } = request;
   const byId = new Map(anew?.mail.map((item) => [item.mailId, item]));
   const items = source.mailbox.filter((item) => item !== null);
   const byPlace = new Map(items.map((item) => [item.mail, item]));
@@ -101,10 +114,15 @@ function copyMail(table: RunTable, source: StoredRun, fork: StoredRun, request: 
     table.putMail(fork, { ...item, payload });
     if (refusal !== null) fork.refusals.set(place, refusal);
   }
-  if (!keepsSignals) return;
-  for (const item of items.filter(({ mail, kind }) => mail > takenMail && kind === "signal" && isSeen(mail, request))) {
+  for (const item of items.filter((each) => each.mail > takenMail && isKept(each, request))) {
     table.putMail(fork, { ...item, payload: (byId.get(item.mailId) ?? item).payload });
   }
+}
+
+// Who waits for the end of the source waits for that of the fork, which has to know before it ends.
+function isKept({ mail, kind }: MailItem, request: ForkRequest): boolean {
+  if (kind === "signal") return request.keepsSignals && isSeen(mail, request);
+  return kind === "adopt" && request.terminates !== null;
 }
 
 function hasUnseenSignals({ mailbox }: StoredRun, request: ForkRequest): boolean {

@@ -317,7 +317,12 @@ export class MemoryStore implements Store {
   }
 
   async forkRun(request: ForkRequest) {
-    const { outcome, grants } = forkRun(this.#runs, this.#locks, request, this.#clock.now());
+    const { outcome, grants } = forkRun(
+      this.#runs,
+      { locks: this.#locks, kin: this.#errands },
+      request,
+      this.#clock.now(),
+    );
     this.#tell(grants, new Set([request.runId]));
     return outcome;
   }

@@ -28,6 +28,8 @@ export class RunTable {
   readonly #openByWorkflowId = new Map<string, StoredRun>();
   readonly #byOwner = new Map<string, Set<StoredRun>>();
   readonly #blocked = new Set<StoredRun>();
+  /** By run id: the fork that was put in its place last. */
+  readonly #heirs = new Map<string, StoredRun>();
   readonly #due = new Map<string, DueRuns>();
   readonly #deadlines = new OrderedHeap<StoredRun>((a, b) => isBefore(a, a.deadlineAt, b, b.deadlineAt));
 
@@ -41,8 +43,22 @@ export class RunTable {
     if ("workflowId" in ref) {
       return this.#openByWorkflowId.get(ref.workflowId) ?? this.#byWorkflowId.get(ref.workflowId)?.at(-1);
     }
-    const member = this.#runs.get(ref.chainOf);
+    if ("chainOf" in ref) return this.#latestOfChain(ref.chainOf);
+    let latest = this.#latestOfChain(ref.lineOf);
+    for (let next = this.#heirs.get(latest?.runId ?? ref.lineOf); next; next = this.#heirs.get(latest?.runId ?? "")) {
+      latest = this.#latestOfChain(next.runId);
+    }
+    return latest;
+  }
+
+  #latestOfChain(runId: string): StoredRun | undefined {
+    const member = this.#runs.get(runId);
     return member && this.chainOf(member).at(-1);
+  }
+
+  /** The fork is in the place of the run, and of every fork that was there before. */
+  putInPlaceOf(runId: string, fork: StoredRun): void {
+    this.#heirs.set(runId, fork);
   }
 
   /** The runs that continued one another, of which this is one, from the first. */
@@ -187,6 +203,8 @@ export class RunTable {
     for (const run of runs) {
       invariant(run.closed !== null, "an open run is never deleted", { runId: run.runId });
       this.#runs.delete(run.runId);
+      if (run.forkedFrom !== null && this.#heirs.get(run.forkedFrom.runId) === run)
+        this.#heirs.delete(run.forkedFrom.runId);
       const siblings = (this.#byWorkflowId.get(run.workflowId) ?? []).filter((other) => other !== run);
       if (siblings.length === 0) this.#byWorkflowId.delete(run.workflowId);
       else this.#byWorkflowId.set(run.workflowId, siblings);

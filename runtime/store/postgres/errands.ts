@@ -11,11 +11,14 @@ import {
   childStart,
   type Errand,
   mailAnswer,
+  type StartErrand,
 } from "../errands.ts";
 import type { ErrandsAnswer, MailRequest, RunRef, StartOutcome } from "../store.ts";
 import { closeFromOutside } from "./closing.ts";
-import { names, plain, runIds, textColumn } from "./columns.ts";
+import { names, plain, textColumn } from "./columns.ts";
 import type { Pool, Session, Statement } from "./connection.ts";
+import { findFollowed, followChildren } from "./following.ts";
+import { type LockedHead, lockHeads } from "./heads.ts";
 import { keepErrands, keepKin } from "./kin.ts";
 import { findTarget, sendOnce, whomToWake } from "./mail.ts";
 import { noteRegained } from "./regaining.ts";
@@ -118,12 +121,6 @@ const REJECT: Statement = {
 
 // The open runs in whose place others are to be started, or which are to stand for them, are locked with the parents: all
 // heads of a transaction are locked in one order.
-const LOCK_HEADS: Statement = {
-  name: "everstep_lock_heads",
-  text: `
-    select run_id, coalesce(first_run_id, run_id) as chain_id, workflow_id from everstep.open_run
-    where run_id = any($1::uuid[]) order by run_id for no key update`,
-};
 const FIND_IN_THE_WAY: Statement = {
   name: "everstep_find_in_the_way",
   text: `
@@ -131,13 +128,7 @@ const FIND_IN_THE_WAY: Statement = {
     where workflow_id in (select w from unnest(${textColumn(1)}, $2::int[]) q(w, place) where place is not null)`,
 };
 
-interface LockedHead {
-  readonly runId: string;
-  readonly chainId: string;
-  readonly workflowId: string;
-}
-
-async function lockHeads(session: Session, due: readonly Due<"start">[]): Promise<Map<string, LockedHead>> {
+async function lockConcerned(session: Session, due: readonly Due<"start">[]): Promise<Map<string, LockedHead>> {
   const parentIds = due.map(({ errand }) => errand.asker.runId);
   const contested = due.flatMap(({ errand: { child } }) => (child.onConflict === undefined ? [] : child.workflowId));
   const inTheWay =
@@ -147,22 +138,28 @@ async function lockHeads(session: Session, due: readonly Due<"start">[]): Promis
           names(contested),
           plain(contested.map((_, place) => place)),
         ]);
-  const ids = new Set([...parentIds, ...inTheWay.map(({ run_id }) => runIdOf(run_id))]);
-  type Row = { run_id: string; chain_id: string; workflow_id: string };
-  const rows = await session.query<Row>(LOCK_HEADS, [runIds([...ids])]);
-  return new Map(
-    rows.map(({ run_id, chain_id, workflow_id }) => {
-      const head = { runId: runIdOf(run_id), chainId: runIdOf(chain_id), workflowId: workflow_id };
-      return [head.runId, head];
-    }),
-  );
+  const followed = await findFollowed(session, due.map(startOf));
+  return lockHeads(session, [
+    ...new Set([
+      ...parentIds,
+      ...inTheWay.map(({ run_id }) => runIdOf(run_id)),
+      ...[...followed.values()].map(({ runId }) => runId),
+    ]),
+  ]);
+}
+
+function startOf({ errand }: Due<"start">): StartErrand {
+  return errand;
 }
 
 // With the parent's head locked, its end is either before, and seen here, or after, and then sees the child.
 async function doStarts(session: Session, all: readonly Due<"start">[]): Promise<Done> {
   const due = untilEnding(all);
-  const heads = await lockHeads(session, due);
-  const wanted = due.filter(({ errand }) => heads.has(errand.asker.runId) || errand.policy === "abandon");
+  const heads = await lockConcerned(session, due);
+  const following = await followChildren(session, due.map(startOf), heads);
+  const wanted = due.filter(
+    ({ errand }) => !following.settled.has(errand) && (heads.has(errand.asker.runId) || errand.policy === "abandon"),
+  );
   const decided = await decideVersions(session, wanted, heads);
   const startable = decided.flatMap(({ errand, start }) => ("type" in start ? [] : [{ errand, start }]));
   const requests = startable.map(({ start }) => start);
@@ -172,7 +169,7 @@ async function doStarts(session: Session, all: readonly Due<"start">[]): Promise
   const done = startable.map(({ errand }, place) => ({ errand, outcome: outcomes[place] as StartOutcome }));
   // One that was started since the heads were locked: next time it is locked, too.
   const isLate = ({ outcome }: (typeof done)[number]) => outcome.outcome === "existing" && !heads.has(outcome.runId);
-  const late = new Set(done.filter(isLate).map(({ errand }) => errand));
+  const late = new Set([...following.late, ...done.filter(isLate).map(({ errand }) => errand)]);
   const waiting = done.filter(({ errand }) => heads.has(errand.asker.runId) && !late.has(errand));
   await keepKin(
     session,
@@ -187,6 +184,7 @@ async function doStarts(session: Session, all: readonly Due<"start">[]): Promise
     "type" in start && heads.has(asker.runId) ? [{ to: { runId: asker.runId }, ...answerMail(asker, start) }] : [],
   );
   const told = await sendOnce(session, [
+    ...following.mail,
     ...refused,
     ...adoptions.map(({ errand, outcome }) => ({ to: { runId: outcome.runId }, ...adoptionMail(errand.asker) })),
     ...waiting.map(({ errand: { asker, child }, outcome }): MailRequest => {

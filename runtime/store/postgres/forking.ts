@@ -1,7 +1,8 @@
 // A run made of the first events of another. What is copied never changes, so nothing of the source is locked; a source that
-// ends with it is closed first, and its mail read after that, when nobody can send it any more. What comes along in another
-// form follows piece by piece, seen by nobody before the commit. Locks come last: the fork steps into the places of a source
-// that it replaces, and waits in the queues for the rest.
+// ends with it is closed first, and its mail read after that, when nobody can send it any more. Who waits for the end of
+// that one waits for the fork's, which has to know before it ends: so mail that says so comes along. What comes along in
+// another form follows piece by piece, seen by nobody before the commit. Locks come last: the fork steps into the places of a
+// source that it replaces, and waits in the queues for the rest.
 
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import { terminationRecord } from "../acted-by.ts";
@@ -13,6 +14,7 @@ import { Abort, type Pool, type Session, type Statement } from "./connection.ts"
 import { keepErrands } from "./kin.ts";
 import { laneOf } from "./lanes.ts";
 import { changeLocks, tellGranted } from "./locks.ts";
+import { passOnKin } from "./passing-on.ts";
 import { forkedDataValues, startData } from "./run-data.ts";
 import { runIdOf, tryUuidOf, uuidOf } from "./run-id.ts";
 import { putAnew } from "./shared-anew.ts";
@@ -26,7 +28,8 @@ const FORK: Statement = {
     kept as materialized (
       select mail_id, kind, name, payload, at, $6::int + row_number() over (order by mail) as mail
       from everstep.mail
-      where run_id = $1::uuid and mail > $6::int and kind = 'signal' and $7::boolean and ($23::int is null or mail <= $23::int)),
+      where run_id = $1::uuid and mail > $6::int and (
+        kind = 'signal' and $7::boolean and ($23::int is null or mail <= $23::int) or kind = 'adopt' and $25::boolean)),
     head as (
       insert into everstep.open_run (run_id, workflow_id, queue, events, newest_mail, taken_mail, awaited_locks, wake_at,
         deadline_at)
@@ -36,8 +39,9 @@ const FORK: Statement = {
       returning run_id, deadline_at),
     facts as (
       insert into everstep.run (run_id, workflow_id, workflow, queue, version, status, started_at, deadline_at, attempt,
-        forked_from, forked_event)
-      select run_id, $3::text, workflow, queue, $22::text, ${STATUS_CODES.running}, at, deadline_at, attempt, $1::uuid, $4::int
+        forked_from, forked_event, replaces)
+      select run_id, $3::text, workflow, queue, $22::text, ${STATUS_CODES.running}, at, deadline_at, attempt, $1::uuid, $4::int,
+        nullif($25::boolean, false)
       from head, source, clock),
     shared as (
       insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
@@ -72,11 +76,13 @@ type ExistingRow = { forked: string | null; source: string | null; in_the_way: s
 export async function forkRun(pool: Pool, request: ForkRequest): Promise<ForkOutcome> {
   const { sourceId, runId } = request;
   if (tryUuidOf(sourceId) === null) return { outcome: "notFound", runId: sourceId };
-  try {
-    return await pool.transaction((session) => forkIn(session, request));
-  } catch (error) {
-    if (error instanceof NotForked) return error.outcome;
-    throw error;
+  for (;;) {
+    try {
+      return await pool.transaction((session) => forkIn(session, request));
+    } catch (error) {
+      if (error instanceof NotForked) return error.outcome;
+      if (!(error instanceof KinMoved)) throw error;
+    }
   }
 
   async function forkIn(session: Session, fork: ForkRequest): Promise<ForkOutcome> {
@@ -85,6 +91,7 @@ export async function forkRun(pool: Pool, request: ForkRequest): Promise<ForkOut
     if (before?.forked != null) return { outcome: "forked", runId };
     if (before?.source == null) return { outcome: "notFound", runId: sourceId };
     if (fork.terminates !== null) {
+      if (!(await passOnKin(session, fork))) throw new Abort(new KinMoved("Others moved."));
       const event = terminationRecord(fork.terminates, fork.actor);
       await endFromOutside(session, [{ runId: sourceId, status: "terminated", event, seq: null }]);
       await refuseUnseenSignals(session, fork);
@@ -127,6 +134,7 @@ function forkValues(fork: ForkRequest): unknown[] {
     timeoutMs,
     seenMail = null,
     anew,
+    terminates,
   } = fork;
   return [
     uuidOf(sourceId),
@@ -148,6 +156,7 @@ function forkValues(fork: ForkRequest): unknown[] {
     version,
     seenMail,
     anew !== undefined,
+    terminates !== null,
   ];
 }
 
@@ -172,4 +181,9 @@ class NotForked extends Error {
     super("The run was not forked.");
     this.outcome = outcome;
   }
+}
+
+/** So does this. Then the transaction is begun anew. */
+class KinMoved extends Error {
+  override readonly name = "KinMoved";
 }

@@ -29,18 +29,24 @@ const KEEP_KIN: Statement = {
     insert into everstep.child (child_run_id, parent_run_id, command, name, policy)
     select child, parent, command, name, policy
     from unnest($1::uuid[], $2::uuid[], $3::int[], ${textColumn(4)}, ${textColumn(5)}) k(child, parent, command, name, policy)
-    where child is not null`,
+    where child is not null
+    on conflict do nothing returning parent_run_id, command`,
 };
 
-export async function keepKin(session: Session, kinships: readonly Kinship[]): Promise<void> {
-  if (kinships.length === 0) return;
-  await session.query(KEEP_KIN, [
+type KeptRow = { parent_run_id: string; command: number };
+
+/** Answers those that were not kept before: a fork may have been given them when it was made. */
+export async function keepKin<Kept extends Kinship>(session: Session, kinships: readonly Kept[]): Promise<Kept[]> {
+  if (kinships.length === 0) return [];
+  const rows = await session.query<KeptRow>(KEEP_KIN, [
     runIds(kinships.map(({ childRunId }) => childRunId)),
     runIds(kinships.map(({ parent }) => parent.runId)),
     plain(kinships.map(({ parent }) => parent.command)),
     names(kinships.map(({ parent }) => parent.name)),
     names(kinships.map(({ policy }) => policy)),
   ]);
+  const kept = new Set(rows.map(({ parent_run_id, command }) => `${runIdOf(parent_run_id)}:${command}`));
+  return kinships.filter(({ parent: { runId, command } }) => kept.has(`${runId}:${command}`));
 }
 
 // Rows are locked in one order, so that the ends of many parents and children at once do not wait for each other in a

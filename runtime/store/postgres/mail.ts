@@ -14,6 +14,11 @@ export function latestOfChain(run: string): string {
     where m.run_id = ${run} order by n.run_id desc limit 1), ${run})`;
 }
 
+/** SQL for the latest run of the line that a run belongs to: it goes on with a fork that was put in the place of a run. */
+export function latestOfLine(run: string): string {
+  return `everstep.latest_of_line(${run})`;
+}
+
 /**
  * SQL for a run of a chain that nobody has claimed. Unless it tries its predecessor again, it has been due since it was
  * made: so mail only ever shortens the waiting of those that do. It must not; who wants the run to stop does not wait.
@@ -28,11 +33,12 @@ const SEND: Statement = {
   name: "everstep_send_mail",
   text: `
     with request as (
-      select * from unnest($1::uuid[], $2::int[], ${[3, 4, 5, 6, 7].map(textColumn).join(", ")}, $8::uuid[])
-        r(run_id, place, workflow_id, kind, mail_id, name, payload, chain_of)
+      select * from unnest($1::uuid[], $2::int[], ${[3, 4, 5, 6, 7].map(textColumn).join(", ")}, $8::uuid[], $9::uuid[])
+        r(run_id, place, workflow_id, kind, mail_id, name, payload, chain_of, line_of)
       where place is not null),
     addressed as materialized (
-      select q.*, coalesce(q.run_id, o.run_id, latest.run_id, ${latestOfChain("q.chain_of")}) as target
+      select q.*, coalesce(q.run_id, o.run_id, latest.run_id, ${latestOfChain("q.chain_of")},
+        ${latestOfLine("q.line_of")}) as target
       from request q
       left join everstep.open_run o on o.workflow_id = q.workflow_id
       left join lateral (
@@ -121,6 +127,7 @@ export async function sendOnce(on: Queries, requests: readonly MailRequest[]): P
     names(requests.map(({ name }) => name)),
     texts(requests.map(({ payload }) => payload)),
     plain(requests.map(({ to }) => ("chainOf" in to ? tryUuidOf(to.chainOf) : null))),
+    plain(requests.map(({ to }) => ("lineOf" in to ? tryUuidOf(to.lineOf) : null))),
   ]);
   return rows.map(({ outcome, run_id, queue, worker_id, mail, events }) => ({
     outcome,
@@ -148,7 +155,7 @@ const TARGET: Statement = {
   text: `select coalesce(
     (select run_id from everstep.open_run where workflow_id = $1),
     (select run_id from everstep.run where workflow_id = $1 order by run_id desc limit 1),
-    ${latestOfChain("$2::uuid")}) as run_id`,
+    ${latestOfChain("$2::uuid")}, ${latestOfLine("$3::uuid")}) as run_id`,
 };
 
 /** The run that is meant at this moment; null when there is none. */
@@ -156,7 +163,8 @@ export async function findTarget(on: Queries, to: RunRef): Promise<string | null
   if ("runId" in to) return to.runId;
   const workflowId = "workflowId" in to ? to.workflowId : null;
   const chainOf = "chainOf" in to ? tryUuidOf(to.chainOf) : null;
-  const [row] = await on.query<{ run_id: string | null }>(TARGET, [workflowId, chainOf]);
+  const lineOf = "lineOf" in to ? tryUuidOf(to.lineOf) : null;
+  const [row] = await on.query<{ run_id: string | null }>(TARGET, [workflowId, chainOf, lineOf]);
   return row?.run_id == null ? null : runIdOf(row.run_id);
 }
 

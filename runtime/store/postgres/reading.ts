@@ -7,7 +7,7 @@ import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import type { LoadedHistory, RunDetail, RunRef, StepRef, StoredSummary } from "../store.ts";
 import { finiteMs, ms, runIds } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
-import { latestOfChain } from "./mail.ts";
+import { latestOfChain, latestOfLine } from "./mail.ts";
 import { DATA_COLUMN, dataOf } from "./run-data.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
 import { closedStatusOf, statusOf } from "./status.ts";
@@ -231,15 +231,16 @@ const FIND: Statement = {
     where r.run_id = coalesce($1::uuid,
       (select run_id from everstep.open_run where workflow_id = $2),
       (select run_id from everstep.run where workflow_id = $2 order by run_id desc limit 1),
-      ${latestOfChain("$3::uuid")})`,
+      ${latestOfChain("$3::uuid")}, ${latestOfLine("$4::uuid")})`,
 };
 
 export async function findRun(pool: Pool, ref: RunRef): Promise<RunDetail | null> {
   const uuid = "runId" in ref ? tryUuidOf(ref.runId) : null;
   const workflowId = "workflowId" in ref ? ref.workflowId : null;
   const chainOf = "chainOf" in ref ? tryUuidOf(ref.chainOf) : null;
-  if (uuid === null && workflowId === null && chainOf === null) return null;
-  const [row] = await pool.query<DetailRow>(FIND, [uuid, workflowId, chainOf]);
+  const lineOf = "lineOf" in ref ? tryUuidOf(ref.lineOf) : null;
+  if (uuid === null && workflowId === null && chainOf === null && lineOf === null) return null;
+  const [row] = await pool.query<DetailRow>(FIND, [uuid, workflowId, chainOf, lineOf]);
   if (row === undefined) return null;
   return {
     ...summaryOf(row),

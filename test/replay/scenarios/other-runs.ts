@@ -12,6 +12,7 @@ import {
   workflow,
   workflowInfo,
 } from "everstep";
+import { collectHistory } from "everstep/testing";
 import { type Scenario, scenario } from "../../support/three-modes.ts";
 
 const go = defineSignal<string>("go");
@@ -131,6 +132,68 @@ export const otherRuns: readonly Scenario[] = [
         await run.signal(go, "at once");
         await env.advance("6 days");
         await run.signal(other, "after the child");
+      },
+    },
+  ),
+  scenario(
+    "a fork in the place of a run that waits for children, and has just sent mail",
+    async () => {
+      const [one, two] = [startChild(waits, { id: "waits" }), startChild(double, { input: 1, id: "double" })];
+      const ids = [one.workflowId, two.workflowId];
+      const doubled = await two.result;
+      await externalRun("waits").signal(other, "hello");
+      const after = await step("after", () => doubled + 1);
+      return [ids, after, await one.result];
+    },
+    { result: [["waits", "double"], 3, "said"] },
+    {
+      workflows,
+      start: async ({ env, workflow: main }) => {
+        const run = await env.client.start(main);
+        await env.advance("1h");
+        const { events } = await collectHistory(run);
+        return run.reset({ at: events.find(({ type }) => type === "ExternalRequested")?.seq ?? 0 });
+      },
+      script: async (_run, env) => {
+        await env.client.getUntyped("waits").signal(go, "said");
+      },
+    },
+  ),
+  scenario(
+    "a fork of a closed run whose child has ended with it, and one that is started once more",
+    async () => {
+      const [kept, failed] = [startChild(waits), startChild(fails)];
+      const ends = await failed.result.catch((error: Error) => error.name);
+      return [kept.workflowId.endsWith("-1"), ends, await kept.result.catch((error: Error) => error.name)];
+    },
+    { result: [true, "ChildFailure", "ChildFailure"] },
+    {
+      workflows,
+      start: async ({ env, workflow: main }) => {
+        const run = await env.client.start(main);
+        await env.advance("2 days");
+        await run.terminate();
+        await env.advance("1h");
+        return run.retryFrom();
+      },
+    },
+  ),
+  scenario(
+    "a child that is reset",
+    async () => {
+      const child = startChild(waits, { id: "reset" });
+      const runId = await child.started;
+      const word = await other.receive();
+      await child.signal(go, word);
+      return [runId === (await child.started), await child.result];
+    },
+    { result: [true, "through its parent"] },
+    {
+      workflows,
+      script: async (run, env) => {
+        await env.client.getUntyped("reset").reset();
+        await env.advance("1h");
+        await run.signal(other, "through its parent");
       },
     },
   ),
