@@ -137,7 +137,8 @@ export class Steps {
 
   // One function for all steps of the run: closures of their own would be most of what a command weighs.
   readonly #onCancel = (pending: PendingStep, failure: CanceledFailure): void => {
-    if (pending.ask.onCancel === "abandon") {
+    // What becomes of the body is its worker's affair.
+    if (pending.ask.onCancel !== "wait") {
       this.#commands.withdraw(pending);
       pending.reject(failure);
       return;

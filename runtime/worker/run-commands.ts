@@ -113,7 +113,7 @@ export class RunCommands {
         continue;
       }
       const { type, pending } = change;
-      if (type === "withdrawn") this.#withdraw(pending.command);
+      if (type === "withdrawn") this.#withdraw(pending);
       // Told to cancel, and answered by an event of the same turn: there is nothing left to decide.
       else if (withdrawn.has(pending) || this.#run.engine.pendingCommand(pending.command) !== pending) continue;
       else this.#begin(pending);
@@ -209,13 +209,15 @@ export class RunCommands {
     }
   }
 
-  #withdraw(command: number): void {
+  #withdraw(pending: PendingCommand): void {
+    const { command } = pending;
     this.#timers.cancel(command);
     this.#outbox.forget(command);
     this.#decided.delete(command);
     const execution = this.#steps.get(command);
     if (execution === undefined) return;
     this.#steps.delete(command);
+    if (pending.kind === "RunStep" && pending.ask.onCancel === "abandon") return execution.leave();
     const { workflowId } = this.#run.facts;
     const why =
       this.#run.engine.outcome === undefined

@@ -21,6 +21,8 @@ export interface StepExecution {
   abort(reason: Error): void;
   /** Tells the body to stop and forgets it: whatever it still does is not recorded. */
   discard(reason: Error): void;
+  /** Forgets the body without telling it: it goes on, and whatever it does is not recorded. */
+  leave(): void;
 }
 
 /** Tells its attempt what it needs to know of step, run and world: no other object for that, there are very many. */
@@ -35,6 +37,7 @@ export class RunningStep implements StepExecution, AttemptOptions {
   readonly #createdAt: number;
   #startedAt: number;
   #isDiscarded = false;
+  #hasBegun = false;
 
   constructor(run: LiveRun, pending: PendingStep, runner: StepRunner) {
     this.pending = pending;
@@ -72,6 +75,7 @@ export class RunningStep implements StepExecution, AttemptOptions {
   }
 
   onHeartbeat(details: Payload): void {
+    if (this.#isDiscarded) return;
     const ageMs = this.clock.monotonic() - this.#createdAt;
     this.#runner.keepHeartbeat(this.#run, this.pending.command, this.#attempt.attempt, details, ageMs);
   }
@@ -84,6 +88,7 @@ export class RunningStep implements StepExecution, AttemptOptions {
   begin(): void {
     const { places } = this.#runner;
     if (this.#isDiscarded) return places.leave();
+    this.#hasBegun = true;
     this.#startedAt = this.#runner.storeClock.now();
     if (this.body.kind === "transaction") return void this.#transact().finally(() => places.leave());
     this.#attempt.start((end) => {
@@ -101,13 +106,20 @@ export class RunningStep implements StepExecution, AttemptOptions {
     this.#attempt.giveUp(reason);
   }
 
+  leave(): void {
+    // What it has written cannot stay: the event that would tell of it is not.
+    if (this.body.kind === "transaction") return this.discard(new CanceledFailure("the run no longer waits for it"));
+    this.#isDiscarded = true;
+    if (this.#hasBegun) this.#runner.left.add(this);
+  }
+
   #transact(): Promise<void> {
     return this.#runner.transact(this.#run, this.pending, this.#attempt, this);
   }
 
   /** Tells the run how the attempt ended. One that ended because its worker stops says nothing of the step. */
   report(end: AttemptEnd): void {
-    if (this.#isDiscarded) return;
+    if (this.#isDiscarded) return this.#runner.left.ended(this);
     const { command, cancelRequested } = this.pending;
     if (end.ok || !end.wasAborted || cancelRequested !== null) return this.#run.stepEnded(command, this.#eventOf(end));
     // Whoever makes the attempt again begins where its last heartbeat was.

@@ -11,6 +11,7 @@ import type { AppendTurn, ClaimedRun, Transaction, WorkerStore } from "../store/
 import { pause } from "../world/pause.ts";
 import type { Log, World } from "../world/world.ts";
 import type { HeartbeatKeeper } from "./heartbeat-keeper.ts";
+import { LeftBodies } from "./left-bodies.ts";
 import type { LiveRun } from "./live-run.ts";
 import { Outbox, type SentTurn } from "./outbox.ts";
 import { Places } from "./places.ts";
@@ -48,6 +49,7 @@ class AttemptOver extends Error {
 
 export class StepRunner {
   readonly places: Places;
+  readonly left = new LeftBodies();
   readonly world: World;
   readonly storeClock: StoreClock;
   readonly #options: StepRunnerOptions;

@@ -151,6 +151,9 @@ export class WorkerLoop implements RunHost, LocalWorker {
       maxSteps: settings.maxSteps,
       bodyOf: parts.bodyOf,
     });
+    this.#steps.left.onEmpty = () => {
+      if (this.#isEmpty) this.#onEmpty?.();
+    };
     this.#keeper = new LeaseKeeper({
       leases,
       world,
@@ -305,8 +308,9 @@ export class WorkerLoop implements RunHost, LocalWorker {
       if (run.canBeReleased) this.giveBack(run, "this worker stops");
     }
     await this.#emptyWithin(graceMs);
-    for (const run of this.#runs.values())
-      run.abortSteps(new EverstepError("LEASE_LOST", "This worker stops: its steps are handed over."));
+    const reason = new EverstepError("LEASE_LOST", "This worker stops: its steps are handed over.");
+    for (const run of this.#runs.values()) run.abortSteps(reason);
+    this.#steps.left.discardAll(reason);
     void this.#heartbeats.flush();
     await this.#emptyWithin(ABORT_GRACE_MS);
     for (const run of [...this.#runs.values()]) this.giveBack(run, "this worker stops");
@@ -600,7 +604,11 @@ export class WorkerLoop implements RunHost, LocalWorker {
     this.#suspects.delete(run);
     if (this.#runs.get(run.runId) === run) this.#runs.delete(run.runId);
     if (!hadRoom) this.#claimer.wake();
-    if (this.#runs.size === 0) this.#onEmpty?.();
+    if (this.#isEmpty) this.#onEmpty?.();
+  }
+
+  get #isEmpty(): boolean {
+    return this.#runs.size === 0 && this.#steps.left.size === 0;
   }
 
   #dropAll(): void {
@@ -608,7 +616,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
   }
 
   async #emptyWithin(ms: number): Promise<void> {
-    if (this.#runs.size === 0) return;
+    if (this.#isEmpty) return;
     const done = new AbortController();
     this.#onEmpty = () => done.abort();
     await pause(this.#parts.world.clock, ms, done.signal);

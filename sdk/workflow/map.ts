@@ -31,7 +31,7 @@ export type TolerantBatchOptions = BatchOptions &
  * with `BatchFailure`, the rest being canceled, as soon as more have failed than is tolerated, or than leave
  * `minSuccessful` possible. An item whose result came although it was told to stop has completed.
  *
- * Settles when all that it began has ended: steps under way first, unless their `onCancel` is "abandon". Rejects with
+ * Settles when all that it began has ended: steps under way first, unless their `onCancel` is "try" or "abandon". Rejects with
  * `CanceledFailure` when the run or its scope was canceled before it was decided. Throws ARGUMENT_INVALID and
  * OUTSIDE_WORKFLOW.
  */

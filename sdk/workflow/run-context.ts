@@ -30,7 +30,7 @@ export interface StepAsk extends Answerable {
   readonly timeoutMs: number | null;
   readonly totalTimeoutMs: number | null;
   readonly heartbeatTimeoutMs: number | null;
-  readonly onCancel: "wait" | "abandon";
+  readonly onCancel: "wait" | "try" | "abandon";
 }
 
 export interface TimerAsk extends Answerable {

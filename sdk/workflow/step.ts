@@ -56,10 +56,12 @@ export interface StepOptions {
   /** The longest silence between two heartbeats (or from the start to the first). Default none. */
   readonly heartbeatTimeout?: Duration;
   /**
-   * When the run or the step's scope is canceled while it is under way its signal aborts, and the workflow goes on when
-   * the step has ended ("wait", the default: the code then knows whether the effect happened) or at once ("abandon").
+   * When the run or the step's scope is canceled while it is under way: its signal aborts, and the workflow goes on when the
+   * step has ended ("wait", the default: the code then knows whether the effect happened) or at once ("try"); or the workflow
+   * goes on at once and the body is not told ("abandon"): it goes on to its end, its time limits or that of its worker, and
+   * what it comes to is recorded nowhere. A transaction that is abandoned is rolled back.
    */
-  readonly onCancel?: "wait" | "abandon";
+  readonly onCancel?: "wait" | "try" | "abandon";
 }
 
 /** What the transaction of a `transaction` step can do: run statements. A `pg` client's `query`, narrowed. */
@@ -190,8 +192,8 @@ function normalizeStep(name: string, options: StepOptions): StepSettings {
     });
   };
   const onCancel = options.onCancel ?? "wait";
-  if (onCancel !== "wait" && onCancel !== "abandon") {
-    const message = `step "${name}": onCancel is "wait" or "abandon"; got ${String(onCancel)}.`;
+  if (onCancel !== "wait" && onCancel !== "try" && onCancel !== "abandon") {
+    const message = `step "${name}": onCancel is "wait", "try" or "abandon"; got ${String(onCancel)}.`;
     throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "onCancel", step: name } });
   }
   return {

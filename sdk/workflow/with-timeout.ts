@@ -11,7 +11,7 @@ import { stopScope } from "./stop-scope.ts";
  * Runs `body`, and cancels what it waits for when it has not ended within `duration` ("30s", or ms; 0 counts as 1 ms). The
  * time is a timer in the history, taken back when the body ends first.
  *
- * Settles when `body` does: steps under way end first (unless their `onCancel` is "abandon"), and what is in
+ * Settles when `body` does: steps under way end first (unless their `onCancel` is "try" or "abandon"), and what is in
  * `nonCancellable` is waited for, so that nothing of it goes on behind the caller's back. A body that ends with a result
  * has it, also after its time. Else rejects with `TimeoutFailure` (`timeout: "scope"`) when time ran out, with
  * `CanceledFailure` when it was canceled from outside, which is not called a timeout even if both happened; and with what

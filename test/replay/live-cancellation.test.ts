@@ -71,8 +71,8 @@ test("a step that finishes although it was aborted is recorded as finished", asy
   expect(await run.result()).toBe("charged");
 });
 
-test("an abandoned step is let go at once; its signal aborts all the same", async () => {
-  const { main, told, calls } = hangingStep({ onCancel: "abandon" });
+test("a step that is only tried to be canceled is let go at once; its signal aborts all the same", async () => {
+  const { main, told, calls } = hangingStep({ onCancel: "try" });
   const house = openHouse();
   await house.startWorker([main]);
   const run = await house.client.start(main);
@@ -81,6 +81,78 @@ test("an abandoned step is let go at once; its signal aborts all the same", asyn
   await expect(run.result()).rejects.toMatchObject({ cause: { kind: "canceled" } });
   expect(await typesOf(run)).toEqual(["RunStarted", "CancelRequested", "RunCanceled"]);
   expect(told).toHaveLength(1);
+});
+
+test("an abandoned step is let go at once and not told; what it comes to is recorded nowhere, and its worker waits for it", async () => {
+  const { main, told, calls, finish } = hangingStep({ onCancel: "abandon" });
+  const house = openHouse();
+  const worker = await house.startWorker([main]);
+  const run = await house.client.start(main);
+  await underWay(calls);
+  await run.cancel();
+  await expect(run.result()).rejects.toMatchObject({ cause: { kind: "canceled" } });
+  const types = ["RunStarted", "CancelRequested", "RunCanceled"];
+  expect(await typesOf(run)).toEqual(types);
+  expect(told).toEqual([]);
+  expect(worker.stats).toMatchObject({ liveRuns: 0, stepsUnderWay: 1 });
+  let hasStopped = false;
+  const stopping = worker.stop(60_000).then(() => (hasStopped = true));
+  // A worker with nothing under way has stopped long before.
+  for (let turn = 0; turn < 200; turn += 1) await new Promise(setImmediate);
+  expect(hasStopped).toBe(false);
+  finish("late");
+  await stopping;
+  expect(told).toEqual([]);
+  expect(worker.stats.stepsUnderWay).toBe(0);
+  expect(await typesOf(run)).toEqual(types);
+});
+
+test("an abandoned body ends by its limit of time, or with the grace of a worker that stops", async () => {
+  const limited = hangingStep({ onCancel: "abandon", timeout: 300 });
+  const endless = hangingStep({ onCancel: "abandon" });
+  const house = openHouse();
+  for (const { main, calls } of [limited, endless]) {
+    const worker = await house.startWorker([main], { queues: [String(calls.length)] });
+    const run = await house.client.start(main, { queue: String(calls.length) });
+    await underWay(calls);
+    await run.cancel();
+    await run.result().catch(() => {});
+    if (main === limited.main) await eventually("its time has passed", () => limited.told.length > 0);
+    await worker.stop(0);
+  }
+  expect(limited.told).toMatchObject([{ name: "TimeoutFailure" }]);
+  expect(endless.told).toMatchObject([{ code: "LEASE_LOST" }]);
+});
+
+test("an abandoned step that has no place yet never begins, and says no more of its progress once it is left", async () => {
+  const begun: string[] = [];
+  let beat: () => void = () => {};
+  let finish: () => void = () => {};
+  const main = workflow("crowded", async () => {
+    const hang = (name: string) =>
+      step(
+        name,
+        ({ heartbeat }) => {
+          begun.push(name);
+          beat = () => heartbeat("at it");
+          return new Promise<void>((resolve) => (finish = resolve));
+        },
+        { onCancel: "abandon" },
+      );
+    await Promise.all([hang("first"), hang("second")]);
+  });
+  const house = openHouse();
+  const worker = await house.startWorker([main], { maxSteps: 1 });
+  const run = await house.client.start(main);
+  await eventually("the first has begun", () => begun.length === 1);
+  await run.cancel();
+  await run.result().catch(() => {});
+  beat();
+  finish();
+  await eventually("its place is free", () => worker.stats.stepsUnderWay === 0 && worker.stats.stepsWaiting === 0);
+  expect(begun).toEqual(["first"]);
+  const [history] = await house.store.loadHistories([run.runId ?? ""]);
+  expect(history?.heartbeats).toEqual([]);
 });
 
 test("a step that waits for its next attempt ends without it", async () => {

@@ -50,7 +50,7 @@ test("the losers' bodies of a race are told at once, and the run goes on without
     const { winner } = await race({
       quick: () => step("quick", () => 1),
       slow: () => hanging("slow", told),
-      abandoned: () => hanging("abandoned", told, { onCancel: "abandon" }),
+      tried: () => hanging("tried", told, { onCancel: "try" }),
       waiting: () => go.receive(),
     });
     await step("after", () => eventually("both were told", () => told.length === 2));
@@ -62,7 +62,7 @@ test("the losers' bodies of a race are told at once, and the run goes on without
   expect(await run.result()).toBe("quick");
   expect(told).toEqual([
     "slow: another branch of race() was first",
-    expect.stringMatching(/^abandoned: run \S+ no longer waits for this step$/),
+    expect.stringMatching(/^tried: run \S+ no longer waits for this step$/),
   ]);
   await expectReplays(main, run);
 });
