@@ -12,6 +12,7 @@ interface StartOptions extends ClientOptions {
   readonly queue?: string;
   readonly version: string;
   readonly timeout?: string;
+  readonly chainTimeout?: string;
   readonly delay?: string;
   readonly attribute?: readonly string[];
   readonly memo?: string;
@@ -31,6 +32,7 @@ export function startCommand(): Command {
     .option("--queue <name>", "whose workers execute it")
     .option("--version <version>", 'a version, as in 1.4.0, the newest of a range, as in "^1.2", or "policy"', "policy")
     .option("--timeout <duration>", 'closes the run when it is open longer, as in "2 hours"; by default it never is')
+    .option("--chain-timeout <duration>", "the same for all runs that it continues as, and all attempts, together")
     .option("--delay <duration>", "how long before it may begin")
     .addOption(attributeOption())
     .option("--memo <json>", "an object to be shown with the run")
@@ -41,6 +43,7 @@ export function startCommand(): Command {
     const { id, queue, version, onConflict, summary, details } = options;
     const input = parseValue(options.input, "--input");
     const timeout = parseDuration(options.timeout, "--timeout");
+    const chainTimeout = parseDuration(options.chainTimeout, "--chain-timeout");
     const delay = parseDuration(options.delay, "--delay");
     const attributes = parseAttributes(options.attribute);
     const memo = parseValue(options.memo, "--memo");
@@ -58,6 +61,7 @@ export function startCommand(): Command {
         ...(id === undefined ? {} : { id }),
         ...(queue === undefined ? {} : { queue }),
         ...(timeout === undefined ? {} : { timeout }),
+        ...(chainTimeout === undefined ? {} : { chainTimeout }),
         ...(delay === undefined ? {} : { delay }),
       });
       console.log(

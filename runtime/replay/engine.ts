@@ -150,6 +150,11 @@ export class RunEngine implements RunContext {
     return this.#started?.headers ?? NO_HEADERS;
   }
 
+  /** How long the chain may go on from the start of this run. */
+  get chainTimeoutMs(): number | undefined {
+    return this.#started?.chainTimeoutMs;
+  }
+
   get isReplaying(): boolean {
     return this.#isReplaying;
   }

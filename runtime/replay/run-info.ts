@@ -26,6 +26,8 @@ export interface Progress {
   readonly isReplaying: boolean;
   readonly data: Pick<WorkflowInfo, "attributes" | "memo">;
   readonly headers: RunHeaders;
+  /** From the start of this run. */
+  readonly chainTimeoutMs: number | undefined;
 }
 
 export function runInfo(
@@ -61,6 +63,10 @@ export function runInfo(
     },
     get deadlineAt() {
       return deadlineAt === null ? undefined : new Date(deadlineAt);
+    },
+    get chainDeadlineAt() {
+      const { chainTimeoutMs } = progress;
+      return chainTimeoutMs === undefined ? undefined : new Date(run.startedAt + chainTimeoutMs);
     },
     get attributes() {
       return progress.data.attributes;

@@ -7,6 +7,7 @@ import { toRecord } from "../../sdk/protocol/event-record.ts";
 import { checkedHeaders } from "../../sdk/protocol/headers.ts";
 import { assertName, assertWorkflowId } from "../../sdk/protocol/names.ts";
 import { DEFAULT_QUEUE, isClosed } from "../../sdk/protocol/run.ts";
+import { shorterOf } from "../../sdk/protocol/run-limits.ts";
 import { updateIdOf } from "../store/mail-id.ts";
 import type { StartOutcome, StartRequest } from "../store/store.ts";
 import type { Topic } from "../wake/wakeups.ts";
@@ -84,6 +85,7 @@ export class Starting {
       ...(summary === undefined ? {} : { summary }),
       ...(details === undefined ? {} : { details }),
       ...(headers === undefined ? {} : { headers }),
+      ...(call.chainTimeoutMs == null ? {} : { chainTimeoutMs: call.chainTimeoutMs }),
       ...(call.retry === undefined ? {} : { retry: call.retry }),
     };
     return {
@@ -97,7 +99,7 @@ export class Starting {
       onConflict: call.onConflict,
       onReuse: call.onReuse,
       delayMs: call.delayMs,
-      timeoutMs: call.timeoutMs,
+      timeoutMs: shorterOf(call.timeoutMs, call.chainTimeoutMs ?? null),
       mail: mailWith(call, chance),
       claim: null,
     };

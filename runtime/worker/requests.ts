@@ -3,6 +3,7 @@
 
 import { toRecord } from "../../sdk/protocol/event-record.ts";
 import { NO_HEADERS, type RunHeaders } from "../../sdk/protocol/headers.ts";
+import { shorterOf } from "../../sdk/protocol/run-limits.ts";
 import type { PendingChild, PendingLock, PendingMessage } from "../replay/pending.ts";
 import type { Errand } from "../store/errands.ts";
 import { CANCEL_MAIL_ID, signalMailId } from "../store/mail-id.ts";
@@ -30,7 +31,7 @@ export function requestOf(
 
 function childRequest(pending: PendingChild, { runId, workflowId, queue, headers }: Asking, ids: IdSource): Outgoing {
   const { command, name, ask, workflowId: childWorkflowId } = pending;
-  const { workflow, input, inputHash, version, attributes, memo, timeoutMs, retry } = ask;
+  const { workflow, input, inputHash, version, attributes, memo, timeoutMs, chainTimeoutMs, retry } = ask;
   const { onReuse, onConflict, parentClosePolicy: policy } = ask;
   const childRunId = pending.childRunId ?? ids.newRunId();
   const parent = { runId, workflowId };
@@ -39,6 +40,7 @@ function childRequest(pending: PendingChild, { runId, workflowId, queue, headers
     attributes,
     memo,
     ...(carriedHeaders !== NO_HEADERS && { headers: carriedHeaders }),
+    ...(chainTimeoutMs !== null && { chainTimeoutMs }),
     ...(retry && { retry }),
   };
   const started = toRecord({ type: "RunStarted", workflow, input, seed: ids.chance.uuid(), ...carried, parent });
@@ -51,7 +53,7 @@ function childRequest(pending: PendingChild, { runId, workflowId, queue, headers
     carriesData: attributes !== null || memo !== null,
     onReuse,
     ...(onConflict !== "fail" && { onConflict }),
-    timeoutMs,
+    timeoutMs: shorterOf(timeoutMs, chainTimeoutMs),
   };
   const asker = { runId, command, name };
   const { isStarted, isBeside, isAdopted } = pending;

@@ -45,4 +45,4 @@ export interface RunHost extends TimerHost {
 }
 
 /** What a run needs to start another. */
-export type IdSource = Pick<RunHost, "newRunId" | "chance">;
+export type IdSource = Pick<RunHost, "newRunId" | "chance" | "storeNow">;

@@ -4,6 +4,7 @@
 import type { Continuation, RunContinued, RunStarted } from "../../sdk/protocol/event.ts";
 import { toRecord } from "../../sdk/protocol/event-record.ts";
 import { NO_HEADERS } from "../../sdk/protocol/headers.ts";
+import { leftOf, shorterOf } from "../../sdk/protocol/run-limits.ts";
 import type { NextRun } from "../../sdk/workflow/continue-as-new.ts";
 import type { RunEngine } from "../replay/engine.ts";
 import { drawRetry, type FailedRun } from "../replay/run-retry.ts";
@@ -38,6 +39,7 @@ export function continuation(next: NextRun & { readonly workflow: string }, run:
   const { facts, engine } = run;
   const { workflow, input, queue, timeoutMs = ownTimeoutMs(run), retry = engine.started.retry } = next;
   const nextRunId = ids.newRunId(facts.runId);
+  const chainTimeoutMs = chainLeftMs(run, ids);
   return {
     event: { type: "RunContinued", nextRunId, workflow, input },
     close: "continuedAsNew",
@@ -47,11 +49,12 @@ export function continuation(next: NextRun & { readonly workflow: string }, run:
         input,
         ...(retry && { retry }),
         continues: chainOf(run),
+        ...(chainTimeoutMs !== null && { chainTimeoutMs }),
         ...(next.headers !== null && { headers: next.headers }),
       }),
       queue: queue ?? facts.queue,
       ...versionAfter(facts, next),
-      timeoutMs,
+      timeoutMs: shorterOf(timeoutMs, chainTimeoutMs),
     },
   };
 }
@@ -69,12 +72,14 @@ export function retrial({ attempt: failed, delayMs, failure }: DrawnRetry, run: 
     input: null,
     retry: { attempt, delayMs, failure },
   };
+  const chainTimeoutMs = chainLeftMs(run, ids);
   const continues = { ...chainOf(run), retry: { attempt, failure, timeoutMs: ownTimeoutMs(run) } };
   const said = { ...(summary !== undefined && { summary }), ...(details !== undefined && { details }) };
   const next = successorOf(run, nextRunId, ids.chance.uuid(), {
     workflow,
     input,
     ...said,
+    ...(chainTimeoutMs !== null && { chainTimeoutMs }),
     ...(retry && { retry }),
     continues,
   });
@@ -114,6 +119,12 @@ function successorOf(
 function chainOf({ facts: { runId }, engine }: EndingRun): Continuation {
   const firstRunId = engine.continues?.firstRunId ?? runId;
   return { previousRunId: runId, firstRunId, ...(engine.isAwaited && { isAwaited: true }) };
+}
+
+/** What the next run of the chain may take, with those that go on in its place; null for without end. */
+function chainLeftMs({ facts: { startedAt }, engine }: EndingRun, ids: IdSource): number | null {
+  const { chainTimeoutMs } = engine.started;
+  return chainTimeoutMs === undefined ? null : leftOf(chainTimeoutMs, startedAt, ids.storeNow());
 }
 
 /** All attempts have one, counted from the start of the first. */

@@ -2,7 +2,7 @@
 
 import type { AttributeChanges } from "../protocol/attributes.ts";
 import { encodeChecked } from "../protocol/checked-payload.ts";
-import { type Duration, toMs } from "../protocol/duration.ts";
+import { type Duration, limitMs, toMs } from "../protocol/duration.ts";
 import { EverstepError, invariant } from "../protocol/errors.ts";
 import type { RunHeaders } from "../protocol/headers.ts";
 import type { HistoryFile } from "../protocol/history-file.ts";
@@ -57,6 +57,11 @@ interface StartSettings {
   readonly version?: string;
   /** Closes the run as timed out when it is open longer than this. Default: the workflow's own timeout. */
   readonly timeout?: Duration;
+  /**
+   * Closes whichever run of its chain is open this long after the start as timed out: the run itself, what it continues as, and
+   * all attempts at each. Default: none.
+   */
+  readonly chainTimeout?: Duration;
   /** How the run is tried again when it fails. Default: as its workflow says. */
   readonly retry?: RunRetryOptions;
   /** How long before the run may begin. A signal begins it at once. Default 0. */
@@ -451,7 +456,8 @@ export class WorkflowClient {
 }
 
 function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: StartOptions<Input>): StartCall {
-  const { id, queue, timeout, retry, delay, requestId, onConflict, onReuse, input, summary, details } = options;
+  const { id, queue, timeout, chainTimeout, retry, delay, requestId, onConflict, onReuse, input, summary, details } =
+    options;
   if (summary !== undefined) assertShortText(summary, MAX_SUMMARY_BYTES, "start({ summary })");
   if (details !== undefined) assertShortText(details, MAX_DETAILS_BYTES, "start({ details })");
   return {
@@ -465,6 +471,7 @@ function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: St
     onReuse: onReuse ?? "allow",
     delayMs: delay === undefined ? 0 : toMs(delay, "start({ delay })"),
     timeoutMs: timeout === undefined ? workflow.timeoutMs : toMs(timeout, "start({ timeout })"),
+    chainTimeoutMs: chainTimeout === undefined ? null : limitMs(chainTimeout, "start({ chainTimeout })"),
     signal: null,
     update: null,
     ...startData(options, "start"),

@@ -96,6 +96,8 @@ export interface StartCall {
   readonly onReuse: "allow" | "allowIfFailed" | "reject";
   readonly delayMs: number;
   readonly timeoutMs: number | null;
+  /** For this run and those that go on in its place. Absent or null: none. */
+  readonly chainTimeoutMs?: number | null;
   /** Put into the mailbox with the start; not both. */
   readonly signal: SignalCall | null;
   readonly update: UpdateCall | null;

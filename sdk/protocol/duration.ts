@@ -76,3 +76,10 @@ function refuse(duration: unknown, what: string, why: string): never {
     { details: { argument: what } },
   );
 }
+
+/** As `toMs`, of a limit, which is longer than 0. Throws ARGUMENT_INVALID. */
+export function limitMs(duration: Duration, what: string): number {
+  const ms = toMs(duration, what);
+  if (ms > 0) return ms;
+  throw new EverstepError("ARGUMENT_INVALID", `${what} must be longer than 0.`, { details: { argument: what } });
+}

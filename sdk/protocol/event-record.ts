@@ -48,7 +48,16 @@ const TYPES = new Map<number, EventType>(Object.entries(EVENT_CODES).map(([type,
 interface StartedData
   extends Pick<
     RunStarted,
-    "seed" | "attributes" | "memo" | "summary" | "details" | "headers" | "retry" | "parent" | "version"
+    | "seed"
+    | "attributes"
+    | "memo"
+    | "summary"
+    | "details"
+    | "headers"
+    | "chainTimeoutMs"
+    | "retry"
+    | "parent"
+    | "version"
   > {
   /** The failure in it is a text of its own, which codecs may stand before. */
   readonly continues?: Omit<Continuation, "retry"> & { readonly retry?: Omit<RetriedRun, "failure"> & Failed };
@@ -362,7 +371,8 @@ function forkedData({ source, event, seed, isEdited, retried, isBeside, version,
 }
 
 function startedData(event: RunStarted): string {
-  const { seed, attributes = null, memo = null, summary, details, headers, retry, continues, parent, version } = event;
+  const { seed, attributes = null, memo = null, summary, details, headers, chainTimeoutMs } = event;
+  const { retry, continues, parent, version } = event;
   const data: StartedData = {
     seed,
     ...(attributes === null ? {} : { attributes }),
@@ -370,6 +380,7 @@ function startedData(event: RunStarted): string {
     ...(summary === undefined ? {} : { summary }),
     ...(details === undefined ? {} : { details }),
     ...(headers === undefined ? {} : { headers }),
+    ...(chainTimeoutMs === undefined ? {} : { chainTimeoutMs }),
     ...(retry && { retry }),
     ...(continues && { continues: keptContinuation(continues) }),
     ...(parent && { parent }),

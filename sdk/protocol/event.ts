@@ -27,6 +27,8 @@ export interface RunStarted {
   readonly details?: string;
   /** Absent for none. */
   readonly headers?: RunHeaders;
+  /** How long its chain may go on, counted from the start of this run; absent for without end. */
+  readonly chainTimeoutMs?: number;
   /** How this run is tried again, where it was started with a policy of its own; absent for that of its workflow. */
   readonly retry?: StoredRetry;
   /** Of a run that goes on where another left off: which one, and the first of them all. */

@@ -2,7 +2,7 @@
 
 import type { AttributeChanges } from "../protocol/attributes.ts";
 import { encodeChecked } from "../protocol/checked-payload.ts";
-import { type Duration, toMs } from "../protocol/duration.ts";
+import { type Duration, limitMs, toMs } from "../protocol/duration.ts";
 import { EverstepError } from "../protocol/errors.ts";
 import { hashHex } from "../protocol/hash.ts";
 import { checkedHeaders, NO_HEADERS, type RunHeaders } from "../protocol/headers.ts";
@@ -28,6 +28,11 @@ interface ChildSettings {
   readonly version?: string;
   /** Closes the child as timed out when it is open longer than this. Default: the workflow's own timeout. */
   readonly timeout?: Duration;
+  /**
+   * Closes whichever run of its chain is open this long after the child's start as timed out: the child, what it continues as, and
+   * all attempts at each. Default: none.
+   */
+  readonly chainTimeout?: Duration;
   /** How the child is tried again when it fails: its parent hears of the last attempt only. Default: as its workflow says. */
   readonly retry?: RunRetryOptions;
   /** When only closed runs have the id: start anyway (default), only if the latest did not complete, or refuse. */
@@ -124,7 +129,7 @@ const ON_REUSE = ["allow", "allowIfFailed", "reject"] as const;
 const ON_CONFLICT = ["fail", "useExisting", "terminateExisting"] as const;
 
 function childAsk(workflow: AnyWorkflow, options: ChildSettings & { readonly input?: unknown }): ChildAsk {
-  const { id, queue, timeout, retry } = options;
+  const { id, queue, timeout, chainTimeout, retry } = options;
   if (id !== undefined) assertWorkflowId(id, "startChild({ id })");
   if (queue !== undefined) assertName(queue, "startChild({ queue })");
   const input = encodeChecked(workflow.schema, options.input, `input of workflow "${workflow.name}"`);
@@ -138,6 +143,7 @@ function childAsk(workflow: AnyWorkflow, options: ChildSettings & { readonly inp
     queue: queue ?? null,
     version: versionAsk(workflow.version, options.version, "startChild({ version })"),
     timeoutMs: timeout === undefined ? workflow.timeoutMs : toMs(timeout, "startChild({ timeout })"),
+    chainTimeoutMs: chainTimeout === undefined ? null : limitMs(chainTimeout, "startChild({ chainTimeout })"),
     retry: retry === undefined ? null : storedRetry(retry, "startChild()"),
     onReuse: oneOf(ON_REUSE, options.onReuse, "onReuse"),
     onConflict: oneOf(ON_CONFLICT, options.onConflict, "onConflict"),

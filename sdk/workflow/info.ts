@@ -29,6 +29,8 @@ export interface WorkflowInfo {
   readonly startedAt: Date;
   /** When it will be closed as timed out; undefined when there is no run timeout. */
   readonly deadlineAt: Date | undefined;
+  /** When the chain that it is a run of will be: `start({ chainTimeout })`; undefined when there is no such limit. */
+  readonly chainDeadlineAt: Date | undefined;
   /** Attributes and memo as the code has them by now: those of the start, and every upsert since. */
   readonly attributes: Readonly<Record<string, AttributeValue>>;
   readonly memo: Readonly<Record<string, unknown>>;

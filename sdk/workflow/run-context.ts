@@ -54,6 +54,8 @@ export interface ChildAsk extends Answerable {
   /** Null: the child has none. */
   readonly version: VersionAsk | null;
   readonly timeoutMs: number | null;
+  /** For the child and those that go on in its place; null for none. */
+  readonly chainTimeoutMs: number | null;
   /** Null: as its workflow says. */
   readonly retry: StoredRetry | null;
   readonly onReuse: "allow" | "allowIfFailed" | "reject";

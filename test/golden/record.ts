@@ -109,6 +109,8 @@ await keep("notes", noted.name, await client.start(noted, about));
 const headers = { traceparent: "00-1-2-01", tenant: "Zoë" };
 await keep("headers", carried.name, await client.start(carried, { headers }));
 await keep("continued", countdown.name, await client.start(countdown, { input: 2 }));
+const chained = await client.start(countdown, { input: 1, chainTimeout: "1 hour" });
+await keep("chain-limited", countdown.name, chained);
 
 const retry = { initialInterval: 2, backoff: "fixed", nonRetryable: ["TypeError"] } as const;
 const again = await client.start(retried, { id: "again", input: "tower", retry, summary: "a tower" });

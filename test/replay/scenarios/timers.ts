@@ -71,4 +71,14 @@ export const timers: readonly Scenario[] = [
     { status: "RunTimedOut" },
     { timeout: "30 days" },
   ),
+  scenario(
+    "a run whose chain has no time left",
+    async () => {
+      const leftMs = (workflowInfo().chainDeadlineAt?.getTime() ?? 0) - workflowInfo().startedAt.getTime();
+      await step("begin", () => leftMs / DAY);
+      await sleep("100 days");
+    },
+    { status: "RunTimedOut" },
+    { start: ({ env, workflow }) => env.client.start(workflow, { chainTimeout: "30 days" }) },
+  ),
 ];
