@@ -18,6 +18,7 @@ export interface BulkActionOptions {
   readonly at?: number;
   readonly suffix?: string;
   readonly dropSignals?: boolean;
+  readonly shareUndone?: boolean;
 }
 
 type BulkAction = (bulk: Bulk) => Promise<BulkReport>;
@@ -80,13 +81,17 @@ const WORDS: Readonly<Record<string, Word>> = {
   },
   retry: {
     name: "may",
-    options: ["dropSignals"],
-    make: (options, name) => (bulk) => bulk.retryFrom(name === "" ? undefined : name, signalsOf(options)),
+    options: ["dropSignals", "shareUndone"],
+    make: (options, name) => (bulk) => bulk.retryFrom(name === "" ? undefined : name, keptOf(options)),
   },
-  reset: { name: "none", options: ["at", "dropSignals"], make: (options) => (bulk) => bulk.reset(placeOf(options)) },
+  reset: {
+    name: "none",
+    options: ["at", "dropSignals", "shareUndone"],
+    make: (options) => (bulk) => bulk.reset(placeOf(options)),
+  },
   fork: {
     name: "none",
-    options: ["at", "dropSignals", "suffix"],
+    options: ["at", "dropSignals", "shareUndone", "suffix"],
     make({ suffix, ...options }) {
       if (suffix === undefined) return (bulk) => bulk.fork(placeOf(options));
       return (bulk) => bulk.fork(({ workflowId }) => ({ ...placeOf(options), id: `${workflowId}${suffix}` }));
@@ -96,7 +101,17 @@ const WORDS: Readonly<Record<string, Word>> = {
 
 export const BULK_ACTIONS = Object.keys(WORDS);
 
-const OPTIONS = ["reason", "input", "result", "message", "final", "at", "suffix", "dropSignals"] as const;
+const OPTIONS = [
+  "reason",
+  "input",
+  "result",
+  "message",
+  "final",
+  "at",
+  "suffix",
+  "dropSignals",
+  "shareUndone",
+] as const;
 
 /** Throws ARGUMENT_INVALID for what is no action, or has what it does not take. */
 export function actionOf(word: string, name: string | undefined, options: BulkActionOptions): BulkAction {
@@ -116,11 +131,14 @@ function reasonOf({ reason }: BulkActionOptions, what: string): string {
 }
 
 function placeOf(options: BulkActionOptions): ResetOptions {
-  return { ...signalsOf(options), ...(options.at === undefined ? {} : { at: options.at }) };
+  return { ...keptOf(options), ...(options.at === undefined ? {} : { at: options.at }) };
 }
 
-function signalsOf({ dropSignals }: BulkActionOptions): Pick<ResetOptions, "signals"> {
-  return { signals: dropSignals === true ? "drop" : "keep" };
+function keptOf({ dropSignals, shareUndone }: BulkActionOptions): Pick<ResetOptions, "signals" | "undone"> {
+  return {
+    signals: dropSignals === true ? "drop" : "keep",
+    ...(shareUndone === true ? { undone: "share" as const } : {}),
+  };
 }
 
 function invalid(argument: string, message: string): EverstepError {

@@ -49,7 +49,8 @@ export function bulkCommand(): Command {
     .option("--final", "fail-step: it is not tried again")
     .addOption(new Option("--at <event>", "reset, fork: the last event that is shared").argParser(parseCount))
     .option("--suffix <text>", "fork: each has the workflow id of its source with this behind it")
-    .option("--drop-signals", "retry, reset, fork: signals that came later are not delivered again");
+    .option("--drop-signals", "retry, reset, fork: signals that came later are not delivered again")
+    .option("--share-undone", "retry, reset, fork: also where a saga has begun to undo what would be shared");
   return addActorOption(addClientOptions(command)).action(bulk);
 }
 

@@ -11,6 +11,7 @@ interface PlaceOptions extends RunOptions {
   readonly input?: string;
   readonly result?: string;
   readonly dropSignals?: boolean;
+  readonly shareUndone?: boolean;
   readonly version?: string | null;
 }
 
@@ -52,9 +53,10 @@ export function retryCommand(): Command {
   return addActingRunOptions(command)
     .option("--step <name>", "which; by default the one that failed last")
     .option("--drop-signals", "signals that came later are not delivered again")
+    .option("--share-undone", "also where a saga has begun to undo what came before that")
     .action((id: string, options: RetryOptions) =>
       withClient(options, async (client) => {
-        const fork = await client.getUntyped(id, options.run).retryFrom(options.step, signalsOf(options));
+        const fork = await client.getUntyped(id, options.run).retryFrom(options.step, keptOf(options));
         confirm(options, fork, `${id} is tried again (run ${fork.runId})`);
       }),
     );
@@ -66,13 +68,14 @@ function addPlaceOptions(command: Command): Command {
     .option("--input <json>", "another input, with --at 1")
     .option("--result <json>", "another result of the step that ended with this event")
     .option("--drop-signals", "signals that came later are not delivered again")
+    .option("--share-undone", "also where a saga has begun to undo what is shared")
     .option("--version <version>", 'whose code goes on with it, or "none"; by default that of the run', parseVersion);
 }
 
 function placeOf(options: PlaceOptions): ResetOptions {
   const { at, input, result, version } = options;
   return {
-    ...signalsOf(options),
+    ...keptOf(options),
     ...(version === undefined ? {} : { version }),
     ...(at === undefined ? {} : { at }),
     ...(input === undefined ? {} : { input: parseValue(input, "--input") }),
@@ -80,8 +83,8 @@ function placeOf(options: PlaceOptions): ResetOptions {
   };
 }
 
-function signalsOf({ dropSignals }: PlaceOptions): Pick<ResetOptions, "signals"> {
-  return { signals: dropSignals === true ? "drop" : "keep" };
+function keptOf({ dropSignals, shareUndone }: PlaceOptions): Pick<ResetOptions, "signals" | "undone"> {
+  return { signals: dropSignals === true ? "drop" : "keep", undone: shareUndone === true ? "share" : "refuse" };
 }
 
 function parseEvent(text: string): number {

@@ -69,6 +69,8 @@ function tell(event: ShownEvent): string {
         : `${event.name}: ${event.failure.type}: ${event.failure.message}`;
     case "PatchMarked":
       return `${event.name}, asked for after event ${event.since}${event.isDeprecated ? " (deprecated)" : ""}`;
+    case "CompensationBegun":
+      return `of what was done after event ${event.since}`;
     case "AttributesUpserted":
     case "MemoUpserted":
       return event.changes ?? "nothing";

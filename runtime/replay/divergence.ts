@@ -28,6 +28,7 @@ export function divergenceError(divergence: Divergence): EverstepError {
 export function describeEvent(event: HistoryEvent): string {
   if ("command" in event) return `${event.type}("${event.name}") for command ${event.command}`;
   if (event.type === "PatchMarked") return `PatchMarked("${event.name}"), asked for after event ${event.since}`;
+  if (event.type === "CompensationBegun") return `CompensationBegun, of what was done after event ${event.since}`;
   return "name" in event ? `${event.type}("${event.name}")` : event.type;
 }
 

@@ -5,6 +5,7 @@
 
 import { EverstepError, invariant } from "../../sdk/protocol/errors.ts";
 import type {
+  CompensationBegun,
   Continuation,
   HistoryEvent,
   ParentRun,
@@ -39,6 +40,7 @@ import type {
 } from "../../sdk/workflow/run-context.ts";
 import type { AskingHooks } from "./asking-hooks.ts";
 import { Commands } from "./commands.ts";
+import { Compensations } from "./compensations.ts";
 import { Conditions } from "./conditions.ts";
 import { payloadLength } from "./event-length.ts";
 import { waitsForNothingKnown } from "./foreign-wait.ts";
@@ -100,6 +102,8 @@ export class RunEngine implements RunContext {
   #locks: Locks | undefined;
   readonly #conditions = new Conditions();
   readonly #patches = new Patches();
+  /** Made when asked for, as the locks are. */
+  #compensations: Compensations | undefined;
   readonly #data: RunData;
   #started: (RunStarted & HistoryEvent) | undefined;
   #delivered = 0;
@@ -279,9 +283,13 @@ export class RunEngine implements RunContext {
     return this.#commands.takeChanges();
   }
 
-  /** Patches that were answered with yes just now. To be recorded before all that was asked for since the last look. */
-  takeMarks(): readonly PatchMarked[] {
-    return this.#patches.takeFresh();
+  /**
+   * Patches that were answered with yes just now, and what has begun to be undone. To be recorded before all that was asked
+   * for since the last look.
+   */
+  takeMarks(): readonly (PatchMarked | CompensationBegun)[] {
+    const marks = this.#patches.takeFresh();
+    return this.#compensations === undefined ? marks : [...marks, ...this.#compensations.takeFresh()];
   }
 
   /** Everything asked for and not answered, in the order of asking. */
@@ -498,6 +506,16 @@ export class RunEngine implements RunContext {
     return this.#patches.ask(id, { isDeprecated, delivered: this.#delivered, isNew });
   }
 
+  get seenEvents(): number {
+    return this.#delivered;
+  }
+
+  beginCompensation(since: number): void {
+    if (this.#code.hasEnded) return;
+    this.#compensations ??= new Compensations();
+    this.#compensations.begin(since);
+  }
+
   runInScope<T>(scope: CancelScope, body: () => T): T {
     return this.#code.inScope(scope, body);
   }
@@ -577,6 +595,11 @@ export class RunEngine implements RunContext {
         return false;
       case "PatchMarked":
         this.#compareMark(event);
+        return false;
+      case "CompensationBegun":
+        if (this.#compensations?.tell(event) !== true) {
+          this.#commands.asked.diverge(event, "the code does not undo that by then");
+        }
         return false;
       case "AttributesUpserted":
       case "MemoUpserted":

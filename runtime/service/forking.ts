@@ -33,6 +33,7 @@ export function planFork(
   const end = call.beforeStep === null ? null : endToRetry(source, events, call.beforeStep.name);
   const at = end === null ? (call.at ?? lastBeforeEnd(events)) : end.seq - 1;
   assertPlace(source, events, at);
+  if (call.sharesUndone !== true) assertNotUndone(source, events, at);
   for (const event of events.slice(0, at)) assertReadable(source, stored[event.seq - 1] as StoredEvent, event);
   const edited = editOf(source, events[at - 1], call);
   const shared = [...stored.slice(0, at - 1), ...(edited === null ? stored.slice(at - 1, at) : [edited])];
@@ -115,6 +116,17 @@ function assertPlace(source: RunDetail, events: readonly HistoryEvent[], at: num
     `Run ${workflowId} cannot be forked at event ${at}: its code was told after event ${cut.since} to go the new way of patch "${cut.name}", which event ${cut.seq} tells. Fork it ${instead}.`,
     "at",
   );
+}
+
+/** A saga undoes what was done after it began: a fork that shares some of that would count on what is not there. */
+function assertNotUndone(source: RunDetail, events: readonly HistoryEvent[], at: number): void {
+  const undone = events.filter((event) => event.type === "CompensationBegun" && event.since < at && event.seq > at);
+  const since = Math.min(...undone.flatMap((event) => (event.type === "CompensationBegun" ? event.since : [])));
+  const [first] = undone;
+  if (first === undefined) return;
+  const { workflowId, runId } = source;
+  const message = `Run ${workflowId} is not forked at event ${at}: since event ${first.seq} its saga undoes what was done after event ${since}, and the fork would count on it. Go back to before that, reset({ at: ${since} }), or say { undone: "share" }.`;
+  throw new EverstepError("ARGUMENT_INVALID", message, { details: { runId, argument: "undone", at: since } });
 }
 
 function editOf(source: RunDetail, last: HistoryEvent | undefined, { input, result }: ForkCall): EventRecord | null {

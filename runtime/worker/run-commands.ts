@@ -45,7 +45,7 @@ export class RunCommands {
   // Timers and retries become due only by what is committed: their start, or the failed attempt before.
   #toArm: number[] = [];
   // A patch is decided when its mark is committed. Until then nothing that may hang on it has begun, and nobody is told of
-  // it: whoever claims the run instead may go the other way.
+  // it: whoever claims the run instead may go the other way. And nothing is undone before the history says so.
   #openMarks = 0;
   /** Steps that begin when what the code has seen and said is committed. */
   #held: number[] = [];
@@ -71,7 +71,7 @@ export class RunCommands {
     return this.#timers.nextDueAt;
   }
 
-  /** Marks of patches are on their way into the history. */
+  /** Marks are on their way into the history. */
   get hasOpenMarks(): boolean {
     return this.#openMarks > 0;
   }
@@ -258,7 +258,7 @@ export class RunCommands {
   noteCommitted(event: Event): void {
     if (isToArm(event)) this.#toArm.push(event.command);
     if (isDecision(event)) this.#decided.delete(event.command);
-    if (event.type === "PatchMarked") this.#openMarks--;
+    if (event.type === "PatchMarked" || event.type === "CompensationBegun") this.#openMarks--;
   }
 
   /** Steps that waited for a commit begin after it, before those that were asked for later. */

@@ -187,7 +187,7 @@ export class Bulk {
   }
 
   /** Runs of the statuses that `where` names, which it must. */
-  async retryFrom(step?: AnyStep, options: Pick<ResetOptions, "signals"> = {}): Promise<BulkReport> {
+  async retryFrom(step?: AnyStep, options: Pick<ResetOptions, "signals" | "undone"> = {}): Promise<BulkReport> {
     const call = retryCall(step, options);
     return this.#fork(() => call);
   }

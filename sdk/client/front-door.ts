@@ -219,6 +219,8 @@ export interface ForkCall extends Acting {
   /** In the place of what the step came to of which event `at` tells. */
   readonly result: { readonly payload: Payload } | null;
   readonly keepsSignals: boolean;
+  /** Also where the fork would count on what a saga of the source has begun to undo since. Absent: refused there. */
+  readonly sharesUndone?: true;
   /** Absent: the source's. Null: none. */
   readonly version?: string | null;
   /** The source is terminated if it is open. */

@@ -79,6 +79,11 @@ export interface ResetOptions extends ActorOptions {
   readonly result?: unknown;
   /** What becomes of signals that came after the shared events: "keep" (default) delivers them again, "drop" does not. */
   readonly signals?: "keep" | "drop";
+  /**
+   * What becomes of a fork at a place after which a `saga` has begun to undo what the fork would count on: "refuse" (default)
+   * throws ARGUMENT_INVALID, which names an event before it, "share" lets the fork count on it all the same.
+   */
+  readonly undone?: "refuse" | "share";
   /** The version whose code executes it; null for the workflow without a version. Default: that of the run. */
   readonly version?: string | null;
 }
@@ -88,7 +93,7 @@ export interface ForkOptions extends ResetOptions {
   readonly id?: string;
 }
 
-export type RetryFromOptions = Pick<ResetOptions, "signals" | "actor">;
+export type RetryFromOptions = Pick<ResetOptions, "signals" | "undone" | "actor">;
 
 /** A step by its name or its definition. */
 export type AnyStep = string | { readonly stepName: string };
@@ -449,11 +454,15 @@ export function updateCall<Result, Input>(
 
 /** A fork in stored form. Throws ARGUMENT_INVALID, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE. */
 export function forkCall(options: ForkOptions): ForkCall {
-  const { at = null, id = null, signals = "keep", version } = options;
+  const { at = null, id = null, signals = "keep", undone = "refuse", version } = options;
   if (version != null) assertVersion(version, "fork({ version })");
   if (signals !== "keep" && signals !== "drop") {
     const message = `fork({ signals }) is "keep" or "drop"; got ${String(signals)}.`;
     throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "signals" } });
+  }
+  if (undone !== "refuse" && undone !== "share") {
+    const message = `fork({ undone }) is "refuse" or "share"; got ${String(undone)}.`;
+    throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "undone" } });
   }
   const stored = (name: "input" | "result") =>
     name in options ? { payload: encodePayload(options[name], `fork({ ${name} })`) } : null;
@@ -464,6 +473,7 @@ export function forkCall(options: ForkOptions): ForkCall {
     input: stored("input"),
     result: stored("result"),
     keepsSignals: signals === "keep",
+    ...(undone === "share" ? { sharesUndone: true } : {}),
     ...(version === undefined ? {} : { version }),
     replaces: false,
     bulkId: null,

@@ -267,6 +267,8 @@ export function toRecord(event: Event): EventRecord {
         payload: null,
         data: JSON.stringify({ since: event.since, ...(event.isDeprecated ? { isDeprecated: true } : {}) }),
       };
+    case "CompensationBegun":
+      return { type, command: null, name: null, payload: null, data: JSON.stringify({ since: event.since }) };
     case "AttributesUpserted":
     case "MemoUpserted":
       return { type, command: event.command, name: event.name, payload: event.changes, data: null };
@@ -543,6 +545,8 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
       const { since = 0, isDeprecated = false } = dataOf<{ since: number; isDeprecated: boolean }>(record);
       return { type, seq, at, name, since, isDeprecated };
     }
+    case "CompensationBegun":
+      return { type, seq, at, since: dataOf<{ since: number }>(record).since ?? 0 };
     case "AttributesUpserted":
     case "MemoUpserted":
       return { type, seq, at, command, name, changes: record.payload };

@@ -281,6 +281,12 @@ export interface PatchMarked {
   readonly isDeprecated: boolean;
 }
 
+/** A saga begins to undo what the run has done after event `since`, where the saga began. Workflow code does not see it. */
+export interface CompensationBegun {
+  readonly type: "CompensationBegun";
+  readonly since: number;
+}
+
 /** The code set or removed attributes of its run: what it asked for, by number, and nothing it waited for. */
 export interface AttributesUpserted extends Answer {
   readonly type: "AttributesUpserted";
@@ -464,6 +470,7 @@ export type Event =
   | UpdateAccepted
   | UpdateCompleted
   | PatchMarked
+  | CompensationBegun
   | AttributesUpserted
   | MemoUpserted
   | RunNoted
@@ -541,6 +548,7 @@ export const EVENT_CODES = {
   TimerSkipped: 51,
   RequestIgnored: 52,
   LockRegained: 61,
+  CompensationBegun: 62,
 } as const satisfies Record<EventType, number>;
 
 /** The types, as they are stored, of all that is said of steps. */

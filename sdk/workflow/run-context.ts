@@ -197,6 +197,10 @@ export interface RunContext {
   handleQuery(name: string, handler: (input: Payload) => unknown): void;
   /** Whether the run goes the new way of this patch; recorded where it gets there for the first time. */
   markPatch(id: string, isDeprecated: boolean): boolean;
+  /** The last event that the code has seen. */
+  readonly seenEvents: number;
+  /** What was done after event `since` is going to be undone: the history tells it before any step of that begins. */
+  beginCompensation(since: number): void;
   /** Runs `body` with the calls it makes bound to a new scope. What is held around the caller is held around it. */
   runInScope<T>(scope: CancelScope, body: () => T): T;
   /** Cancels what waits in the scope and below, now. Harmless when it was canceled before. */

@@ -1,5 +1,5 @@
-// Undoing what was done when the rest cannot be done. Nothing is stored for it but the steps: a replay registers the same
-// compensations again, so they survive every process.
+// Undoing what was done when the rest cannot be done. Nothing is stored for it but the steps, and that it has begun: a replay
+// registers the same compensations again, so they survive every process.
 
 import { EverstepError } from "../protocol/errors.ts";
 import { CanceledFailure } from "../protocol/failures.ts";
@@ -88,12 +88,14 @@ class OpenSaga implements Saga {
   readonly #options: Required<SagaOptions>;
   readonly #added: Compensation[] = [];
   readonly #failures: FailedCompensation[] = [];
+  readonly #since: number;
   #isClosed = false;
   #compensated: Promise<void> | undefined;
 
   constructor(run: RunContext, options: Required<SagaOptions>) {
     this.#run = run;
     this.#options = options;
+    this.#since = run.seenEvents;
   }
 
   add(name: string, compensation: () => unknown): void {
@@ -118,6 +120,7 @@ class OpenSaga implements Saga {
   }
 
   async #compensate(cause: unknown): Promise<void> {
+    if (this.#added.length > 0) this.#run.beginCompensation(this.#since);
     await this.#run.runInScope(new CancelScope(null), () => this.#undoAll());
     this.close();
     if (this.#failures.length === 0) return;

@@ -41,6 +41,7 @@ import {
   takesTurns,
   tally,
   told,
+  undone,
 } from "./workflows.ts";
 
 // What waits for nothing but timers of the runtime would otherwise end the process.
@@ -216,6 +217,8 @@ await reaches(locked, "StepCompleted");
 const regained = await locked.reset();
 await regained.signal(approve, { by: "ann" });
 await keep("regained", regains.name, regained);
+
+await keep("undone", undone.name, await client.start(undone));
 
 for (const close of closing.reverse()) await close();
 clearInterval(hold);

@@ -15,6 +15,7 @@ import {
   nonCancellable,
   PermanentError,
   patched,
+  saga,
   note as say,
   setCurrentDetails,
   sleep,
@@ -72,6 +73,15 @@ export const stopped = workflow("stopped", async () => {
   } finally {
     await nonCancellable(() => step("undo", () => "undone"));
   }
+});
+
+export const undone = workflow("undone", async () => {
+  await step("look", () => {});
+  return saga(async (undo) => {
+    await step("book", () => {});
+    undo.add("book", () => step("cancel", () => {}));
+    await step("pay", () => Promise.reject(new PermanentError("no funds")));
+  });
 });
 
 export const endless = workflow("endless", async () => {
@@ -252,6 +262,7 @@ export const GOLDEN_WORKFLOWS = [
   order,
   failing,
   stopped,
+  undone,
   endless,
   tally,
   changed,

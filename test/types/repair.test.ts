@@ -21,7 +21,9 @@ async function waits(client: WorkflowClient) {
   run.skipSleep(7, { requestId: "r" });
   run.pause("lunch", { actor: "Ann" });
   run.resume({ actor: "Ann" });
-  run.retryFrom(sign, { signals: "drop", actor: "Ann" });
+  run.retryFrom(sign, { signals: "drop", undone: "share", actor: "Ann" });
+  // @ts-expect-error neither of the two
+  run.retryFrom(sign, { undone: "keep" });
   run.completeStep(sign, { by: "Ann" }, { actor: "Ann" });
   // @ts-expect-error who acts has a name
   run.unblock({ actor: 7 });

@@ -31,6 +31,7 @@ test.each([
   ["move", "2.0.0", {}, ["moveTo", "2.0.0"]],
   ["move", "none", {}, ["moveTo", null]],
   ["retry", undefined, { dropSignals: true }, ["retryFrom", undefined, { signals: "drop" }]],
+  ["retry", undefined, { shareUndone: true }, ["retryFrom", undefined, { signals: "keep", undone: "share" }]],
   ["reset", undefined, { at: 3 }, ["reset", { signals: "keep", at: 3 }]],
   ["fork", undefined, { at: 3 }, ["fork", { signals: "keep", at: 3 }]],
 ] as const)("%s %s %j", (word, name, options, called) => {

@@ -72,6 +72,7 @@ const fields: Record<EventType, Record<string, fc.Arbitrary<unknown>>> = {
     locks: fc.array(count),
   },
   PatchMarked: { name: text, since: count, isDeprecated: fc.boolean() },
+  CompensationBegun: { since: count },
   AttributesUpserted: { ...answer, changes: payload },
   MemoUpserted: { ...answer, changes: payload },
   RunNoted: { ...answer, text },

@@ -49,6 +49,7 @@ test("every type of event keeps the number it was shipped with", () => {
     LockGranted: 41,
     LockReleased: 42,
     LockRegained: 61,
+    CompensationBegun: 62,
     RunMoved: 46,
     StepRetried: 50,
     TimerSkipped: 51,
@@ -304,6 +305,10 @@ const stored: readonly [Omit<StoredEvent, "seq" | "at">, object][] = [
   [
     { type: 61, command: 7, name: "gpus", payload: null, data: '{"fencingToken":13}' },
     { type: "LockRegained", command: 7, name: "gpus", fencingToken: 13 },
+  ],
+  [
+    { type: 62, command: null, name: null, payload: null, data: '{"since":3}' },
+    { type: "CompensationBegun", since: 3 },
   ],
 ];
 
