@@ -173,7 +173,7 @@ export class WorkflowClient {
    */
   async start<Input, Result>(
     workflow: Workflow<Input, Result>,
-    ...[options]: StartArguments<Input>
+    ...[options]: StartArguments<NoInfer<Input>>
   ): Promise<RunHandle<Result>> {
     const reply = await this.#door.start(startCall(workflow, options ?? ({} as StartOptions<Input>)));
     return this.#started(reply);

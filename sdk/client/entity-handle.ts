@@ -27,15 +27,18 @@ type Arguments<Input, Options> = undefined extends Input
 type ResultOf<Of> = Of extends (...given: never[]) => infer Result ? Awaited<Result> : never;
 
 /** The operations and the views of an entity, to be called. */
-export type EntityHandle<Of extends AnyEntity> = {
-  readonly [Name in keyof Of["operations"]]: (
-    ...given: Arguments<InputOf<Of["operations"][Name]>, OperationOptions>
-  ) => Promise<ResultOf<Of["operations"][Name]>>;
-} & {
-  readonly [Name in keyof Of["views"]]: (
-    ...given: Arguments<InputOf<Of["views"][Name]>, QueryOptions>
-  ) => Promise<ResultOf<Of["views"][Name]>>;
-};
+// Of a condition an editor shows what it comes to, not what it was made of.
+export type EntityHandle<Of extends AnyEntity> = Of extends AnyEntity
+  ? {
+      readonly [Name in keyof Of["operations"]]: (
+        ...given: Arguments<InputOf<Of["operations"][Name]>, OperationOptions>
+      ) => Promise<ResultOf<Of["operations"][Name]>>;
+    } & {
+      readonly [Name in keyof Of["views"]]: (
+        ...given: Arguments<InputOf<Of["views"][Name]>, QueryOptions>
+      ) => Promise<ResultOf<Of["views"][Name]>>;
+    }
+  : never;
 
 /** `start`: how its run is started, by the first operation. */
 export function entityHandle<Of extends AnyEntity>(

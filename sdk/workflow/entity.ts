@@ -139,7 +139,7 @@ export interface CheckedOperation<State, Schema extends StandardSchema, Result> 
 export function operation<State extends object, Schema extends StandardSchema, Result>(
   schema: Schema,
   run: (state: State, input: SchemaOutput<Schema>) => Result,
-): CheckedOperation<State, Schema, Result> {
+): CheckedOperation<State, StandardSchema<SchemaInput<Schema>, SchemaOutput<Schema>>, Result> {
   assertSchema(schema, "operation(schema)");
   requireFunction(run, "operation(schema, run)");
   return Object.assign((state: State, input: SchemaOutput<Schema>) => run(state, input), { schema });

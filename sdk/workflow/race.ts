@@ -9,9 +9,12 @@ import { CancelScope } from "./cancel-scope.ts";
 export type Branches = Readonly<Record<string, () => unknown>>;
 
 /** Which branch was first, and what it gave: a union to tell apart by `winner`. */
-export type RaceResult<Racing extends Branches> = {
-  [Name in keyof Racing & string]: { readonly winner: Name; readonly value: Awaited<ReturnType<Racing[Name]>> };
-}[keyof Racing & string];
+// Of a condition an editor shows what it comes to, not what it was made of.
+export type RaceResult<Racing extends Branches> = Racing extends Branches
+  ? {
+      [Name in keyof Racing & string]: { readonly winner: Name; readonly value: Awaited<ReturnType<Racing[Name]>> };
+    }[keyof Racing & string]
+  : never;
 
 /**
  * Starts every branch, in the order of the object's keys, and goes on with the first that ends; what the others wait for is

@@ -9,11 +9,14 @@ import { TELL } from "./entity-run.ts";
 import { externalRun } from "./external.ts";
 
 /** The operations of an entity, as workflow code can ask for them. */
-export type ToldEntity<Of extends AnyEntity> = {
-  readonly [Name in keyof Of["operations"]]: (
-    ...given: InputArguments<InputOf<Of["operations"][Name]>>
-  ) => Promise<void>;
-};
+// Of a condition an editor shows what it comes to, not what it was made of.
+export type ToldEntity<Of extends AnyEntity> = Of extends AnyEntity
+  ? {
+      readonly [Name in keyof Of["operations"]]: (
+        ...given: InputArguments<InputOf<Of["operations"][Name]>>
+      ) => Promise<void>;
+    }
+  : never;
 
 type InputArguments<Input> = undefined extends Input ? [input?: Input] : [input: Input];
 

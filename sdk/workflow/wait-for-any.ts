@@ -7,9 +7,12 @@ import { type ReceiveOptions, readPayload } from "./signal.ts";
 import { firstEnded, type SortedWaitables, sortWaitables, type ValueOf, type Waitables } from "./waitables.ts";
 
 /** Which it was, and what came of it: a union to tell apart by `winner`, as the result of `race` is. */
-export type FirstOf<Waiting extends Waitables> = {
-  [Name in keyof Waiting & string]: { readonly winner: Name; readonly value: ValueOf<Waiting[Name]> };
-}[keyof Waiting & string];
+// Of a condition an editor shows what it comes to, not what it was made of.
+export type FirstOf<Waiting extends Waitables> = Waiting extends Waitables
+  ? {
+      [Name in keyof Waiting & string]: { readonly winner: Name; readonly value: ValueOf<Waiting[Name]> };
+    }[keyof Waiting & string]
+  : never;
 
 /**
  * Waits for the first of several signals, child runs and webhooks. `value` is the signal's payload, the child's result or the
