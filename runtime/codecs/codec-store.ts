@@ -43,8 +43,6 @@ import { answerPlace, heartbeatPlace, queryPlace } from "./payload-places.ts";
 
 /** How long one run's codecs may keep a call waiting that is about other runs, too. */
 const PATIENCE_MS = 250;
-/** How often a fork that is to end its source is asked for, at once, as long as signals come to the source meanwhile. */
-const FORK_TRIES = 100;
 
 export class CodecStore implements Store {
   readonly codecs: PayloadCoder;
@@ -265,12 +263,7 @@ export class CodecStore implements Store {
     if (missing.includes(sourceId)) return { outcome: "notFound", runId: sourceId };
     const copy = this.#copies.get(request) ?? new ForkCopy(this.codecs, request);
     this.#copies.set(request, copy);
-    for (let tries = 0; tries < FORK_TRIES; tries += 1) {
-      const outcome = await this.#kept.forkRun(await copy.take());
-      if (outcome.outcome !== "mailCame" || request.seenMail !== undefined) return outcome;
-    }
-    const message = `Run ${sourceId} was not forked, and nothing has changed: signals came to it faster than its codecs encode them for the fork. Ask again, or drop the signals.`;
-    throw new EverstepError("CODEC_FAILED", message, { details: { runId: sourceId } });
+    return this.#kept.forkRun(await copy.take());
   }
 
   terminateRun(runId: string, reason: string, actor?: string) {

@@ -2,9 +2,10 @@
 // today's key, and put away with it. All of it is done before the store is asked, so that no codec holds up a transaction;
 // what is done is kept when a codec fails in between.
 //
-// Events up to the fork, and the mail that they have taken, never change. Signals may come meanwhile: the fork is made with
-// those up to the last that was read here. One that comes later stays with its source; where the source ends with the fork,
-// the store finds it under the lock that ends the source and does nothing, and the fork is asked for again, with it.
+// Events up to the fork, and the mail that they have taken, never change. Signals may come meanwhile. A fork beside its
+// source has those up to the last that was read here: one that comes later stays with the source. A fork in the place of its
+// source has all there are once nobody can send another: one that was not read here comes along as its sender has just encoded
+// it, which is for the workflow id, and so for the fork.
 
 import { EverstepError, isEverstepError } from "../../sdk/protocol/errors.ts";
 import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
@@ -29,10 +30,7 @@ export class ForkCopy {
     this.#request = request;
   }
 
-  /**
-   * For the store behind the codecs, with what has come since the last time. Rejects with PAYLOAD_UNREADABLE,
-   * PAYLOAD_TOO_LARGE, CODEC_FAILED.
-   */
+  /** For the store behind the codecs. Rejects with PAYLOAD_UNREADABLE, PAYLOAD_TOO_LARGE, CODEC_FAILED. */
   async take(): Promise<ForkRequest> {
     try {
       await this.#takeEvents();
@@ -40,8 +38,9 @@ export class ForkCopy {
     } catch (error) {
       throw isEverstepError(error) ? notForked(this.#request, error) : error;
     }
-    const anew = { events: this.#events, mail: [...this.#mail] };
-    return { ...this.#request, edited: null, seenMail: this.#seenMail, anew };
+    const anew = { events: this.#events, mail: this.#mail };
+    const forked = { ...this.#request, edited: null, anew };
+    return forked.terminates === null ? { ...forked, seenMail: this.#seenMail } : forked;
   }
 
   async #takeEvents(): Promise<void> {

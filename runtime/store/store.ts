@@ -359,10 +359,7 @@ export interface ForkRequest {
   readonly takenMail: number;
   /** Signals that came to the source after that come along, to be taken. */
   readonly keepsSignals: boolean;
-  /**
-   * Those up to this place in the source's mailbox: one that came later stays with the source. Where the fork is to end that,
-   * nothing is done instead (`mailCame`). Absent: all that there are.
-   */
+  /** Those up to this place in the source's mailbox: one that came later stays with the source. Absent: all that there are. */
   readonly seenMail?: number;
   /** What comes along, in the form in which the fork is to have it. Absent: as the source has it. */
   readonly anew?: SharedAnew;
@@ -409,11 +406,8 @@ export interface MailAnew {
 }
 
 export interface ForkOutcome {
-  /**
-   * `forked` also answers a repeated request; `refused` names the open run that has the workflow id; `mailCame` names the
-   * source, which has signals beyond `seenMail`.
-   */
-  readonly outcome: "forked" | "refused" | "notFound" | "mailCame";
+  /** `forked` also answers a repeated request; `refused` names the open run that has the workflow id. */
+  readonly outcome: "forked" | "refused" | "notFound";
   readonly runId: string;
 }
 

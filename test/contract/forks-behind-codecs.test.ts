@@ -17,6 +17,7 @@ import { forkingContract } from "./store/forking.ts";
 import {
   closingTurn,
   forkRequest,
+  mailRequest,
   only,
   Stage,
   signalReceived,
@@ -101,6 +102,37 @@ describe("Postgres behind codecs", () => {
       await kept.readUpdates([look]),
     ];
     expect(JSON.stringify(raw)).not.toContain(SECRET);
+  });
+
+  test("signals that are sent while their run is put in its place again and again are all in the last one, in order", async () => {
+    const start = startRequest();
+    await stage.startAs(start);
+    const { workflowId } = start;
+    const accepted: string[] = [];
+    let isOver = false;
+    const sending = async () => {
+      for (let nth = 1; !isOver; nth += 1) {
+        const mailId = `signal ${nth}`;
+        const [sent] = await stage.store.sendMail([mailRequest({ to: { workflowId }, mailId })]);
+        if (sent?.outcome !== "accepted") throw new Error(`${mailId} is ${sent?.outcome}`);
+        accepted.push(mailId);
+      }
+    };
+    const resetting = async () => {
+      let sourceId = start.runId;
+      for (let resets = 0; resets < 8; resets += 1) {
+        const request = forkRequest({ runId: sourceId }, { workflowId, terminates: "again" });
+        expect(await stage.store.forkRun(request)).toEqual({ outcome: "forked", runId: request.runId });
+        sourceId = request.runId;
+      }
+      isOver = true;
+      return sourceId;
+    };
+    const [lastId] = await Promise.all([resetting(), sending()]);
+    const mail = await stage.store.readMail([{ runId: lastId, after: 0 }], 10_000);
+    expect(mail.map(({ mailId }) => mailId)).toEqual(accepted);
+    expect(accepted.length).toBeGreaterThan(8);
+    expect(new Set(mail.map(({ payload }) => payload))).toEqual(new Set(['{"by":"ann"}']));
   });
 
   test("a history of many megabytes is forked in pieces", async () => {

@@ -163,7 +163,7 @@ test("a fork that continues as new passes on a signal that its source had taken 
 });
 
 /** A client whose store lets something happen right before a fork is made of what it has read. */
-function clientWith(house: House, beforeFork: () => Promise<void>, insistForMs = 15_000): WorkflowClient {
+function clientWith(house: House, beforeFork: () => Promise<void>): WorkflowClient {
   const { world } = house;
   const kept = withCalls(house.store, {
     forkRun: async (request) => {
@@ -172,7 +172,13 @@ function clientWith(house: House, beforeFork: () => Promise<void>, insistForMs =
     },
   });
   const store = new CodecStore(kept, allCodecs(), world);
-  const service = new Service({ store, wakeups: new MemoryWakeBus().open(world), world, pollMs: 50, insistForMs });
+  const service = new Service({
+    store,
+    wakeups: new MemoryWakeBus().open(world),
+    world,
+    pollMs: 50,
+    insistForMs: 15_000,
+  });
   onTestFinished(() => service.close());
   return new WorkflowClient(service);
 }
@@ -206,19 +212,28 @@ test("such a signal stays with the run, where the fork is beside it", async () =
   expect(await beside.result()).toEqual(["seen", "its own"]);
 });
 
-test("a run to which signals never stop coming is not reset, and loses none, unless they are to be dropped", async () => {
+test("a run that is deleted between the reading and the fork is not forked", async () => {
   const house = openHouse({ codecs: allCodecs() });
   const run = await house.client.start(pair, { id: "p" });
-  let sent = 0;
-  const client = clientWith(house, () => run.signal(go, `word ${++sent}`), 0);
-  const source = client.getUntyped("p");
-  await expect(source.reset({ at: 1 })).rejects.toMatchObject({
-    code: "CODEC_FAILED",
-    message: expect.stringContaining("nothing has changed"),
+  await run.terminate();
+  const client = clientWith(house, async () => {
+    expect(await house.store.deleteRuns([run.runId ?? ""])).toHaveLength(1);
   });
-  expect(await found(house, "p")).toMatchObject({ runId: run.runId, status: "running", unreadMail: sent });
-  const { runId } = await source.reset({ at: 1, signals: "drop" });
-  expect(await found(house, "p")).toMatchObject({ runId, status: "running", unreadMail: 0 });
+  await expect(client.getUntyped("p").fork({ id: "copy" })).rejects.toMatchObject({ code: "RUN_NOT_FOUND" });
+  expect((await house.client.list({})).runs).toEqual([]);
+});
+
+test("a run from before encryption is encrypted in its fork", async () => {
+  const house = openHouse();
+  const open = await house.client.start(pair, { id: "p" });
+  await open.signal(go, SECRET);
+  expect(await keptOf(house, open.runId ?? "")).toContain(SECRET);
+  const fork = await house.openClient(keyed(KEYS, "new")).getUntyped("p").reset({ at: 1 });
+  expect(await keptOf(house, fork.runId ?? "")).not.toContain(SECRET);
+  await house.startWorker([pair], {}, keyed(KEYS, "new"));
+  const client = house.openClient(keyed(KEYS, "new")).get(pair, "p");
+  await client.signal(go, "on");
+  expect(await client.result()).toEqual([SECRET, "on"]);
 });
 
 test("a codec that is down keeps a run from being forked, changes nothing, and what it has encoded is encoded once", async () => {

@@ -35,9 +35,6 @@ export function forkRun(
   if (latest?.closed === null && !isFreed) {
     return { outcome: { outcome: "refused", runId: latest.runId }, grants: [] };
   }
-  if (terminates !== null && hasUnseenSignals(source, request)) {
-    return { outcome: { outcome: "mailCame", runId: sourceId }, grants: [] };
-  }
   const requests = (request.locks ?? []).map((lock): LockRequest => ({ ...lock, runId }));
   const { placed, grants } =
     terminates === null ? NONE_PLACED : locks.handOver({ from: sourceId, to: runId }, requests, now);
@@ -121,14 +118,6 @@ function copyMail(table: RunTable, source: StoredRun, fork: StoredRun, request: 
 
 // Who waits for the end of the source waits for that of the fork, which has to know before it ends.
 function isKept({ mail, kind }: MailItem, request: ForkRequest): boolean {
-  if (kind === "signal") return request.keepsSignals && isSeen(mail, request);
-  return kind === "adopt" && request.terminates !== null;
-}
-
-function hasUnseenSignals({ mailbox }: StoredRun, request: ForkRequest): boolean {
-  return request.keepsSignals && mailbox.some((item) => item?.kind === "signal" && !isSeen(item.mail, request));
-}
-
-function isSeen(mail: number, { seenMail = Number.POSITIVE_INFINITY }: ForkRequest): boolean {
-  return mail <= seenMail;
+  const { keepsSignals, seenMail = Number.POSITIVE_INFINITY, terminates } = request;
+  return kind === "signal" ? keepsSignals && mail <= seenMail : kind === "adopt" && terminates !== null;
 }

@@ -80,7 +80,7 @@ export async function forkRun(pool: Pool, request: ForkRequest): Promise<ForkOut
     try {
       return await pool.transaction((session) => forkIn(session, request));
     } catch (error) {
-      if (error instanceof NotForked) return error.outcome;
+      if (error instanceof ForkRefused) return { outcome: "refused", runId: error.inTheWay };
       if (!(error instanceof KinMoved)) throw error;
     }
   }
@@ -94,7 +94,6 @@ export async function forkRun(pool: Pool, request: ForkRequest): Promise<ForkOut
       if (!(await passOnKin(session, fork))) throw new Abort(new KinMoved("Others moved."));
       const event = terminationRecord(fork.terminates, fork.actor);
       await endFromOutside(session, [{ runId: sourceId, status: "terminated", event, seq: null }]);
-      await refuseUnseenSignals(session, fork);
     }
     const forked = await session.query(FORK, forkValues(fork));
     if (forked.length > 0) {
@@ -104,8 +103,7 @@ export async function forkRun(pool: Pool, request: ForkRequest): Promise<ForkOut
     }
     const [after] = await look();
     if (after?.forked != null) return { outcome: "forked", runId };
-    const inTheWay = after?.in_the_way == null ? "" : runIdOf(after.in_the_way);
-    throw new Abort(new NotForked({ outcome: "refused", runId: inTheWay }));
+    throw new Abort(new ForkRefused(after?.in_the_way == null ? "" : runIdOf(after.in_the_way)));
   }
 }
 
@@ -160,26 +158,14 @@ function forkValues(fork: ForkRequest): unknown[] {
   ];
 }
 
-const UNSEEN_SIGNALS: Statement = {
-  name: "everstep_fork_unseen_signals",
-  text: "select from everstep.mail where run_id = $1::uuid and mail > $2::int and kind = 'signal' limit 1",
-};
-
-// The source is closed in this transaction: nobody can send it anything any more.
-async function refuseUnseenSignals(session: Session, { sourceId, keepsSignals, seenMail }: ForkRequest): Promise<void> {
-  if (!keepsSignals || seenMail === undefined) return;
-  const unseen = await session.query(UNSEEN_SIGNALS, [uuidOf(sourceId), seenMail]);
-  if (unseen.length > 0) throw new Abort(new NotForked({ outcome: "mailCame", runId: sourceId }));
-}
-
 /** Rolls back what the transaction has done so far. */
-class NotForked extends Error {
-  override readonly name = "NotForked";
-  readonly outcome: ForkOutcome;
+class ForkRefused extends Error {
+  override readonly name = "ForkRefused";
+  readonly inTheWay: string;
 
-  constructor(outcome: ForkOutcome) {
-    super("The run was not forked.");
-    this.outcome = outcome;
+  constructor(inTheWay: string) {
+    super("The workflow id has an open run.");
+    this.inTheWay = inTheWay;
   }
 }
 

@@ -111,28 +111,6 @@ export function forkingContract(stage: Stage): void {
       expect(await mailIdsOf(run.runId)).toEqual(["first", "seen", "unseen"]);
     });
 
-    test("a source is not ended while it has signals that whoever asks has not seen, unless they are to be dropped", async () => {
-      const run = await worked();
-      const { workflowId } = run;
-      for (const mailId of ["seen", "unseen"]) await stage.send(run.runId, { mailId });
-      const ending = { workflowId, at: 3, takenMail: 1, terminates: "again" };
-      const behind = forkRequest(run, { ...ending, seenMail: 2 });
-      expect(await stage.store.forkRun(behind)).toEqual({ outcome: "mailCame", runId: run.runId });
-      expect(await stage.store.findRun({ workflowId })).toMatchObject({
-        runId: run.runId,
-        status: "running",
-        events: 3,
-      });
-      expect(await stage.store.findRun({ runId: behind.runId })).toBeNull();
-      expect(await stage.append(turnOf(run))).toBe(true);
-      const dropping = forkRequest(run, { ...ending, seenMail: 2, keepsSignals: false });
-      expect(await stage.store.forkRun(dropping)).toMatchObject({ outcome: "forked" });
-      expect(await mailIdsOf(dropping.runId)).toEqual(["first"]);
-      const next = forkRequest({ runId: dropping.runId }, { ...ending, at: 1, takenMail: 0, seenMail: 1 });
-      expect(await stage.store.forkRun(next)).toMatchObject({ outcome: "forked" });
-      expect(await mailIdsOf(next.runId)).toEqual(["first"]);
-    });
-
     test("a fork of a run that has passed mail on is without it, and all else is at its place", async () => {
       const run = await stage.owned();
       for (const mailId of ["unused", "used"]) await stage.send(run.runId, { mailId });
