@@ -14,6 +14,7 @@ import { allCodecs, KEYS, MemoryBlobs } from "../support/codecs.ts";
 import { createDatabase } from "../support/databases.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
 import { forkingContract } from "./store/forking.ts";
+import { forkingKinContract } from "./store/forking-kin.ts";
 import {
   closingTurn,
   forkRequest,
@@ -43,6 +44,7 @@ describe("Postgres behind codecs", () => {
   const historyOf = async (runId: string) => only(await stage.store.loadHistories([runId])).events;
 
   forkingContract(stage);
+  forkingKinContract(stage);
 
   test("a fork has all that it shares when its source is gone, with its blobs", async () => {
     const failure = { kind: "application", message: SECRET, type: "Error", retryable: true } as const;

@@ -10,7 +10,7 @@ import { Service } from "../../runtime/service/service.ts";
 import { MemoryWakeBus } from "../../runtime/wake/memory/memory-wakeups.ts";
 import { WorkflowClient } from "../../sdk/client/client.ts";
 import type { RunHandle } from "../../sdk/client/run-handle.ts";
-import { defineSignal, defineUpdate, PermanentError, step, workflow } from "../../sdk/index.ts";
+import { defineSignal, defineUpdate, executeChild, PermanentError, step, workflow } from "../../sdk/index.ts";
 import { allCodecs, Fickle, KEYS, MemoryBlobs } from "../support/codecs.ts";
 import { eventually } from "../support/eventually.ts";
 import { type House, historyOf, openHouse, typesOf } from "../support/local-worker.ts";
@@ -210,6 +210,24 @@ test("such a signal stays with the run, where the fork is beside it", async () =
   const beside = house.client.get(pair, "beside");
   await beside.signal(go, "its own");
   expect(await beside.result()).toEqual(["seen", "its own"]);
+});
+
+test("a fork reads the result of the child that it has from its source, a parent that of its child's fork", async () => {
+  const house = openHouse({ codecs: allCodecs() });
+  const child = workflow("child", async (card: string) => `${await go.receive()} ${card}`);
+  const parent = workflow("parent", async (card: string) => {
+    const paid = await executeChild(child, { id: "child", input: card });
+    return `${paid} ${await go.receive()}`;
+  });
+  await house.startWorker([child, parent]);
+  const run = await house.client.start(parent, { id: "parent", input: charged });
+  await eventually("the child is started", async () => (await typesOf(run)).includes("ChildStarted"));
+  const fork = await run.reset();
+  await house.client.getUntyped("child").reset({ at: 1 });
+  await house.client.get(child, "child").signal(go, `paid ${SECRET}`);
+  await fork.signal(go, "on");
+  expect(await fork.result()).toBe(`paid ${SECRET} ${charged} on`);
+  expect(await keptOf(house, fork.runId ?? "")).not.toContain(SECRET);
 });
 
 test("a run that is deleted between the reading and the fork is not forked", async () => {
