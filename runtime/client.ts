@@ -74,7 +74,7 @@ export type {
   WorkflowVersions,
 } from "../sdk/client/front-door.ts";
 export { RunFailedError } from "../sdk/client/run-failed-error.ts";
-export type { RunFilter, RunOrder, TimeFilter } from "../sdk/client/run-filter.ts";
+export type { NumberFilter, RunFilter, RunOrder, TimeFilter } from "../sdk/client/run-filter.ts";
 export {
   type AnyStep,
   type ForkOptions,

@@ -10,12 +10,14 @@ import { parseCount } from "./count-option.ts";
 import { formatLine, formatTable } from "./table.ts";
 import { formatJson } from "./values.ts";
 import { versionFilterOption } from "./version-option.ts";
-import { parseWhere, whereOption } from "./where-option.ts";
+import { parseWhere, whereOption, whichRuns } from "./where-option.ts";
 import { addClientOptions, type ClientOptions, withClient } from "./with-client.ts";
 
 interface BulkOptions extends ClientOptions, BulkActionOptions {
   readonly workflow?: string;
   readonly id?: string;
+  readonly idPrefix?: string;
+  readonly minAttempt?: number;
   readonly queue?: string;
   readonly version?: string | null;
   readonly status?: readonly RunStatus[];
@@ -34,7 +36,11 @@ export function bulkCommand(): Command {
       "of the signal, the step or the timer that is meant, where the action takes one; of move, the version",
     )
     .option("--workflow <name>", "runs of this workflow")
-    .option("--id <id>", "runs that had this workflow id")
+    .addOption(new Option("--id <id>", "runs that had this workflow id").conflicts("idPrefix"))
+    .option("--id-prefix <text>", "runs whose workflow id begins with this")
+    .addOption(
+      new Option("--min-attempt <count>", "whole runs that are tried at least for this time").argParser(parseCount),
+    )
     .option("--queue <name>", "runs of this queue")
     .addOption(versionFilterOption())
     .addOption(new Option("--status <status...>", "in any of these").choices([...OPEN_STATUSES, ...CLOSED_STATUSES]))
@@ -55,9 +61,9 @@ export function bulkCommand(): Command {
 }
 
 async function bulk(word: string, name: string | undefined, options: BulkOptions): Promise<void> {
-  const { workflow, id, queue, version, status, dryRun, concurrency, bulkId, json } = options;
+  const { workflow, queue, version, status, dryRun, concurrency, bulkId, json } = options;
   const action = actionOf(word, name, options);
-  const where = { workflow, workflowId: id, queue, version, status, ...parseWhere(options.where) };
+  const where = { workflow, ...whichRuns(options), queue, version, status, ...parseWhere(options.where) };
   const stopping = new AbortController();
   const stop = () => stopping.abort();
   process.once("SIGINT", stop).once("SIGTERM", stop);

@@ -27,6 +27,20 @@ export function whereOption(): Option {
   );
 }
 
+/** What `--id`, `--id-prefix` and `--min-attempt` say. */
+export function whichRuns({ id, idPrefix, minAttempt }: WhichRuns): Pick<RunFilter, "workflowId" | "attempt"> {
+  return {
+    workflowId: idPrefix === undefined ? id : { startsWith: idPrefix },
+    ...(minAttempt === undefined ? {} : { attempt: { gte: minAttempt } }),
+  };
+}
+
+export interface WhichRuns {
+  readonly id?: string;
+  readonly idPrefix?: string;
+  readonly minAttempt?: number;
+}
+
 /** Throws ARGUMENT_INVALID, quoting the condition. */
 export function parseWhere(
   conditions: readonly string[] = [],

@@ -22,17 +22,21 @@ export function assertLimit(limit: number, caller: string): void {
 
 /** Without the fields that say nothing. */
 export function runFilter(call: FilterCall): RunFilter {
-  const { workflow, workflowId, queue, version, status, isPaused, startedAt, closedAt, attributes } = call;
-  const fields = { workflow, workflowId, queue, version, status, isPaused, startedAt, closedAt, attributes };
+  const { workflow, workflowId, workflowIdPrefix, queue, version, status, isPaused, attributes } = call;
+  const { startedAt, closedAt, attempt } = call;
+  const facts = { workflow, workflowId, workflowIdPrefix, queue, version, status, isPaused, attributes };
+  const fields = { ...facts, startedAt, closedAt, attempt };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }
 
 export function listRequest(call: ListCall, limit: number): ListRequest {
   const { order, after } = call;
   const filter = { ...runFilter(call), limit };
-  if (order != null && order.attribute !== null) {
-    const { attribute: name, isDescending } = order;
-    return { ...filter, byAttribute: { name, isDescending, after: after === undefined ? null : positionIn(after) } };
+  if (order != null && order.by !== "startedAt") {
+    const { by, isDescending } = order;
+    const place = { isDescending, after: after === undefined ? null : positionIn(after) };
+    if (by !== "closedAt") return { ...filter, byAttribute: { name: by.attribute, ...place } };
+    return { ...filter, byClosing: place };
   }
   return {
     ...filter,
@@ -42,13 +46,18 @@ export function listRequest(call: ListCall, limit: number): ListRequest {
 }
 
 /** Where the page after this run begins. */
-export function positionOf(run: StoredSummary, { byAttribute }: ListRequest): string {
+export function positionOf(run: StoredSummary, { byAttribute, byClosing }: ListRequest): string {
+  if (byClosing !== undefined) return encodePosition(run.closedAt, "", run.runId);
   if (byAttribute === undefined) return run.runId;
   const value = run.data.attributes[byAttribute.name];
   const [row] = value === undefined ? [] : rowsOf(value);
+  return encodePosition(row?.number ?? null, row?.text ?? "", run.runId);
+}
+
+function encodePosition(number: number | null, text: string, runId: string): string {
   // JSON has no infinity; a text's number is null.
-  const number = row !== undefined && Number.isFinite(row.number) ? row.number : null;
-  return Buffer.from(JSON.stringify([number, row?.text ?? "", run.runId])).toString("base64url");
+  const finite = number !== null && Number.isFinite(number) ? number : null;
+  return Buffer.from(JSON.stringify([finite, text, runId])).toString("base64url");
 }
 
 function positionIn(after: string): AttributePosition {

@@ -456,21 +456,26 @@ export interface RunDetail extends StoredSummary {
   readonly now: number;
 }
 
-/** Ms by the store's clock; all that is given must hold. */
-export interface TimeRange {
+/** All that is given must hold. */
+export interface NumberRange {
   readonly gt?: number;
   readonly gte?: number;
   readonly lt?: number;
   readonly lte?: number;
 }
 
+/** Ms by the store's clock. */
+export type TimeRange = NumberRange;
+
 /** Which runs are meant: all that is given must hold. */
 export interface RunFilter {
   readonly workflow?: string;
   readonly workflowId?: string;
+  readonly workflowIdPrefix?: string;
   readonly queue?: string;
   /** Null: runs without one. */
   readonly version?: string | null;
+  readonly attempt?: NumberRange;
   readonly status?: readonly RunStatus[];
   readonly isPaused?: boolean;
   readonly startedAt?: TimeRange;
@@ -479,7 +484,7 @@ export interface RunFilter {
   readonly attributes?: readonly AttributeCondition[];
 }
 
-/** A value's place in the order of an attribute's values, and the run's among those that share it. */
+/** A value's place in the order of values, and the run's among those that share it. Of a time, `text` is empty. */
 export interface AttributePosition {
   readonly number: number;
   readonly text: string;
@@ -498,6 +503,8 @@ export interface ListRequest extends RunFilter {
     readonly isDescending: boolean;
     readonly after: AttributePosition | null;
   };
+  /** Instead of both: by the time of closing. Open runs are left out. Each page looks at all closed runs of the filter. */
+  readonly byClosing?: { readonly isDescending: boolean; readonly after: AttributePosition | null };
 }
 
 export type CountBy = "status" | "workflow" | "version" | "queue" | { readonly attribute: string };

@@ -32,6 +32,7 @@ import type {
   CountedBy,
   CountedGroup,
   FrontDoor,
+  ListCall,
   PrunedRuns,
   StartCall,
   StartReply,
@@ -323,14 +324,7 @@ export class WorkflowClient {
    * Throws ARGUMENT_INVALID, STORE_UNAVAILABLE.
    */
   async list(options: ListOptions = {}): Promise<RunPage> {
-    const { where = {}, orderBy, limit, after, ...plain } = options;
-    const order = orderBy === undefined ? undefined : orderCall(orderBy);
-    const both = Object.keys(plain).find((field) => Object.hasOwn(where, field));
-    if (both !== undefined) {
-      const message = `list() was given "${both}" both beside \`where\` and in it. Give it once.`;
-      throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: both } });
-    }
-    return this.#door.list({ ...filterCall({ ...plain, ...where }), order, limit, after });
+    return this.#door.list(listCall(options, "list"));
   }
 
   /**
@@ -437,8 +431,8 @@ export class WorkflowClient {
    * Throws ARGUMENT_INVALID, STORE_UNAVAILABLE.
    */
   async listPatches(options: ListOptions = {}): Promise<PatchPage> {
-    const { status = OPEN_STATUSES, ...rest } = options;
-    return this.#door.listPatches({ ...rest, status: typeof status === "string" ? [status] : status });
+    const call = listCall(options, "listPatches");
+    return this.#door.listPatches({ ...call, status: call.status ?? OPEN_STATUSES });
   }
 
   /** Closes the connections. Waiting calls reject. */
@@ -480,6 +474,17 @@ function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: St
     headers: options.headers,
     retry: retry === undefined ? undefined : storedRetry(retry, "start()"),
   };
+}
+
+/** Throws ARGUMENT_INVALID. */
+function listCall({ where = {}, orderBy, limit, after, ...plain }: ListOptions, caller: string): ListCall {
+  const order = orderBy === undefined ? undefined : orderCall(orderBy);
+  const both = Object.keys(plain).find((field) => Object.hasOwn(where, field));
+  if (both !== undefined) {
+    const message = `${caller}() was given "${both}" both beside \`where\` and in it. Give it once.`;
+    throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: both } });
+  }
+  return { ...filterCall({ ...plain, ...where }), order, limit, after };
 }
 
 function nameOf(workflow: AnyWorkflow | string, what: string): string {

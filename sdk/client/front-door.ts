@@ -160,21 +160,25 @@ export interface RunDescription extends RunSummary {
 /** One event as `history` shows it. */
 export type ShownEvent = Event & { readonly seq: number; readonly at: number };
 
-/** Ms since the epoch. */
-export interface TimeRange {
+export interface NumberRange {
   readonly gt?: number;
   readonly gte?: number;
   readonly lt?: number;
   readonly lte?: number;
 }
 
+/** Ms since the epoch. */
+export type TimeRange = NumberRange;
+
 /** Which runs are meant: all that is given must hold. */
 export interface FilterCall {
   readonly workflow?: string | undefined;
   readonly workflowId?: string | undefined;
+  readonly workflowIdPrefix?: string | undefined;
   readonly queue?: string | undefined;
   /** Null: runs without one. */
   readonly version?: string | null | undefined;
+  readonly attempt?: NumberRange | undefined;
   readonly status?: readonly RunStatus[] | undefined;
   readonly isPaused?: boolean | undefined;
   readonly startedAt?: TimeRange | undefined;
@@ -183,8 +187,8 @@ export interface FilterCall {
 }
 
 export interface OrderCall {
-  /** Null: in the order of starting. */
-  readonly attribute: string | null;
+  /** By closing, or by an attribute, only runs that have it are listed. */
+  readonly by: "startedAt" | "closedAt" | { readonly attribute: string };
   readonly isDescending: boolean;
 }
 

@@ -155,6 +155,57 @@ test("runs are listed, sorted and counted by what their code says of them", asyn
   await expect(list("nonsense")).rejects.toMatchObject({ code: "ARGUMENT_INVALID" });
 });
 
+test("runs are found by how their ids begin and by attempt, and sorted by when they closed", async () => {
+  const house = openHouse();
+  const failing = workflow("failing", async (times: number) => {
+    if (workflowInfo().attempt <= times) throw new Error("again");
+  });
+  await house.startWorker([failing]);
+  const retry = { initialInterval: 1, maxAttempts: 3 } as const;
+  for (const [id, input] of [
+    ["eu-1", 0],
+    ["us-1", 2],
+    ["eu-2", 1],
+  ] as const) {
+    await (await house.client.start(failing, { id, input, retry })).result();
+  }
+  const idsOf = async (options: Parameters<typeof house.client.list>[0]) =>
+    (await house.client.list(options)).runs.map(({ workflowId, attempt }) => `${workflowId} ${attempt}`);
+  expect(await idsOf({ workflowId: { startsWith: "eu-" } })).toEqual(["eu-2 2", "eu-2 1", "eu-1 1"]);
+  expect(await idsOf({ where: { attempt: { gte: 2 } } })).toEqual(["eu-2 2", "us-1 3", "us-1 2"]);
+  expect(await idsOf({ where: { attempt: 3 } })).toEqual(["us-1 3"]);
+  expect(await house.client.count({ where: { workflowId: { startsWith: "us" } } })).toBe(3);
+
+  const oldest = await house.client.start(failing, { id: "still open", input: 0, delay: "1 day" });
+  const orderBy = { by: "closedAt", direction: "asc" } as const;
+  const read: string[] = [];
+  for (let after: string | undefined; ; ) {
+    const page = await house.client.list({ orderBy, limit: 4, ...(after === undefined ? {} : { after }) });
+    read.push(...page.runs.map(({ closedAt, runId }) => `${closedAt} ${runId}`));
+    if (page.next === null) break;
+    after = page.next;
+  }
+  expect(read).toHaveLength(6);
+  expect(read).toEqual(read.toSorted());
+  expect(read.join()).not.toContain(oldest.runId);
+  const patched = await house.client.listPatches({ where: { workflowId: { startsWith: "still" } } });
+  expect(patched.runs.map(({ workflowId }) => workflowId)).toEqual(["still open"]);
+  expect((await house.client.listPatches({ where: { status: "completed" } })).runs).toHaveLength(3);
+});
+
+test.each([
+  [{ workflowId: { startsWith: 1 } }, "workflowId is a text, or { startsWith: text }."],
+  [{ workflowId: { startsWith: "a", contains: "b" } }, "workflowId is a text, or { startsWith: text }."],
+  [{ attempt: { gte: 1.5 } }, "attempt is a whole number, or takes gt, gte, lt and lte"],
+  [{ attempt: { min: 1 } }, "attempt is a whole number, or takes gt, gte, lt and lte"],
+])("a filter that means nothing is refused: %j", async (where, message) => {
+  const { client } = openHouse();
+  await expect(client.list({ where: where as never })).rejects.toThrow(message);
+  await expect(client.list({ orderBy: { by: "endedAt" as never } })).rejects.toThrow(
+    'by is "startedAt", "closedAt" or',
+  );
+});
+
 const recorded = async () => {
   await step("a", noop);
   upsertAttributes(orders({ customer: "c1" }));

@@ -7,7 +7,7 @@ import type { RunFilter, TimeRange } from "../store.ts";
 import { type StoredRun, statusOf } from "./stored-run.ts";
 
 export function isMeant(run: StoredRun, filter: RunFilter): boolean {
-  const { workflow, workflowId, queue, version, status, isPaused, startedAt, closedAt, attributes = [] } = filter;
+  const { workflow, workflowId, workflowIdPrefix, queue, version, status, isPaused, attributes = [] } = filter;
   return (
     (workflow === undefined || run.workflow === workflow) &&
     (workflowId === undefined || run.workflowId === workflowId) &&
@@ -15,8 +15,10 @@ export function isMeant(run: StoredRun, filter: RunFilter): boolean {
     (version === undefined || run.version === version) &&
     (status === undefined || status.includes(statusOf(run))) &&
     (isPaused === undefined || isPaused === (run.head?.paused != null)) &&
-    isWithin(run.startedAt, startedAt) &&
-    isWithin(run.closed?.at ?? null, closedAt) &&
+    (workflowIdPrefix === undefined || run.workflowId.startsWith(workflowIdPrefix)) &&
+    isWithin(run.startedAt, filter.startedAt) &&
+    isWithin(run.closed?.at ?? null, filter.closedAt) &&
+    isWithin(run.attempt, filter.attempt) &&
     attributes.every((condition) => holds(run, condition))
   );
 }

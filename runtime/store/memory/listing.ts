@@ -8,6 +8,7 @@ import { type StoredRun, statusOf, summaryOf } from "./stored-run.ts";
 
 export function listRuns(table: RunTable, request: ListRequest): StoredSummary[] {
   if (request.byAttribute !== undefined) return listByAttribute(table, request, request.byAttribute);
+  if (request.byClosing !== undefined) return listByClosing(table, request, request.byClosing);
   const { workflowId, limit, before, isOldestFirst = false } = request;
   const runs = table.started(workflowId);
   const position = before === undefined ? undefined : table.get(before)?.ordinal;
@@ -26,25 +27,44 @@ export function listRuns(table: RunTable, request: ListRequest): StoredSummary[]
   return found;
 }
 
+interface Place {
+  readonly number: number;
+  readonly text: string;
+  readonly runId: string;
+}
+
 function listByAttribute(
   table: RunTable,
   request: ListRequest,
-  { name, isDescending, after }: NonNullable<ListRequest["byAttribute"]>,
+  { name, ...order }: NonNullable<ListRequest["byAttribute"]>,
 ): StoredSummary[] {
-  const places = table
-    .started(request.workflowId)
-    .filter((run) => isMeant(run, request))
-    .flatMap((run) =>
-      rowsOfAttribute(run, name)
-        .slice(0, 1)
-        .map(({ number, text }) => ({ number, text, runId: run.runId, run })),
-    );
-  type Place = Pick<(typeof places)[number], "number" | "text" | "runId">;
-  const inOrder = (a: Place, b: Place) =>
+  return inOrder(table, request, order, (run) => rowsOfAttribute(run, name)[0]);
+}
+
+function listByClosing(
+  table: RunTable,
+  request: ListRequest,
+  order: NonNullable<ListRequest["byClosing"]>,
+): StoredSummary[] {
+  return inOrder(table, request, order, ({ closed }) => closed && { number: closed.at, text: "" });
+}
+
+/** Runs without a place are left out. */
+function inOrder(
+  table: RunTable,
+  request: ListRequest,
+  { isDescending, after }: NonNullable<ListRequest["byClosing"]>,
+  placeOf: (run: StoredRun) => Omit<Place, "runId"> | null | undefined,
+): StoredSummary[] {
+  const places = table.started(request.workflowId).flatMap((run) => {
+    const place = isMeant(run, request) ? placeOf(run) : null;
+    return place == null ? [] : [{ number: place.number, text: place.text, runId: run.runId, run }];
+  });
+  const compare = (a: Place, b: Place) =>
     (isDescending ? -1 : 1) * (compareValues(a, b) || (a.runId < b.runId ? -1 : a.runId > b.runId ? 1 : 0));
   return places
-    .filter((place) => after === null || inOrder(place, after) > 0)
-    .sort(inOrder)
+    .filter((place) => after === null || compare(place, after) > 0)
+    .sort(compare)
     .slice(0, request.limit)
     .map(({ run }) => summaryOf(run));
 }

@@ -4,7 +4,7 @@ import type { AttributeCondition, ComparedKind, Comparison } from "../../../sdk/
 import { ATTRIBUTE_CODES } from "../../../sdk/protocol/attributes.ts";
 import { isClosed, type RunStatus, STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import { DATA_KINDS } from "../run-data.ts";
-import type { RunFilter, TimeRange } from "../store.ts";
+import type { NumberRange, RunFilter } from "../store.ts";
 import { timeAt } from "./columns.ts";
 import { isOfQueue } from "./lanes.ts";
 
@@ -19,7 +19,7 @@ export class Filter {
   readonly isOpenOnly: boolean;
 
   constructor(filter: RunFilter) {
-    const { workflow, workflowId, queue, version, status, isPaused, startedAt, closedAt, attributes = [] } = filter;
+    const { workflow, workflowId, workflowIdPrefix, queue, version, status, isPaused, attributes = [] } = filter;
     this.isOpenOnly = isPaused === true || (status?.every((one) => !isClosed(one)) ?? false);
     this.#add("workflow", workflow, (p) => `r.workflow = ${p}`);
     this.#add("id", workflowId, (p) => `${this.key}.workflow_id = ${p}`);
@@ -30,8 +30,11 @@ export class Filter {
     } else this.#add("version", version, (p) => `r.version = ${p}`);
     if (status !== undefined) this.#addStatus(status);
     if (isPaused !== undefined) this.#addPaused(isPaused);
-    this.#addRange("r.started_at", startedAt);
-    this.#addRange("r.closed_at", closedAt);
+    // Workflow ids are indexed in the order of a language, in which those that begin alike need not stand together.
+    this.#add("prefix", workflowIdPrefix, (p) => `starts_with(${this.key}.workflow_id, ${p}::text)`);
+    this.#addRange("r.started_at", filter.startedAt, (at) => timeAt(`${at}::float8`));
+    this.#addRange("r.closed_at", filter.closedAt, (at) => timeAt(`${at}::float8`));
+    this.#addRange("coalesce(r.attempt, 1)", filter.attempt, (attempt) => `${attempt}::float8`);
     for (const condition of attributes) this.#addAttribute(condition);
   }
 
@@ -79,12 +82,12 @@ export class Filter {
     this.marks.push(isPaused ? "paused" : "unpaused");
   }
 
-  #addRange(column: string, range: TimeRange | undefined): void {
+  #addRange(column: string, range: NumberRange | undefined, bound: (parameter: string) => string): void {
     for (const [comparison, operator] of Object.entries(OPERATORS)) {
-      const at = range?.[comparison as keyof TimeRange];
-      if (at === undefined) continue;
+      const value = range?.[comparison as keyof NumberRange];
+      if (value === undefined) continue;
       this.isOneOfMany = true;
-      this.conditions.push(`${column} ${operator} ${timeAt(`${this.bind(at)}::float8`)}`);
+      this.conditions.push(`${column} ${operator} ${bound(this.bind(value))}`);
     }
   }
 

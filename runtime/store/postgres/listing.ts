@@ -2,13 +2,14 @@
 
 import { DATA_KINDS } from "../run-data.ts";
 import type { ListRequest, StoredSummary } from "../store.ts";
+import { ms } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
 import { Filter } from "./filtering.ts";
 import { SUMMARY_COLUMNS, type SummaryRow, summaryOf } from "./reading.ts";
 import { tryUuidOf } from "./run-id.ts";
 
 export async function listRuns(pool: Pool, request: ListRequest): Promise<StoredSummary[]> {
-  const { before: position = request.byAttribute?.after?.runId } = request;
+  const { before: position = (request.byClosing ?? request.byAttribute)?.after?.runId } = request;
   const uuid = position === undefined ? undefined : tryUuidOf(position);
   if (uuid === null) return [];
   const { statement, values } = listStatement(request, uuid);
@@ -25,9 +26,11 @@ interface BoundStatement {
  * The others have no name: they are planned when they are sent.
  */
 export function listStatement(request: ListRequest, position: string | undefined): BoundStatement {
-  return request.byAttribute === undefined
+  const { byAttribute, byClosing } = request;
+  if (byClosing !== undefined) return inOrderOfClosing(request, byClosing, position);
+  return byAttribute === undefined
     ? inOrderOfStarting(request, position)
-    : inOrderOfValues(request, request.byAttribute, position);
+    : inOrderOfValues(request, byAttribute, position);
 }
 
 function inOrderOfStarting(request: ListRequest, position: string | undefined): BoundStatement {
@@ -42,6 +45,25 @@ function inOrderOfStarting(request: ListRequest, position: string | undefined): 
     order by ${key}.run_id ${order} limit ${filter.bind(request.limit)}`;
   const name = `everstep_list_${filter.isOpenOnly ? "open_" : ""}${order}_${filter.marks.join("_")}`;
   return { statement: { name: filter.isOneOfMany ? "" : name, text }, values: filter.values };
+}
+
+// No index has it: one would be written to by the end of every run. The time is compared in the form in which it was given out.
+function inOrderOfClosing(
+  request: ListRequest,
+  { isDescending, after }: NonNullable<ListRequest["byClosing"]>,
+  position: string | undefined,
+): BoundStatement {
+  const filter = new Filter(request);
+  const closedAt = ms("r.closed_at");
+  filter.conditions.push("r.closed_at is not null");
+  const [operator, order] = isDescending ? ["<", "desc"] : [">", "asc"];
+  if (after !== null && position !== undefined) {
+    const bound = `${filter.bind(after.number)}::float8, ${filter.bind(position)}::uuid`;
+    filter.conditions.push(`(${closedAt}, r.run_id) ${operator} (${bound})`);
+  }
+  const text = `select ${SUMMARY_COLUMNS} from ${filter.from} ${filter.where}
+    order by ${closedAt} ${order}, r.run_id ${order} limit ${filter.bind(request.limit)}`;
+  return { statement: { name: "", text }, values: filter.values };
 }
 
 // A run has one row at place 0 of a name, so it comes once.

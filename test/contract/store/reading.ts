@@ -2,6 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import type { StoredSummary } from "../../../runtime/store/store.ts";
 import { EVENT_CODES } from "../../../sdk/protocol/event.ts";
 import { closingTurn, newId, newRunId, type Stage, startRequest, stepCompleted, turnOf } from "./stage.ts";
 
@@ -180,6 +181,62 @@ export function readingContract(stage: Stage): void {
       expect(await idsOf({ queue, status: ["completed", "failed"] })).toEqual([failed.runId, completed.runId]);
       expect(await idsOf({ workflow, before: again.runId })).toEqual([blocked.runId, completed.runId]);
       expect(await idsOf({ workflow: newId("workflow") })).toEqual([]);
+    });
+  });
+
+  describe("listing by other facts", () => {
+    const listed = async (request: Omit<Parameters<typeof stage.store.listRuns>[0], "limit">, limit = 50) => {
+      return (await stage.store.listRuns({ limit, ...request })).map(({ runId }) => runId);
+    };
+
+    test("workflow ids are found by how they begin, letter by letter", async () => {
+      const queue = newId("queue");
+      const ids = ["order-1", "order-1%", "order_1", "Order-1", "\u00e9t\u00e9", "e\u0301te\u0301"].map(
+        (id) => `${queue}/${id}`,
+      );
+      const runs = ids.map((workflowId) => startRequest({ queue, workflowId }));
+      for (const run of runs) await stage.startAs(run);
+      const found = async (text: string) => {
+        const runIds = await listed({ workflowIdPrefix: `${queue}/${text}` });
+        return runs
+          .filter(({ runId }) => runIds.includes(runId))
+          .map(({ workflowId }) => workflowId.slice(queue.length + 1));
+      };
+      expect(await found("order-")).toEqual(["order-1", "order-1%"]);
+      expect(await found("order-1%")).toEqual(["order-1%"]);
+      expect(await found("order_")).toEqual(["order_1"]);
+      expect(await found("e")).toEqual(["e\u0301te\u0301"]);
+      expect(await listed({ queue, workflowIdPrefix: "" })).toHaveLength(6);
+      expect(await listed({ queue, workflowIdPrefix: queue, status: ["running"], isPaused: false })).toHaveLength(6);
+      const [{ count } = { count: -1 }] = await stage.store.countRuns({ workflowIdPrefix: queue, by: null, limit: 1 });
+      expect(count).toBe(6);
+    });
+
+    test("by the time of closing they are read page by page, each once, also where several closed at one moment", async () => {
+      const queue = newId("queue");
+      const starts = Array.from({ length: 7 }, () => startRequest({ queue }));
+      for (const start of starts) await stage.startAs(start);
+      const order = [3, 0, 6, 1, 5, 2].map((nth) => starts[nth]?.runId ?? "");
+      for (const runId of order) await stage.store.terminateRun(runId, "enough");
+      for (const isDescending of [true, false]) {
+        const read: StoredSummary[] = [];
+        for (;;) {
+          const last = read.at(-1);
+          const after = last === undefined ? null : { number: last.closedAt ?? 0, text: "", runId: last.runId };
+          const page = await stage.store.listRuns({ queue, limit: 2, byClosing: { isDescending, after } });
+          read.push(...page);
+          if (page.length < 2) break;
+        }
+        expect(new Set(read.map(({ runId }) => runId))).toEqual(new Set(order));
+        expect(read).toHaveLength(order.length);
+        const inOrder = read.toSorted((a, b) => {
+          const first = (a.closedAt ?? 0) - (b.closedAt ?? 0) || (a.runId < b.runId ? -1 : 1);
+          return isDescending ? -first : first;
+        });
+        expect(read).toEqual(inOrder);
+      }
+      const open = { queue, status: ["running" as const], byClosing: { isDescending: true, after: null } };
+      expect(await listed(open)).toEqual([]);
     });
   });
 

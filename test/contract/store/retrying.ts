@@ -106,6 +106,15 @@ export function retryingContract(stage: Stage): void {
       const second = await stage.claimOne(queue);
       await retried(second, 0, {}, 3);
       const third = await stage.claimOne(queue);
+      for (const [bounds, attempts] of [
+        [{ gte: 2 }, [3, 2]],
+        [{ gt: 2 }, [3]],
+        [{ lt: 3 }, [2, 1]],
+        [{ gte: 1, lte: 1 }, [1]],
+      ] as const) {
+        const found = await stage.store.listRuns({ workflowId, attempt: bounds, limit: 5 });
+        expect(found.map(({ attempt }) => attempt)).toEqual(attempts);
+      }
       const listed = await stage.store.listRuns({ workflowId, limit: 5 });
       expect(listed.map(({ attempt, status }) => [attempt, status])).toEqual([
         [3, "running"],
