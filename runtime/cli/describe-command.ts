@@ -59,17 +59,19 @@ function formatDescription(run: RunDescription): string {
     paused: run.paused === null ? null : pausedLine(run.paused),
     blocked: run.blocked === null ? null : `${run.blocked.kind}: ${run.blocked.message}`,
   });
-  const steps = (pending?.steps ?? []).map(({ command, name, attempt, nextAttemptAt, isDeferred, lastError }) => [
-    String(command),
-    name,
-    String(attempt),
-    isDeferred ? "from outside" : nextAttemptAt === null ? "now" : formatTime(nextAttemptAt),
-    lastError ?? "-",
-  ]);
+  const steps = (pending?.steps ?? []).map(
+    ({ command, name, attempt, nextAttemptAt, isDeferred, lastError, summary }) => [
+      String(command),
+      named(name, summary),
+      String(attempt),
+      isDeferred ? "from outside" : nextAttemptAt === null ? "now" : formatTime(nextAttemptAt),
+      lastError ?? "-",
+    ],
+  );
   const notes = run.notes.map(({ at, level, text }) => [formatTime(at), level, formatLine(text)]);
-  const timers = (pending?.timers ?? []).map(({ command, name, fireAt }) => [
+  const timers = (pending?.timers ?? []).map(({ command, name, fireAt, summary }) => [
     String(command),
-    name,
+    named(name, summary),
     formatTime(fireAt),
   ]);
   return [
@@ -81,4 +83,9 @@ function formatDescription(run: RunDescription): string {
     ...(pending?.currentDetails == null ? [] : [`CURRENT DETAILS\n${formatText(pending.currentDetails)}`]),
     ...(run.staticDetails === null ? [] : [`DETAILS\n${formatText(run.staticDetails)}`]),
   ].join("\n\n");
+}
+
+/** A worker of an earlier release knows of no summaries. */
+function named(name: string, summary: string | null | undefined): string {
+  return summary == null ? name : `${name}: ${formatLine(summary)}`;
 }

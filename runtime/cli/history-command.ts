@@ -32,17 +32,22 @@ function byWhom(event: ShownEvent): string {
   return "actor" in event && event.actor !== undefined ? ` (by ${event.actor})` : "";
 }
 
+/** With what the code said about it. */
+function named({ name, summary }: { readonly name: string; readonly summary?: string }): string {
+  return summary === undefined ? name : `${name} (${formatLine(summary)})`;
+}
+
 function tell(event: ShownEvent): string {
   switch (event.type) {
     case "RunStarted":
       return `${event.workflow}${event.version === undefined ? "" : ` ${event.version}`} ${event.input ?? ""}`;
     case "StepCompleted":
-      return `${event.name} -> ${event.result ?? "nothing"}${event.attempt === 1 ? "" : ` (attempt ${event.attempt})`}`;
+      return `${named(event)} -> ${event.result ?? "nothing"}${event.attempt === 1 ? "" : ` (attempt ${event.attempt})`}`;
     case "StepFailed":
-      return `${event.name}, attempt ${event.attempt}: ${event.failure.type}: ${event.failure.message}`;
+      return `${named(event)}, attempt ${event.attempt}: ${event.failure.type}: ${event.failure.message}`;
     case "StepAttemptFailed": {
-      const { name, attempt, failure, delayMs } = event;
-      return `${name}, attempt ${attempt}, again in ${delayMs} ms: ${failure.type}: ${failure.message}`;
+      const { attempt, failure, delayMs } = event;
+      return `${named(event)}, attempt ${attempt}, again in ${delayMs} ms: ${failure.type}: ${failure.message}`;
     }
     case "StepDeferred":
       return `${event.name}, attempt ${event.attempt}, to be completed from outside`;
@@ -51,7 +56,7 @@ function tell(event: ShownEvent): string {
       return report === "ignored" ? `${name}, attempt ${attempt}: came too late` : `${name}: ${details ?? "heartbeat"}`;
     }
     case "TimerStarted":
-      return `${event.name}, ${"afterMs" in event.due ? `after ${event.due.afterMs} ms` : `at ${formatTime(event.due.atMs)}`}`;
+      return `${named(event)}, ${"afterMs" in event.due ? `after ${event.due.afterMs} ms` : `at ${formatTime(event.due.atMs)}`}`;
     case "StepRetried":
       return `${event.name}, attempt ${event.attempt}, without waiting longer`;
     case "TimerFired":

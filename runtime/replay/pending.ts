@@ -103,6 +103,7 @@ export class PendingTimer extends Pending<void> {
   readonly kind = "StartTimer";
   readonly name: string;
   readonly due: TimerDue;
+  readonly summary: string | undefined;
   /** Known once TimerStarted is in the history. */
   fireAt: number | null = null;
 
@@ -110,6 +111,7 @@ export class PendingTimer extends Pending<void> {
     super(command, scope, onCancel, ask);
     this.name = ask.name;
     this.due = ask.due;
+    this.summary = ask.summary;
   }
 }
 

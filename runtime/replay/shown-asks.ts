@@ -18,8 +18,8 @@ export function stepAsking(info: WorkflowInfo, ask: StepAsk): Asking<StepAsk, St
   return {
     ask: listened,
     own: "askStep",
-    show({ name, body, retry, timeoutMs, totalTimeoutMs, heartbeatTimeoutMs, onCancel }) {
-      const options = { retry, timeoutMs, totalTimeoutMs, heartbeatTimeoutMs, onCancel };
+    show({ name, body, retry, timeoutMs, totalTimeoutMs, heartbeatTimeoutMs, onCancel, summary }) {
+      const options = { retry, timeoutMs, totalTimeoutMs, heartbeatTimeoutMs, onCancel, summary };
       const input = body.kind === "step" ? body.input : undefined;
       return answered(coming, { kind: "step", info, name, body: body.kind, input, ...options });
     },
@@ -29,7 +29,10 @@ export function stepAsking(info: WorkflowInfo, ask: StepAsk): Asking<StepAsk, St
 
 export function timerAsking(info: WorkflowInfo, ask: TimerAsk): Asking<TimerAsk, never> {
   const { coming, listened } = listening(ask);
-  return { ask: listened, show: ({ name, due }) => answered(coming, { kind: "timer", info, name, due }) };
+  return {
+    ask: listened,
+    show: ({ name, due, summary }) => answered(coming, { kind: "timer", info, name, due, summary }),
+  };
 }
 
 export function childAsking(info: WorkflowInfo, ask: ChildAsk): Asking<ChildAsk, ChildChanges> {

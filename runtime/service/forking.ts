@@ -140,8 +140,9 @@ function editOf(source: RunDetail, last: HistoryEvent | undefined, { input, resu
     );
   }
   if (result !== null && (last?.type === "StepCompleted" || last?.type === "StepFailed")) {
-    const { command, name, attempt, inputHash } = last;
-    return toRecord({ type: "StepCompleted", command, name, attempt, inputHash, result: result.payload });
+    const { command, name, attempt, inputHash, summary } = last;
+    const said = summary === undefined ? {} : { summary };
+    return toRecord({ type: "StepCompleted", command, name, attempt, inputHash, result: result.payload, ...said });
   }
   throw invalid(
     source,

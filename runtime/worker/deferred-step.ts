@@ -5,6 +5,7 @@ import { invariant } from "../../sdk/protocol/errors.ts";
 import type { StepAttemptFailed, StepCompleted, StepFailed, StepReported } from "../../sdk/protocol/event.ts";
 import { fromFailure, TimeoutFailure } from "../../sdk/protocol/failures.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
+import { summaryOf } from "../../sdk/workflow/run-context.ts";
 import type { Deferral, PendingCommand, PendingStep } from "../replay/pending.ts";
 import { isSameVerifier } from "../service/step-token.ts";
 import type { StepReport } from "../store/step-report.ts";
@@ -80,7 +81,13 @@ export function heard(
     case "heartbeat":
       return { type: "StepReported", ...place, report: "heartbeat", details: report.value };
     case "completed":
-      return { type: "StepCompleted", ...place, result: report.value, inputHash: step.ask.inputHash };
+      return {
+        type: "StepCompleted",
+        ...place,
+        result: report.value,
+        inputHash: step.ask.inputHash,
+        ...summaryOf(step.ask),
+      };
     case "failed": {
       const { firstAttemptAt } = step.deferral as Deferral;
       const { heartbeat } = step;

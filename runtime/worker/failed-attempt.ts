@@ -5,6 +5,7 @@ import type { StepAttemptFailed, StepFailed } from "../../sdk/protocol/event.ts"
 import { toFailure } from "../../sdk/protocol/failures.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import { nextRetry } from "../../sdk/protocol/retry-policy.ts";
+import { summaryOf } from "../../sdk/workflow/run-context.ts";
 import type { PendingStep } from "../replay/pending.ts";
 import type { Chance } from "../world/world.ts";
 
@@ -25,7 +26,7 @@ export function attemptFailed(failed: AttemptFailure): StepFailed | StepAttemptF
   const { pending, attempt, error, isFinal, now, firstAttemptAt, heartbeat, chance } = failed;
   const { command, ask } = pending;
   const failure = toFailure(error);
-  const base = { command, name: ask.name, failure, attempt };
+  const base = { command, name: ask.name, failure, attempt, ...summaryOf(ask) };
   const verdict =
     isFinal || (isEverstepError(error) && !error.retryable)
       ? { stop: "not retryable" }

@@ -63,8 +63,8 @@ export function describePending(engine: RunEngine): PendingWork {
   };
 }
 
-function timerWork({ command, name, fireAt }: PendingTimer): PendingTimerWork {
-  return { kind: "timer", command, name, isLimit: isLimit(name), fireAt };
+function timerWork({ command, name, fireAt, summary }: PendingTimer): PendingTimerWork {
+  return { kind: "timer", command, name, isLimit: isLimit(name), fireAt, summary: summary ?? null };
 }
 
 function stepWork({
@@ -85,5 +85,6 @@ function stepWork({
     nextAttemptAt: deferral === null ? nextAttemptAt : null,
     isCancelRequested: cancelRequested !== null,
     isDeferred: deferral !== null,
+    summary: ask.summary ?? null,
   };
 }

@@ -16,6 +16,7 @@ import type {
 } from "../../sdk/protocol/event.ts";
 import { CanceledFailure, TerminatedFailure, toFailure } from "../../sdk/protocol/failures.ts";
 import { FewMap } from "../../sdk/workflow/few-map.ts";
+import { summaryOf } from "../../sdk/workflow/run-context.ts";
 import type {
   PendingChild,
   PendingCommand,
@@ -167,7 +168,8 @@ export class RunCommands {
   }
 
   #startTimer(pending: PendingTimer): void {
-    this.push({ type: "TimerStarted", command: pending.command, name: pending.name, due: pending.due });
+    const { command, name, due } = pending;
+    this.push({ type: "TimerStarted", command, name, due, ...summaryOf(pending) });
   }
 
   /** What the code holds no more. At the end of the run all of it goes, by the commit of the end itself. */
@@ -318,6 +320,7 @@ function stepFailed(pending: PendingStep, error: Error): Event {
     failure: toFailure(error),
     attempt: pending.deferral?.attempt ?? Math.max(1, pending.failedAttempts),
     inputHash: pending.ask.inputHash,
+    ...summaryOf(pending.ask),
   };
 }
 

@@ -142,7 +142,15 @@ export class RunningStep implements StepExecution, AttemptOptions {
     try {
       const result = encodePayload(value, `result of step "${ask.name}"`);
       const { attempt } = this.#attempt;
-      return { type: "StepCompleted", command, name: ask.name, result, attempt, inputHash: ask.inputHash };
+      const completed = {
+        type: "StepCompleted",
+        command,
+        name: ask.name,
+        result,
+        attempt,
+        inputHash: ask.inputHash,
+      } as const;
+      return ask.summary === undefined ? completed : { ...completed, summary: ask.summary };
     } catch (error) {
       return this.#failed(error, false);
     }

@@ -21,6 +21,7 @@ import {
   type StepCompleted,
   type StepFailed,
   type TimerDue,
+  type TimerStarted,
   type UnreadSignal,
 } from "./event.ts";
 import type { Failure } from "./failure.ts";
@@ -74,6 +75,7 @@ interface Acted {
 interface Reported extends Acted {
   readonly mail?: number;
   readonly reportId?: string;
+  readonly summary?: string;
 }
 
 interface Attempted extends Reported {
@@ -83,8 +85,8 @@ interface Attempted extends Reported {
 
 // Attempt 1 without input, ended by its body, is by far the most common: it is stored as null.
 function attempted(event: StepCompleted | StepFailed): string | null {
-  const { attempt, inputHash, mail } = event;
-  if (attempt === 1 && inputHash === null && mail === undefined) return null;
+  const { attempt, inputHash, mail, summary } = event;
+  if (attempt === 1 && inputHash === null && mail === undefined && summary === undefined) return null;
   const data: Attempted = {
     ...(attempt === 1 ? {} : { attempt }),
     ...(inputHash === null ? {} : { inputHash }),
@@ -93,8 +95,9 @@ function attempted(event: StepCompleted | StepFailed): string | null {
   return JSON.stringify(data);
 }
 
-function reported({ mail, reportId, actor }: Reported): Reported {
+function reported({ mail, reportId, actor, summary }: Reported): Reported {
   return {
+    ...(summary === undefined ? {} : { summary }),
     ...(mail === undefined ? {} : { mail }),
     ...(reportId === undefined ? {} : { reportId }),
     ...acted({ actor }),
@@ -178,7 +181,7 @@ export function toRecord(event: Event): EventRecord {
       return { type, command, name, payload: details, data: JSON.stringify(data) };
     }
     case "TimerStarted":
-      return { type, command: event.command, name: event.name, payload: null, data: JSON.stringify(event.due) };
+      return { type, command: event.command, name: event.name, payload: null, data: timerData(event) };
     case "TimerFired":
       return { type, command: event.command, name: event.name, payload: null, data: null };
     case "StepRetried": {
@@ -354,6 +357,10 @@ function continuedParts({ nextRunId, input, retry }: RunContinued): Pick<EventRe
   return { payload: JSON.stringify(failure), data: JSON.stringify({ nextRunId, retry: { attempt, delayMs } }) };
 }
 
+function timerData({ due, summary }: TimerStarted): string {
+  return JSON.stringify(summary === undefined ? due : { ...due, summary });
+}
+
 function mailData(mail: number, more: Readonly<Record<string, unknown>> = {}): string {
   return JSON.stringify({ mail, ...more });
 }
@@ -438,7 +445,9 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
     case "StepCompleted": {
       const data = dataOf<Attempted>(record);
       const { attempt = 1, inputHash = null } = data;
-      if (data.mail === undefined) return { type, seq, at, command, name, result: record.payload, attempt, inputHash };
+      if (data.mail === undefined && data.summary === undefined) {
+        return { type, seq, at, command, name, result: record.payload, attempt, inputHash };
+      }
       return { type, seq, at, command, name, result: record.payload, attempt, inputHash, ...reported(data) };
     }
     case "StepFailed": {
@@ -464,8 +473,10 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
       const report = isIgnored ? "ignored" : "heartbeat";
       return { type, seq, at, command, name, attempt, mail, reportId, report, details: record.payload, ...acted(data) };
     }
-    case "TimerStarted":
-      return { type, seq, at, command, name, due: dataOf<TimerDue>(record) as TimerDue };
+    case "TimerStarted": {
+      const { summary, ...due } = dataOf<TimerDue & { summary: string }>(record);
+      return { type, seq, at, command, name, due: due as TimerDue, ...(summary === undefined ? {} : { summary }) };
+    }
     case "TimerFired":
       return { type, seq, at, command, name };
     case "StepRetried": {

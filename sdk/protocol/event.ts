@@ -77,7 +77,12 @@ interface MaybeReported extends MaybeActed {
   readonly reportId?: string;
 }
 
-export interface StepCompleted extends Answer, MaybeReported {
+/** What the code said for people about what it asked for. Not compared at replay; absent for nothing. */
+interface MaybeSummarized {
+  readonly summary?: string;
+}
+
+export interface StepCompleted extends Answer, MaybeReported, MaybeSummarized {
   readonly type: "StepCompleted";
   readonly result: Payload;
   readonly attempt: number;
@@ -85,7 +90,7 @@ export interface StepCompleted extends Answer, MaybeReported {
   readonly inputHash: string | null;
 }
 
-export interface StepFailed extends Answer, MaybeReported {
+export interface StepFailed extends Answer, MaybeReported, MaybeSummarized {
   readonly type: "StepFailed";
   readonly failure: Failure;
   readonly attempt: number;
@@ -93,7 +98,7 @@ export interface StepFailed extends Answer, MaybeReported {
 }
 
 /** An attempt that will be followed by another. Visible in the history; workflow code never sees it. */
-export interface StepAttemptFailed extends Answer, MaybeReported {
+export interface StepAttemptFailed extends Answer, MaybeReported, MaybeSummarized {
   readonly type: "StepAttemptFailed";
   readonly failure: Failure;
   readonly attempt: number;
@@ -147,7 +152,7 @@ export interface StepRetried extends Answer, MaybeActed {
 /** The timer's deadline: counted from this event's `at`, or absolute (both by the database's clock). */
 export type TimerDue = { readonly afterMs: number } | { readonly atMs: number };
 
-export interface TimerStarted extends Answer {
+export interface TimerStarted extends Answer, MaybeSummarized {
   readonly type: "TimerStarted";
   readonly due: TimerDue;
 }
@@ -499,7 +504,9 @@ export type HistoryEvent = Event & { readonly seq: number; readonly at: number }
 
 /** The event at its place. The common ones are spelled out: a copy by spreading takes several times as long. */
 export function placedAt(event: Event, seq: number, at: number): HistoryEvent {
-  if (event.type !== "StepCompleted" || event.mail !== undefined) return { ...event, seq, at };
+  if (event.type !== "StepCompleted" || event.mail !== undefined || event.summary !== undefined) {
+    return { ...event, seq, at };
+  }
   const { type, command, name, result, attempt, inputHash } = event;
   return { type, seq, at, command, name, result, attempt, inputHash };
 }

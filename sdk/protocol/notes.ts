@@ -49,3 +49,10 @@ export function assertShortText(text: unknown, maxBytes: number, what: string): 
   const message = `${what} takes a text of 1 to ${maxBytes} bytes; got ${got}.`;
   throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: what } });
 }
+
+/** A summary that workflow code gives: cut where it is too long. Throws ARGUMENT_INVALID for what is no text, or empty. */
+export function cutSummary(summary: unknown, what: string): string {
+  if (typeof summary === "string" && summary !== "") return cutText(summary, MAX_SUMMARY_BYTES);
+  const message = `${what} takes a text that is not empty; got ${summary === "" ? "an empty one" : typeof summary}.`;
+  throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: what } });
+}

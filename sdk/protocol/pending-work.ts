@@ -12,6 +12,8 @@ export interface PendingStepWork {
   readonly isCancelRequested: boolean;
   /** The body has handed off: the attempt waits to be completed from outside. */
   readonly isDeferred: boolean;
+  /** What the code said about it, for people; null for nothing. */
+  readonly summary: string | null;
 }
 
 export interface PendingTimerWork {
@@ -23,6 +25,8 @@ export interface PendingTimerWork {
   readonly isLimit: boolean;
   /** Null until its start is committed. */
   readonly fireAt: number | null;
+  /** What the code said about it, for people; null for nothing. */
+  readonly summary: string | null;
 }
 
 const LIMITS: readonly string[] = ["condition", "timeout", "waitForAny"];

@@ -26,7 +26,7 @@ interface Answered extends Asked {
 /** `step`, `transaction` and defined steps, with their options as they hold by now. */
 export interface AskedStep
   extends Answered,
-    Pick<StepAsk, "name" | "retry" | "timeoutMs" | "totalTimeoutMs" | "heartbeatTimeoutMs" | "onCancel"> {
+    Pick<StepAsk, "name" | "retry" | "timeoutMs" | "totalTimeoutMs" | "heartbeatTimeoutMs" | "onCancel" | "summary"> {
   readonly kind: "step";
   readonly body: "step" | "transaction";
   /** What a defined step was called with, to be looked at; undefined for an inline one. */
@@ -38,6 +38,7 @@ export interface AskedTimer extends Answered {
   readonly kind: "timer";
   readonly name: string;
   readonly due: TimerDue;
+  readonly summary?: string | undefined;
 }
 
 export interface AskedChild

@@ -21,7 +21,18 @@ export interface Answerable {
   readonly onAnswer?: ((answer: AskAnswer) => void) | undefined;
 }
 
-export interface StepAsk extends Answerable {
+/** Something that people see. */
+export interface Summarized {
+  /** For them, in a sentence. Undefined for nothing. */
+  readonly summary?: string | undefined;
+}
+
+/** What an event about it repeats. */
+export function summaryOf({ summary }: Summarized): { readonly summary?: string } {
+  return summary === undefined ? {} : { summary };
+}
+
+export interface StepAsk extends Answerable, Summarized {
   readonly name: string;
   readonly body: StepBody;
   /** Stored form and hash of the input, for named reusable steps. */
@@ -33,7 +44,7 @@ export interface StepAsk extends Answerable {
   readonly onCancel: "wait" | "try" | "abandon";
 }
 
-export interface TimerAsk extends Answerable {
+export interface TimerAsk extends Answerable, Summarized {
   /** What the timer is for: "sleep", "receive approve", ...: compared at replay. */
   readonly name: string;
   readonly due: TimerDue;

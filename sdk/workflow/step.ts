@@ -4,6 +4,7 @@ import { type Duration, toMs } from "../protocol/duration.ts";
 import { EverstepError } from "../protocol/errors.ts";
 import type { RunHeaders } from "../protocol/headers.ts";
 import { assertName } from "../protocol/names.ts";
+import { cutSummary } from "../protocol/notes.ts";
 import { encodePayload, hashPayload } from "../protocol/payload.ts";
 import { normalizeRetry, type RetryOptions, type RetryPolicy } from "../protocol/retry-policy.ts";
 import { requireRun } from "./ambient.ts";
@@ -62,6 +63,11 @@ export interface StepOptions {
    * what it comes to is recorded nowhere. A transaction that is abandoned is rolled back.
    */
   readonly onCancel?: "wait" | "try" | "abandon";
+  /**
+   * For people: what this step is about, such as "charge ann's card", shown by `describe` while it is under way and in the
+   * history once it has ended. Kept in clear, not compared at replay, and cut at 400 bytes. Default: none.
+   */
+  readonly summary?: string | undefined;
 }
 
 /** What the transaction of a `transaction` step can do: run statements. A `pg` client's `query`, narrowed. */
@@ -152,9 +158,10 @@ function ask(name: string, body: StepBody, inputHash: string | null, options?: S
     const message = `step "${name}" takes a function as its second argument; got ${typeof body.run}.`;
     throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "run", step: name } });
   }
-  const { retry, timeoutMs, totalTimeoutMs, heartbeatTimeoutMs, onCancel } =
+  const { retry, timeoutMs, totalTimeoutMs, heartbeatTimeoutMs, onCancel, summary } =
     options === undefined ? PLAIN : normalizeStep(name, options);
-  return run.askStep({ name, body, inputHash, retry, timeoutMs, totalTimeoutMs, heartbeatTimeoutMs, onCancel }, scope);
+  const ask: StepAsk = { name, body, inputHash, retry, timeoutMs, totalTimeoutMs, heartbeatTimeoutMs, onCancel };
+  return run.askStep(summary === undefined ? ask : { ...ask, summary }, scope);
 }
 
 /** With the options that are given in place of those that it has. Throws ARGUMENT_INVALID. */
@@ -167,6 +174,7 @@ export function changedStep(ask: StepAsk, options: StepOptions): StepAsk {
     totalTimeoutMs: changed.totalTimeoutMs ?? ask.totalTimeoutMs,
     heartbeatTimeoutMs: changed.heartbeatTimeoutMs ?? ask.heartbeatTimeoutMs,
     onCancel: options.onCancel === undefined ? ask.onCancel : changed.onCancel,
+    summary: changed.summary ?? ask.summary,
   };
 }
 
@@ -202,5 +210,6 @@ function normalizeStep(name: string, options: StepOptions): StepSettings {
     totalTimeoutMs: limit(options.totalTimeout, "totalTimeout"),
     heartbeatTimeoutMs: limit(options.heartbeatTimeout, "heartbeatTimeout"),
     onCancel,
+    ...(options.summary !== undefined && { summary: cutSummary(options.summary, `step "${name}", summary`) }),
   };
 }

@@ -38,6 +38,7 @@ import {
   shared,
   sharing,
   stopped,
+  summarized,
   takesTurns,
   tally,
   told,
@@ -107,6 +108,7 @@ const options = { attributes: data({ customer: "c1" }), memo: { note: "first", k
 await keep("data", told.name, await client.start(told, options));
 const about = { summary: "said to people", details: "at **length**" };
 await keep("notes", noted.name, await client.start(noted, about));
+await keep("summaries", summarized.name, await client.start(summarized));
 const headers = { traceparent: "00-1-2-01", tenant: "Zoë" };
 await keep("headers", carried.name, await client.start(carried, { headers }));
 await keep("continued", countdown.name, await client.start(countdown, { input: 2 }));

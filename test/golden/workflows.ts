@@ -172,6 +172,16 @@ export const handedOff = workflow("handedOff", async () => {
   return [first, second];
 });
 
+export const summarized = workflow("summarized", async () => {
+  await step("one", () => 1, { summary: "the first of Zoë's steps" });
+  await sleep(5, { summary: "a moment" });
+  const flaky = ({ attempt }: { readonly attempt: number }) => {
+    if (attempt === 1) throw new Error("not yet");
+    throw new PermanentError("never");
+  };
+  await step("flaky", flaky, { summary: "tries in vain", retry: { initialInterval: 5 } }).catch(() => {});
+});
+
 export const noted = workflow("noted", async () => {
   say("begun");
   setCurrentDetails("pricing");
@@ -256,7 +266,7 @@ export const moved = workflow("moved", async () => [await step("look", () => 1),
 });
 
 const KIN = [countdown, retried, shared, sharing, doubled, family, following];
-const WORDS = [told, noted];
+const WORDS = [told, noted, summarized];
 
 export const GOLDEN_WORKFLOWS = [
   order,

@@ -76,9 +76,23 @@ test("an open run says where it is", () => {
 });
 
 test("and what it waits for, with the last error and the next attempt of a step", () => {
-  const step = { kind: "step", command: 1, name: "charge", isCancelRequested: false, isDeferred: false } as const;
+  const step = {
+    kind: "step",
+    command: 1,
+    name: "charge",
+    isCancelRequested: false,
+    isDeferred: false,
+    summary: null,
+  } as const;
   const retried = { ...step, attempt: 3, lastError: "card service is down", nextAttemptAt: NOW + 4_000 };
-  const timer = { kind: "timer", command: 2, name: "receive approve", isLimit: true, fireAt: NOW + 60_000 } as const;
+  const timer = {
+    kind: "timer",
+    command: 2,
+    name: "receive approve",
+    isLimit: true,
+    fireAt: NOW + 60_000,
+    summary: null,
+  } as const;
   const pending: PendingWork = { ...nothing, steps: [retried], timers: [timer], signals: ["approve"], conditions: 2 };
   expect(summarize({ ...parked, ownerId: "worker" }, pending)).toBe(
     'Executed by a worker. Waits for step "charge", attempt 3 in 4.0 s (last error: card service is down), ' +

@@ -39,6 +39,19 @@ export const notes: readonly Scenario[] = [
     },
   ),
   scenario(
+    "steps and sleeps with summaries, and a step that is tried again",
+    async () => {
+      await step("one", () => 1, { summary: "the first" });
+      await sleep("1 day", { summary: "till tomorrow" });
+      const flaky = ({ attempt }: { readonly attempt: number }) => {
+        if (attempt === 1) throw new Error("not yet");
+        return attempt;
+      };
+      return step("flaky", flaky, { summary: "the second", retry: { jitter: 0 } });
+    },
+    { result: 2 },
+  ),
+  scenario(
     "a note of a run that is canceled",
     async () => {
       try {
