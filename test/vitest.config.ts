@@ -22,8 +22,9 @@ export default defineConfig({
     // Vitest would leave one core to itself. Most of the time of the long files is waiting: for processes, leases, outages.
     maxWorkers: availableParallelism(),
     sequence: { sequencer: LongFilesFirst, shuffle: { tests: true } },
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // What hangs has to end some time. Nothing is measured by it: also a machine with much else to do comes this far.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     retry: 0,
     allowOnly: false,
     expandSnapshotDiff: true,
