@@ -12,12 +12,11 @@ export interface ClaimerOptions {
   readonly world: World;
   readonly storeClock: StoreClock;
   readonly queues: readonly string[];
-  readonly maxRunsPerClaim: number;
   readonly pollMs: number;
   readonly workerId: () => string;
   readonly isTrusted: () => boolean;
-  /** Free room, in runs. */
-  readonly room: () => number;
+  /** Runs that may be claimed now. */
+  readonly limit: () => number;
   /** A suspect is executed while no other suspect is. */
   readonly hasSuspect: () => boolean;
   readonly accept: (run: ClaimedRun, history: LoadedHistory) => void;
@@ -84,8 +83,8 @@ export class Claimer {
 
   /** Answers how long until the next claim makes sense; 0 for at once. */
   async #claimOnce(signal: AbortSignal): Promise<number> {
-    const { isTrusted, room, maxRunsPerClaim, hasSuspect, pollMs } = this.#options;
-    const limit = Math.min(room(), maxRunsPerClaim);
+    const { isTrusted, hasSuspect, pollMs } = this.#options;
+    const limit = this.#options.limit();
     if (!isTrusted() || limit <= 0) return pollMs;
     const { taken, nextDueInMs, hasDueSuspects } = await this.#claim(limit, "exclude", signal);
     if (hasDueSuspects && taken < limit && !hasSuspect()) await this.#claim(1, "only", signal);

@@ -10,6 +10,7 @@ import type { AppendTurn, MailItem, ResolvedTurn, ToWake, WorkerStore } from "..
 import { Backoff } from "../world/backoff.ts";
 import { pause } from "../world/pause.ts";
 import type { World } from "../world/world.ts";
+import { CommitLine, type Pair } from "./commit-line.ts";
 import type { SentTurn } from "./outbox.ts";
 import type { StoreClock } from "./store-clock.ts";
 
@@ -43,19 +44,16 @@ export interface CommitterOptions {
   readonly world: World;
   readonly storeClock: StoreClock;
   readonly workerId: () => string;
-  /** Statements under way at once. */
+  /** Commits under way at once: of runs that have just begun, and as many of all others. */
   readonly concurrency: number;
   readonly maxRunsPerCommit: number;
+  /** In place of `maxRunsPerCommit`, for runs that have not just begun. */
+  readonly wokenRunsPerCommit: () => number;
   readonly maxBytesPerCommit: number;
   /** A commit has put mail into mailboxes of other runs than those that it is of. */
   readonly wake: (who: ToWake) => void;
   /** A commit has been answered, whatever the answer. */
   readonly onAnswer: () => void;
-}
-
-interface Pair {
-  readonly run: Committing;
-  readonly sent: SentTurn;
 }
 
 export interface CommitterCounts {
@@ -69,21 +67,22 @@ export interface CommitterCounts {
 export class Committer {
   readonly counts: CommitterCounts = { commits: 0, turns: 0, events: 0, inDoubt: 0, refused: 0 };
   readonly #options: CommitterOptions;
-  /** Runs that have something to append, in the order in which they had: those that have just begun, and all others. */
-  readonly #begun = new Set<Committing>();
-  readonly #others = new Set<Committing>();
+  // Lines apart: while thousands are woken at once, a run that begins meanwhile waits neither behind them nor for their commits.
+  readonly #begun: CommitLine;
+  readonly #others: CommitLine;
   readonly #stopping = new AbortController();
-  #active = 0;
-  #underWay = 0;
   #isScheduled = false;
 
   constructor(options: CommitterOptions) {
     this.#options = options;
+    const { concurrency, maxRunsPerCommit, maxBytesPerCommit, wokenRunsPerCommit } = options;
+    this.#begun = new CommitLine({ concurrency, maxBytesPerCommit, runsPerCommit: () => maxRunsPerCommit });
+    this.#others = new CommitLine({ concurrency, maxBytesPerCommit, runsPerCommit: wokenRunsPerCommit });
   }
 
   /** Runs that wait for a commit, or for the answer to one. */
   get backlog(): number {
-    return this.#begun.size + this.#others.size + this.#underWay;
+    return this.#begun.size + this.#others.size;
   }
 
   submit(run: Committing): void {
@@ -115,44 +114,18 @@ export class Committer {
   }
 
   #schedule(): void {
-    const { concurrency, world } = this.#options;
-    if (this.#isScheduled || this.#active >= concurrency || this.#begun.size + this.#others.size === 0) return;
+    if (this.#isScheduled || !(this.#begun.mayGo || this.#others.mayGo)) return;
     this.#isScheduled = true;
-    world.clock.afterDrain(() => {
+    this.#options.world.clock.afterDrain(() => {
       this.#isScheduled = false;
-      const batch = this.#fill();
-      if (batch.length > 0) void this.#commit(batch);
+      for (const line of [this.#begun, this.#others]) if (line.mayGo) void this.#commitNext(line);
+      this.#schedule();
     });
   }
 
-  /**
-   * Runs that have just begun come first: while thousands are woken at once, one that is started meanwhile does not wait
-   * behind all of them. Half of a commit is for the others, so that neither keeps them waiting for ever.
-   */
-  #fill(): Pair[] {
-    const { maxRunsPerCommit, maxBytesPerCommit } = this.#options;
-    const batch: Pair[] = [];
-    let bytes = 0;
-    const fillFrom = (runs: Set<Committing>, upTo: number) => {
-      for (const run of runs) {
-        if (batch.length >= maxRunsPerCommit * upTo || bytes >= maxBytesPerCommit * upTo) return;
-        runs.delete(run);
-        const sent = run.takeTurn();
-        if (sent === undefined) continue;
-        bytes += sent.bytes;
-        batch.push({ run, sent });
-      }
-    };
-    fillFrom(this.#begun, this.#others.size > 0 ? 0.5 : 1);
-    fillFrom(this.#others, 1);
-    fillFrom(this.#begun, 1);
-    return batch;
-  }
-
-  async #commit(batch: readonly Pair[]): Promise<void> {
-    this.#active++;
-    this.#underWay += batch.length;
-    this.#schedule();
+  async #commitNext(line: CommitLine): Promise<void> {
+    const batch = line.begin();
+    if (batch.length === 0) return;
     try {
       // Turns with effects on other runs go by a way of their own: a batch has only such turns, or none of them.
       const [plain, effective] = [
@@ -161,8 +134,7 @@ export class Committer {
       ];
       await Promise.all([plain, effective].filter(({ length }) => length > 0).map((part) => this.#append(part)));
     } finally {
-      this.#active--;
-      this.#underWay -= batch.length;
+      line.ended(batch);
       this.#schedule();
       this.#options.onAnswer();
     }

@@ -12,13 +12,13 @@ export interface WorkerSettings {
   readonly maxLiveRuns: number;
   /** Rough size of the histories of live runs above which nothing more is claimed and quiet runs leave. Default 256 MiB. */
   readonly maxLiveBytes: number;
-  /** Runs taken by one claim. Default 250. */
+  /** Runs taken by one claim. Default 250; see `Pace` for when it is fewer. */
   readonly maxRunsPerClaim: number;
   /** Step bodies under way at once; more wait in line. Default 2,000. */
   readonly maxSteps: number;
-  /** Commits under way at once. Default 2. */
+  /** Commits under way at once: so many of runs that began here, and so many of all others. Default 2. */
   readonly commitConcurrency: number;
-  /** Runs in one commit. Default 500. */
+  /** Runs in one commit. Default 500; see `Pace` for when it is fewer. */
   readonly maxRunsPerCommit: number;
   /** Rough size above which a commit takes no more runs. Default 4 MiB. */
   readonly maxBytesPerCommit: number;

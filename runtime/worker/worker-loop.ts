@@ -43,6 +43,7 @@ import { HistoryOpener } from "./history-opener.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
 import { LiveRun } from "./live-run.ts";
 import { MailCarrier } from "./mail-carrier.ts";
+import { Pace } from "./pace.ts";
 import { Parker } from "./parker.ts";
 import { QueryDesk } from "./query-desk.ts";
 import { Releaser } from "./releaser.ts";
@@ -94,6 +95,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
   readonly #storeClock: StoreClock;
   readonly #tags: Tags;
   readonly #turns: TurnLoop;
+  readonly #pace: Pace;
   readonly #committer: Committer;
   readonly #steps: StepRunner;
   readonly #heartbeats: HeartbeatKeeper;
@@ -113,7 +115,6 @@ export class WorkerLoop implements RunHost, LocalWorker {
   #phase: "new" | "running" | "stopping" | "stopped" = "new";
   #onEmpty: (() => void) | undefined;
   #liveBytes = 0;
-  #holdsClaims = false;
 
   constructor(parts: WorkerParts) {
     this.#parts = parts;
@@ -127,20 +128,28 @@ export class WorkerLoop implements RunHost, LocalWorker {
     this.#storeClock = storeClock;
     this.#tags = new Tags(world.chance);
     this.#turns = new TurnLoop((call) => world.clock.afterDrain(call));
+    this.#pace = new Pace({
+      clock: world.clock,
+      maxRunsPerClaim: settings.maxRunsPerClaim,
+      maxRunsPerCommit: settings.maxRunsPerCommit,
+      busyRuns: () => this.#committer.backlog + this.#turns.size,
+      onRoom: () => this.#claimer.wake(),
+    });
     this.#committer = new Committer({
       store,
       world,
       storeClock,
       workerId,
       concurrency: settings.commitConcurrency,
-      maxRunsPerCommit: settings.maxRunsPerCommit,
       maxBytesPerCommit: settings.maxBytesPerCommit,
+      maxRunsPerCommit: settings.maxRunsPerCommit,
+      wokenRunsPerCommit: () => this.#pace.wokenRunsPerCommit,
       wake: ({ queues, ownerIds }) =>
         wakeups.publish([
           ...queues.map((queue) => `queue/${queue}` as const),
           ...ownerIds.map((ownerId) => `worker/${ownerId}` as const),
         ]),
-      onAnswer: () => this.#letClaimsGoOn(),
+      onAnswer: () => this.#pace.lookAgain(),
     });
     this.#heartbeats = new HeartbeatKeeper({ store, world, everyMs: settings.heartbeatEveryMs });
     this.#steps = new StepRunner({
@@ -169,15 +178,10 @@ export class WorkerLoop implements RunHost, LocalWorker {
       world,
       storeClock,
       queues: lanes,
-      maxRunsPerClaim: settings.maxRunsPerClaim,
       pollMs: settings.pollMs,
       workerId,
       isTrusted,
-      room: () => {
-        const room = this.#roomForClaims();
-        this.#holdsClaims = room === 0;
-        return Math.min(this.#roomBesideStarts(), room);
-      },
+      limit: () => Math.min(this.#roomBesideStarts(), this.#pace.roomForClaims(), this.#pace.runsPerClaim),
       hasSuspect: () => this.#suspects.size > 0,
       accept: (run, history) => this.#accept(run, history),
     });
@@ -346,23 +350,6 @@ export class WorkerLoop implements RunHost, LocalWorker {
     return this.#room() - (locals === undefined ? 0 : Math.floor(settings.maxLiveRuns * KEPT_FOR_STARTS));
   }
 
-  /**
-   * However many runs are due, no more are claimed than keep the commits filled. All that are under way share the commits:
-   * a run that comes while thousands fall due at once would wait behind each of them at every commit.
-   */
-  #roomForClaims(): number {
-    const { maxRunsPerClaim } = this.#parts.settings;
-    const room = maxRunsPerClaim * CLAIMS_AHEAD - this.#committer.backlog - this.#turns.size;
-    // Many small claims would cost more than they bring.
-    return room < maxRunsPerClaim / 2 ? 0 : room;
-  }
-
-  #letClaimsGoOn(): void {
-    if (!this.#holdsClaims || this.#roomForClaims() === 0) return;
-    this.#holdsClaims = false;
-    this.#claimer.wake();
-  }
-
   #isFull(): boolean {
     return this.#runs.size >= this.#parts.settings.maxLiveRuns || this.#liveBytes >= this.#parts.settings.maxLiveBytes;
   }
@@ -454,6 +441,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
 
   begin(run: ClaimedRun, opening: StoredEvent): void {
     this.#storeClock.observe(opening.at);
+    this.#pace.runBegan();
     this.#starts.begin(run, opening);
   }
 
@@ -629,8 +617,6 @@ const ABORT_GRACE_MS = 1_000;
 const RELEASE_GRACE_MS = 5_000;
 /** Of the room for runs, the part that is for starts of this process alone. */
 const KEPT_FOR_STARTS = 0.1;
-/** Claims whose runs may be busy at once. */
-const CLAIMS_AHEAD = 2;
 /** From this part of a bound on, quiet runs leave without lingering. */
 const CROWDED = 0.8;
 
