@@ -76,7 +76,9 @@ export class Controlling {
   async fork(to: RunReference, call: ForkCall): Promise<ForkedRun> {
     const planned = await this.#planFork(to, call);
     if ("made" in planned) return planned.made;
-    const { source, request } = planned;
+    const { source } = planned;
+    // Behind codecs the store reads what it shares.
+    const request = this.#desk.codecs === undefined ? await this.#withReadableMail(planned) : planned.request;
     const { runId, workflowId } = request;
     const { outcome, runId: found } = await this.#desk.insist(() => this.#desk.store.forkRun(request));
     if (outcome === "notFound") throw notFound(nameOf(to));
@@ -94,6 +96,7 @@ export class Controlling {
     if ("made" in planned) return;
     const { source, request } = planned;
     const { workflowId, terminates } = request;
+    await this.#withReadableMail(planned);
     const inTheWay = await this.#desk.insist(() => this.#desk.store.findRun({ workflowId }));
     if (inTheWay === null || inTheWay.closedAt !== null) return;
     if (terminates === null || inTheWay.runId !== source.runId) throw idTaken(workflowId, inTheWay.runId);
@@ -111,13 +114,11 @@ export class Controlling {
     const runId = call.bulkId === null ? newRunId(this.#desk.world) : forkIdOf(call.bulkId, source.runId);
     const request = planFork(source, events, call, { runId, seed: chance.uuid() });
     await this.#assertChildrenKept(source, request);
-    return { source, request: await this.#readable(source, request) };
+    return { source, request };
   }
 
-  /** With codecs, the store reads what it copies. */
-  async #readable(source: RunDetail, request: ForkRequest): Promise<ForkRequest> {
-    const { store, codecs } = this.#desk;
-    return codecs === undefined ? this.#desk.insist(() => withReadableMail(store, source, request)) : request;
+  #withReadableMail({ source, request }: NewFork): Promise<ForkRequest> {
+    return this.#desk.insist(() => withReadableMail(this.#desk.store, source, request));
   }
 
   async #assertChildrenKept({ runId, workflowId }: RunDetail, { at, children = [] }: ForkRequest): Promise<void> {
@@ -145,7 +146,8 @@ export class Controlling {
   }
 }
 
-type PlannedFork = { readonly made: ForkedRun } | { readonly source: RunDetail; readonly request: ForkRequest };
+type NewFork = { readonly source: RunDetail; readonly request: ForkRequest };
+type PlannedFork = { readonly made: ForkedRun } | NewFork;
 
 function idTaken(workflowId: string, runId: string): EverstepError {
   const message = `Run ${workflowId} is open (run id ${runId}), so no fork can have its id. Give the fork an id of its own, or use reset() to put it in the place of the run.`;

@@ -1,4 +1,5 @@
-// The mail of a run that its fork is to have, looked at by a client without codecs, which can only have it copied as it is.
+// The mail of a run that its fork is to have, looked at before anything is done: by a client without codecs, which can only
+// have it copied as it is, and by a dry run.
 
 import { refuseUnreadable } from "../../sdk/protocol/payload-encoded.ts";
 import { mailPages } from "../store/pages.ts";

@@ -370,7 +370,8 @@ export class RunHandle<Result = unknown> {
    * them alone. Mail to other runs of which the events do not tell that it came is sent again, under the same id.
    *
    * Throws ARGUMENT_INVALID when the run cannot be forked there, RUN_ALREADY_STARTED when the id has an open run,
-   * VERSION_UNKNOWN, RUN_NOT_FOUND, PAYLOAD_UNREADABLE, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
+   * PAYLOAD_UNREADABLE when what it would share cannot be read with the codecs of this client, CODEC_FAILED when one of them
+   * fails, VERSION_UNKNOWN, RUN_NOT_FOUND, PAYLOAD_UNSERIALIZABLE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE.
    */
   fork(options: ForkOptions = {}): Promise<RunHandle<Result>> {
     return this.#fork(forkCall(options), options);

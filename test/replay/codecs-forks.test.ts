@@ -304,6 +304,8 @@ test("whoever cannot read a run's history or its mail does not fork it, and leav
       message: expect.stringMatching(/^Run plain is not forked: its mail 1 \(signal\)/),
     });
   }
+  const dry = house.openClient([]).bulk({ where: { workflowId: "plain", status: "running" }, isDryRun: true });
+  expect(await dry.reset({ at: 1 })).toMatchObject({ failed: 1, notDone: [{ code: "PAYLOAD_UNREADABLE" }] });
   await blind.fork({ id: "bare", at: 1, signals: "drop" });
   expect(await found(house, "bare")).toMatchObject({ status: "running", unreadMail: 0 });
   expect(await found(house, "plain")).toMatchObject({ runId: plain.runId, status: "running", unreadMail: 1 });

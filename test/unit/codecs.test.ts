@@ -399,6 +399,27 @@ describe("offloading", () => {
     });
   });
 
+  test("lets go of what it keeps of a run where its store can, and says nothing of it where that cannot", async () => {
+    const blobs = new MemoryBlobs();
+    const runId = "01JZ0000000000000000000000";
+    const chain = chainOf(offload({ store: blobs, aboveBytes: 32 }));
+    await chain.encode(JSON.stringify("x".repeat(100)), place);
+    expect([chain.canForget, chain.isKeptElsewhere(["offloaded"]), chain.isKeptElsewhere(["gzip"])]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    await chain.forget("another");
+    expect(blobs.of(runId)).toHaveLength(1);
+    await chain.forget(runId);
+    expect(blobs.of(runId)).toEqual([]);
+    const bare = chainOf(
+      offload({ store: { put: async () => {}, get: async () => undefined } }),
+      ...allCodecs().slice(0, 2),
+    );
+    expect(bare.canForget).toBe(false);
+  });
+
   test("keeps blobs in a folder that only its owner can read", async () => {
     const folder = await mkdtemp(join(tmpdir(), "everstep-blobs-"));
     onTestFinished(() => rm(folder, { recursive: true, force: true }));
@@ -410,6 +431,10 @@ describe("offloading", () => {
     expect(Buffer.from((await blobs.get(key)) ?? []).toString()).toBe("kept");
     expect(await readdir(join(folder, "blobs", "run-1"))).toEqual(["ab"]);
     expect((await stat(join(folder, "blobs", "run-1", "ab"))).mode & 0o077).toBe(0);
+    await blobs.put({ ...key, run: "run-2" }, Buffer.from("another's"));
+    for (const _ of ["there", "gone"]) await blobs.delete?.("run-1");
+    expect(await blobs.get(key)).toBeUndefined();
+    expect(await readdir(join(folder, "blobs"))).toEqual(["run-2"]);
     await writeFile(join(folder, "not-a-folder"), "");
     await expect(directoryBlobs(join(folder, "not-a-folder")).get(key)).rejects.toMatchObject({ code: "ENOTDIR" });
   });
