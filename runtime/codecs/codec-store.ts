@@ -154,27 +154,31 @@ export class CodecStore implements Store {
     return held;
   }
 
+  /** A question that cannot be read now is left out: it is asked again. */
   async takeQueries(workerId: string, queues: readonly string[], limit: number) {
     const taken = await this.#kept.takeQueries(workerId, queues, limit);
     const decoding = taken.map(async (query): Promise<TakenQuery> => {
       return { ...query, input: await this.codecs.decode(query.input, queryPlace(query)) };
     });
-    return (await this.#within(decoding)).map((each, index): TakenQuery => {
-      if (each?.status === "fulfilled") return each.value;
-      return { ...(taken[index] as TakenQuery), input: unreadablePayload(reasonOf(each).message) };
+    return (await this.#within(decoding)).flatMap((each, index): TakenQuery[] => {
+      if (each?.status === "fulfilled") return [each.value];
+      if (each === undefined || isTransient(each.reason)) return [];
+      return [{ ...(taken[index] as TakenQuery), input: unreadablePayload(reasonOf(each).message) }];
     });
   }
 
+  /** An answer that cannot be encoded now is left out: its question is asked again. */
   async answerQueries(answers: Parameters<Store["answerQueries"]>[0]) {
     const encoding = answers.map(async ({ queryId, answer }) => {
       if (!answer.ok) return { queryId, answer };
       const payload = await this.codecs.encode(answer.payload, answerPlace(queryId));
       return { queryId, answer: { ok: true, payload } as const };
     });
-    const encoded = (await this.#within(encoding)).map((each, index) => {
-      if (each?.status === "fulfilled") return each.value;
+    const encoded = (await this.#within(encoding)).flatMap((each, index) => {
+      if (each?.status === "fulfilled") return [each.value];
+      if (each === undefined || isTransient(each.reason)) return [];
       const answer: QueryAnswer = { ok: false, code: "QUERY_FAILED", message: reasonOf(each).message };
-      return { queryId: answers[index]?.queryId ?? "", answer };
+      return [{ queryId: answers[index]?.queryId ?? "", answer }];
     });
     await this.#kept.answerQueries(encoded);
   }

@@ -82,7 +82,7 @@ export class QueryDesk extends Lookout {
     this.#options.wakeups.publish(known.map(({ queryId }) => `query/${queryId}` as const));
   }
 
-  /** Undefined when the run moved to another owner meanwhile: the question is asked again there. */
+  /** Undefined when the run moved to another owner meanwhile, or its codecs are away: the question is asked again. */
   async #answer(query: TakenQuery): Promise<QueryAnswer | undefined> {
     const live = this.#options.findRun(query.runId);
     if (live?.isReadable === true) return ask(live.engine, query);
@@ -90,7 +90,8 @@ export class QueryDesk extends Lookout {
       return await this.#answerFromHistory(query);
     } catch (error) {
       // The store is asked again. A history that cannot be decoded is this question's affair alone.
-      if (!isEverstepError(error, "PAYLOAD_UNREADABLE") && !isEverstepError(error, "CODEC_FAILED")) throw error;
+      if (isEverstepError(error, "CODEC_FAILED")) return undefined;
+      if (!isEverstepError(error, "PAYLOAD_UNREADABLE")) throw error;
       return { ok: false, code: "QUERY_FAILED", message: error.message };
     }
   }

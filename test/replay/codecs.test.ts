@@ -376,6 +376,24 @@ test("a result that is too large once encoded blocks its run", async () => {
   });
 });
 
+test("a query is asked again while a codec is away, and does not fail for it", async () => {
+  const fickle = new Fickle();
+  const house = openHouse({ codecs: [fickle] });
+  const told = workflow("told", async (card: string) => {
+    status.handle((asked) => `${asked}: ${card}`);
+    return step("pay", () => "paid");
+  });
+  await house.startWorker([told], { lingerMs: 1 });
+  const run = await house.client.start(told, { input: SECRET });
+  await run.result();
+  // Each fails once: what is read of the history, of one question, and what is made of another's answer.
+  const away = new Set([`decode "${SECRET}"`, 'decode "question"', `encode "answer: ${SECRET}"`]);
+  fickle.behavior = ({ verb, text }) => (away.delete(`${verb} ${text}`) ? "throw" : undefined);
+  const asked = ["history", "question", "answer"].map((each) => run.query(status, each, { timeout: "30s" }));
+  expect(await Promise.all(asked)).toEqual(["history", "question", "answer"].map((each) => `${each}: ${SECRET}`));
+  expect([...away]).toEqual([]);
+});
+
 test("a client says what fails: its codec, or the key it lacks", async () => {
   const fickle = new Fickle();
   const house = openHouse({ codecs: keyed(KEYS) });
