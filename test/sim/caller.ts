@@ -19,6 +19,11 @@ export interface CallerOptions {
   readonly violation: (kind: string, what: string) => void;
 }
 
+/** The store or the codecs: it may have been done, or not. */
+export function isAway(error: unknown): boolean {
+  return isEverstepError(error, "STORE_UNAVAILABLE") || isEverstepError(error, "CODEC_FAILED");
+}
+
 export class Caller {
   readonly name: string;
   readonly service: Service;
@@ -63,7 +68,7 @@ export class Caller {
       try {
         return await call();
       } catch (error) {
-        if (!isEverstepError(error, "STORE_UNAVAILABLE")) throw error;
+        if (!isAway(error)) throw error;
         await this.sleep(200);
       }
     }

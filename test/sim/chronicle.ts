@@ -19,14 +19,22 @@ export class Chronicle {
   readonly #dueAt = new Map<number, number>();
   readonly #signalIds = new Set<string>();
   readonly #probes: Probes;
-  readonly #refused = new Set<number>();
+  readonly #refused: Set<number>;
   readonly #told = new Set<string>();
   readonly #updates = new Map<string, "accepted" | "completed">();
   #mail = 0;
 
-  constructor(runId: string, probes: Probes) {
+  /** `refused`: mail that the events which a fork shares have passed over. */
+  constructor(runId: string, probes: Probes, refused: readonly number[] = []) {
     this.runId = runId;
     this.#probes = probes;
+    this.#refused = new Set(refused);
+  }
+
+  /** Mail that was refused by the time of this event. */
+  refusedBy(seq: number): number[] {
+    const taken = Math.max(0, ...this.events.slice(0, seq).map((event) => ("mail" in event ? (event.mail ?? 0) : 0)));
+    return [...this.#refused].filter((mail) => mail < taken);
   }
 
   get length(): number {
@@ -158,12 +166,21 @@ export class Chronicle {
         this.#probes.hit(`child: ${event.type}`);
         return this.#checkMail(event.mail, complain);
       }
+      case "RunForked":
+        // It asks again for what was to be completed from outside, and may not count failed attempts.
+        this.handOffs.clear();
+        if (event.retried !== null) this.failures.delete(event.retried);
+        this.#probes.hit(event.isEdited ? "fork: with another result" : "fork: as it was");
+        return;
       case "RunContinued":
         this.#probes.hit(event.retry === undefined ? "run: continued" : "run: tried again");
         return;
       case "ExternalDelivered":
       case "ExternalFailed":
       case "RunAdopted":
+      case "RunMoved":
+        this.#probes.hit("run: moved");
+        return this.#checkMail(event.mail, complain);
       case "RunPaused":
       case "RunResumed":
       case "CancelRequested":

@@ -2,9 +2,10 @@
 // again when they are told nothing. What they were told is kept: it must all turn out to be true.
 
 import type { Service } from "../../runtime/service/service.ts";
-import type { ClosedRun, SignalCall } from "../../sdk/client/front-door.ts";
+import type { ClosedRun, ForkedRun, SignalCall } from "../../sdk/client/front-door.ts";
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
-import { Caller, type CallerOptions } from "./caller.ts";
+import type { VersionAsk } from "../../sdk/protocol/version-policy.ts";
+import { Caller, type CallerOptions, isAway } from "./caller.ts";
 import type { Dice } from "./dice.ts";
 import type { Probes } from "./probes.ts";
 import type { Program } from "./program.ts";
@@ -46,6 +47,9 @@ export interface ClientOptions extends CallerOptions {
   /** Runs that were set aside are not replayed to answer. */
   readonly isBlocked: (runId: string) => boolean;
   readonly eventsOf: (runId: string) => number;
+  /** Of workflows with versions: all of them. */
+  readonly versionsOf: (program: Program) => readonly [string, string] | null;
+  readonly started: (runId: string, program: Program) => void;
 }
 
 export class SimulatedClient {
@@ -57,6 +61,7 @@ export class SimulatedClient {
   readonly #updateDice: Dice;
   readonly #repairDice: Dice;
   readonly #familyDice: Dice;
+  readonly #moveDice: Dice;
   #signals = 0;
   #updates = 0;
   #requests = 0;
@@ -68,6 +73,7 @@ export class SimulatedClient {
     this.#updateDice = options.dice.split("updates");
     this.#repairDice = options.dice.split("repair");
     this.#familyDice = options.dice.split("families");
+    this.#moveDice = options.dice.split("moves");
     this.#caller = new Caller(options);
   }
 
@@ -83,6 +89,13 @@ export class SimulatedClient {
   /** Starts a run of the program and does to it what the dice say. */
   operate(program: Program, workflowId: string): void {
     this.#caller.task(() => this.#operate(program, workflowId));
+  }
+
+  /** Looks after a fork as after a run that was started. */
+  adopt({ runId, workflowId }: ForkedRun, program: Program): void {
+    this.#options.acknowledged.starts.push({ runId, workflowId, program });
+    this.#caller.task(() => this.#sendSignals(runId));
+    this.#await(runId);
   }
 
   /** Starts a run that has children and continues, and pauses, resumes, cancels or ends it. */
@@ -154,6 +167,7 @@ export class SimulatedClient {
     await this.#caller.sleep(1_500);
     const signal = dice.hits(0.2) ? this.#newSignal("a") : null;
     const hasTimeout = dice.hits(0.06);
+    const versions = this.#options.versionsOf(program);
     const call = {
       workflow: program.name,
       workflowId,
@@ -164,12 +178,17 @@ export class SimulatedClient {
       onReuse: "allow",
       delayMs: dice.hits(0.1) ? dice.int(1, 1_000) : 0,
       timeoutMs: hasTimeout ? dice.int(50, 3_000) : null,
+      version: versions === null ? null : exactly(this.#moveDice.pick(versions)),
       signal,
       update: null,
     } as const;
     const sentAt = this.#options.now();
     const { runId } = await this.#caller.insist(() => this.service.start(call));
     acknowledged.starts.push({ runId, workflowId, program });
+    this.#options.started(runId, program);
+    for (let moves = versions === null ? 0 : this.#moveDice.int(0, 4); moves > 0; moves--) {
+      this.#caller.task(() => this.#move(runId, versions ?? []));
+    }
     if (signal !== null) this.#sent(runId, signal, sentAt, "acknowledged");
     // A caller that repeats its start is given the same run, whatever became of it.
     if (dice.hits(0.15)) {
@@ -246,7 +265,7 @@ export class SimulatedClient {
         else answer = { code: "UPDATE_FAILED" };
       } catch (error) {
         if (!isEverstepError(error)) throw error;
-        if (error.code !== "STORE_UNAVAILABLE" && error.code !== "UPDATE_TIMED_OUT") answer = { code: error.code };
+        if (!isAway(error) && error.code !== "UPDATE_TIMED_OUT") answer = { code: error.code };
       }
       if (answer !== undefined) {
         acknowledged.updates.push({ runId, updateId, answer });
@@ -298,6 +317,19 @@ export class SimulatedClient {
     this.#options.acknowledged.terminations.push(runId);
   }
 
+  async #move(runId: string, versions: readonly string[]): Promise<void> {
+    const dice = this.#moveDice;
+    await this.#caller.sleep(4_000, dice);
+    const version = versions[dice.int(0, versions.length - 1)] ?? null;
+    try {
+      await this.#caller.insist(() => this.service.move({ runId }, version));
+    } catch (error) {
+      // No worker that has it has been there yet.
+      if (isEverstepError(error, "VERSION_UNKNOWN")) this.#options.probes.hit("move: version unknown");
+      else unlessClosed(error);
+    }
+  }
+
   async #query(runId: string): Promise<void> {
     const { probes, acknowledged, eventsOf, violation } = this.#options;
     await this.#caller.sleep(3_000);
@@ -308,12 +340,16 @@ export class SimulatedClient {
     } catch (error) {
       const isExpected =
         isEverstepError(error, "QUERY_TIMED_OUT") ||
-        isEverstepError(error, "STORE_UNAVAILABLE") ||
+        isAway(error) ||
         (isEverstepError(error) && this.#options.isBlocked(runId));
       if (isExpected) return probes.hit("query: not answered in time");
       violation("query", `run ${runId}: ${String(error)}`);
     }
   }
+}
+
+function exactly(version: string): VersionAsk {
+  return { own: version, asked: version };
 }
 
 function unlessClosed(error: unknown): void {

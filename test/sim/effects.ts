@@ -2,10 +2,13 @@
 // the rows that transactions left behind.
 
 import type { MemoryTransaction } from "../../runtime/store/memory/memory-store.ts";
+import type { ClaimedRun } from "../../runtime/store/store.ts";
 import type { StepContext } from "../../sdk/workflow/step.ts";
 import type { Probes } from "./probes.ts";
 import type { SimulatedProcess } from "./simulated-process.ts";
 import type { Witness } from "./witness.ts";
+
+type HeardClaim = Pick<ClaimedRun, "runId" | "events" | "version">;
 
 export interface EffectsOptions {
   readonly witness: Witness;
@@ -26,6 +29,8 @@ export class Effects {
   readonly #claimsHeard = new Map<string, number>();
   /** How much of the history came with the claim that a process heard of last, by "process run". */
   readonly #eventsHeard = new Map<string, number>();
+  /** Which version's code that claim was for. */
+  readonly #versionHeard = new Map<string, string | null>();
   readonly #poisoned = new Map<string, number>();
   #count = 0;
 
@@ -34,12 +39,14 @@ export class Effects {
   }
 
   /** A process was told that it owns the run, which has so many events. */
-  heardClaim(process: SimulatedProcess, runId: string, events: number): void {
+  heardClaim(process: SimulatedProcess, { runId, events, version }: HeardClaim): void {
     bump(this.#claimsHeard, `${process.name} ${runId}`);
     this.#eventsHeard.set(`${process.name} ${runId}`, events);
+    this.#versionHeard.set(`${process.name} ${runId}`, version);
   }
 
-  begin(process: SimulatedProcess, { runId, idempotencyKey, attempt }: StepContext): string {
+  begin(process: SimulatedProcess, context: StepContext, version: string | null): string {
+    const { runId, idempotencyKey, attempt } = context;
     const { witness, now, probes, violation, isPunctual } = this.#options;
     const key = `${idempotencyKey}/${attempt}`;
     const times = bump(this.executions, key);
@@ -67,6 +74,8 @@ export class Effects {
         `${key} begins in ${process.name}, which has read in event ${over} that nothing is left of it`,
       );
     }
+    const granted = this.#versionHeard.get(`${process.name} ${runId}`) ?? null;
+    if (version !== granted) violation("version", `${key} is begun by the code of ${version}, claimed was ${granted}`);
     if (times > 1) probes.hit("step: again after a crash");
     probes.hit("step: executed");
     return `result ${++this.#count}`;

@@ -8,7 +8,10 @@ import { fromRecord } from "../../sdk/protocol/event-record.ts";
 import { RESERVED_PREFIX } from "../../sdk/protocol/pending-work.ts";
 import type { Acknowledged, SentSignal } from "./clients.ts";
 import type { Effects } from "./effects.ts";
+import type { EntityCallers } from "./entity-callers.ts";
+import { checkEntities } from "./entity-checks.ts";
 import { checkFamilies, lastOf } from "./family-checks.ts";
+import { LEDGER, ledgerOf } from "./ledger.ts";
 import type { Probes } from "./probes.ts";
 import type { Program } from "./program.ts";
 import { ReplayCheck, type Replays } from "./replay-check.ts";
@@ -16,7 +19,7 @@ import { checkReports } from "./report-checks.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { ToldReport } from "./step-reporters.ts";
 import type { Witness } from "./witness.ts";
-import type { Trace } from "./workflow-of.ts";
+import { NO_WORLD, type Trace, traceQuery, workflowOf } from "./workflow-of.ts";
 
 export interface FinalOptions {
   readonly truth: Store;
@@ -24,6 +27,8 @@ export interface FinalOptions {
   readonly effects: Effects;
   readonly acknowledged: Acknowledged;
   readonly reports: readonly ToldReport[];
+  /** Where there are entities. */
+  readonly entities: EntityCallers | undefined;
   readonly programs: readonly Program[];
   readonly scheduler: Scheduler;
   readonly probes: Probes;
@@ -58,6 +63,10 @@ export async function checkEnd(options: FinalOptions): Promise<void> {
   checkSignals(options, ended);
   checkRequests(options, ended);
   checkReports(options, ended);
+  if (options.entities !== undefined) {
+    const isBlocked = [...ended.values()].some(({ detail }) => detail.status === "blocked");
+    checkEntities({ violation, isBlocked }, options.entities, ended);
+  }
   await checkUpdates(options, ended);
   for (const { runId, closed } of acknowledged.results) {
     const ending = lastOf(ended, runId);
@@ -91,8 +100,12 @@ async function readRun(
   const mail = (await truth.readMail([{ runId, after: 0 }], Number.MAX_SAFE_INTEGER)).map(({ mailId }) => mailId);
   const looks = mail.map((mailId) => ({ runId, mailId, after: 0 }));
   const refused = (await truth.readUpdates(looks)).filter(({ refusal }) => refusal !== null).length;
-  const program = programs.find(({ name }) => name === detail.workflow) as Program;
-  const run = { runId, program, facts: detail, events };
+  const program = programs.find(({ name }) => name === detail.workflow);
+  const code =
+    program === undefined
+      ? { workflow: ledgerOf(NO_WORLD).workflow, query: "entries" }
+      : { workflow: workflowOf(program, NO_WORLD, detail.version), query: traceQuery.name };
+  const run = { runId, ...code, facts: detail, events };
   return {
     runId,
     detail,
@@ -103,7 +116,10 @@ async function readRun(
   };
 }
 
-function checkRun({ effects, probes, isCalm, violation }: FinalOptions, { runId, detail, events }: Ended): void {
+function checkRun(
+  { effects, probes, isCalm, violation, witness }: FinalOptions,
+  { runId, detail, events }: Ended,
+): void {
   const ends = events.filter(isClosing);
   const last = events.at(-1);
   const complain = (what: string) => violation("run", `run ${runId}: ${what}`);
@@ -117,10 +133,18 @@ function checkRun({ effects, probes, isCalm, violation }: FinalOptions, { runId,
   };
   const status = last !== undefined && isClosing(last) ? expected[last.type] : "blocked";
   probes.hit(`run: ${detail.status}`);
+  const version = witness.runs.get(runId)?.version ?? null;
+  if (detail.version !== version) complain(`it is of version ${detail.version}, and was given to ${version}`);
+  if (version !== null && last?.type === "RunCompleted") {
+    const { version: by } = JSON.parse(last.result ?? "{}") as { readonly version?: string };
+    if (by !== version) complain(`the code of version ${by} has ended it, when it was of ${version}`);
+  }
   if (ends.length > 1) complain(`it ended ${ends.length} times`);
   if (detail.status !== status) complain(`it is ${detail.status}, its history says ${status}`);
   for (const event of events) {
     if (event.type !== "StepCompleted" && event.type !== "StepAttemptFailed") continue;
+    // What a fork shares was done by its source.
+    if (event.seq <= (detail.forkedFrom?.event ?? 0)) continue;
     // Steps of the runtime's own tell nobody.
     if (event.name.startsWith(RESERVED_PREFIX)) continue;
     const key = `${runId}/${event.command}`;
@@ -150,7 +174,7 @@ function checkSignals({ acknowledged, violation }: FinalOptions, ended: Readonly
     const next = last?.type === "RunContinued" ? ended.get(last.nextRunId) : undefined;
     const atMost = mail.length + (next?.mail.length ?? 0);
     if (taken > atMost || (taken < mail.length && !mayLeave)) complain(`${taken} of ${mail.length} were taken`);
-    const trace = replays.traces.at(-1);
+    const trace = detail.workflow === LEDGER ? null : replays.traces.at(-1);
     if (trace == null || trace.startsWith("not answered")) continue;
     const seen = (JSON.parse(trace) as Trace).signals;
     const unread = last !== undefined && "unread" in last ? last.unread.map(({ signalId }) => signalId) : null;

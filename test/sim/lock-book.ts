@@ -27,6 +27,14 @@ export class LockBook {
     return [...this.#places.keys()].sort();
   }
 
+  /** A fork asks anew for what it shares: it has none of the places of its source. */
+  forked(runId: string, shared: readonly HistoryEvent[]): void {
+    for (const event of shared) {
+      if (event.type === "LockRequested") this.tell(runId, event, () => {});
+      if (event.type === "LockReleased") this.#places.delete(`${runId}/${event.command}`);
+    }
+  }
+
   tell(runId: string, event: HistoryEvent, complain: (what: string) => void): void {
     if (isClosing(event)) return this.#ended(runId);
     switch (event.type) {
@@ -38,6 +46,9 @@ export class LockBook {
       case "LockReleased":
         if (!this.#places.delete(`${runId}/${event.command}`)) complain(`lock "${event.name}" is let go of twice`);
         return;
+      case "LockRegained":
+        this.#probes.hit("lock: regained by a fork");
+        return this.#granted(`${runId}/${event.command}`, event.fencingToken, complain);
       case "LockGranted":
         return this.#granted(`${runId}/${event.command}`, event.fencingToken, complain);
     }

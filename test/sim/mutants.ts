@@ -4,32 +4,15 @@
 
 import type { Answer, Errand } from "../../runtime/store/errands.ts";
 import type { LockChanges } from "../../runtime/store/locks.ts";
-import { decodeReport, encodeReport, type StepReport } from "../../runtime/store/step-report.ts";
-import type { AppendTurn, MailRequest, Store, Successor } from "../../runtime/store/store.ts";
-import type { WorkerSettings } from "../../runtime/worker/settings.ts";
+import type { AppendTurn, Store } from "../../runtime/store/store.ts";
 import type { FaultPlan } from "./faults.ts";
-import type { Part } from "./parts.ts";
-
-/** What a mutant may look at to do its mischief. */
-export interface MutantStage {
-  readonly store: Store;
-  readonly claimOf: (runId: string) => AppendTurn["claim"] | null;
-  readonly eventsOf: (runId: string) => number;
-}
-
-export interface Mutant {
-  readonly does: string;
-  readonly store?: (stage: MutantStage) => Partial<Store>;
-  readonly settings?: Partial<WorkerSettings>;
-  readonly faults?: Partial<FaultPlan>;
-  /** What every seed is to have. Default: as each says. */
-  readonly parts?: readonly Part[];
-}
+import { type Mutant, type MutantStage, withSuccessor } from "./mutant.ts";
+import { MUTANTS_OF_PARTS } from "./mutants-of-parts.ts";
 
 /** Claims change hands all the time, under workers that do not know. */
 const CONTESTED: Partial<FaultPlan> = { leaseEvictedEveryMs: 100, lateExecution: 0.1, lostReply: 0.1 };
 
-export const MUTANTS: Readonly<Record<string, Mutant>> = {
+const MUTANTS_OF_ALL: Readonly<Record<string, Mutant>> = {
   noFence: {
     does: "appends whoever asks: neither epoch nor claim id is compared",
     store: ({ store, claimOf }) => ({
@@ -303,55 +286,6 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       },
     }),
   },
-  noReportDedup: {
-    does: "takes a report on a step as often as it is sent",
-    store: ({ store }) => {
-      let sent = 0;
-      return underOtherIds(store, ({ kind, mailId }) => (kind === "stepReport" ? `${mailId}?${++sent}` : mailId));
-    },
-    parts: ["deferred"],
-  },
-  mixesReportsUp: {
-    does: "gives each attempt of a step what was reported on the one before",
-    store: ({ store }) => {
-      const before = new Map<string, StepReport>();
-      return {
-        sendMail: (requests) =>
-          store.sendMail(
-            requests.map((mail) => {
-              if (mail.kind !== "stepReport") return mail;
-              const report = decodeReport(mail.payload);
-              const which = `${JSON.stringify(mail.to)} ${report.command}`;
-              const { command, attempt, verifier } = report;
-              const outcome = before.get(which) ?? report;
-              before.set(which, report);
-              return { ...mail, payload: encodeReport({ ...outcome, command, attempt, verifier }) };
-            }),
-          ),
-      };
-    },
-    parts: ["deferred"],
-  },
-  mixesWebhooksUp: {
-    does: "knows deliveries by their ids alone, whichever webhook they are for",
-    store: ({ store }) => underOtherIds(store, ({ mailId }) => mailId.replace(/(everstep\.webhook) [\w-]{22} /, "$1 ")),
-    parts: ["webhooks"],
-  },
-  losesDeliveries: {
-    does: "says of every fifth delivery to a webhook that it has it, and has not",
-    store: ({ store }) => {
-      let deliveries = 0;
-      const lost = { outcome: "accepted", runId: null, mail: null, ownerId: null, queue: null, events: 0 } as const;
-      const isLost = ({ name }: MailRequest) => name.startsWith("everstep.webhook") && ++deliveries % 5 === 0;
-      return {
-        sendMail: async (requests) => {
-          const sending = requests.map((mail) => (isLost(mail) ? [lost] : store.sendMail([mail])));
-          return (await Promise.all(sending)).flat();
-        },
-      };
-    },
-    parts: ["webhooks"],
-  },
   wrongStatus: {
     does: "tells callers that every closed run completed",
     store: ({ store }) => ({
@@ -363,22 +297,7 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
 };
 
-/** Mail is deduplicated by another id than its sender gave it; who reads it sees the sender's. */
-function underOtherIds(store: Store, idOf: (mail: MailRequest) => string): Partial<Store> {
-  const ids = new Map<string, string>();
-  return {
-    sendMail: (requests) =>
-      store.sendMail(
-        requests.map((mail) => {
-          const mailId = idOf(mail);
-          if (!ids.has(mailId)) ids.set(mailId, mail.mailId);
-          return { ...mail, mailId };
-        }),
-      ),
-    readMail: async (boxes, limit) =>
-      (await store.readMail(boxes, limit)).map((item) => ({ ...item, mailId: ids.get(item.mailId) ?? item.mailId })),
-  };
-}
+export const MUTANTS: Readonly<Record<string, Mutant>> = { ...MUTANTS_OF_ALL, ...MUTANTS_OF_PARTS };
 
 function withLocks(turn: AppendTurn, change: (locks: LockChanges) => LockChanges): AppendTurn {
   const { effects } = turn;
@@ -389,14 +308,6 @@ function withLocks(turn: AppendTurn, change: (locks: LockChanges) => LockChanges
 function withErrands(turn: AppendTurn, change: (errands: readonly Errand[]) => readonly Errand[]): AppendTurn {
   const { effects } = turn;
   return effects === null ? turn : { ...turn, effects: { ...effects, errands: change(effects.errands) } };
-}
-
-function withSuccessor(turn: AppendTurn, change: (successor: Successor) => Successor): AppendTurn {
-  const { effects } = turn;
-  const successor = effects?.successor ?? null;
-  return effects === null || successor === null
-    ? turn
-    : { ...turn, effects: { ...effects, successor: change(successor) } };
 }
 
 function withoutResult(payload: string | null): string | null {

@@ -10,7 +10,8 @@ export class Nemesis {
   }
 
   rage(): void {
-    const { faults, workers, probes, settings, keeper, storeServer, leaseServer, scheduler } = this.#simulation;
+    const { faults, workers, probes, settings, keeper, storeServer, leaseServer, codecServer, scheduler } =
+      this.#simulation;
     const dice = this.#simulation.dice.split("nemesis");
     const victim = () => workers[dice.int(0, workers.length - 1)];
     const again = (everyMs: number, fault: string, strike: () => void) => {
@@ -33,6 +34,9 @@ export class Nemesis {
     again(faults.gracefulStopEveryMs, "stopped by a signal", () => victim()?.stop());
     again(faults.storeDownEveryMs, "store down", () => outage(storeServer, 1_500));
     again(faults.leasesDownEveryMs, "leases down", () => outage(leaseServer, settings.leaseTtlMs * 2));
+    if (this.#simulation.parts.has("codecs")) {
+      again(faults.isCalm ? 0 : dice.int(800, 4_000), "codecs down", () => outage(codecServer, 1_500));
+    }
     again(faults.leaseEvictedEveryMs, "lease evicted", () => keeper.release(victim()?.workerId ?? ""));
     again(faults.leasesEmptiedEveryMs, "leases emptied", () => keeper.forget());
   }

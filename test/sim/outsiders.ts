@@ -20,20 +20,10 @@ export interface OutsidersOptions {
 export class Outsiders {
   readonly reporters: StepReporters;
   readonly senders: WebhookSenders;
-  readonly #callers: readonly Caller[];
 
   constructor(options: OutsidersOptions) {
     const { dice } = options;
     this.reporters = new StepReporters({ ...options, dice: dice.split("reporters") });
     this.senders = new WebhookSenders({ ...options, dice: dice.split("senders") });
-    this.#callers = options.callers;
-  }
-
-  get isIdle(): boolean {
-    return this.#callers.every((caller) => caller.isIdle);
-  }
-
-  async close(): Promise<void> {
-    for (const { service } of this.#callers) await service.close();
   }
 }

@@ -10,6 +10,14 @@ const SHARES = {
   /** Steps that hand off, and are completed from outside. */
   deferred: 0.1,
   webhooks: 0.1,
+  /** State under a key, called by several processes. */
+  entities: 0.1,
+  /** Runs that go on from an earlier event, in their place or beside it. */
+  forks: 0.1,
+  /** Two versions of each workflow, workers that have one or both, and runs that are moved between them. */
+  versions: 0.1,
+  /** Payloads go through a codec that is slow now and then, and away for a while. */
+  codecs: 0.1,
 } as const;
 
 export type Part = keyof typeof SHARES;

@@ -6,14 +6,15 @@ import { RunEngine } from "../../runtime/replay/engine.ts";
 import type { Outcome } from "../../runtime/replay/outcome.ts";
 import type { RunFacts } from "../../runtime/replay/run-info.ts";
 import { TurnLoop } from "../../runtime/replay/turn-loop.ts";
+import type { AnyWorkflow } from "../../sdk/index.ts";
 import type { HistoryEvent } from "../../sdk/protocol/event.ts";
-import type { Program } from "./program.ts";
 import type { Scheduler } from "./scheduler.ts";
-import { traceQuery, workflowOf } from "./workflow-of.ts";
 
 export interface ReplayedRun {
   readonly runId: string;
-  readonly program: Program;
+  readonly workflow: AnyWorkflow;
+  /** What tells of its state. */
+  readonly query: string;
   readonly facts: RunFacts;
   readonly events: readonly HistoryEvent[];
 }
@@ -30,11 +31,9 @@ const silence = () => {};
 const SILENT = { debug: silence, info: silence, warn: silence, error: silence };
 
 export class ReplayCheck {
-  readonly #scheduler: Scheduler;
   readonly #turns: TurnLoop;
 
   constructor(scheduler: Scheduler) {
-    this.#scheduler = scheduler;
     this.#turns = new TurnLoop((call) => void scheduler.after(0, null, call));
   }
 
@@ -51,26 +50,29 @@ export class ReplayCheck {
         complain(`${length} of ${run.events.length} events do not replay: ${broken.message}`);
         return { traces, outcome: undefined };
       }
-      const state = stateOf(engine);
+      const state = stateOf(engine, run.query);
       // A signal from before the first line: whole prefixes are begun, the run itself was not yet.
       const hasBegun = stepwise.states[index] !== null;
       if (hasBegun && state !== stepwise.states[index]) {
         complain(`${length} events lead to ${state} in one go, and to ${stepwise.states[index]} one by one`);
       }
       if (next !== undefined && hasBegun) checkNext(engine, next, complain);
-      traces.push(ask(engine));
+      traces.push(ask(engine, run.query));
     }
     return { traces, outcome: engines.at(-1)?.outcome };
   }
 
   async #stepwise(run: ReplayedRun): Promise<{ readonly states: (string | null)[] }> {
     const engine = this.#engine(run);
-    const states: (string | null)[] = [];
-    for (const [index, event] of run.events.entries()) {
+    // What a fork shares comes with the event that tells of it, and with the chance of that: never by itself.
+    const shared = run.events.findLastIndex(({ type }) => type === "RunForked") + 1;
+    const states: (string | null)[] = run.events.slice(0, Math.max(0, shared - 1)).map(() => null);
+    for (let index = states.length; index < run.events.length; index++) {
       const next = run.events[index + 1];
       const isEarly = next?.type === "SignalReceived" && next.isEarly;
-      await new Promise<void>((resolve) => this.#turns.feed(engine, [event], !isEarly, resolve));
-      states.push(engine.hasBegun ? stateOf(engine) : null);
+      const fed = run.events.slice(index < shared ? 0 : index, index + 1);
+      await new Promise<void>((resolve) => this.#turns.feed(engine, fed, !isEarly, resolve));
+      states.push(engine.hasBegun ? stateOf(engine, run.query) : null);
     }
     return { states };
   }
@@ -81,17 +83,7 @@ export class ReplayCheck {
     return engine;
   }
 
-  #engine({ program, facts }: ReplayedRun): RunEngine {
-    const refuse = () => {
-      throw new Error("a replay executes no step");
-    };
-    const clock = {
-      now: refuse,
-      monotonic: refuse,
-      setTimer: refuse,
-      afterDrain: (call: () => void) => void this.#scheduler.after(0, null, call),
-    };
-    const workflow = workflowOf(program, { clock, begin: refuse, poison: refuse, handOff: refuse, announce: refuse });
+  #engine({ workflow, facts }: ReplayedRun): RunEngine {
     return new RunEngine({ workflow, run: facts, log: SILENT });
   }
 }
@@ -132,7 +124,7 @@ function isSame(a: { message: string; type: string }, b: { message: string; type
   return a.message === b.message && a.type === b.type;
 }
 
-function stateOf(engine: RunEngine): string {
+function stateOf(engine: RunEngine, query: string): string {
   const pending = [...engine.pendingCommands()].map((each) =>
     each.kind === "RunStep"
       ? [each.command, each.ask.name, each.failedAttempts, each.nextAttemptAt, each.cancelRequested !== null]
@@ -146,13 +138,13 @@ function stateOf(engine: RunEngine): string {
     engine.unreadSignals(),
     engine.handlersUnderWay.all(),
     end,
-    ask(engine),
+    ask(engine, query),
   ]);
 }
 
-function ask(engine: RunEngine): string | null {
+function ask(engine: RunEngine, query: string): string | null {
   try {
-    return engine.query(traceQuery.name, null);
+    return engine.query(query, null);
   } catch (error) {
     return `not answered: ${String(error)}`;
   }

@@ -23,7 +23,8 @@ export function checkReports({ reports, violation }: FinalOptions, ended: Readon
   for (const run of ended.values()) {
     const complain = (what: string) => violation("report", `run ${run.runId}: ${what}`);
     const told = reports.filter(({ runId }) => runId === run.runId);
-    const taken = run.events.filter(isReported);
+    const shared = run.detail.forkedFrom?.event ?? 0;
+    const taken = run.events.filter((event) => event.seq > shared).filter(isReported);
     for (const event of taken) checkTaken(event, told, run.events, complain);
     for (const call of told) checkAnswer(call, taken, run, complain);
     checkFirstCounts(told, taken, complain);

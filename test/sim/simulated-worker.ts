@@ -6,6 +6,7 @@ import type { ClaimedRun, Store } from "../../runtime/store/store.ts";
 import type { Wakeups } from "../../runtime/wake/wakeups.ts";
 import { WorkerLoop } from "../../runtime/worker/worker-loop.ts";
 import type { Dice } from "./dice.ts";
+import { ledgerOf } from "./ledger.ts";
 import type { SimulatedProcess } from "./simulated-process.ts";
 import type { Simulation } from "./simulation.ts";
 import { type StepWorld, workflowOf } from "./workflow-of.ts";
@@ -15,6 +16,7 @@ export class SimulatedWorker {
   readonly locals: LocalWorkers;
   readonly #simulation: Simulation;
   readonly #dice: Dice;
+  readonly #versions: readonly string[];
   #process: SimulatedProcess | undefined;
   #loop: WorkerLoop | undefined;
   #wakeups: Wakeups | undefined;
@@ -22,8 +24,10 @@ export class SimulatedWorker {
   #leaveLocals: () => void = () => {};
   #mayBoot = true;
 
-  constructor(simulation: Simulation, locals: LocalWorkers) {
+  /** `versions`: which this one has, of workflows that have any; the same after each restart. */
+  constructor(simulation: Simulation, locals: LocalWorkers, versions: readonly string[]) {
     this.locals = locals;
+    this.#versions = versions;
     this.#simulation = simulation;
     this.#dice = simulation.dice.split(`worker/${simulation.workers.length}`);
   }
@@ -34,12 +38,20 @@ export class SimulatedWorker {
 
   boot(): void {
     if (!this.#mayBoot || (this.#process !== undefined && this.#process.state !== "dead")) return;
-    const { programs, settings } = this.#simulation;
+    const { programs, settings, parts } = this.#simulation;
     const process = this.#simulation.openProcess("worker");
     const wakeups = this.#simulation.openWakeups(process);
+    const world = this.#stepWorld(process);
     const loop = new WorkerLoop({
-      workflows: programs.map((program) => workflowOf(program, this.#stepWorld(process))),
-      store: this.#listening(process, this.#simulation.openStore(process)),
+      workflows: [
+        ...programs.flatMap((program) =>
+          this.#simulation.isVersioned(program.name)
+            ? this.#versions.map((version) => workflowOf(program, world, version))
+            : [workflowOf(program, world)],
+        ),
+        ...(parts.has("entities") ? [ledgerOf(world).workflow] : []),
+      ],
+      store: this.#simulation.throughCodecs(process, this.#listening(process, this.#simulation.openStore(process))),
       leases: this.#simulation.openLeases(process),
       wakeups,
       world: process.world,
@@ -129,7 +141,7 @@ export class SimulatedWorker {
     const { effects, probes, outsiders } = this.#simulation;
     return {
       clock: process.world.clock,
-      begin: (context) => effects.begin(process, context),
+      begin: (context, version = null) => effects.begin(process, context, version),
       handOff: (context, step) => outsiders?.reporters.handedOut(context, step),
       announce: ({ runId }, token) => outsiders?.senders.announced(runId, token),
       poison: (context, times) => {
@@ -140,10 +152,19 @@ export class SimulatedWorker {
     };
   }
 
+  /** Nobody is given a run that he has no code for. */
+  #mustHave({ runId, workflow, version }: ClaimedRun): void {
+    const isVersioned = this.#simulation.isVersioned(workflow);
+    if (!isVersioned || (version !== null && this.#versions.includes(version))) return;
+    const held = this.#versions.join(" and ");
+    this.#simulation.violation("version", `a worker with ${held} was given run ${runId} of version ${version}`);
+  }
+
   /** Notes which runs were begun with a claim of this process, and what was handed to it past the store. */
   #listeningLocals(process: SimulatedProcess): LocalWorkers {
     const { effects, probes } = this.#simulation;
     const { locals } = this;
+    const mustHave = (run: ClaimedRun) => this.#mustHave(run);
     const listening = new LocalWorkers();
     listening.closed = (runId, outcome) => {
       if (process.state !== "dead") locals.closed(runId, outcome);
@@ -152,7 +173,8 @@ export class SimulatedWorker {
       const leave = locals.add({
         offerClaim: (workflow, queue) => worker.offerClaim(workflow, queue),
         begin(run, opening) {
-          effects.heardClaim(process, run.runId, run.events);
+          effects.heardClaim(process, run);
+          mustHave(run);
           worker.begin(run, opening);
         },
         disclaim: (claim, queue, mayHold) => worker.disclaim(claim, queue, mayHold),
@@ -174,9 +196,10 @@ export class SimulatedWorker {
     const { effects, probes } = this.#simulation;
     const known = new Set<string>();
     const heard = (claimed: readonly ClaimedRun[]): void => {
-      for (const { runId, claimId, events } of claimed) {
-        effects.heardClaim(process, runId, events);
-        known.add(`${runId}/${claimId}`);
+      for (const run of claimed) {
+        effects.heardClaim(process, run);
+        known.add(`${run.runId}/${run.claimId}`);
+        this.#mustHave(run);
       }
     };
     return {

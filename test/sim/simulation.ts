@@ -2,6 +2,7 @@
 // wake-ups, all behind a network that does what the seed says. Faults stop at some time; then everything must finish,
 // and whatever was promised must be true.
 
+import { CodecStore } from "../../runtime/codecs/codec-store.ts";
 import { MemoryLeaseKeeper } from "../../runtime/lease/memory/memory-leases.ts";
 import { LocalWorkers } from "../../runtime/service/local-workers.ts";
 import { MemoryStore } from "../../runtime/store/memory/memory-store.ts";
@@ -13,10 +14,14 @@ import { Caller } from "./caller.ts";
 import { type Acknowledged, SimulatedClient } from "./clients.ts";
 import { Dice } from "./dice.ts";
 import { Effects } from "./effects.ts";
+import { EntityCallers } from "./entity-callers.ts";
 import { drawFaults, drawSettings, type FaultPlan } from "./faults.ts";
 import { faultyWakeups } from "./faulty-wakeups.ts";
 import { checkEnd } from "./final-checks.ts";
-import { type Mutant, mutate } from "./mutants.ts";
+import { Forkers } from "./forkers.ts";
+import { LEDGER } from "./ledger.ts";
+import type { Mutant } from "./mutant.ts";
+import { mutate } from "./mutants.ts";
 import { Nemesis } from "./nemesis.ts";
 import { Route, type Server, type Weather } from "./network.ts";
 import { Outsiders } from "./outsiders.ts";
@@ -25,6 +30,8 @@ import { Probes } from "./probes.ts";
 import { drawFamilies, drawPrograms, drawWith, type Program } from "./program.ts";
 import { leasesUnavailable, remoteLeases, remoteStore, storeUnavailable } from "./remote-ports.ts";
 import { Scheduler } from "./scheduler.ts";
+import { sealing } from "./seal.ts";
+import { checkSeals } from "./seal-checks.ts";
 import { EPOCH_MS, SimulatedProcess } from "./simulated-process.ts";
 import { SimulatedWorker } from "./simulated-worker.ts";
 import { Witness } from "./witness.ts";
@@ -49,6 +56,7 @@ export interface SimulationOptions {
 
 const FINISH_WITHIN_MS = 300_000;
 const MOST_VIOLATIONS = 5;
+const VERSIONS = ["1.0.0", "2.0.0"] as const;
 
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<SimulationResult> {
   return new Simulation(seed, options).run();
@@ -66,18 +74,24 @@ export class Simulation {
   readonly #families: readonly Program[];
   /** Where there are steps that are completed from outside, or webhooks. */
   readonly outsiders: Outsiders | undefined;
+  readonly #entities: EntityCallers | undefined;
+  readonly #forkers: Forkers | undefined;
   readonly scheduler: Scheduler;
   readonly probes = new Probes();
   readonly witness: Witness;
   readonly effects: Effects;
   readonly storeServer: Server = { isDown: false };
   readonly leaseServer: Server = { isDown: false };
+  readonly codecServer: Server = { isDown: false };
   readonly keeper: MemoryLeaseKeeper;
   readonly workers: SimulatedWorker[] = [];
   readonly #clients: SimulatedClient[] = [];
+  readonly #callers: Caller[] = [];
   readonly #seed: number;
   readonly #options: SimulationOptions;
   readonly #truth: Store;
+  /** The same, with payloads as they were before codecs. */
+  readonly #readable: Store;
   readonly #door: Store;
   readonly #bus = new MemoryWakeBus();
   readonly #violations: string[] = [];
@@ -123,6 +137,8 @@ export class Simulation {
     const { now } = clock;
     const store = new MemoryStore({ clock, transaction: () => this.effects.transaction() });
     this.#truth = store;
+    // Opening a process draws.
+    this.#readable = parts.has("codecs") ? this.throughCodecs(this.openProcess("auditor"), store, true) : store;
     this.witness = new Witness({
       store: mutate(mutant, {
         store,
@@ -130,6 +146,7 @@ export class Simulation {
         eventsOf: (runId) => this.witness.chronicle(runId)?.length ?? 0,
       }),
       truth: store,
+      readable: this.#readable,
       now,
       probes: this.probes,
       violation,
@@ -144,14 +161,16 @@ export class Simulation {
     this.keeper = new MemoryLeaseKeeper({ clock, settings: { ttlMs: this.settings.leaseTtlMs } });
     this.#nemesis = new Nemesis(this);
     this.outsiders = parts.has("deferred") || parts.has("webhooks") ? this.#openOutsiders() : undefined;
+    this.#forkers = parts.has("forks") ? this.#openForkers() : undefined;
+    this.#entities = parts.has("entities") ? this.#openEntityCallers() : undefined;
   }
 
   async run(): Promise<SimulationResult> {
     const { scheduler, faults, dice, programs } = this;
     if (faults.isCalm) this.probes.hit("calm seed");
     this.trace(() => JSON.stringify({ faults, settings: this.settings, programs }));
-    for (let count = dice.int(1, 3); count > 0; count--) {
-      this.workers.push(new SimulatedWorker(this, new LocalWorkers()));
+    for (const versions of drawVersions(dice.split("versions"), dice.int(1, 3))) {
+      this.workers.push(new SimulatedWorker(this, new LocalWorkers(), versions));
     }
     for (let count = dice.int(1, 2); count > 0; count--) this.#clients.push(this.#openClient());
     for (const worker of this.workers) worker.boot();
@@ -174,13 +193,17 @@ export class Simulation {
     };
   }
 
-  violation(kind: string, what: string): void {
+  readonly violation = (kind: string, what: string): void => {
     this.trace(() => `!!! ${kind}: ${what}`);
     if (this.#violations.length < MOST_VIOLATIONS) this.#violations.push(`${kind}: ${what}`);
-  }
+  };
 
   trace(line: () => string): void {
     this.#options.trace?.(`${this.scheduler.now.toFixed(1).padStart(9)} ${line()}`);
+  }
+
+  isVersioned(workflow: string): boolean {
+    return this.parts.has("versions") && this.#plain.some(({ name }) => name === workflow);
   }
 
   openProcess(kind: string): SimulatedProcess {
@@ -203,6 +226,20 @@ export class Simulation {
     const server = this.storeServer;
     const route = new Route({ scheduler, process, server, dice, probes, weather, unavailable: storeUnavailable });
     return remoteStore(this.#door, route);
+  }
+
+  /** As a process that has the codecs sees the store, in seeds that have them. */
+  throughCodecs(process: SimulatedProcess, store: Store, isAuditor = false): Store {
+    if (!this.parts.has("codecs")) return store;
+    const codec = sealing({
+      process,
+      server: isAuditor ? { isDown: false } : this.codecServer,
+      dice: this.dice.split(`${process.name}/seal`),
+      lateShare: isAuditor || this.faults.isCalm ? 0 : 0.05,
+      plainShare: isAuditor ? 0 : (this.#options.mutant?.plainShare ?? 0),
+      violation: (kind, what) => this.violation(kind, what),
+    });
+    return new CodecStore(store, [codec], process.world);
   }
 
   openLeases(process: SimulatedProcess) {
@@ -230,7 +267,7 @@ export class Simulation {
     const process = this.openProcess("client");
     return new SimulatedClient({
       process,
-      store: this.openStore(process),
+      store: this.throughCodecs(process, this.openStore(process)),
       wakeups: this.openWakeups(process),
       // A caller may share its process with a worker. It outlives that worker here: whatever it was told is still checked.
       locals: this.dice.split(`${process.name}/locals`).hits(0.5)
@@ -242,20 +279,55 @@ export class Simulation {
       now: () => this.scheduler.now,
       isBlocked: (runId) => this.witness.runs.get(runId)?.blocked != null,
       eventsOf: (runId) => this.witness.chronicle(runId)?.length ?? 0,
+      versionsOf: ({ name }) => (this.isVersioned(name) ? VERSIONS : null),
+      started: (runId, program) => {
+        // What is delivered to a webhook may come to the run in whose place a fork was put.
+        if (!program.isPoison && program.name !== "webhooks") this.#forkers?.consider(runId, program);
+      },
       violation: (kind, what) => this.violation(kind, what),
     });
   }
 
+  #openCaller(kind: string): Caller {
+    const process = this.openProcess(kind);
+    const caller = new Caller({
+      process,
+      store: this.throughCodecs(process, this.openStore(process)),
+      wakeups: this.openWakeups(process),
+      dice: this.dice.split(process.name),
+      violation: (kind, what) => this.violation(kind, what),
+    });
+    this.#callers.push(caller);
+    return caller;
+  }
+
+  #openEntityCallers(): EntityCallers {
+    return new EntityCallers({
+      callers: [this.#openCaller("shop"), this.#openCaller("shop")],
+      dice: this.dice.split("entities"),
+      probes: this.probes,
+      now: () => this.scheduler.now,
+    });
+  }
+
+  #openForkers(): Forkers {
+    const forkers = new Forkers({
+      caller: this.#openCaller("operator"),
+      dice: this.dice.split("forks"),
+      probes: this.probes,
+      eventsOf: (runId) => this.witness.chronicle(runId)?.events ?? [],
+      forked: (fork, program) => {
+        this.#clients[0]?.adopt(fork, program);
+        forkers.consider(fork.runId, program);
+      },
+      violation: (kind, what) => this.violation(kind, what),
+    });
+    return forkers;
+  }
+
   #openOutsiders(): Outsiders {
-    const open = (): Caller => {
-      const process = this.openProcess("outsider");
-      const dice = this.dice.split(process.name);
-      const store = this.openStore(process);
-      const violation = (kind: string, what: string) => this.violation(kind, what);
-      return new Caller({ process, store, wakeups: this.openWakeups(process), dice, violation });
-    };
     return new Outsiders({
-      callers: [open(), open()],
+      callers: [this.#openCaller("outsider"), this.#openCaller("outsider")],
       dice: this.dice.split("outsiders"),
       probes: this.probes,
       now: () => this.scheduler.now,
@@ -267,7 +339,9 @@ export class Simulation {
 
   #operate(): void {
     const dice = this.dice.split("plan");
-    for (let run = this.parts.size > 0 ? dice.int(0, 2) : dice.int(1, 4); run > 0; run--) {
+    // What is done to runs is done to these.
+    const least = this.parts.has("forks") || this.parts.has("versions") || this.parts.has("codecs") ? 1 : 0;
+    for (let run = this.parts.size > 0 ? dice.int(least, 2) : dice.int(1, 4); run > 0; run--) {
       const program = this.#plain[dice.int(0, this.#plain.length - 1)];
       if (program === undefined) continue;
       const client = this.#clients[dice.int(0, this.#clients.length - 1)];
@@ -278,6 +352,7 @@ export class Simulation {
     for (const program of this.#special) {
       for (let run = dice.int(1, 2); run > 0; run--) this.#clients[0]?.operate(program, `${program.name}-${run}`);
     }
+    this.#entities?.begin();
     for (const program of this.#families) {
       // Children are not started by anybody else.
       if (program.name.startsWith("f")) this.#clients[0]?.operateFamily(program, program.name);
@@ -289,6 +364,7 @@ export class Simulation {
     this.#isHealed = true;
     this.storeServer.isDown = false;
     this.leaseServer.isDown = false;
+    this.codecServer.isDown = false;
     for (const worker of this.workers) worker.heal();
     this.#watchForNudges();
   }
@@ -309,6 +385,7 @@ export class Simulation {
     const detail = await this.#truth.findRun({ runId });
     // A pause that was carried out after its caller gave up may have come after the resume.
     if (detail?.paused != null) this.#clients[0]?.resume(runId);
+    if (detail?.workflow === LEDGER) return this.#entities?.end(detail.workflowId);
     const isFamily = this.#families.some(({ name }) => name === detail?.workflow);
     const waitsForMail = detail !== null && !isFamily && detail.ownerId === null && detail.wakeAt === null;
     if (!waitsForMail || detail.unreadMail > 0) return;
@@ -318,7 +395,7 @@ export class Simulation {
 
   #isOver(): boolean {
     if (this.witness.open.size > 0) return false;
-    if (this.outsiders?.isIdle === false) return false;
+    if (this.#callers.some((caller) => !caller.isIdle)) return false;
     for (const client of this.#clients) {
       if (!client.isIdle) return false;
       for (const runId of client.waiting.keys()) if (this.witness.runs.get(runId)?.blocked === null) return false;
@@ -351,19 +428,21 @@ export class Simulation {
     await scheduler.run(scheduler.now + FINISH_WITHIN_MS, () => isStopped || hasFailed());
     if (!isStopped) return this.violation("stop", "the workers did not stop");
     for (const client of this.#clients) await client.service.close();
-    await this.outsiders?.close();
+    for (const caller of this.#callers) await caller.service.close();
     for (const [runId, { blocked, chronicle }] of witness.runs) {
       if (blocked === null) continue;
       const isFair = blocked === "quarantine" && this.losses >= QUARANTINE_AFTER_CRASHES;
       if (!isFair) this.violation("blocked", `run ${runId}: ${blocked} after ${chronicle.length} events`);
     }
+    if (this.parts.has("codecs")) await checkSeals(this.#truth, this);
     let isChecked = false;
     const checking = checkEnd({
-      truth: this.#truth,
+      truth: this.#readable,
       witness,
       effects: this.effects,
       acknowledged: this.#acknowledged,
       reports: this.outsiders?.reporters.told ?? [],
+      entities: this.#entities,
       programs: this.programs,
       scheduler,
       probes: this.probes,
@@ -387,6 +466,14 @@ export class Simulation {
       this.probes.hit("lease: lapsed");
     }
   }
+}
+
+/** Which versions each worker has: one or both, and each is had by somebody. */
+function drawVersions(dice: Dice, workers: number): (readonly string[])[] {
+  const [one, other] = VERSIONS;
+  const held = Array.from({ length: workers }, () => dice.pick<readonly string[]>([VERSIONS, [one], [other]]));
+  const isHad = (version: string) => held.some((versions) => versions.includes(version));
+  return isHad(one) && isHad(other) ? held : held.map((versions, index) => (index === 0 ? VERSIONS : versions));
 }
 
 function calm({ latencyMs, timeoutMs }: FaultPlan): Weather {

@@ -1,15 +1,18 @@
 // Stands at the store's door and watches every call as it is carried out. Keeps books of its own on who may write which
 // run, and on every history, and complains at the very commit that breaks a rule. Changes nothing.
 
-import type { AppendTurn, Claim, ClaimedRun, Store } from "../../runtime/store/store.ts";
+import type { AppendTurn, Claim, ClaimedRun, ForkRequest, Store } from "../../runtime/store/store.ts";
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
 import { isClosed } from "../../sdk/protocol/run.ts";
 import { Chronicle } from "./chronicle.ts";
+import { checkFork } from "./fork-checks.ts";
 import { LockBook } from "./lock-book.ts";
 import type { Probes } from "./probes.ts";
 
 interface Entry {
   readonly chronicle: Chronicle;
+  /** Whose code it is for: as it began, or where it was moved last. */
+  version: string | null;
   /** Who may write, by our own books. */
   claim: Claim | null;
   ownerId: string | null;
@@ -25,6 +28,8 @@ export interface WitnessOptions {
   readonly store: Store;
   /** The store itself, for looking only. */
   readonly truth: Store;
+  /** The same, as a process with the codecs sees it. */
+  readonly readable: Store;
   readonly now: () => number;
   readonly probes: Probes;
   readonly violation: (kind: string, what: string) => void;
@@ -37,6 +42,7 @@ export class Witness {
   readonly open = new Set<string>();
   readonly #options: WitnessOptions;
   readonly #tags = new Set<string>();
+  readonly #forks = new Set<string>();
   readonly locks: LockBook;
 
   constructor(options: WitnessOptions) {
@@ -56,7 +62,11 @@ export class Witness {
       close: () => store.close(),
       claimRuns: async (request) => {
         const answer = await store.claimRuns(request);
-        for (const run of answer.claimed) this.#claimed(run, request.workerId);
+        for (const run of answer.claimed) {
+          // Locks that a fork has again are told in its history by the store.
+          if (this.#forks.has(run.runId)) await this.#grew(run.runId);
+          this.#claimed(run, request.workerId);
+        }
         for (const runId of answer.quarantined) this.#blocked(runId, "quarantine");
         if (request.suspects === "only") this.#hit("claim: suspect", answer.claimed.length);
         return answer;
@@ -170,7 +180,17 @@ export class Witness {
       },
       findBlocked: (request) => store.findBlocked(request),
       registerVersions: (versions) => store.registerVersions(versions),
-      moveRun: (request) => store.moveRun(request),
+      moveRun: async (request) => {
+        const answer = await store.moveRun(request);
+        const entry = this.runs.get(request.runId);
+        if (entry === undefined || answer.outcome !== "changed") return answer;
+        this.#hit("control: moved");
+        entry.version = request.version;
+        entry.isParked = false;
+        if (entry.blocked !== null) this.open.add(request.runId);
+        entry.blocked = null;
+        return answer;
+      },
       readVersions: (workflows) => store.readVersions(workflows),
       setVersionPolicy: (workflow, policy, actor) => store.setVersionPolicy(workflow, policy, actor),
       readPolicyChanges: (workflow, limit) => store.readPolicyChanges(workflow, limit),
@@ -196,10 +216,10 @@ export class Witness {
           if (outcome === "existing") this.#hit("start: existing run used");
           if (outcome === "started" && runId !== requests[index]?.runId) this.#hit("start: repeated, same run");
           await this.#grew(runId);
-          const claim = requests[index]?.claim;
+          const { claim, version = null } = requests[index] ?? {};
           if (outcomes[index]?.claimed == null || claim == null) continue;
           this.#hit("start: claimed at once");
-          this.#claimed({ runId, epoch: 1, claimId: claim.claimId, events: 1 }, claim.workerId);
+          this.#claimed({ runId, epoch: 1, claimId: claim.claimId, events: 1, version }, claim.workerId);
         }
         return outcomes;
       },
@@ -224,7 +244,16 @@ export class Witness {
         if (request.kind !== "unblock") entry.isPaused = request.kind === "pause";
         return answer;
       },
-      forkRun: (request) => store.forkRun(request),
+      forkRun: async (request) => {
+        const answer = await store.forkRun(request);
+        if (answer.outcome !== "forked" || this.runs.has(request.runId)) return answer;
+        this.#forks.add(request.runId);
+        await this.#grew(request.sourceId);
+        await this.#grew(request.runId, request);
+        const complain = (what: string) => this.#complain("fork", request.runId, what);
+        await checkFork(this.#options.readable, request, complain);
+        return answer;
+      },
       terminateRun: async (runId, reason, actor) => {
         const outcome = await store.terminateRun(runId, reason, actor);
         await this.#grew(runId);
@@ -263,11 +292,13 @@ export class Witness {
     });
   }
 
-  #claimed(run: Pick<ClaimedRun, keyof Claim | "events">, workerId: string): void {
+  #claimed(run: Pick<ClaimedRun, keyof Claim | "events" | "version">, workerId: string): void {
     const entry = this.runs.get(run.runId);
     if (entry === undefined) return this.#complain("claim", run.runId, "claimed before it was started");
     const { runId, epoch, claimId } = run;
     if (entry.isPaused) this.#complain("claim", run.runId, "claimed while it is paused");
+    if (run.version !== entry.version)
+      this.#complain("claim", run.runId, `claimed as version ${run.version}, it is ${entry.version}`);
     if (entry.claim !== null) this.#complain("claim", runId, "claimed while somebody owns it");
     if (entry.chronicle.closing !== undefined) this.#complain("claim", runId, "claimed after its end");
     if (epoch <= entry.epoch) this.#complain("claim", runId, `epoch ${epoch} after epoch ${entry.epoch}`);
@@ -321,15 +352,17 @@ export class Witness {
     if (fresh !== expected) this.#complain("append", runId, `${fresh} events came of a turn of ${expected}`);
   }
 
-  /** Reads the run's history anew; answers how many events came. */
-  async #grew(runId: string): Promise<number> {
+  /** Reads the run's history anew; answers how many events came. `fork`: it has just been made by this. */
+  async #grew(runId: string, fork?: ForkRequest): Promise<number> {
     const stored = await this.#options.truth.readHistory(runId, 0, Number.MAX_SAFE_INTEGER);
     if (stored.length === 0) return 0;
     let entry = this.runs.get(runId);
     if (entry === undefined) {
-      const chronicle = new Chronicle(runId, this.#options.probes);
+      const refused = fork && this.chronicle(fork.sourceId)?.refusedBy(fork.at);
+      const chronicle = new Chronicle(runId, this.#options.probes, refused);
       entry = {
         chronicle,
+        version: null,
         claim: null,
         ownerId: null,
         epoch: 0,
@@ -343,7 +376,9 @@ export class Witness {
     }
     const fresh = entry.chronicle.absorb(stored, (what) => this.#complain("history", runId, what));
     for (const event of fresh) {
-      this.locks.tell(runId, event, (what) => this.#complain("lock", runId, what));
+      if (event.type === "RunStarted" || event.type === "RunForked") entry.version = event.version ?? null;
+      if (event.type === "RunForked") this.locks.forked(runId, entry.chronicle.events.slice(0, event.seq));
+      if (event.seq > (fork?.at ?? 0)) this.locks.tell(runId, event, (what) => this.#complain("lock", runId, what));
       const which = "command" in event ? ` ${event.name} ${event.command}` : "mail" in event ? ` ${event.mail}` : "";
       this.#options.committed(runId, `${event.seq} ${event.type}${which} @${event.at} e${entry.epoch}`);
     }

@@ -45,14 +45,27 @@ export interface Trace {
 /** The process that executes steps, as a step's body sees it. */
 export interface StepWorld {
   readonly clock: Clock;
-  /** Says that an attempt begins; answers what its result shall be, never the same twice. */
-  begin(context: StepContext): string;
+  /** Says that an attempt begins, by which version's code; answers what its result shall be, never the same twice. */
+  begin(context: StepContext, version?: string | null): string;
   /** The body of this step gives its token out. */
   handOff(context: StepContext, step: string): void;
   /** Tells the address of a webhook. */
   announce(context: StepContext, token: string): void;
   /** Kills the process, if it has not been killed by this step often enough. */
   poison(context: StepContext, times: number): void;
+}
+
+/** For code that is replayed, or only looked at: nothing is executed. */
+export const NO_WORLD: StepWorld = {
+  clock: { now: refuse, monotonic: refuse, setTimer: refuse, afterDrain: refuse },
+  begin: refuse,
+  handOff: refuse,
+  announce: refuse,
+  poison: refuse,
+};
+
+function refuse(): never {
+  throw new Error("a replay executes no step");
 }
 
 export const signals = {
@@ -77,13 +90,18 @@ interface Input {
   readonly round?: number;
 }
 
-export function workflowOf(program: Program, world: StepWorld): AnyWorkflow {
-  const { retry } = program;
-  return workflow(
-    program.name,
-    async (input: Input) => new Interpreter(program, world, input).run(),
-    retry === null ? {} : { retry: { maxAttempts: retry.maxAttempts, initialInterval: retry.intervalMs } },
-  );
+/** With versions, what a run returns says whose code has ended it. */
+export function workflowOf(program: Program, world: StepWorld, version: string | null = null): AnyWorkflow {
+  const { retry, name } = program;
+  const own: StepWorld = version === null ? world : { ...world, begin: (context) => world.begin(context, version) };
+  const main = async (input: Input) => {
+    const trace = await new Interpreter(program, own, input).run();
+    return version === null ? trace : { ...trace, version };
+  };
+  return workflow(name, main, {
+    ...(retry === null ? {} : { retry: { maxAttempts: retry.maxAttempts, initialInterval: retry.intervalMs } }),
+    ...(version === null ? {} : { version }),
+  });
 }
 
 class Interpreter {
