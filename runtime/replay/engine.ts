@@ -197,6 +197,11 @@ export class RunEngine implements RunContext {
     return this.#started?.parent;
   }
 
+  /** The run above all of its parents; undefined where it has none. */
+  get root(): ParentRun | undefined {
+    return this.#started?.root ?? this.parent;
+  }
+
   /** What the run was started with. To be asked once its first event is delivered. */
   get started(): RunStarted {
     const { runId } = this.#options.run;

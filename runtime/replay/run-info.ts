@@ -23,6 +23,7 @@ export interface Progress {
   readonly deliveredBytes: number;
   readonly continues: Continuation | undefined;
   readonly parent: ParentRun | undefined;
+  readonly root: ParentRun | undefined;
   readonly isReplaying: boolean;
   readonly data: Pick<WorkflowInfo, "attributes" | "memo">;
   readonly headers: RunHeaders;
@@ -45,6 +46,9 @@ export function runInfo(
     get parent() {
       return progress.parent;
     },
+    get root() {
+      return progress.root;
+    },
     get firstRunId() {
       return progress.continues?.firstRunId ?? runId;
     },
@@ -60,6 +64,9 @@ export function runInfo(
     },
     get startedAt() {
       return new Date(progress.startedAt);
+    },
+    get chainStartedAt() {
+      return new Date(progress.continues?.firstStartedAt ?? progress.startedAt);
     },
     get deadlineAt() {
       return deadlineAt === null ? undefined : new Date(deadlineAt);
@@ -79,6 +86,9 @@ export function runInfo(
     },
     get historyLength() {
       return progress.deliveredEvents;
+    },
+    get historyBytes() {
+      return progress.deliveredBytes;
     },
     get continueAsNewSuggested() {
       const { deliveredEvents, deliveredBytes } = progress;

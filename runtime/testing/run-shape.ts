@@ -11,7 +11,7 @@ export type Shape = Readonly<Record<string, unknown>>;
 const MOMENTS = ["at", "seq", "seed", "firstAttemptAt", "startedAt", "delayMs", "verifier"];
 /** Counted over all runs of a database. */
 const TOKENS = ["fencingToken"];
-const RUN_IDS = ["nextRunId", "childRunId", "childWorkflowId", "continues", "parent"];
+const RUN_IDS = ["nextRunId", "childRunId", "childWorkflowId", "continues", "parent", "root"];
 const PASSING = new Set([...MOMENTS, ...TOKENS, ...RUN_IDS]);
 
 export function shapeOf(event: ShownEvent): Shape {

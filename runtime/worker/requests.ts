@@ -1,6 +1,7 @@
 // What a run asks of other runs: the event that says so in its own history, and the errand or the place in a queue that goes
 // with it.
 
+import type { ParentRun } from "../../sdk/protocol/event.ts";
 import { toRecord } from "../../sdk/protocol/event-record.ts";
 import { NO_HEADERS, type RunHeaders } from "../../sdk/protocol/headers.ts";
 import { shorterOf } from "../../sdk/protocol/run-limits.ts";
@@ -12,7 +13,7 @@ import type { Outgoing } from "./outbox.ts";
 import type { IdSource } from "./run-host.ts";
 
 /** The run that asks. Its children carry its headers, unless they were exchanged. */
-type Asking = ClaimedRun & { readonly headers: RunHeaders };
+type Asking = ClaimedRun & { readonly headers: RunHeaders; readonly root: ParentRun | undefined };
 
 export function requestOf(
   pending: PendingChild | PendingMessage | PendingLock,
@@ -29,7 +30,11 @@ export function requestOf(
   }
 }
 
-function childRequest(pending: PendingChild, { runId, workflowId, queue, headers }: Asking, ids: IdSource): Outgoing {
+function childRequest(
+  pending: PendingChild,
+  { runId, workflowId, queue, headers, root }: Asking,
+  ids: IdSource,
+): Outgoing {
   const { command, name, ask, workflowId: childWorkflowId } = pending;
   const { workflow, input, inputHash, version, attributes, memo, timeoutMs, chainTimeoutMs, retry } = ask;
   const { onReuse, onConflict, parentClosePolicy: policy } = ask;
@@ -42,6 +47,7 @@ function childRequest(pending: PendingChild, { runId, workflowId, queue, headers
     ...(carriedHeaders !== NO_HEADERS && { headers: carriedHeaders }),
     ...(chainTimeoutMs !== null && { chainTimeoutMs }),
     ...(retry && { retry }),
+    ...(root && { root }),
   };
   const started = toRecord({ type: "RunStarted", workflow, input, seed: ids.chance.uuid(), ...carried, parent });
   const child = {

@@ -183,8 +183,8 @@ export class RunCommands {
   #request(pending: PendingChild | PendingMessage | PendingLock): void {
     const isRequested =
       pending.kind === "StartChild" ? pending.childRunId !== null && !pending.isShared : pending.isRequested;
-    if (!isRequested)
-      this.#say(requestOf(pending, { ...this.#run.facts, headers: this.#run.engine.headers }, this.#host));
+    const { headers, root } = this.#run.engine;
+    if (!isRequested) this.#say(requestOf(pending, { ...this.#run.facts, headers, root }, this.#host));
   }
 
   #awaitTimer(pending: PendingTimer, fireAt: number): void {

@@ -94,9 +94,10 @@ function successorOf(
   { engine }: EndingRun,
   runId: string,
   seed: string,
-  { headers = engine.headers, ...next }: Omit<RunStarted, "type" | "seed" | "attributes" | "memo" | "parent">,
+  { headers = engine.headers, ...next }: Omit<RunStarted, "type" | "seed" | "attributes" | "memo" | "parent" | "root">,
 ): Omit<Successor, "queue" | "timeoutMs" | "retry"> {
   const { parent, data } = engine;
+  const { root } = engine.started;
   const { attributes, memo } = data.carried;
   const carried = { attributes, memo, ...(headers !== NO_HEADERS && { headers }) };
   const started = toRecord({
@@ -105,6 +106,7 @@ function successorOf(
     seed,
     ...carried,
     ...(parent && { parent }),
+    ...(root && { root }),
   });
   const isSaid = next.summary !== undefined || next.details !== undefined;
   return {
@@ -117,8 +119,14 @@ function successorOf(
 }
 
 function chainOf({ facts: { runId }, engine }: EndingRun): Continuation {
-  const firstRunId = engine.continues?.firstRunId ?? runId;
-  return { previousRunId: runId, firstRunId, ...(engine.isAwaited && { isAwaited: true }) };
+  const { continues } = engine;
+  const { firstRunId, firstStartedAt } = continues ?? { firstRunId: runId, firstStartedAt: engine.startedAt };
+  return {
+    previousRunId: runId,
+    firstRunId,
+    ...(firstStartedAt !== undefined && { firstStartedAt }),
+    ...(engine.isAwaited && { isAwaited: true }),
+  };
 }
 
 /** What the next run of the chain may take, with those that go on in its place; null for without end. */

@@ -58,6 +58,7 @@ interface StartedData
     | "chainTimeoutMs"
     | "retry"
     | "parent"
+    | "root"
     | "version"
   > {
   /** The failure in it is a text of its own, which codecs may stand before. */
@@ -381,7 +382,7 @@ function forkedData({ source, event, seed, isEdited, retried, isBeside, version,
 
 function startedData(event: RunStarted): string {
   const { seed, attributes = null, memo = null, summary, details, headers, chainTimeoutMs } = event;
-  const { retry, continues, parent, version } = event;
+  const { retry, continues, parent, root, version } = event;
   const data: StartedData = {
     seed,
     ...(attributes === null ? {} : { attributes }),
@@ -393,6 +394,7 @@ function startedData(event: RunStarted): string {
     ...(retry && { retry }),
     ...(continues && { continues: keptContinuation(continues) }),
     ...(parent && { parent }),
+    ...(root && { root }),
     ...(version === undefined ? {} : { version }),
   };
   return JSON.stringify(data);

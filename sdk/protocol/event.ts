@@ -35,6 +35,8 @@ export interface RunStarted {
   readonly continues?: Continuation;
   /** Of a run that another one started. */
   readonly parent?: ParentRun;
+  /** The run above all of its parents, where that is not the parent itself. */
+  readonly root?: ParentRun;
   /** The version of the workflow that the run is of; absent for none. */
   readonly version?: string;
 }
@@ -49,6 +51,8 @@ export interface ParentRun {
 export interface Continuation {
   readonly previousRunId: string;
   readonly firstRunId: string;
+  /** When that one was started, by the database's clock. Absent in chains that an earlier release began. */
+  readonly firstStartedAt?: number;
   /** A run that did not start the chain waits for its end: see `RunAdopted`. */
   readonly isAwaited?: true;
   /** Absent unless the run before failed, and this one tries it again. */

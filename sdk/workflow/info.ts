@@ -17,6 +17,8 @@ export interface WorkflowInfo {
   readonly version: string | undefined;
   /** The run that started this one as its child; undefined where there is none. */
   readonly parent: ParentRun | undefined;
+  /** The run that started the first of its parents, parents of parents and so on; its parent where that has none. */
+  readonly root: ParentRun | undefined;
   /** The first run of the chain, where runs continued as new; else this run's own id. */
   readonly firstRunId: string;
   /** The run that continued as this one, or failed and is tried again by it; undefined when this is the first. */
@@ -27,6 +29,11 @@ export interface WorkflowInfo {
   readonly lastFailure: Error | undefined;
   /** When the run was started, by the database's clock. */
   readonly startedAt: Date;
+  /**
+   * When the first run of the chain was started, by the database's clock; `startedAt` in that one. In a chain that a release
+   * before this was known began, `startedAt` of each run.
+   */
+  readonly chainStartedAt: Date;
   /** When it will be closed as timed out; undefined when there is no run timeout. */
   readonly deadlineAt: Date | undefined;
   /** When the chain that it is a run of will be: `start({ chainTimeout })`; undefined when there is no such limit. */
@@ -41,6 +48,8 @@ export interface WorkflowInfo {
   readonly headers: RunHeaders;
   /** Events delivered so far: grows as the run goes on, the same at replay. */
   readonly historyLength: number;
+  /** About how many bytes of payloads are in the events delivered so far: grows as the run goes on, the same at replay. */
+  readonly historyBytes: number;
   /** The history is long (4,096 events, or payloads of 4 MiB): time to `continueAsNew`. The same at replay. */
   readonly continueAsNewSuggested: boolean;
   /** True while the run is only being brought back to where it was. For logs and metrics; never decide by it. */

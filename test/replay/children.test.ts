@@ -362,3 +362,21 @@ test("another child than the history's is a divergence, by workflow, input and i
   expect(await asked(() => executeChild(hangs))).toMatchObject({ code: "DIVERGENCE" });
   expect(await asked(() => step("double", () => 1))).toMatchObject({ code: "DIVERGENCE" });
 });
+
+test("children of children know the run above all, also where those in between continued as new", async () => {
+  const house = openHouse();
+  const knows = () => [workflowInfo().parent?.workflowId, workflowInfo().root?.workflowId];
+  const leaf = workflow("leaf", async () => knows());
+  const middle = workflow("middle", async (left: number): Promise<unknown[]> => {
+    if (left > 0) return continueAsNew(left - 1);
+    return [knows(), await executeChild(leaf, { id: "leaf" })];
+  });
+  const top = workflow("top", async () => [knows(), ...(await executeChild(middle, { input: 1, id: "middle" }))]);
+  await house.startWorker([top, middle, leaf]);
+  const run = await house.client.start(top, { id: "top" });
+  expect(await run.result()).toEqual([
+    [undefined, undefined],
+    ["top", "top"],
+    ["middle", "top"],
+  ]);
+});

@@ -232,3 +232,21 @@ test("it is asked for inside a run, and an input that cannot be stored is refuse
   const bad = await runWorkflow(workflow("bad", async () => continueAsNew(() => {})));
   expect(bad.failure).toContain("input of continueAsNew()");
 });
+
+test("all runs of a chain know when it began, and how much their own histories hold", async () => {
+  const house = openHouse();
+  const seen: { readonly began: number; readonly own: number; readonly bytes: readonly number[] }[] = [];
+  const times = workflow("times", async (left: number): Promise<string> => {
+    const before = workflowInfo().historyBytes;
+    await step("say", () => "x".repeat(100));
+    const { chainStartedAt, startedAt, historyBytes } = workflowInfo();
+    const entry = { began: chainStartedAt.getTime(), own: startedAt.getTime(), bytes: [before, historyBytes] };
+    await step("note", () => void seen.push(entry));
+    return left === 0 ? "done" : continueAsNew(left - 1);
+  });
+  await house.startWorker([times]);
+  await (await house.client.start(times, { input: 2 })).result();
+  expect(seen.map(({ began }) => began)).toEqual(Array(3).fill(seen[0]?.own));
+  expect(seen[2]?.own).toBeGreaterThanOrEqual(seen[1]?.own ?? 0);
+  for (const { bytes } of seen) expect(bytes).toEqual([1, 103]);
+});

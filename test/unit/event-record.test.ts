@@ -179,6 +179,23 @@ test("ChildStarted comes back with the run that stands for the child, RunContinu
   );
 });
 
+test.each([
+  { type: "StepCompleted", command: 1, name: "a", result: null, attempt: 1, inputHash: null, summary: "é" },
+  { type: "TimerStarted", command: 1, name: "a", due: { atMs: 5 }, summary: "later" },
+  {
+    type: "RunStarted",
+    workflow: "w",
+    input: null,
+    seed: "s",
+    chainTimeoutMs: 5,
+    parent: { runId: "p", workflowId: "parent" },
+    root: { runId: "t", workflowId: "top" },
+    continues: { previousRunId: "r", firstRunId: "r", firstStartedAt: 7 },
+  },
+])("$type comes back with all that it may have besides", (event) => {
+  expect(fromRecord({ ...toRecord(event as never), seq: 1, at: 0 })).toEqual({ ...event, seq: 1, at: 0 });
+});
+
 test("a number of a newer release is not read as anything", () => {
   const record = { type: 999, seq: 1, at: 0, command: null, name: null, payload: null, data: null };
   expect(fromRecord(record)).toBeUndefined();
