@@ -1,10 +1,20 @@
 // What runs carry and are found by, and forms in which payloads are kept.
 
-import { defineAttributes, setCurrentDetails, sleep, step, transaction, upsertAttributes, upsertMemo } from "everstep";
+import {
+  defineAttributes,
+  defineSignal,
+  setCurrentDetails,
+  sleep,
+  step,
+  transaction,
+  upsertAttributes,
+  upsertMemo,
+} from "everstep";
 import { allCodecs } from "../../support/codecs.ts";
 import { type Scenario, scenario } from "../../support/three-modes.ts";
 
 const orders = defineAttributes({ stage: "keyword", amount: "int" });
+const word = defineSignal<string>("word");
 
 export const data: readonly Scenario[] = [
   scenario(
@@ -31,6 +41,29 @@ export const data: readonly Scenario[] = [
     },
     { result: 20_000 },
     { codecs: allCodecs() },
+  ),
+  scenario(
+    "a fork behind every codec, in the place of a run that had taken signals since",
+    async () => {
+      const large = await step("large", () => "x".repeat(20_000));
+      const first = await word.receive();
+      await sleep("1 day");
+      return [await step("size", () => large.length), first, await word.receive()];
+    },
+    { result: [20_000, "one", "two"] },
+    {
+      codecs: allCodecs(),
+      start: async ({ env, workflow }) => {
+        const run = await env.client.start(workflow);
+        await run.signal(word, "one");
+        await env.advance("25h");
+        return run.reset({ at: 2 });
+      },
+      script: async (run, env) => {
+        await env.advance("1 day");
+        await run.signal(word, "two");
+      },
+    },
   ),
   scenario(
     "a step in one transaction with its record",
