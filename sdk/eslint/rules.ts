@@ -110,8 +110,16 @@ function whyAwaited(code: SourceCode, call: Node, kind: CodeKind): string | unde
     const counts = kind === (unawaited === "lost" ? "step" : "workflow");
     return counts ? `${called.name}(): ${UNAWAITED[unawaited]}` : undefined;
   }
-  const own = kind === "workflow" ? asyncFunctionCalled(code, call) : undefined;
-  return own && `${own}(): ${UNAWAITED.takenBack}`;
+  if (kind !== "workflow") return undefined;
+  const given = asyncFunctionCalled(code, call) ?? combinatorCalled(code, call);
+  return given && `${given}(): ${UNAWAITED.takenBack}`;
+}
+
+/** `Promise.all` and its kin. */
+function combinatorCalled(code: SourceCode, call: Node): string | undefined {
+  const callee = unwrap(call.callee);
+  const name = isNode(callee) ? foreignName(code, callee) : undefined;
+  return name !== undefined && /^Promise\.(?:all|allSettled|any|race)$/.test(name) ? name : undefined;
 }
 
 /** The calls at the bottom of `a && call().then(…).finally(…)`; not one that has a `.catch(…)`. */

@@ -109,6 +109,10 @@ const told: Record<string, readonly [body: string, ...found: string[]]> = {
     'async function ship() { await step("a", () => {}); }\nship();',
     "no-floating: ship();",
   ],
+  "branches that nobody awaits": [
+    'Promise.all([step("a", () => {}), sleep(5)]);',
+    'no-floating: Promise.all([step("a", () => {}), sleep(5)]);',
+  ],
   "an async function for each": [
     "input.forEach(async (item) => {await charge(item)});",
     "no-floating: input.forEach(async (item) => {await charge(item)});",
