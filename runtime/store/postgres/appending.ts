@@ -101,58 +101,58 @@ function refusalValues(turns: readonly AppendTurn[]): unknown[] | null {
 
 /** In one pass: this is the hottest loop of a worker. */
 export function appendValues(turns: readonly AppendTurn[]): unknown[] {
-  const heads = Array.from({ length: 10 }, () => new PlainColumn());
-  const rows = Array.from({ length: 4 }, () => new PlainColumn());
-  const texts = [new TextColumn(), new TextColumn(), new TextColumn()];
-  const [runIds, epochs, claimIds, tags, bases, added, takenMails, notBefores, closes, seenAts] =
-    heads as PlainColumns<10>;
-  const [places, steps, types, commands] = rows as PlainColumns<4>;
-  const [names, payloads, datas] = texts as [TextColumn, TextColumn, TextColumn];
+  // Both in the order of the statement's parameters.
+  const heads = {
+    runId: new PlainColumn(),
+    epoch: new PlainColumn(),
+    claimId: new PlainColumn(),
+    tag: new PlainColumn(),
+    base: new PlainColumn(),
+    added: new PlainColumn(),
+    takenMail: new PlainColumn(),
+    notBefore: new PlainColumn(),
+    close: new PlainColumn(),
+    seenAt: new PlainColumn(),
+  };
+  const rows = {
+    place: new PlainColumn(),
+    step: new PlainColumn(),
+    type: new PlainColumn(),
+    command: new PlainColumn(),
+    name: new TextColumn(),
+    payload: new TextColumn(),
+    data: new TextColumn(),
+  };
   const runs = new Set<string>();
   for (const [index, turn] of turns.entries()) {
     const { claim, events, refusals } = turn;
     runs.add(claim.runId);
     const brings = events.length + refusals.length;
     invariant(brings > 0, "a turn brings an event or refuses an update", { runId: claim.runId });
-    runIds.add(uuidOf(claim.runId));
-    epochs.add(claim.epoch);
-    claimIds.add(claim.claimId);
-    tags.add(turn.tag);
-    bases.add(turn.base);
-    added.add(events.length);
-    takenMails.add(turn.takenMail);
-    notBefores.add(turn.notBefore);
-    closes.add(turn.close === null ? null : STATUS_CODES[turn.close]);
-    seenAts.add(turn.at);
+    heads.runId.add(uuidOf(claim.runId));
+    heads.epoch.add(claim.epoch);
+    heads.claimId.add(claim.claimId);
+    heads.tag.add(turn.tag);
+    heads.base.add(turn.base);
+    heads.added.add(events.length);
+    heads.takenMail.add(turn.takenMail);
+    heads.notBefore.add(turn.notBefore);
+    heads.close.add(turn.close === null ? null : STATUS_CODES[turn.close]);
+    heads.seenAt.add(turn.at);
     for (let step = 0; step < events.length; step++) {
       const event = events[step] as EventRecord;
-      places.add(index + 1);
-      steps.add(step + 1);
-      types.add(event.type);
-      commands.add(event.command);
-      names.addName(event.name);
-      payloads.add(event.payload);
-      datas.add(event.data);
+      rows.place.add(index + 1);
+      rows.step.add(step + 1);
+      rows.type.add(event.type);
+      rows.command.add(event.command);
+      rows.name.addName(event.name);
+      rows.payload.add(event.payload);
+      rows.data.add(event.data);
     }
   }
   invariant(runs.size === turns.length, "a call brings one turn per run", { turns: turns.length });
-  return [...heads, ...rows, ...texts].map((column) => column.parameter);
+  return [...Object.values(heads), ...Object.values(rows)].map((column) => column.parameter);
 }
-
-type PlainColumns<Length extends number> = Length extends 10
-  ? [
-      PlainColumn,
-      PlainColumn,
-      PlainColumn,
-      PlainColumn,
-      PlainColumn,
-      PlainColumn,
-      PlainColumn,
-      PlainColumn,
-      PlainColumn,
-      PlainColumn,
-    ]
-  : [PlainColumn, PlainColumn, PlainColumn, PlainColumn];
 
 function answerOf(turns: readonly AppendTurn[], rows: readonly AppendedRow[]): AppendAnswer {
   const committed = new Set<string>();

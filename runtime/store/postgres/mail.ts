@@ -3,7 +3,7 @@
 
 import type { MailItem, MailKind, MailOutcome, MailRequest, RunRef, ToWake } from "../store.ts";
 import { names, plain, runIds, textColumn, texts } from "./columns.ts";
-import type { Pool, Row, Statement } from "./connection.ts";
+import type { Pool, Session, Statement } from "./connection.ts";
 import { standsStill } from "./regaining.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
 
@@ -90,16 +90,11 @@ interface SentRow {
   events: number;
 }
 
-/** Where the statement runs: by itself, or as part of a start. */
-interface Queries {
-  query<R extends Row>(statement: Statement, values: readonly unknown[]): Promise<R[]>;
-}
-
 /**
  * In order. A run that was found and closed before it was locked may have continued as new, or its workflow id may have
  * been started again: whoever is addressed by more than a run's own id is looked for until what is found is final.
  */
-export async function putMail(on: Queries, requests: readonly MailRequest[]): Promise<MailOutcome[]> {
+export async function putMail(on: Pool | Session, requests: readonly MailRequest[]): Promise<MailOutcome[]> {
   const outcomes = await sendOnce(on, requests);
   for (;;) {
     const missed = requests.flatMap(({ to }, place) =>
@@ -116,7 +111,7 @@ export async function putMail(on: Queries, requests: readonly MailRequest[]): Pr
 }
 
 /** One statement: whoever was closed before it was locked is answered as closed. */
-export async function sendOnce(on: Queries, requests: readonly MailRequest[]): Promise<MailOutcome[]> {
+export async function sendOnce(on: Pool | Session, requests: readonly MailRequest[]): Promise<MailOutcome[]> {
   if (requests.length === 0) return [];
   const rows = await on.query<SentRow>(SEND, [
     plain(requests.map(({ to }) => ("runId" in to ? tryUuidOf(to.runId) : null))),
@@ -159,7 +154,7 @@ const TARGET: Statement = {
 };
 
 /** The run that is meant at this moment; null when there is none. */
-export async function findTarget(on: Queries, to: RunRef): Promise<string | null> {
+export async function findTarget(on: Pool | Session, to: RunRef): Promise<string | null> {
   if ("runId" in to) return to.runId;
   const workflowId = "workflowId" in to ? to.workflowId : null;
   const chainOf = "chainOf" in to ? tryUuidOf(to.chainOf) : null;
