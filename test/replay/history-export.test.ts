@@ -2,8 +2,9 @@
 
 import { expect, test } from "vitest";
 import { replayHistory } from "../../runtime/testing/replay-history.ts";
-import { defineSignal, sleep, step, upsertMemo, workflow } from "../../sdk/index.ts";
-import { openHouse } from "../support/local-worker.ts";
+import { defineSignal, sleep, step, upsertMemo, withLock, workflow } from "../../sdk/index.ts";
+import { eventually } from "../support/eventually.ts";
+import { openHouse, typesOf } from "../support/local-worker.ts";
 
 const note = defineSignal<number>("note");
 
@@ -49,6 +50,31 @@ test("the file of an open run has the mail that it has not taken", async () => {
     { mail: 2, kind: "cancel", mailId: "cancel", name: "enough", payload: null },
   ]);
   expect((await run.export()).closedAt).toBeNull();
+});
+
+test("what ended a step from outside or granted a lock is taken: it is not in the file, which goes on elsewhere", async () => {
+  const [house, elsewhere] = [openHouse(), openHouse()];
+  const main = workflow("main", async () => {
+    await withLock("key", async () => {});
+    const signed = await step<string>("sign", ({ completeLater }) => completeLater());
+    return [signed, await note.receive()];
+  });
+  const worker = await house.startWorker([main]);
+  const run = await house.client.start(main);
+  const reaches = (type: string) => eventually(`a ${type}`, async () => (await typesOf(run)).includes(type));
+  await reaches("LockReleased");
+  await reaches("StepDeferred");
+  const waiting = await run.export();
+  await run.completeStep("sign", "Ann");
+  await reaches("StepCompleted");
+  await worker.stop(0);
+  const file = await run.export();
+  expect([waiting.mail, file.mail]).toEqual([[], []]);
+  const copy = await elsewhere.client.importRun(file);
+  await elsewhere.startWorker([main]);
+  await copy.signal(note, 5);
+  expect(await copy.result()).toEqual(["Ann", 5]);
+  expect(await typesOf(copy)).not.toContain("StepReported");
 });
 
 test("a file of a later form is not taken for one of this", async () => {

@@ -26,7 +26,7 @@ export function importRun(table: RunTable, request: ImportRequest, now: number):
     timeoutMs: deadlineAt === null ? null : deadlineAt - startedAt,
     history: events.map((event) => Object.freeze({ ...event })),
     tags: events.map(() => tag),
-    mailbox: mailboxOf(runId, mail),
+    mailbox: mailboxOf(runId, mail, takenMail),
     mailIds: new Set(mail.map(({ mailId }) => mailId)),
     refusals: new Map(),
     heartbeats: new Map(),
@@ -51,12 +51,14 @@ export function importRun(table: RunTable, request: ImportRequest, now: number):
   return "imported";
 }
 
-/** Each at its place, with nothing where a refused update was. */
-function mailboxOf(runId: string, mail: ImportRequest["mail"]): StoredRun["mailbox"] {
+/** Each at its place, with nothing where a refused update was, or what has been taken and needs not be known again. */
+function mailboxOf(runId: string, mail: ImportRequest["mail"], takenMail: number): StoredRun["mailbox"] {
   const mailbox: StoredRun["mailbox"] = [];
   for (const item of mail) {
     while (mailbox.length < item.mail - 1) mailbox.push(null);
     mailbox.push(Object.freeze({ runId, ...item }));
   }
+  // What comes next stands behind all that was taken, or it would never be.
+  while (mailbox.length < takenMail) mailbox.push(null);
   return mailbox;
 }

@@ -134,6 +134,13 @@ export function importingContract(stage: Stage): void {
       expect(update).toMatchObject({ mail: null, seen: 3, closed: null });
     });
 
+    test("new mail follows what was taken, also where nothing of that is kept", async () => {
+      const request = importRequest({ mail: [signal(1)], takenMail: 3 });
+      await stage.store.importRun(request);
+      expect(await stage.send(request.runId)).toMatchObject({ outcome: "accepted", mail: 4 });
+      expect(await stage.claimOne(request.queue)).toMatchObject({ takenMail: 3, newestMail: 4 });
+    });
+
     test("a run is imported once: repeated it is answered the same, by others it is refused", async () => {
       const { store } = stage;
       for (const request of [importRequest(), closedRequest()]) {
