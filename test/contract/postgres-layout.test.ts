@@ -4,9 +4,11 @@
 import { randomUUID } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { fillClaimable } from "../../bench/growth/filling.ts";
 import { APPEND, appendValues } from "../../runtime/store/postgres/appending.ts";
 import { CLAIM } from "../../runtime/store/postgres/claiming.ts";
 import { listStatement } from "../../runtime/store/postgres/listing.ts";
+import { migrate } from "../../runtime/store/postgres/migrate.ts";
 import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
 import { READ_EVENTS_OF_TYPE } from "../../runtime/store/postgres/reading.ts";
 import { changeValues, startDataValues } from "../../runtime/store/postgres/run-data.ts";
@@ -55,16 +57,21 @@ describe("the tables", () => {
   });
 
   /** The plan made for these values, and the one that a prepared statement keeps for all values. */
-  const explain = async (text: string, values: unknown[], plan: "custom" | "generic" = "custom"): Promise<Plan[]> => {
-    await client.query("begin");
-    await client.query(`set local plan_cache_mode = force_${plan}_plan`);
-    await client.query(`prepare explained as ${text}`);
+  const explain = async (
+    text: string,
+    values: unknown[],
+    plan: "custom" | "generic" = "custom",
+    on = client,
+  ): Promise<Plan[]> => {
+    await on.query("begin");
+    await on.query(`set local plan_cache_mode = force_${plan}_plan`);
+    await on.query(`prepare explained as ${text}`);
     const literals = values.map((value) => (value === null ? "null" : pg.escapeLiteral(literalOf(value))));
-    const { rows } = await client.query(
+    const { rows } = await on.query(
       `explain (analyze, buffers, format json) execute explained(${literals.join(", ")})`,
     );
-    await client.query("rollback");
-    await client.query("deallocate explained");
+    await on.query("rollback");
+    await on.query("deallocate explained");
     return nodesOf(rows[0]["QUERY PLAN"][0].Plan);
   };
 
@@ -122,6 +129,25 @@ describe("the tables", () => {
       for (const scan of scans) expect(scan["Actual Rows"]).toBeLessThanOrEqual(21);
       const [top] = nodes;
       expect((top?.["Shared Hit Blocks"] ?? 0) + (top?.["Shared Read Blocks"] ?? 0)).toBeLessThan(1_500);
+    },
+  );
+
+  test.each(["custom", "generic"] as const)(
+    "where all runs are claimable and few, a claim reads only those that it takes: %s plan",
+    async (plan) => {
+      const { url } = await createDatabase();
+      await migrate({ url });
+      await fillClaimable(url, "busy", 3_000);
+      const other = new pg.Client({ connectionString: url });
+      onTestFinished(() => other.end());
+      await other.connect();
+      // As the store sets it: see `PLANS`.
+      await other.query("set enable_seqscan = off");
+      const values = [["busy"], false, 20, randomUUID(), randomUUID(), QUARANTINE_AFTER_CRASHES];
+      const nodes = await explain(CLAIM.text, values, plan, other);
+      const read = nodes.filter((node) => node["Relation Name"] !== undefined).map((node) => node["Actual Rows"] ?? 0);
+      expect(read.length).toBeGreaterThan(0);
+      expect(Math.max(...read)).toBeLessThanOrEqual(21);
     },
   );
 

@@ -49,7 +49,8 @@ interface OpeningRow {
 // Per queue, the index open_run_due is read in its own order, from the oldest due on; now() rather than
 // clock_timestamp() because only a stable bound ends an index scan. A run whose workers keep dying is set aside here.
 // What remains due is counted, not looked up: every join between the sets of this statement would be a loop within a
-// loop, since a plan made once knows nothing of how many runs a claim takes.
+// loop, since a plan made once knows nothing of how many runs a claim takes. Nor are the tables joined with what is due:
+// a plan made for a tenth of all runs would read them whole.
 export const CLAIM: Statement = {
   name: "everstep_claim",
   text: `
@@ -63,13 +64,13 @@ export const CLAIM: Statement = {
     claimed as (
       update everstep.open_run o
       set epoch = o.epoch + 1, claim_id = $4, worker_id = $5, crash_count = o.crash_count + 1
-      from due where o.run_id = due.run_id and not due.is_given_up
-      returning o.run_id, o.queue, o.epoch, o.claim_id, o.events, o.taken_mail, o.newest_mail, o.crash_count, due.wake_at),
+      where o.run_id = any(array(select run_id from due where not is_given_up))
+      returning o.run_id, o.queue, o.epoch, o.claim_id, o.events, o.taken_mail, o.newest_mail, o.crash_count, o.wake_at),
     set_aside as (
       update everstep.open_run o
       set wake_at = 'infinity', blocked = json_build_object('kind', 'quarantine', 'message', o.crash_count ||
         ' workers claimed this run and none of them got it any further. Find out what ends them first.')::text
-      from due where o.run_id = due.run_id and due.is_given_up
+      where o.run_id = any(array(select run_id from due where is_given_up))
       returning o.run_id),
     all_due as (
       select count(*) as runs from unnest($1::text[]) q(queue) cross join lateral (
@@ -91,7 +92,7 @@ export const CLAIM: Statement = {
       select c.run_id, c.wake_at, ${CLAIMED_COLUMNS},
         e.type as opening_type, e.name as opening_name, e.payload as opening_payload, e.data as opening_data,
         ${ms("e.at")} as opening_at
-      from claimed c join everstep.run r on r.run_id = c.run_id
+      from claimed c cross join lateral (select * from everstep.run where run_id = c.run_id limit 1) r
       left join lateral (
         select * from everstep.event where run_id = c.run_id and seq = 1 and c.epoch = 1 and c.events = 1 limit 1) e on true
     ) taken on true
