@@ -152,7 +152,7 @@ test("who acts is named by an option or a variable, and shown by history and des
 test("a failed step is retried now and a sleep is skipped, by number, by name, and once per request", async () => {
   await say("start", "stubborn", "--id", "one");
   await eventually("it waits", async () =>
-    /^1 +charge {2}2 .*the provider is down$/m.test(await say("describe", "one")),
+    /^1 +charge: charge the card {2}2 .*the provider is down$/m.test(await say("describe", "one")),
   );
   expect(await refuse("skip-sleep", "one")).toMatch(/^TIMER_NOT_WAITING: No timer of run one waits/);
   expect(await say("retry-now", "one", "--request-id", "r")).toBe(
@@ -161,7 +161,9 @@ test("a failed step is retried now and a sleep is skipped, by number, by name, a
   expect(await say("retry-now", "one", "charge", "--request-id", "r", "--json")).toBe(
     '{"workflowId":"one","step":"charge"}',
   );
-  await eventually("it sleeps", async () => /^2 +sleep {2}\d{4}-/m.test(await say("describe", "one")));
+  await eventually("it sleeps", async () =>
+    /^2 +sleep: until the bank opens {2}\d{4}-/m.test(await say("describe", "one")),
+  );
   expect(await refuse("retry-now", "one", "charge")).toMatch(/^STEP_NOT_WAITING: No step "charge" of run one waits/);
   expect(await say("skip-sleep", "one", "sleep")).toBe("Timer sleep of one is to end now.");
   await eventually("it receives", async () => /^3 +receive decide {2}\d{4}-/m.test(await say("describe", "one")));
@@ -173,6 +175,10 @@ test("a failed step is retried now and a sleep is skipped, by number, by name, a
   const history = await say("history", "one");
   expect(history).toMatch(/StepRetried +charge, attempt 2, without waiting longer/);
   expect(history).toMatch(/TimerSkipped +sleep$/m);
+  expect(history).toMatch(/StepAttemptFailed +charge \(charge the card\), attempt 1, again in /);
+  expect(history).toMatch(/StepCompleted +charge \(charge the card\) -> 2 \(attempt 2\)$/m);
+  expect(history).toMatch(/TimerStarted +sleep \(until the bank opens\), after 86400000 ms$/m);
+  expect(await refuse("query", "one", "any", "--only-if", "open")).toMatch(/^QUERY_REJECTED: Run one is completed/);
 });
 
 test("an update is answered, refused, or known by its id", async () => {

@@ -11,8 +11,8 @@ export const stubborn = workflow("stubborn", async () => {
       if (context.attempt === 1) throw new Error("the provider is down");
       return context.attempt;
     },
-    { retry: { initialInterval: "1h", jitter: 0 } },
+    { retry: { initialInterval: "1h", jitter: 0 }, summary: "charge the card" },
   );
-  await sleep("1 day");
+  await sleep("1 day", { summary: "until the bank opens" });
   return [attempt, await decide.receive({ timeout: "1 day" })];
 });
