@@ -48,6 +48,7 @@ export interface ClientOptions extends CallerOptions {
   readonly isBlocked: (runId: string) => boolean;
   readonly eventsOf: (runId: string) => number;
   /** Of workflows with versions: all of them. */
+  readonly isDeleted: (runId: string) => boolean;
   readonly versionsOf: (program: Program) => readonly [string, string] | null;
   readonly started: (runId: string, program: Program) => void;
 }
@@ -133,7 +134,7 @@ export class SimulatedClient {
       if (!dice.hits(share)) continue;
       this.#caller.task(async () => {
         await this.#caller.sleep(4_000, dice);
-        await this.#caller.insist(() => end().catch(unlessClosed));
+        await this.#caller.insist(() => end().catch(this.#unlessOver(runId)));
       });
     }
   }
@@ -145,15 +146,16 @@ export class SimulatedClient {
     const { store } = this.#options;
     const paused = await this.#caller.insist(async () => {
       const run = await store.findRun({ chainOf: runId });
-      await this.service.pause({ runId: run?.runId ?? runId }, "simulated").catch(unlessClosed);
+      const which = run?.runId ?? runId;
+      await this.service.pause({ runId: which }, "simulated").catch(this.#unlessOver(which));
       return run?.runId ?? runId;
     });
     await this.#caller.sleep(1_000, dice);
-    await this.#caller.insist(() => this.service.resume({ runId: paused }).catch(unlessClosed));
+    await this.#caller.insist(() => this.service.resume({ runId: paused }).catch(this.#unlessOver(paused)));
   }
 
   resume(runId: string): void {
-    this.#caller.task(() => this.#caller.insist(() => this.service.resume({ runId }).catch(unlessClosed)));
+    this.#caller.task(() => this.#caller.insist(() => this.service.resume({ runId }).catch(this.#unlessOver(runId))));
   }
 
   /** One more signal of each name: for runs that wait for ones nobody planned to send. */
@@ -193,7 +195,8 @@ export class SimulatedClient {
     // A caller that repeats its start is given the same run, whatever became of it.
     if (dice.hits(0.15)) {
       const again = await this.#caller.insist(() => this.service.start(call));
-      if (again.runId !== runId) this.#options.violation("start", `repeated: ${again.runId} after ${runId}`);
+      if (again.runId !== runId && !this.#options.isDeleted(runId))
+        this.#options.violation("start", `repeated: ${again.runId} after ${runId}`);
     }
     this.#caller.task(() => this.#sendSignals(runId));
     const updates = this.#updateDice.hits(0.4) ? this.#updateDice.int(1, 4) : 0;
@@ -219,6 +222,7 @@ export class SimulatedClient {
           probes.hit("client: told the result");
         },
         (error: unknown) => {
+          if (this.#isGone(error, runId)) return void this.waiting.delete(runId);
           // Quarantined runs have no result: whoever waits for one is told so at the end.
           if (!isEverstepError(error, "RUN_STILL_OPEN")) this.#options.violation("result", String(error));
         },
@@ -242,10 +246,12 @@ export class SimulatedClient {
         return "acknowledged" as const;
       } catch (error) {
         if (isEverstepError(error, "RUN_CLOSED")) return "closed" as const;
+        // It may have been accepted in a call before.
+        if (this.#isGone(error, runId)) return null;
         throw error;
       }
     });
-    this.#sent(runId, signal, sentAt, outcome);
+    if (outcome !== null) this.#sent(runId, signal, sentAt, outcome);
   }
 
   /** Sends an update, and again when nothing came of it for a while, and keeps what it was told in the end. */
@@ -265,6 +271,7 @@ export class SimulatedClient {
         else answer = { code: "UPDATE_FAILED" };
       } catch (error) {
         if (!isEverstepError(error)) throw error;
+        if (this.#isGone(error, runId)) return;
         if (!isAway(error) && error.code !== "UPDATE_TIMED_OUT") answer = { code: error.code };
       }
       if (answer !== undefined) {
@@ -291,8 +298,21 @@ export class SimulatedClient {
     } catch (error) {
       if (isEverstepError(error, "STEP_NOT_WAITING") || isEverstepError(error, "TIMER_NOT_WAITING")) {
         probes.hit("repair: nothing waited");
-      } else unlessClosed(error);
+      } else this.#unlessOver(runId)(error);
     }
+  }
+
+  /** Lets pass that the run is closed, or deleted since. */
+  #unlessOver(runId: string): (error: unknown) => void {
+    return (error) => {
+      if (!isEverstepError(error, "RUN_CLOSED") && !this.#isGone(error, runId)) throw error;
+    };
+  }
+
+  #isGone(error: unknown, runId: string): boolean {
+    const isGone = isEverstepError(error, "RUN_NOT_FOUND") && this.#options.isDeleted(runId);
+    if (isGone) this.#options.probes.hit("client: told that the run is gone");
+    return isGone;
   }
 
   #newSignal(name: string): SignalCall & { readonly signalId: string } {
@@ -308,12 +328,12 @@ export class SimulatedClient {
 
   async #cancel(runId: string): Promise<void> {
     await this.#caller.sleep(2_000);
-    await this.#caller.insist(() => this.service.cancel({ runId }, "simulated").catch(unlessClosed));
+    await this.#caller.insist(() => this.service.cancel({ runId }, "simulated").catch(this.#unlessOver(runId)));
   }
 
   async #terminate(runId: string): Promise<void> {
     await this.#caller.sleep(2_500);
-    await this.#caller.insist(() => this.service.terminate({ runId }, "simulated").catch(unlessClosed));
+    await this.#caller.insist(() => this.service.terminate({ runId }, "simulated").catch(this.#unlessOver(runId)));
     this.#options.acknowledged.terminations.push(runId);
   }
 
@@ -326,7 +346,7 @@ export class SimulatedClient {
     } catch (error) {
       // No worker that has it has been there yet.
       if (isEverstepError(error, "VERSION_UNKNOWN")) this.#options.probes.hit("move: version unknown");
-      else unlessClosed(error);
+      else this.#unlessOver(runId)(error);
     }
   }
 
@@ -341,6 +361,7 @@ export class SimulatedClient {
       const isExpected =
         isEverstepError(error, "QUERY_TIMED_OUT") ||
         isAway(error) ||
+        this.#isGone(error, runId) ||
         (isEverstepError(error) && this.#options.isBlocked(runId));
       if (isExpected) return probes.hit("query: not answered in time");
       violation("query", `run ${runId}: ${String(error)}`);
@@ -350,8 +371,4 @@ export class SimulatedClient {
 
 function exactly(version: string): VersionAsk {
   return { own: version, asked: version };
-}
-
-function unlessClosed(error: unknown): void {
-  if (!isEverstepError(error, "RUN_CLOSED")) throw error;
 }

@@ -11,6 +11,7 @@ import type { Effects } from "./effects.ts";
 import type { EntityCallers } from "./entity-callers.ts";
 import { checkEntities } from "./entity-checks.ts";
 import { checkFamilies, lastOf } from "./family-checks.ts";
+import { type KeptRun, readKept } from "./kept-run.ts";
 import { LEDGER, ledgerOf } from "./ledger.ts";
 import type { Probes } from "./probes.ts";
 import type { Program } from "./program.ts";
@@ -90,28 +91,25 @@ export async function checkEnd(options: FinalOptions): Promise<void> {
 }
 
 async function readRun(
-  { truth, programs, violation }: FinalOptions,
+  { truth, programs, violation, witness }: FinalOptions,
   replays: ReplayCheck,
   runId: string,
 ): Promise<Ended> {
-  const detail = (await truth.findRun({ runId })) as RunDetail;
-  const stored = await truth.readHistory(runId, 0, Number.MAX_SAFE_INTEGER);
-  const events = stored.map(fromRecord).filter((event): event is HistoryEvent => event !== undefined);
-  const mail = (await truth.readMail([{ runId, after: 0 }], Number.MAX_SAFE_INTEGER)).map(({ mailId }) => mailId);
-  const looks = mail.map((mailId) => ({ runId, mailId, after: 0 }));
-  const refused = (await truth.readUpdates(looks)).filter(({ refusal }) => refusal !== null).length;
+  const kept = witness.deleted.get(runId) ?? ((await readKept(truth, runId)) as KeptRun);
+  const { detail, mail, refused } = kept;
+  const events = kept.stored.map(fromRecord).filter((event): event is HistoryEvent => event !== undefined);
   const program = programs.find(({ name }) => name === detail.workflow);
   const code =
     program === undefined
       ? { workflow: ledgerOf(NO_WORLD).workflow, query: "entries" }
-      : { workflow: workflowOf(program, NO_WORLD, detail.version), query: traceQuery.name };
+      : { workflow: workflowOf(program, NO_WORLD, { version: detail.version }), query: traceQuery.name };
   const run = { runId, ...code, facts: detail, events };
   return {
     runId,
     detail,
     events,
     mail,
-    refused,
+    refused: refused.size,
     replays: await replays.check(run, (what) => violation("replay", `run ${runId}: ${what}`)),
   };
 }
@@ -225,7 +223,7 @@ function checkRequests({ acknowledged, violation }: FinalOptions, ended: Readonl
 
 /** Every sender was told what the history, the mailbox and the end of the run say, and nothing else. */
 async function checkUpdates(
-  { acknowledged, truth, violation }: FinalOptions,
+  { acknowledged, truth, violation, witness }: FinalOptions,
   ended: ReadonlyMap<string, Ended>,
 ): Promise<void> {
   for (const { runId, updateId, answer } of acknowledged.updates) {
@@ -233,7 +231,9 @@ async function checkUpdates(
     const isAccepted = events.some((event) => event.type === "UpdateAccepted" && event.updateId === updateId);
     const completed = events.find((event) => event.type === "UpdateCompleted" && event.updateId === updateId);
     const mailId = updateMailId(updateId);
-    const [trace] = await truth.readUpdates([{ runId, mailId, after: 0 }]);
+    const deleted = witness.deleted.get(runId);
+    const [trace] = deleted === undefined ? await truth.readUpdates([{ runId, mailId, after: 0 }]) : [];
+    const refusal = deleted === undefined ? trace?.refusal : deleted.refused.get(mailId);
     const told = JSON.stringify(answer);
     const complain = (what: string) =>
       violation("updates", `update ${updateId} of run ${runId}: told ${told}, ${what}`);
@@ -243,9 +243,9 @@ async function checkUpdates(
     } else if (isAccepted) {
       if (told !== '{"code":"UPDATE_ABANDONED"}') complain("it was accepted and never ended");
     } else {
-      const expected = trace?.refusal?.code ?? "RUN_CLOSED";
+      const expected = refusal?.code ?? "RUN_CLOSED";
       if (told !== JSON.stringify({ code: expected })) complain(`it was not accepted: ${expected}`);
     }
-    if (isAccepted && trace?.refusal != null) complain("it was accepted and refused");
+    if (isAccepted && refusal != null) complain("it was accepted and refused");
   }
 }

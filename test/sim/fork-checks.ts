@@ -8,15 +8,16 @@ import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
 type Complain = (what: string) => void;
 
 export async function checkFork(truth: Store, request: ForkRequest, complain: Complain): Promise<void> {
-  const { sourceId, runId, at, edited, anew, terminates } = request;
+  const { sourceId, runId, at, edited, forked, terminates } = request;
   const all = Number.MAX_SAFE_INTEGER;
   const source = await truth.readHistory(sourceId, 0, all);
   const fork = await truth.readHistory(runId, 0, all);
+  // Codecs have the edited event among those that they encode anew.
+  const { isEdited } = JSON.parse(forked.data ?? "{}") as { readonly isEdited?: boolean };
   const isShared = (event: StoredEvent, index: number) => {
     const own = fork[index];
-    if (edited !== null && index === at - 1)
-      return own?.type === edited.type && (anew !== undefined || own.payload === edited.payload);
-    return JSON.stringify(own) === JSON.stringify(event);
+    if (isEdited !== true || index !== at - 1) return JSON.stringify(own) === JSON.stringify(event);
+    return own?.type === EVENT_CODES.StepCompleted && (edited === null || own.payload === edited.payload);
   };
   if (!source.slice(0, at).every(isShared)) complain(`its first ${at} events are not those of run ${sourceId}`);
   const others = fork.slice(at + 1).filter(({ type }) => type !== EVENT_CODES.LockRegained);

@@ -7,6 +7,19 @@ import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
 import { type Mutant, withSuccessor } from "./mutant.ts";
 
 export const MUTANTS_OF_PARTS: Readonly<Record<string, Mutant>> = {
+  prunesEarly: {
+    does: "deletes runs as soon as they are closed",
+    store: ({ store }) => ({
+      findExpired: (request) =>
+        store.findExpired({ ...request, rules: request.rules.map((rule) => ({ ...rule, retentionMs: 0 })) }),
+    }),
+    parts: ["pruning"],
+  },
+  prunesByWordAlone: {
+    does: "says of every run that it is deleted, and leaves it",
+    store: () => ({ deleteRuns: async (runIds) => [...runIds] }),
+    parts: ["pruning"],
+  },
   noReportDedup: {
     does: "takes a report on a step as often as it is sent",
     store: ({ store }) => {

@@ -18,6 +18,8 @@ const SHARES = {
   versions: 0.1,
   /** Payloads go through a codec that is slow now and then, and away for a while. */
   codecs: 0.1,
+  /** Closed runs are kept for a moment only. */
+  pruning: 0.1,
 } as const;
 
 export type Part = keyof typeof SHARES;
@@ -25,12 +27,19 @@ export type Part = keyof typeof SHARES;
 export const PARTS = Object.keys(SHARES) as readonly Part[];
 
 export function drawParts(dice: Dice): ReadonlySet<Part> {
-  return new Set(PARTS.filter((part) => dice.split(part).hits(SHARES[part])));
+  return consistent(PARTS.filter((part) => dice.split(part).hits(SHARES[part])));
 }
 
 /** `none`, or names with commas between them. Undefined for what is neither. */
 export function readParts(text: string): ReadonlySet<Part> | undefined {
   const names = text === "none" ? [] : text.split(",");
   const parts = PARTS.filter((part) => names.includes(part));
-  return parts.length === names.length ? new Set(parts) : undefined;
+  return parts.length === names.length ? consistent(parts) : undefined;
+}
+
+/** Those outside, whose books are about single runs, would be told that there is no such run. */
+const WITHOUT_PRUNING: ReadonlySet<Part> = new Set(["deferred", "webhooks", "entities", "forks"]);
+
+function consistent(parts: readonly Part[]): ReadonlySet<Part> {
+  return new Set(parts.includes("pruning") ? parts.filter((part) => !WITHOUT_PRUNING.has(part)) : parts);
 }

@@ -68,6 +68,8 @@ export const SOMETIMES = [
   "fork: beside the run",
   "fork: with another result",
   "run: moved",
+  "run: deleted",
+  "client: told that the run is gone",
   "control: moved",
   "operation: answered",
   "operation: UPDATE_FAILED",

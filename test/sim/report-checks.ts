@@ -46,7 +46,7 @@ function checkTaken(event: Reported, told: readonly ToldReport[], events: readon
   const twice = events.filter((other) => isReported(other) && other.reportId === reportId && isOf(other, event));
   if (twice.length > 1) complain(`report ${reportId} is taken ${twice.length} times`);
   if (isIgnored(event)) return;
-  const deferred = events.find((other) => other.type === "StepDeferred" && isOf(other, event));
+  const deferred = events.findLast((other) => other.type === "StepDeferred" && isOf(other, event));
   if (deferred === undefined || deferred.seq > event.seq)
     complain(`attempt ${attempt} of ${command} is reported on without having handed off`);
 }
@@ -72,7 +72,8 @@ function checkAnswer({ by, report, answer }: ToldReport, taken: readonly Reporte
   if (!("token" in by)) return;
   if (answer !== "stored" && counted.length > 0) refuted(`event ${counted[0]?.seq} tells of it`);
   const token = readToken(by.token);
-  const deferred = events.find((event) => event.type === "StepDeferred" && isOf(event, token));
+  // A fork asks again, with another token, for what its source has handed off.
+  const deferred = events.findLast((event) => event.type === "StepDeferred" && isOf(event, token));
   const isGood = deferred?.type === "StepDeferred" && deferred.verifier === token.verifier;
   if (answer === "stored" && !isGood) refuted("the token is not of the attempt that handed off");
   if (answer === "TOKEN_INVALID" && (isGood || deferred === undefined)) refuted("the token is good");

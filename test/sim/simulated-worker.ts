@@ -38,7 +38,7 @@ export class SimulatedWorker {
 
   boot(): void {
     if (!this.#mayBoot || (this.#process !== undefined && this.#process.state !== "dead")) return;
-    const { programs, settings, parts } = this.#simulation;
+    const { programs, settings, parts, retentionMs } = this.#simulation;
     const process = this.#simulation.openProcess("worker");
     const wakeups = this.#simulation.openWakeups(process);
     const world = this.#stepWorld(process);
@@ -46,8 +46,8 @@ export class SimulatedWorker {
       workflows: [
         ...programs.flatMap((program) =>
           this.#simulation.isVersioned(program.name)
-            ? this.#versions.map((version) => workflowOf(program, world, version))
-            : [workflowOf(program, world)],
+            ? this.#versions.map((version) => workflowOf(program, world, { version, retentionMs }))
+            : [workflowOf(program, world, { retentionMs })],
         ),
         ...(parts.has("entities") ? [ledgerOf(world).workflow] : []),
       ],

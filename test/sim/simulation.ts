@@ -66,6 +66,8 @@ export class Simulation {
   readonly dice: Dice;
   readonly faults: FaultPlan;
   readonly settings: WorkerSettings;
+  /** How long closed runs are kept; null: for ever. */
+  readonly retentionMs: number | null;
   readonly parts: ReadonlySet<Part>;
   readonly programs: readonly Program[];
   /** Those of them that callers start as they like, those of parts, and families. */
@@ -117,9 +119,15 @@ export class Simulation {
     this.dice = new Dice(`everstep/${seed}`);
     const drawn = drawFaults(this.dice.split("faults"));
     this.faults = mutant?.faults === undefined ? drawn : { ...drawn, ...mutant.faults, isCalm: false };
-    this.settings = { ...drawSettings(this.dice.split("settings"), this.faults), ...mutant?.settings };
     this.parts = options.parts ?? (mutant?.parts && new Set(mutant.parts)) ?? drawParts(this.dice.split("parts"));
     const { parts } = this;
+    const isPruned = parts.has("pruning");
+    this.retentionMs = isPruned ? this.dice.split("pruning").int(1, 1_000) : null;
+    this.settings = {
+      ...drawSettings(this.dice.split("settings"), this.faults),
+      ...(isPruned ? { pruneEveryMs: 250 } : {}),
+      ...mutant?.settings,
+    };
     this.#families = parts.has("families") ? drawFamilies(this.dice.split("families"), this.faults) : [];
     this.#special = (["deferred", "webhooks"] as const)
       .filter((part) => parts.has(part))
@@ -148,6 +156,7 @@ export class Simulation {
       truth: store,
       readable: this.#readable,
       now,
+      retentionMs: this.retentionMs,
       probes: this.probes,
       violation,
       committed: (runId, text) => {
@@ -279,6 +288,7 @@ export class Simulation {
       now: () => this.scheduler.now,
       isBlocked: (runId) => this.witness.runs.get(runId)?.blocked != null,
       eventsOf: (runId) => this.witness.chronicle(runId)?.length ?? 0,
+      isDeleted: (runId) => this.witness.deleted.has(runId),
       versionsOf: ({ name }) => (this.isVersioned(name) ? VERSIONS : null),
       started: (runId, program) => {
         // What is delivered to a webhook may come to the run in whose place a fork was put.
@@ -340,7 +350,8 @@ export class Simulation {
   #operate(): void {
     const dice = this.dice.split("plan");
     // What is done to runs is done to these.
-    const least = this.parts.has("forks") || this.parts.has("versions") || this.parts.has("codecs") ? 1 : 0;
+    const done = ["forks", "versions", "codecs", "pruning"] as const;
+    const least = done.some((part) => this.parts.has(part)) ? 1 : 0;
     for (let run = this.parts.size > 0 ? dice.int(least, 2) : dice.int(1, 4); run > 0; run--) {
       const program = this.#plain[dice.int(0, this.#plain.length - 1)];
       if (program === undefined) continue;

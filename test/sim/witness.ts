@@ -6,6 +6,7 @@ import { isEverstepError } from "../../sdk/protocol/errors.ts";
 import { isClosed } from "../../sdk/protocol/run.ts";
 import { Chronicle } from "./chronicle.ts";
 import { checkFork } from "./fork-checks.ts";
+import { type KeptRun, readKept } from "./kept-run.ts";
 import { LockBook } from "./lock-book.ts";
 import type { Probes } from "./probes.ts";
 
@@ -31,6 +32,8 @@ export interface WitnessOptions {
   /** The same, as a process with the codecs sees it. */
   readonly readable: Store;
   readonly now: () => number;
+  /** How long closed runs are kept; null: for ever. */
+  readonly retentionMs: number | null;
   readonly probes: Probes;
   readonly violation: (kind: string, what: string) => void;
   readonly committed: (runId: string, text: string) => void;
@@ -43,6 +46,8 @@ export class Witness {
   readonly #options: WitnessOptions;
   readonly #tags = new Set<string>();
   readonly #forks = new Set<string>();
+  /** Runs that were deleted, as they were then. */
+  readonly deleted = new Map<string, KeptRun>();
   readonly locks: LockBook;
 
   constructor(options: WitnessOptions) {
@@ -208,7 +213,15 @@ export class Witness {
         return answer;
       },
       findExpired: (request) => store.findExpired(request),
-      deleteRuns: (runIds) => store.deleteRuns(runIds),
+      deleteRuns: async (runIds) => {
+        const kept = await Promise.all(runIds.map((runId) => readKept(this.#options.readable, runId)));
+        const deleted = await store.deleteRuns(runIds);
+        for (const [index, runId] of runIds.entries()) {
+          const run = kept[index];
+          if (run != null && deleted.includes(runId)) await this.#deleted(runId, run);
+        }
+        return deleted;
+      },
       forgetLeftovers: () => store.forgetLeftovers(),
       startRuns: async (requests) => {
         const outcomes = await store.startRuns(requests);
@@ -387,6 +400,24 @@ export class Witness {
       this.open.delete(runId);
     }
     return fresh.length;
+  }
+
+  /** It had ended, long enough ago, with all that came of it; and nothing of it is left. */
+  async #deleted(runId: string, run: KeptRun): Promise<void> {
+    const { truth, now, retentionMs } = this.#options;
+    this.#hit("run: deleted");
+    this.deleted.set(runId, run);
+    const complain = (what: string) => this.#complain("deleted", runId, what);
+    let last = this.chronicle(runId)?.closing;
+    if (last === undefined) return complain("it is open");
+    const age = now() - last.at;
+    if (retentionMs === null || age < retentionMs)
+      complain(`${age} ms after its end; it is kept for ${retentionMs} ms`);
+    while (last?.type === "RunContinued") last = this.chronicle(last.nextRunId)?.closing;
+    if (last === undefined) complain("a run of its chain is open");
+    const left = await readKept(truth, runId);
+    const events = await truth.readHistory(runId, 0, 1);
+    if (left !== null || events.length > 0) complain("something of it is left");
   }
 
   #blocked(runId: string, kind: string): void {

@@ -90,8 +90,17 @@ interface Input {
   readonly round?: number;
 }
 
-/** With versions, what a run returns says whose code has ended it. */
-export function workflowOf(program: Program, world: StepWorld, version: string | null = null): AnyWorkflow {
+export interface CodeOptions {
+  /** What a run returns says whose code has ended it. */
+  readonly version?: string | null;
+  readonly retentionMs?: number | null;
+}
+
+export function workflowOf(
+  program: Program,
+  world: StepWorld,
+  { version = null, retentionMs = null }: CodeOptions = {},
+): AnyWorkflow {
   const { retry, name } = program;
   const own: StepWorld = version === null ? world : { ...world, begin: (context) => world.begin(context, version) };
   const main = async (input: Input) => {
@@ -101,6 +110,7 @@ export function workflowOf(program: Program, world: StepWorld, version: string |
   return workflow(name, main, {
     ...(retry === null ? {} : { retry: { maxAttempts: retry.maxAttempts, initialInterval: retry.intervalMs } }),
     ...(version === null ? {} : { version }),
+    ...(retentionMs === null ? {} : { retention: retentionMs }),
   });
 }
 
