@@ -34,6 +34,15 @@ test("runs are found, paused, resumed by the id of the bulk, and forked; what wa
     told: "100 run(s) so far: 0 done, 0 skipped, 0 failed.\n120 run(s) so far: 0 done, 0 skipped, 0 failed.",
     code: 0,
   });
+  const foreseen = await bulk("retry-now", "charge", "--dry-run", "--id-prefix", "many-1", ...which);
+  expect(foreseen).toMatchObject({
+    said: expect.stringMatching(
+      /^31 run\(s\) found: nothing was done to them; 31 would be skipped, 0 would fail\.\n\nOUTCOME +CODE +ID +WHY\nskipped +STEP_NOT_WAITING +many-1/,
+    ),
+    code: 0,
+  });
+  const nowhere = await bulk("move", "9.0.0", "--dry-run", "--id", "many-7", ...which);
+  expect(nowhere).toMatchObject({ said: expect.stringMatching(/VERSION_UNKNOWN +many-7/), code: 1 });
   const paused = await bulk("pause", "--reason", "holidays", ...which, "--json");
   const report = JSON.parse(paused.said);
   expect(report).toMatchObject({ matched: 120, done: 120, isDryRun: false, isAborted: false, notDone: [] });
