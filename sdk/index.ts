@@ -131,7 +131,7 @@ export {
   type SemaphoreOptions,
 } from "./workflow/semaphore.ts";
 export { defineSignal, type ReceiveOptions, type SignalDefinition } from "./workflow/signal.ts";
-export { sleep, sleepUntil } from "./workflow/sleep.ts";
+export { type SleepOptions, sleep, sleepUntil } from "./workflow/sleep.ts";
 export {
   defineStep,
   type StepContext,

@@ -31,6 +31,7 @@ import {
   type WebhookDelivery,
   type Workflow,
   workflow,
+  workflowInfo,
 } from "../../sdk/index.ts";
 import type { RunPatch } from "../../sdk/protocol/run.ts";
 
@@ -143,6 +144,11 @@ async function laterSteps(client: WorkflowClient) {
 }
 
 async function waits() {
+  await sleep("1h", { summary: "until the bank opens" });
+  // @ts-expect-error a summary is a text
+  await step("a", () => 1, { summary: 7 });
+  expectTypeOf(workflowInfo().chainDeadlineAt).toEqualTypeOf<Date | undefined>();
+  expectTypeOf(workflowInfo().root?.workflowId).toEqualTypeOf<string | undefined>();
   for (const fine of [5, "5ms", "30s", "5m", "1.5h", "2 days", "1 week"] satisfies Duration[]) await sleep(fine);
   // @ts-expect-error no such unit
   await sleep("5 parsecs");
@@ -288,6 +294,11 @@ async function clients(client: WorkflowClient) {
   await run.query(lines, { from: "1" });
   // @ts-expect-error no such unit
   await run.result({ timeout: "1 fortnight" });
+  // @ts-expect-error no such unit
+  await client.start(order, { input: { id: "1", total: 2 }, chainTimeout: "1 fortnight" });
+  expectTypeOf(await run.query(status, undefined, { onlyIf: "openOrCompleted" })).toEqualTypeOf<"open" | "closed">();
+  // @ts-expect-error there is no such state
+  await run.query(status, undefined, { onlyIf: "closed" });
 
   await client.signalWithStart(order, { input: { id: "1", total: 2 }, signal: approve, payload: { by: "ann" } });
   // @ts-expect-error the signal has a payload
