@@ -97,33 +97,43 @@ test("where nobody is named nothing is kept, and the records are those of calls 
   expect(history?.events.map(({ data }) => data).join()).not.toContain("actor");
 });
 
-test("forks, resets, terminations, moves and releases say who: the source's end, too", async () => {
-  const house = openHouse();
-  const client = house.openClient([], undefined, "Ann");
-  const moved = workflow("moved", () => sleep("1 day"), { version: "1.0.0" });
-  const worker = await house.startWorker([moved, acted]);
-  const run = await client.start(acted);
-  await reaches(run, "StepAttemptFailed");
-  const fork = await run.fork({ id: "beside", at: 1, actor: "Bob" });
-  const again = await fork.reset({ at: 1 });
-  expect(await deedsOf(fork)).toContainEqual(["RunTerminated", "Ann"]);
-  expect(await deedsOf(again)).toEqual([["RunForked", "Ann"]]);
-  expect(await deedsOf(client.getUntyped("beside", fork.runId))).toContainEqual(["RunForked", "Bob"]);
-  await again.terminate("enough", { actor: "Carl" });
-  expect(await deedsOf(again)).toContainEqual(["RunTerminated", "Carl"]);
+test.each(FORMS)(
+  "forks, resets, terminations and moves say who: the source's end, too; payloads are %s",
+  async (_, codecs) => {
+    const house = openHouse({ codecs });
+    const client = house.openClient(codecs, undefined, "Ann");
+    const moved = workflow("moved", () => sleep("1 day"), { version: "1.0.0" });
+    const worker = await house.startWorker([moved, acted]);
+    const run = await client.start(acted);
+    await reaches(run, "StepAttemptFailed");
+    await run.pause("lunch");
+    await run.resume({ actor: "Carl" });
+    await reaches(run, "RunResumed");
+    const fork = await run.fork({ id: "beside", actor: "Bob" });
+    const again = await fork.reset({ at: 1 });
+    expect(await deedsOf(fork)).toContainEqual(["RunTerminated", "Ann"]);
+    expect(await deedsOf(again)).toEqual([["RunForked", "Ann"]]);
+    expect((await deedsOf(fork)).slice(0, 3)).toEqual([
+      ["RunPaused", "Ann"],
+      ["RunResumed", "Carl"],
+      ["RunForked", "Bob"],
+    ]);
+    await again.terminate("enough", { actor: "Carl" });
+    expect(await deedsOf(again)).toContainEqual(["RunTerminated", "Carl"]);
 
-  const old = await client.start(moved);
-  await reaches(old, "TimerStarted");
-  await worker.stop(0);
-  await old.moveTo(null, { actor: "Bob" });
-  await old.moveTo("1.0.0");
-  await house.startWorker([moved]);
-  await eventually("both moves are told", async () => (await deedsOf(old)).length === 2);
-  expect(await deedsOf(old)).toEqual([
-    ["RunMoved", "Bob"],
-    ["RunMoved", "Ann"],
-  ]);
-});
+    const old = await client.start(moved);
+    await reaches(old, "TimerStarted");
+    await worker.stop(0);
+    await old.moveTo(null, { actor: "Bob" });
+    await old.moveTo("1.0.0");
+    await house.startWorker([moved]);
+    await eventually("both moves are told", async () => (await deedsOf(old)).length === 2);
+    expect(await deedsOf(old)).toEqual([
+      ["RunMoved", "Bob"],
+      ["RunMoved", "Ann"],
+    ]);
+  },
+);
 
 test("a pause says who is behind it, and so does what people are told of the run", async () => {
   const { client } = openHouse();
