@@ -60,6 +60,7 @@ export class Effects {
     if (isPunctual && failed?.attempts === attempt - 1 && now() < failed.nextAt) {
       violation("early", `${key} begins ${failed.nextAt - now()} ms before its pause is over`);
     }
+    if (witness.locks.standsStill(runId)) violation("locks", `${key} begins without the locks that its run held`);
     if (times > (entry?.claims ?? 0))
       violation("effects", `${key} is executed ${times} times in ${entry?.claims} claims`);
     const here = bump(this.#byProcess, `${process.name} ${key}`);

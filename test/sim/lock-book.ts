@@ -10,6 +10,8 @@ interface Place {
   readonly permits: number;
   readonly capacity: number;
   token: number | null;
+  /** A fork held it by what it shares, and has not got it again. */
+  isAwaited: boolean;
 }
 
 export class LockBook {
@@ -35,20 +37,37 @@ export class LockBook {
     }
   }
 
+  /** The run, a fork, may do nothing yet. */
+  standsStill(runId: string): boolean {
+    for (const place of this.#places.values()) if (place.runId === runId && place.isAwaited) return true;
+    return false;
+  }
+
   tell(runId: string, event: HistoryEvent, complain: (what: string) => void): void {
     if (isClosing(event)) return this.#ended(runId);
     switch (event.type) {
       case "LockRequested": {
         const { name: key, permits, capacity } = event;
-        this.#places.set(`${runId}/${event.command}`, { runId, key, permits, capacity, token: null });
+        this.#places.set(`${runId}/${event.command}`, { runId, key, permits, capacity, token: null, isAwaited: false });
         return;
       }
       case "LockReleased":
         if (!this.#places.delete(`${runId}/${event.command}`)) complain(`lock "${event.name}" is let go of twice`);
         return;
-      case "LockRegained":
+      case "RunForked":
+        for (const command of event.locks ?? []) {
+          const place = this.#places.get(`${runId}/${command}`);
+          if (place === undefined) complain(`lock ${command} is to be regained, and was never asked for`);
+          else place.isAwaited = true;
+        }
+        return;
+      case "LockRegained": {
+        const place = this.#places.get(`${runId}/${event.command}`);
+        if (place?.isAwaited !== true) return complain(`lock "${event.name}" is regained by who did not wait for it`);
+        place.isAwaited = false;
         this.#probes.hit("lock: regained by a fork");
         return this.#granted(`${runId}/${event.command}`, event.fencingToken, complain);
+      }
       case "LockGranted":
         return this.#granted(`${runId}/${event.command}`, event.fencingToken, complain);
     }

@@ -69,6 +69,19 @@ export const MUTANTS_OF_PARTS: Readonly<Record<string, Mutant>> = {
     },
     parts: ["webhooks"],
   },
+  forksBelieve: {
+    does: "lets a fork go on under what its source held, and asks for none of it",
+    store: ({ store }) => ({ forkRun: (request) => store.forkRun({ ...request, locks: [] }) }),
+    parts: ["forks"],
+  },
+  forksDoNotWait: {
+    does: "asks for what a fork held, and lets it be claimed before it has that again",
+    store: ({ store }) => ({
+      forkRun: ({ locks = [], ...request }) =>
+        store.forkRun({ ...request, locks: locks.map((lock) => ({ ...lock, isRegained: false })) }),
+    }),
+    parts: ["forks"],
+  },
   performsTwice: {
     does: "accepts an operation of an entity as often as it is sent",
     store: ({ store }) => {

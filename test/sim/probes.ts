@@ -85,6 +85,7 @@ export const SOMETIMES = [
   "lock: granted",
   "lock: granted after it was given up",
   "lock: let go with its run",
+  "lock: regained by a fork",
   "run: continued",
   "run: tried again",
   "child: started",

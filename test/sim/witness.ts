@@ -94,6 +94,7 @@ export class Witness {
           const successor = turn.effects?.successor ?? null;
           if (successor !== null) await this.#grew(successor.runId);
         }
+        await this.#growForks();
         return answer;
       },
       resolveTurns: async (turns) => {
@@ -210,6 +211,7 @@ export class Witness {
           if (entry === undefined || (entry.chronicle.closing === undefined && isClosed(status)))
             await this.#grew(runId);
         }
+        await this.#growForks();
         return answer;
       },
       findExpired: (request) => store.findExpired(request),
@@ -309,6 +311,7 @@ export class Witness {
     const entry = this.runs.get(run.runId);
     if (entry === undefined) return this.#complain("claim", run.runId, "claimed before it was started");
     const { runId, epoch, claimId } = run;
+    if (this.locks.standsStill(runId)) this.#complain("claim", runId, "claimed without the locks that it held");
     if (entry.isPaused) this.#complain("claim", run.runId, "claimed while it is paused");
     if (run.version !== entry.version)
       this.#complain("claim", run.runId, `claimed as version ${run.version}, it is ${entry.version}`);
@@ -363,6 +366,11 @@ export class Witness {
     const fresh = await this.#grew(runId);
     const expected = isCommitted ? turn.events.length : 0;
     if (fresh !== expected) this.#complain("append", runId, `${fresh} events came of a turn of ${expected}`);
+  }
+
+  /** Whoever lets go of a lock appends to the history of the fork that has it then. */
+  async #growForks(): Promise<void> {
+    for (const runId of this.#forks) if (this.locks.standsStill(runId)) await this.#grew(runId);
   }
 
   /** Reads the run's history anew; answers how many events came. `fork`: it has just been made by this. */

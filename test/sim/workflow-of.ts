@@ -272,9 +272,11 @@ class Interpreter {
   }
 
   async #locked({ key, permits, capacity, timeoutMs, body }: Op & { readonly op: "lock" }): Promise<void> {
-    const work = async ({ fencingToken }: { readonly fencingToken: number }) => {
-      this.#note(`${key} by ${fencingToken}`);
+    const work = async (lock: { readonly fencingToken: number }) => {
+      this.#note(`${key} by ${lock.fencingToken}`);
       await this.#all(body);
+      // A fork has another one by now.
+      this.#note(`${key} still by ${lock.fencingToken}`);
       return true;
     };
     const options = { timeout: timeoutMs };
