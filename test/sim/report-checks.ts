@@ -24,9 +24,11 @@ export function checkReports({ reports, violation }: FinalOptions, ended: Readon
     const complain = (what: string) => violation("report", `run ${run.runId}: ${what}`);
     const told = reports.filter(({ runId }) => runId === run.runId);
     const shared = run.detail.forkedFrom?.event ?? 0;
-    const taken = run.events.filter((event) => event.seq > shared).filter(isReported);
-    for (const event of taken) checkTaken(event, told, run.events, complain);
-    for (const call of told) checkAnswer(call, taken, run, complain);
+    // What a fork shares is about the tokens of its source.
+    const events = run.events.filter(({ seq }) => seq > shared);
+    const taken = events.filter(isReported);
+    for (const event of taken) checkTaken(event, told, events, complain);
+    for (const call of told) checkAnswer(call, taken, { ...run, events }, complain);
     checkFirstCounts(told, taken, complain);
   }
 }
