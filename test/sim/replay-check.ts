@@ -67,11 +67,11 @@ export class ReplayCheck {
     // What a fork shares comes with the event that tells of it, and with the chance of that: never by itself.
     const shared = run.events.findLastIndex(({ type }) => type === "RunForked") + 1;
     const states: (string | null)[] = run.events.slice(0, Math.max(0, shared - 1)).map(() => null);
+    // Between the start and signals from before the first line there may be a move or a fork.
+    const early = run.events.findLastIndex((event) => event.type === "SignalReceived" && event.isEarly);
     for (let index = states.length; index < run.events.length; index++) {
-      const next = run.events[index + 1];
-      const isEarly = next?.type === "SignalReceived" && next.isEarly;
       const fed = run.events.slice(index < shared ? 0 : index, index + 1);
-      await new Promise<void>((resolve) => this.#turns.feed(engine, fed, !isEarly, resolve));
+      await new Promise<void>((resolve) => this.#turns.feed(engine, fed, index >= early, resolve));
       states.push(engine.hasBegun ? stateOf(engine, run.query) : null);
     }
     return { states };
