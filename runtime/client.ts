@@ -82,6 +82,7 @@ export {
   type RepairOptions,
   type ResetOptions,
   type ResultOptions,
+  type RetriedWork,
   type RetryFromOptions,
   RunHandle,
   type SendUpdateOptions,

@@ -385,7 +385,7 @@ export interface ForkRequest {
 /** A child, by the command that asked for it, as events tell of it. */
 export interface SharedChild {
   readonly command: number;
-  /** Where it was started, the run that stands for it; else the one that is to be started. */
+  /** Where it was started, the run that stands for it; else the one that is to be started: it may be, and may have been reset. */
   readonly runId: string;
   readonly isStarted: boolean;
 }

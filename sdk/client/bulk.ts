@@ -17,6 +17,7 @@ import {
   type ForkOptions,
   forkCall,
   type ResetOptions,
+  type RetriedWork,
   retryCall,
   signalCall,
   stepNameOf,
@@ -187,8 +188,8 @@ export class Bulk {
   }
 
   /** Runs of the statuses that `where` names, which it must. */
-  async retryFrom(step?: AnyStep, options: Pick<ResetOptions, "signals" | "undone"> = {}): Promise<BulkReport> {
-    const call = retryCall(step, options);
+  async retryFrom(work?: RetriedWork, options: Pick<ResetOptions, "signals" | "undone"> = {}): Promise<BulkReport> {
+    const call = retryCall(work, options);
     return this.#fork(() => call);
   }
 

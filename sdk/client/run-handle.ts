@@ -11,6 +11,7 @@ import type { QueryDefinition } from "../workflow/query.ts";
 import type { SignalDefinition } from "../workflow/signal.ts";
 import type { StepDefinition } from "../workflow/step.ts";
 import type { UpdateDefinition } from "../workflow/update.ts";
+import type { AnyWorkflow } from "../workflow/workflow.ts";
 import { type ActorOptions, actingAs } from "./acting.ts";
 import type {
   Acting,
@@ -97,6 +98,8 @@ export type RetryFromOptions = Pick<ResetOptions, "signals" | "undone" | "actor"
 
 /** A step by its name or its definition. */
 export type AnyStep = string | { readonly stepName: string };
+/** What `retryFrom` goes back to: a step, or a child by its workflow or its workflow id. */
+export type RetriedWork = AnyStep | AnyWorkflow;
 
 /** An argument that may be left out when it may be undefined. */
 export type WithInput<Input, Rest extends unknown[]> = undefined extends Input
@@ -395,8 +398,8 @@ export class RunHandle<Result = unknown> {
    *
    * Throws ARGUMENT_INVALID when there is none, as where the code itself failed, and like `fork`.
    */
-  retryFrom(step?: AnyStep, options: RetryFromOptions = {}): Promise<RunHandle<Result>> {
-    return this.#fork(retryCall(step, options), options);
+  retryFrom(work?: RetriedWork, options: RetryFromOptions = {}): Promise<RunHandle<Result>> {
+    return this.#fork(retryCall(work, options), options);
   }
 
   async #fork(call: ForkCall, options: ActorOptions): Promise<RunHandle<Result>> {
@@ -481,9 +484,13 @@ export function forkCall(options: ForkOptions): ForkCall {
   };
 }
 
-/** A reset to before the end of a step, in stored form. */
-export function retryCall(step: AnyStep | undefined, options: RetryFromOptions): ForkCall {
-  return { ...forkCall(options), replaces: true, beforeStep: { name: step === undefined ? null : stepNameOf(step) } };
+/** A reset to before the end of a step or child, in stored form. */
+export function retryCall(work: RetriedWork | undefined, options: RetryFromOptions): ForkCall {
+  return { ...forkCall(options), replaces: true, beforeStep: { name: work === undefined ? null : nameOf(work) } };
+}
+
+function nameOf(work: RetriedWork): string {
+  return typeof work === "string" || "stepName" in work ? stepNameOf(work) : work.name;
 }
 
 export function stepNameOf(step: AnyStep): string {

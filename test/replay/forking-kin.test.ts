@@ -199,11 +199,11 @@ test("retryFrom() of a run that failed because its child did: the child is start
   expect((await typesOf(fork)).filter((type) => type === "StepCompleted")).toHaveLength(2);
   expect((await replay(asks, (await collectHistory(fork)).events)).result).toEqual(result);
   // By its name or its id, also where it had ended well.
-  for (const name of ["slow", child?.workflowId ?? ""]) {
-    const once = await env.client.getUntyped(fork.workflowId).retryFrom(name);
+  for (const work of ["slow", slow, child?.workflowId ?? ""]) {
+    const once = await env.client.getUntyped(fork.workflowId).retryFrom(work);
     await env.advance(0);
-    await env.client.getUntyped(child?.workflowId ?? "").signal(go, name);
-    expect(await once.result()).toEqual(["made", "other", child?.workflowId, name]);
+    await env.client.getUntyped(child?.workflowId ?? "").signal(go, "once more");
+    expect(await once.result()).toEqual(["made", "other", child?.workflowId, "once more"]);
   }
 });
 

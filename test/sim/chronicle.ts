@@ -167,9 +167,12 @@ export class Chronicle {
         return this.#checkMail(event.mail, complain);
       }
       case "RunForked":
-        // It asks again for what was to be completed from outside, and may not count failed attempts.
+        // It asks again for what was to be completed from outside, and may not count failed attempts, or start a child anew.
         this.handOffs.clear();
-        if (event.retried !== null) this.failures.delete(event.retried);
+        if (event.retried !== null) {
+          this.failures.delete(event.retried);
+          for (const what of ["start", "end"]) this.#told.delete(`${what} of child ${event.retried}`);
+        }
         this.#probes.hit(event.isEdited ? "fork: with another result" : "fork: as it was");
         return;
       case "RunContinued":

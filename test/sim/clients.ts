@@ -158,6 +158,12 @@ export class SimulatedClient {
     this.#caller.task(() => this.#caller.insist(() => this.service.resume({ runId }).catch(this.#unlessOver(runId))));
   }
 
+  end(runId: string): void {
+    this.#caller.task(() =>
+      this.#caller.insist(() => this.service.terminate({ runId }, "left").catch(this.#unlessOver(runId))),
+    );
+  }
+
   /** One more signal of each name: for runs that wait for ones nobody planned to send. */
   nudge(runId: string): void {
     for (const name of ["a", "b", "bump"] as const) this.#caller.task(() => this.#signal(runId, name));

@@ -15,24 +15,53 @@ export function lastOf(ended: Runs, runId: string): Ended | undefined {
   return run;
 }
 
+/** The last run of the chain, and of those of the forks that were put in its place. */
+function lineOf(ended: Runs, runId: string): Ended[] {
+  const last = lastOf(ended, runId);
+  if (last === undefined) return [];
+  const isHeir = ({ detail }: Ended) =>
+    detail.forkedFrom?.runId === last.runId && detail.workflowId === last.detail.workflowId;
+  return [last, ...[...ended.values()].filter(isHeir).flatMap((heir) => lineOf(ended, heir.runId))];
+}
+
+/** The run that others know it by: the first of its chain, and where that is a fork, of the chain of its source. */
+function rootOf(ended: Runs, { runId, events }: Ended): string {
+  const [started] = events;
+  const first = started?.type === "RunStarted" ? started.continues?.firstRunId : undefined;
+  const forked = events.find(({ type }) => type === "RunForked");
+  if (first !== undefined && first !== runId) return rootOf(ended, ended.get(first) as Ended);
+  const source = forked?.type === "RunForked" ? ended.get(forked.source) : undefined;
+  return source === undefined ? runId : rootOf(ended, source);
+}
+
+/** Each request for a child that counts: of those that a fork shares and repeats, or makes anew, the last. */
+function requestsIn(events: readonly HistoryEvent[]): ChildRequested[] {
+  const requests = new Map<number, ChildRequested>();
+  for (const event of events) if (event.type === "ChildRequested") requests.set(event.command, event);
+  return [...requests.values()];
+}
+
 export function checkFamilies({ violation }: FinalOptions, ended: Runs): void {
   const followers = new Map<string, string>();
   for (const run of ended.values()) {
     const complain = (what: string) => violation("family", `run ${run.runId}: ${what}`);
     checkStart(run, ended, followers, complain);
     checkNext(run, ended, complain);
-    for (const event of run.events) if (event.type === "ChildRequested") checkChild(run, event, ended, complain);
+    for (const event of requestsIn(run.events)) checkChild(run, event, ended, complain);
+    checkPolicy(run, ended, complain);
   }
 }
 
 type Complain = (what: string) => void;
 
 /** What follows another run, or was asked for by one, is what that one says. */
-function checkStart({ runId, events }: Ended, ended: Runs, followers: Map<string, string>, complain: Complain): void {
+function checkStart(run: Ended, ended: Runs, followers: Map<string, string>, complain: Complain): void {
+  const { runId, events, detail } = run;
   const [started] = events;
   if (started?.type !== "RunStarted") return;
   const { continues, parent } = started;
-  if (continues !== undefined) {
+  // A fork begins as its source did.
+  if (continues !== undefined && detail.forkedFrom === null) {
     const { previousRunId } = continues;
     const last = ended.get(previousRunId)?.events.at(-1);
     if (last?.type !== "RunContinued" || last.nextRunId !== runId)
@@ -41,7 +70,7 @@ function checkStart({ runId, events }: Ended, ended: Runs, followers: Map<string
       complain(`it follows ${previousRunId}, and so does ${followers.get(previousRunId)}`);
     followers.set(previousRunId, runId);
   }
-  const first = continues?.firstRunId ?? runId;
+  const first = rootOf(ended, run);
   const isAskedFor = (event: HistoryEvent) => event.type === "ChildRequested" && event.childRunId === first;
   if (parent !== undefined && ended.get(parent.runId)?.events.some(isAskedFor) !== true) {
     complain(`its parent ${parent.runId} has not asked for it`);
@@ -79,20 +108,53 @@ function isPassedOn(next: Ended | undefined): boolean {
 
 function checkChild(parent: Ended, asked: ChildRequested, ended: Runs, complain: Complain): void {
   const { command, childRunId } = asked;
-  const told = parent.events.filter((event) => "command" in event && event.command === command);
-  const started = told.find(({ type }) => type === "ChildStarted");
+  const isRequest = (event: HistoryEvent) => event.type === "ChildRequested" && event.childRunId === childRunId;
+  const since = parent.events.findIndex(isRequest);
+  const told = parent.events.filter(
+    (event, index) => index >= since && "command" in event && event.command === command,
+  );
+  const started = told.findLast(({ type }) => type === "ChildStarted");
   const hasFailed = told.some(({ type }) => type === "ChildStartFailed");
   const end = told.find(({ type }) => type === "ChildEnded");
   const adopted = started?.type === "ChildStarted" ? started.adopted : undefined;
-  if (hasFailed && ended.has(childRunId)) complain(`child ${command} was not started, and is there`);
-  if (adopted !== undefined && ended.has(childRunId))
-    complain(`child ${command} is stood for by ${adopted}, and is there`);
-  const child = lastOf(ended, adopted ?? childRunId);
-  if (started !== undefined && child === undefined) return complain(`child ${command} was started, and is not there`);
+  // It may be another's: of the run that this one was forked from, or of a fork of it.
+  const isThere = parentOf(ended.get(childRunId)) === parent.runId;
+  if (hasFailed && isThere) complain(`child ${command} was not started, and is there`);
+  if (adopted !== undefined && isThere) complain(`child ${command} is stood for by ${adopted}, and is there`);
+  const line = lineOf(ended, adopted ?? childRunId);
+  if (started !== undefined && line.length === 0) return complain(`child ${command} was started, and is not there`);
   if (end?.type !== "ChildEnded") return;
-  const last = child?.events.at(-1);
-  const result = last?.type === "RunCompleted" ? last.result : null;
-  if ((end.failure === null) !== (last?.type === "RunCompleted") || end.result !== result) {
-    complain(`child ${command} ended with ${last?.type}, told is ${end.failure?.message ?? end.result}`);
-  }
+  const isTrue = line.some(({ events }) => {
+    const last = events.at(-1);
+    const result = last?.type === "RunCompleted" ? last.result : null;
+    return (end.failure === null) === (last?.type === "RunCompleted") && end.result === result;
+  });
+  if (isTrue) return;
+  const ends = line.map(({ events }) => events.at(-1)?.type).join();
+  complain(`child ${command} ended with ${ends}, told is ${end.failure?.message ?? end.result}`);
+}
+
+function parentOf(run: Ended | undefined): string | undefined {
+  const [started] = run?.events ?? [];
+  return started?.type === "RunStarted" ? started.parent?.runId : undefined;
+}
+
+/** Nobody is ended because its parent was, when a fork in the place of that one has it. */
+function checkPolicy(run: Ended, ended: Runs, complain: Complain): void {
+  const last = run.events.at(-1);
+  const [, parentId = ""] =
+    (last?.type === "RunTerminated" && /^its parent run (\w+) is closed/.exec(last.reason)) || [];
+  const closing = ended.get(parentId)?.events.at(-1);
+  const [, heirId = ""] = (closing?.type === "RunTerminated" && /^Run (\w+) was forked/.exec(closing.reason)) || [];
+  const heir = ended.get(heirId);
+  if (heir === undefined) return;
+  const forkedAt = heir.events.findIndex((event) => event.type === "RunForked" && event.source === parentId);
+  const fork = heir.events[forkedAt];
+  const shared = heir.events.slice(0, forkedAt);
+  const root = rootOf(ended, run);
+  const asked = requestsIn(shared).find(({ childRunId }) => childRunId === root);
+  if (asked === undefined || (fork?.type === "RunForked" && fork.retried === asked.command)) return;
+  const isOver = ({ type }: HistoryEvent) => type === "ChildEnded" || type === "ChildStartFailed";
+  if (shared.some((event) => "command" in event && event.command === asked.command && isOver(event))) return;
+  complain(`it was ended with its parent ${parentId}, in whose place ${heirId} has it`);
 }

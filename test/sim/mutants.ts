@@ -276,6 +276,25 @@ const MUTANTS_OF_ALL: Readonly<Record<string, Mutant>> = {
     }),
     parts: ["families"],
   },
+  forksLeaveChildren: {
+    does: "leaves the children of a run that is forked to what becomes of them when it ends",
+    store: ({ store }) => ({ forkRun: (request) => store.forkRun({ ...request, children: [] }) }),
+    parts: ["familyForks"],
+  },
+  forksAskNothingAgain: {
+    does: "forgets what forks ask for again",
+    store: ({ store }) => ({
+      appendWithEffects: (turns) =>
+        store.appendWithEffects(
+          turns.map((turn) =>
+            withErrands(turn, (errands) =>
+              errands.filter((errand) => errand.do !== "start" || errand.again === undefined),
+            ),
+          ),
+        ),
+    }),
+    parts: ["familyForks"],
+  },
   pausesNothing: {
     does: "says that a run is paused, and goes on with it",
     store: ({ store }) => ({

@@ -20,6 +20,8 @@ const SHARES = {
   codecs: 0.1,
   /** Closed runs are kept for a moment only. */
   pruning: 0.1,
+  /** Families, whose runs are reset, retried and forked while they wait for each other. */
+  familyForks: 0.08,
 } as const;
 
 export type Part = keyof typeof SHARES;

@@ -15,6 +15,7 @@ import { type Acknowledged, SimulatedClient } from "./clients.ts";
 import { Dice } from "./dice.ts";
 import { Effects } from "./effects.ts";
 import { EntityCallers } from "./entity-callers.ts";
+import { forkFamilies, isParent } from "./family-forks.ts";
 import { drawFaults, drawSettings, type FaultPlan } from "./faults.ts";
 import { faultyWakeups } from "./faulty-wakeups.ts";
 import { checkEnd } from "./final-checks.ts";
@@ -56,6 +57,7 @@ export interface SimulationOptions {
 
 const FINISH_WITHIN_MS = 300_000;
 const MOST_VIOLATIONS = 5;
+const LEFT_AFTER_MS = 60_000;
 const VERSIONS = ["1.0.0", "2.0.0"] as const;
 
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<SimulationResult> {
@@ -108,6 +110,7 @@ export class Simulation {
   };
   readonly #nemesis: Nemesis;
   #isHealed = false;
+  #overSince: number | undefined;
   #processes = 0;
   /** Workers that ended without handing over: each may have cost a run a claim. */
   losses = 0;
@@ -128,7 +131,8 @@ export class Simulation {
       ...(isPruned ? { pruneEveryMs: 250 } : {}),
       ...mutant?.settings,
     };
-    this.#families = parts.has("families") ? drawFamilies(this.dice.split("families"), this.faults) : [];
+    const hasFamilies = parts.has("families") || parts.has("familyForks");
+    this.#families = hasFamilies ? drawFamilies(this.dice.split("families"), this.faults) : [];
     this.#special = (["deferred", "webhooks"] as const)
       .filter((part) => parts.has(part))
       .map((part) => drawWith(part, this.dice.split(part), this.faults));
@@ -186,7 +190,7 @@ export class Simulation {
     this.#operate();
     this.#nemesis.rage();
     scheduler.after(faults.untilMs, null, () => this.#heal());
-    const isDone = () => this.#violations.length >= MOST_VIOLATIONS || (this.#isHealed && this.#isOver());
+    const isDone = () => this.#violations.length >= MOST_VIOLATIONS || (this.#isHealed && this.#isOverForGood());
     const isFinished = await scheduler.run(faults.untilMs + FINISH_WITHIN_MS, isDone);
     if (!isFinished) await this.#reportStuck();
     const virtualMs = scheduler.now;
@@ -335,6 +339,17 @@ export class Simulation {
     return forkers;
   }
 
+  #forkFamilies(): void {
+    const families = () =>
+      [...this.witness.runs].flatMap(([runId, { chronicle }]) => {
+        const [first] = chronicle.events;
+        const workflow = first?.type === "RunStarted" ? first.workflow : "";
+        return this.#families.some(({ name }) => name === workflow) ? [{ runId, workflow }] : [];
+      });
+    const dice = this.dice.split("familyForks");
+    forkFamilies({ caller: this.#openCaller("relative"), dice, probes: this.probes, families });
+  }
+
   #openOutsiders(): Outsiders {
     return new Outsiders({
       callers: [this.#openCaller("outsider"), this.#openCaller("outsider")],
@@ -366,8 +381,10 @@ export class Simulation {
     this.#entities?.begin();
     for (const program of this.#families) {
       // Children are not started by anybody else.
-      if (program.name.startsWith("f")) this.#clients[0]?.operateFamily(program, program.name);
+      if (isParent(program.name)) this.#clients[0]?.operateFamily(program, program.name);
     }
+    // Of runs that are deleted soon there would be little left to fork, and nothing to hold what they were told against.
+    if (this.parts.has("familyForks") && !this.parts.has("pruning")) this.#forkFamilies();
   }
 
   #heal(): void {
@@ -398,10 +415,21 @@ export class Simulation {
     if (detail?.paused != null) this.#clients[0]?.resume(runId);
     if (detail?.workflow === LEDGER) return this.#entities?.end(detail.workflowId);
     const isFamily = this.#families.some(({ name }) => name === detail?.workflow);
+    // Its parent may have been told of the end of the run that it was forked from: then nobody brings it to an end.
+    const isLeft = isFamily && detail?.forkedFrom != null && !isParent(detail.workflow);
+    if (isLeft && detail.startedAt + LEFT_AFTER_MS < detail.now) this.#clients[0]?.end(runId);
     const waitsForMail = detail !== null && !isFamily && detail.ownerId === null && detail.wakeAt === null;
     if (!waitsForMail || detail.unreadMail > 0) return;
     this.#clients[0]?.nudge(runId);
     this.outsiders?.senders.nudge(runId);
+  }
+
+  /** What the last runs of families have left to be done may begin others: whoever looks for that has looked. */
+  #isOverForGood(): boolean {
+    if (!this.#isOver()) this.#overSince = undefined;
+    else this.#overSince ??= this.scheduler.now;
+    const waitsMs = this.#families.length === 0 ? 0 : 2 * this.settings.rescueEveryMs;
+    return this.#overSince !== undefined && this.scheduler.now - this.#overSince >= waitsMs;
   }
 
   #isOver(): boolean {

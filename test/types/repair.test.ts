@@ -25,6 +25,10 @@ async function waits(client: WorkflowClient) {
   // @ts-expect-error neither of the two
   run.retryFrom(sign, { undone: "keep" });
   run.completeStep(sign, { by: "Ann" }, { actor: "Ann" });
+  run.retryFrom(order);
+  run.retryFrom("order-42-child");
+  // @ts-expect-error a step or a child has a name
+  run.retryFrom(7);
   // @ts-expect-error who acts has a name
   run.unblock({ actor: 7 });
   // @ts-expect-error a timer has a name or a number

@@ -82,7 +82,7 @@ export class Errands {
     for (const kinship of [...this.#kinships.values()]) {
       const { childRunId, parent } = kinship;
       const isKept = ({ command, runId, isStarted }: SharedChild) =>
-        command === parent.command && (isStarted || runId === childRunId);
+        command === parent.command && (isStarted || this.#table.find({ lineOf: runId })?.firstRunId === childRunId);
       const isOwn = parent.runId === source.runId && children.some(isKept);
       if (!isOwn && childRunId !== source.firstRunId) continue;
       this.#kinships.delete(keyOf(parent));

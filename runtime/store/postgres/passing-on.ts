@@ -6,12 +6,16 @@ import type { ForkRequest } from "../store.ts";
 import { plain } from "./columns.ts";
 import type { Session, Statement } from "./connection.ts";
 import { lockHeads } from "./heads.ts";
-import { latestOfChain } from "./mail.ts";
+import { latestOfChain, latestOfLine } from "./mail.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
 
-/** SQL for the pairs in which the source is the parent of a child that the fork keeps: `k` are these. */
+/**
+ * SQL for the pairs in which the source is the parent of a child that the fork keeps: `k` are these. One that is not known to be
+ * started may have been reset since.
+ */
 const KEPT = `everstep.child c join unnest($2::int[], $3::uuid[]) k(command, run_id)
-  on k.command = c.command and (k.run_id is null or k.run_id = c.child_run_id)`;
+  on k.command = c.command and (k.run_id is null or c.child_run_id = (
+    select coalesce(r.first_run_id, r.run_id) from everstep.run r where r.run_id = ${latestOfLine("k.run_id")}))`;
 
 const CONCERNED: Statement = {
   name: "everstep_concerned_by_fork",

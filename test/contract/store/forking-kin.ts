@@ -103,6 +103,16 @@ export function forkingKinContract(stage: Stage): void {
         expect(await stage.statusOf(other.child.runId)).toBe("terminated");
       });
 
+      test("one that was reset meanwhile is kept, whatever the shared events know of it", async () => {
+        for (const isStarted of [true, false]) {
+          const { parent, child } = await family();
+          const later = await forked(replace(child));
+          await forked(replace(parent, { children: kept(child, isStarted) }));
+          await stage.doErrands();
+          expect(await stage.statusOf(later.runId)).toBe("running");
+        }
+      });
+
       test("a fork beside the source takes none of them", async () => {
         const { parent, child } = await family();
         const fork = await forked(forkRequest(parent, { children: kept(child) }));
