@@ -14,6 +14,8 @@ export interface StoredOutcome {
 
 export interface OutcomeCaller {
   closed(outcome: StoredOutcome): void;
+  /** The run is not there any more: it closed and was deleted, and nobody here has heard of it. */
+  gone(): void;
   /** The waiter itself was closed: nobody looks any more. */
   abandoned(): void;
 }
@@ -32,6 +34,8 @@ export interface OutcomeWaiterOptions {
 }
 
 const MAX_RUNS_PER_LOOK = 1_000;
+/** In polls: what is deleted before its end was heard of tells nobody, and a wait for it would never end. */
+const LOOK_FOR_GONE_EVERY = 10;
 
 export class OutcomeWaiter {
   readonly #options: OutcomeWaiterOptions;
@@ -41,6 +45,7 @@ export class OutcomeWaiter {
   #isScheduled = false;
   #isLooking = false;
   #cancelPoll: CancelTimer | undefined;
+  #polls = 0;
 
   constructor(options: OutcomeWaiterOptions) {
     this.#options = options;
@@ -110,11 +115,15 @@ export class OutcomeWaiter {
   }
 
   #tell(runId: string, outcome: StoredOutcome): void {
+    this.#end(runId, (caller) => caller.closed(outcome));
+  }
+
+  #end(runId: string, tell: (caller: OutcomeCaller) => void): void {
     const waiting = this.#waiting.get(runId);
     if (waiting === undefined) return;
     waiting.unsubscribe();
     this.#waiting.delete(runId);
-    for (const caller of waiting.callers) caller.closed(outcome);
+    for (const caller of waiting.callers) tell(caller);
   }
 
   #schedulePoll(): void {
@@ -123,8 +132,22 @@ export class OutcomeWaiter {
     this.#cancelPoll = world.clock.setTimer(pollMs * (0.75 + world.chance.float() / 2), () => {
       this.#cancelPoll = undefined;
       if (this.#waiting.size === 0) return;
-      this.#look([...this.#waiting.keys()].filter((runId) => !this.#options.locals.carries(runId)));
+      const elsewhere = [...this.#waiting.keys()].filter((runId) => !this.#options.locals.carries(runId));
+      this.#look(elsewhere);
+      if (++this.#polls % LOOK_FOR_GONE_EVERY === 0) void this.#lookForGone(elsewhere);
       this.#schedulePoll();
     });
+  }
+
+  async #lookForGone(runIds: readonly string[]): Promise<void> {
+    const { store, world } = this.#options;
+    try {
+      for (let first = 0; first < runIds.length; first += MAX_RUNS_PER_LOOK) {
+        const missing = await store.missingRuns(runIds.slice(first, first + MAX_RUNS_PER_LOOK));
+        for (const runId of missing) this.#end(runId, (caller) => caller.gone());
+      }
+    } catch (error) {
+      world.log.debug({ error: String(error) }, "cannot look for runs that are gone, looking again later");
+    }
   }
 }

@@ -10,7 +10,7 @@ import { Batcher } from "./batcher.ts";
 import type { Desk } from "./desk.ts";
 import type { LocalWorkers } from "./local-workers.ts";
 import { OutcomeWaiter, type StoredOutcome } from "./outcome-waiter.ts";
-import { nameOf, notFound, notKept } from "./run-errors.ts";
+import { deletedMeanwhile, nameOf, notFound, notKept } from "./run-errors.ts";
 
 const FRESH_MS = 10_000;
 const RUNS_PER_BATCH = 1_000;
@@ -81,6 +81,10 @@ export class Outcomes {
         closed(outcome) {
           cancelTimer();
           resolve(outcome);
+        },
+        gone() {
+          cancelTimer();
+          reject(deletedMeanwhile(nameOf(to), runId));
         },
         abandoned() {
           cancelTimer();

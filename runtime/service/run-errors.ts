@@ -17,6 +17,12 @@ export function notKept(name: string, runId: string): EverstepError {
   return new EverstepError("RUN_NOT_FOUND", message, { details: { run: name, runId } });
 }
 
+/** Of a run that closed and was deleted while somebody waited for it. */
+export function deletedMeanwhile(name: string, runId: string): EverstepError {
+  const message = `Run ${name} (run id ${runId}) has been deleted before its result was read: its retention has passed. Keep runs longer than their callers may be cut off.`;
+  return new EverstepError("RUN_NOT_FOUND", message, { details: { run: name, runId } });
+}
+
 /** `consequence`: what it no longer does, in a sentence. */
 export function closedError(name: string, consequence: string): EverstepError {
   return new EverstepError("RUN_CLOSED", `Run ${name} is closed. ${consequence}`, { details: { run: name } });

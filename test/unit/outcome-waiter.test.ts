@@ -21,6 +21,7 @@ async function openWaiter() {
   const heard: string[] = [];
   const caller = (name: string) => ({
     closed: ({ status }: StoredOutcome) => heard.push(`${name} ${status}`),
+    gone: () => heard.push(`${name} gone`),
     abandoned: () => heard.push(`${name} abandoned`),
   });
   return { clock, store, wakeups, waiter, runId, heard, caller };
@@ -56,6 +57,20 @@ test("without any hint, the regular look finds it", async () => {
   await store.terminateRun(runId, "enough");
   await clock.advance(1_300);
   expect(heard).toEqual(["ann terminated"]);
+  waiter.close();
+});
+
+test("who has not heard of the end of a run before it was deleted is told that it is gone", async () => {
+  const { clock, store, waiter, runId, heard, caller } = await openWaiter();
+  const other = startRequest();
+  await store.startRuns([other]);
+  waiter.wait(runId, caller("ann"));
+  waiter.wait(other.runId, caller("bob"));
+  await clock.advance(1);
+  await store.terminateRun(runId, "enough");
+  await store.deleteRuns([runId]);
+  await clock.advance(20_000);
+  expect(heard).toEqual(["ann gone"]);
   waiter.close();
 });
 
