@@ -316,7 +316,8 @@ export class SimulatedClient {
   }
 
   #isGone(error: unknown, runId: string): boolean {
-    const isGone = isEverstepError(error, "RUN_NOT_FOUND") && this.#options.isDeleted(runId);
+    const isUnknown = isEverstepError(error, "RUN_NOT_FOUND") || isEverstepError(error, "UPDATE_NOT_FOUND");
+    const isGone = isUnknown && this.#options.isDeleted(runId);
     if (isGone) this.#options.probes.hit("client: told that the run is gone");
     return isGone;
   }

@@ -32,9 +32,10 @@ const rejections = watchRejections();
 
 const from = Number(values.seed ?? values.from);
 const count = values.seed === undefined ? Number(values.seeds) : 1;
-const seeds = values.regressions
-  ? regressions.map(({ seed }) => seed)
-  : Array.from({ length: count }, (_, n) => from + n);
+// Seeds that found something are kept as they were when they did.
+const seeds: readonly { readonly seed: number; readonly parts?: string }[] = values.regressions
+  ? regressions
+  : Array.from({ length: count }, (_, n) => ({ seed: from + n }));
 const mutant = values.mutant === undefined ? undefined : MUTANTS[values.mutant];
 if (values.mutant !== undefined && mutant === undefined) {
   console.error(`No mutant ${values.mutant}. There are: ${Object.keys(MUTANTS).join(", ")}.`);
@@ -52,10 +53,8 @@ let failed = 0;
 let tried = 0;
 const began = performance.now();
 
-for (const seed of seeds) {
-  // Seeds that found something are kept as they were when they did.
-  const kept = values.regressions ? regressions.find((one) => one.seed === seed) : undefined;
-  const parts = kept === undefined ? asked : readParts(kept.parts);
+for (const { seed, parts: kept } of seeds) {
+  const parts = kept === undefined ? asked : readParts(kept);
   const result = await simulate(seed, { mutant, trace, parts });
   tried++;
   const violations = [...result.violations, ...rejections.take()];
@@ -82,7 +81,7 @@ for (const seed of seeds) {
 
 const seconds = (performance.now() - began) / 1_000;
 console.log(
-  `${tried} seeds from ${seeds[0]} in ${seconds.toFixed(1)} s (${(tried / seconds).toFixed(0)}/s): ${totals.runs} runs, ${totals.events} events, longest ${(totals.longestMs / 1_000).toFixed(1)} virtual s, ${failed} violating seeds`,
+  `${tried} seeds from ${seeds[0]?.seed} in ${seconds.toFixed(1)} s (${(tried / seconds).toFixed(0)}/s): ${totals.runs} runs, ${totals.events} events, longest ${(totals.longestMs / 1_000).toFixed(1)} virtual s, ${failed} violating seeds`,
 );
 const width = 45;
 for (const [name, times] of [...probes.counts].sort()) console.log(`  ${name.padEnd(width)} ${times}`);
