@@ -33,8 +33,14 @@ export class Chronicle {
 
   /** Mail that was refused by the time of this event. */
   refusedBy(seq: number): number[] {
-    const taken = Math.max(0, ...this.events.slice(0, seq).map((event) => ("mail" in event ? (event.mail ?? 0) : 0)));
+    const taken = Math.max(0, ...this.events.slice(0, seq).map(mailOf));
     return [...this.#refused].filter((mail) => mail < taken);
+  }
+
+  /** The mail that an event tells of; none is 0. */
+  mailOf(seq: number): number {
+    const event = this.events[seq - 1];
+    return event === undefined ? 0 : mailOf(event);
   }
 
   get length(): number {
@@ -217,4 +223,8 @@ export class Chronicle {
     if (mail !== this.#mail + 1) complain(`mail ${mail} is taken after mail ${this.#mail}`);
     this.#mail = mail;
   }
+}
+
+function mailOf(event: HistoryEvent): number {
+  return "mail" in event ? (event.mail ?? 0) : 0;
 }

@@ -165,12 +165,17 @@ function checkSignals({ acknowledged, violation }: FinalOptions, ended: Readonly
     const received = events.flatMap((event) => (event.type === "SignalReceived" ? [event.signalId] : []));
     const complain = (what: string) => violation("signals", `run ${runId}: ${what}`);
     // Everything but what came too late for a run that was closed from outside.
-    const taken = new Set(events.flatMap((event) => ("mail" in event ? [event.mail] : []))).size + refused;
+    const told = new Set(events.flatMap((event) => ("mail" in event ? [event.mail] : []))).size;
+    const taken = told + refused + (hasLostReport(events, ended) ? 1 : 0);
     const mayLeave = ["terminated", "timedOut", "blocked", "continuedAsNew"].includes(detail.status);
     // A run that goes on as another passes on what it has taken and not used.
     const last = events.at(-1);
-    const next = last?.type === "RunContinued" ? ended.get(last.nextRunId) : undefined;
-    const atMost = mail.length + (next?.mail.length ?? 0);
+    let atMost = mail.length;
+    for (let end = last; end?.type === "RunContinued"; ) {
+      const next = ended.get(end.nextRunId);
+      atMost += next?.mail.length ?? 0;
+      end = next?.events.at(-1);
+    }
     if (taken > atMost || (taken < mail.length && !mayLeave)) complain(`${taken} of ${mail.length} were taken`);
     const trace = detail.workflow === LEDGER ? null : replays.traces.at(-1);
     if (trace == null || trace.startsWith("not answered")) continue;
@@ -202,6 +207,14 @@ function checkSignals({ acknowledged, violation }: FinalOptions, ended: Readonly
       violation("signals", `${b.sent.signalId} was sent after ${a.sent.signalId} and came before it`);
     }
   }
+}
+
+/** A fork was made with another result in the place of what a report had said. */
+function hasLostReport(events: readonly HistoryEvent[], ended: ReadonlyMap<string, Ended>): boolean {
+  const forked = events.findLast(({ type }) => type === "RunForked");
+  if (forked?.type !== "RunForked" || !forked.isEdited) return false;
+  const edited = ended.get(forked.source)?.events[forked.event - 1];
+  return edited !== undefined && "mail" in edited && edited.mail !== undefined;
 }
 
 /** What was acknowledged has an event, once, unless the run was closed before it came to it. */

@@ -8,15 +8,13 @@ import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
 type Complain = (what: string) => void;
 
 export async function checkFork(truth: Store, request: ForkRequest, complain: Complain): Promise<void> {
-  const { sourceId, runId, at, edited, forked, terminates } = request;
+  const { sourceId, runId, at, edited, terminates } = request;
   const all = Number.MAX_SAFE_INTEGER;
   const source = await truth.readHistory(sourceId, 0, all);
   const fork = await truth.readHistory(runId, 0, all);
-  // Codecs have the edited event among those that they encode anew.
-  const { isEdited } = JSON.parse(forked.data ?? "{}") as { readonly isEdited?: boolean };
   const isShared = (event: StoredEvent, index: number) => {
     const own = fork[index];
-    if (isEdited !== true || index !== at - 1) return JSON.stringify(own) === JSON.stringify(event);
+    if (!isEdited(request) || index !== at - 1) return JSON.stringify(own) === JSON.stringify(event);
     return own?.type === EVENT_CODES.StepCompleted && (edited === null || own.payload === edited.payload);
   };
   if (!source.slice(0, at).every(isShared)) complain(`its first ${at} events are not those of run ${sourceId}`);
@@ -31,17 +29,23 @@ export async function checkFork(truth: Store, request: ForkRequest, complain: Co
   checkMail(await boxOf(sourceId), await boxOf(runId), request, source.slice(0, at), complain);
 }
 
+/** Codecs have the edited event among those that they encode anew. */
+export function isEdited({ forked }: ForkRequest): boolean {
+  return (JSON.parse(forked.data ?? "{}") as { readonly isEdited?: boolean }).isEdited === true;
+}
+
 function checkMail(
   source: readonly MailItem[],
   fork: readonly MailItem[],
-  { keepsSignals }: ForkRequest,
+  { keepsSignals, seenMail = Number.POSITIVE_INFINITY }: ForkRequest,
   shared: readonly StoredEvent[],
   complain: Complain,
 ): void {
   const taken = Math.max(0, ...shared.map(mailOf));
   const signalsOf = (mail: readonly MailItem[]) =>
     mail.filter(({ kind }) => kind === "signal").map(({ mailId }) => mailId);
-  const late = signalsOf(source.filter(({ mail }) => mail > taken));
+  // Behind codecs, what came after they had encoded all for the fork stays with the source.
+  const late = signalsOf(source.filter(({ mail }) => mail > taken && mail <= seenMail));
   const told = signalsOf(fork.filter(({ mail }) => mail > taken));
   const expected = keepsSignals ? late : [];
   if (told.join() !== expected.join()) complain(`it is to receive ${told.join()}, and should ${expected.join()}`);

@@ -60,7 +60,6 @@ export const SOMETIMES = [
   "step: report of life",
   "step: report ignored",
   "report: stored",
-  "report: STEP_UNDER_WAY",
   "report: STEP_NOT_WAITING",
   "report: TOKEN_INVALID",
   "report: RUN_CLOSED",

@@ -5,7 +5,7 @@ import type { AppendTurn, Claim, ClaimedRun, ForkRequest, Store } from "../../ru
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
 import { isClosed } from "../../sdk/protocol/run.ts";
 import { Chronicle } from "./chronicle.ts";
-import { checkFork } from "./fork-checks.ts";
+import { checkFork, isEdited } from "./fork-checks.ts";
 import { type KeptRun, readKept } from "./kept-run.ts";
 import { LockBook } from "./lock-book.ts";
 import type { Probes } from "./probes.ts";
@@ -379,7 +379,10 @@ export class Witness {
     if (stored.length === 0) return 0;
     let entry = this.runs.get(runId);
     if (entry === undefined) {
-      const refused = fork && this.chronicle(fork.sourceId)?.refusedBy(fork.at);
+      const source = fork && this.chronicle(fork.sourceId);
+      const refused = fork && source?.refusedBy(fork.at);
+      // Another result in the place of a report: that has been taken, and no event tells of it.
+      if (fork !== undefined && isEdited(fork)) refused?.push(source?.mailOf(fork.at) ?? 0);
       const chronicle = new Chronicle(runId, this.#options.probes, refused);
       entry = {
         chronicle,
