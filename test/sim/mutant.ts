@@ -19,7 +19,7 @@ export interface Mutant {
   readonly faults?: Partial<FaultPlan>;
   /** So many payloads are stored as they are, where there are codecs. */
   readonly plainShare?: number;
-  /** What every seed is to have. Default: as each says. */
+  /** What every seed is to have besides what all have; none: more of that. Default: as each says. */
   readonly parts?: readonly Part[];
 }
 

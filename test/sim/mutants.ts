@@ -120,6 +120,7 @@ const MUTANTS_OF_ALL: Readonly<Record<string, Mutant>> = {
         );
       },
     }),
+    parts: [],
   },
   workerClockTimers: {
     does: "fires timers by the worker's own clock",
@@ -169,6 +170,7 @@ const MUTANTS_OF_ALL: Readonly<Record<string, Mutant>> = {
           ),
         ),
     }),
+    parts: [],
   },
   keepsLocks: {
     does: "forgets, now and then, that a run has let go",
@@ -183,6 +185,7 @@ const MUTANTS_OF_ALL: Readonly<Record<string, Mutant>> = {
           ),
       };
     },
+    parts: [],
   },
   tornTurn: {
     does: "commits the first event of a turn and forgets the others",
