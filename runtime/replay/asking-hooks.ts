@@ -2,9 +2,9 @@
 // them is a token that stands for what the code gets: no promise of the code passes through their hands. So they can neither
 // delay one nor take it as handled, and code runs as it would without them, event by event and within each.
 
-import { EverstepError } from "../../sdk/protocol/errors.ts";
 import type { AskAnswer, WorkflowAsk } from "../../sdk/workflow/asked.ts";
 import type { WorkflowInterceptor } from "../../sdk/workflow/interceptors.ts";
+import { notGiven, OnlyOnce } from "./refused-hooks.ts";
 
 /** The hooks within `ask`, for what can be asked for otherwise. */
 export type OwnHook = "askStep" | "askChild" | "askContinueAsNew";
@@ -39,10 +39,12 @@ export class AskingHooks {
     const { ask, show, own, change } = asking;
     // Asked for by a hook: else one that asks would be called for what it asks.
     if (this.#areCalled) return body(ask);
-    const given: { readonly token: object; readonly value: Given }[] = [];
+    const once = new OnlyOnce(own ?? "ask");
+    let given: Given | undefined;
+    const token = Object.freeze({});
     const last = (asked: Ask): object => {
-      const token = Object.freeze({});
-      given.push({ token, value: body(asked) });
+      once.use();
+      given = body(asked);
       return token;
     };
     const first = this.#parts.reduceRight<(asked: Ask) => unknown>((next, part) => {
@@ -53,10 +55,14 @@ export class AskingHooks {
       };
       return (asked) => (part.ask === undefined ? within(asked) : part.ask<unknown>(show(asked), () => within(asked)));
     }, last);
-    const returned = this.#calling(() => first(ask));
-    const found = given.find(({ token }) => token === returned);
-    if (found !== undefined) return found.value;
-    throw refusal(own ?? "ask", returned);
+    let returned: unknown;
+    try {
+      returned = this.#calling(() => first(ask));
+    } finally {
+      once.end();
+    }
+    if (returned === token) return given as Given;
+    throw notGiven(own ?? "ask", returned);
   }
 
   #calling<T>(body: () => T): T {
@@ -70,13 +76,6 @@ export class AskingHooks {
 }
 
 const NAMES = ["ask", "askStep", "askChild", "askContinueAsNew"] as const;
-
-function refusal(name: string, returned: unknown): EverstepError {
-  // It is not waited for: whatever becomes of it is nobody's.
-  if (returned instanceof Promise) returned.catch(() => {});
-  const message = `An interceptor's workflow.${name}() returned something else than next() gave. It must return that, at once and as it is: not be async, and not await.`;
-  return new EverstepError("ARGUMENT_INVALID", message, { details: { argument: `interceptors.workflow.${name}` } });
-}
 
 /** The answer to come, for whoever looks from aside: as a promise that is made when somebody does. */
 export class ComingAnswer {

@@ -2,7 +2,6 @@
 // they return is the very thing that the code returned, so the order in which code runs within a turn is the same without
 // them. Types ask for that; what gets past the types is refused here.
 
-import { EverstepError } from "../../sdk/protocol/errors.ts";
 import type { WorkflowInfo } from "../../sdk/workflow/info.ts";
 import {
   callAround,
@@ -12,6 +11,7 @@ import {
   type WorkflowInterceptor,
 } from "../../sdk/workflow/interceptors.ts";
 import { AskingHooks } from "./asking-hooks.ts";
+import { notGiven, OnlyOnce } from "./refused-hooks.ts";
 
 export type HandlerKind = "Signal" | "Update" | "Query";
 
@@ -54,14 +54,18 @@ export class WorkflowHooks {
 const NOTHING = Symbol("nothing");
 
 function around<Call, Result>(hooks: readonly Hook<Call>[], call: Call, body: () => Result, name: string): Result {
+  const once = new OnlyOnce(name);
   let given: Result | typeof NOTHING = NOTHING;
-  const returned = callAround<Call, unknown>(hooks, call, () => {
-    given = body();
-    return given;
-  });
+  let returned: unknown;
+  try {
+    returned = callAround<Call, unknown>(hooks, call, () => {
+      once.use();
+      given = body();
+      return given;
+    });
+  } finally {
+    once.end();
+  }
   if (Object.is(returned, given)) return returned as Result;
-  // It is not waited for: whatever becomes of it is nobody's.
-  if (returned instanceof Promise) returned.catch(() => {});
-  const message = `An interceptor's workflow.${name}() returned something else than next() gave. It must return that, at once and as it is: not be async, and not await.`;
-  throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: `interceptors.workflow.${name}` } });
+  throw notGiven(name, returned);
 }

@@ -298,6 +298,20 @@ test.each([
   await expect(asked.query(total)).rejects.toMatchObject({ code: "QUERY_FAILED", ...refusal });
 });
 
+test.each(["execute", "handleUpdate", "handleQuery"])(
+  "%s that goes on twice is refused: code runs once",
+  async (name) => {
+    const twice = (_: unknown, next: () => unknown) => [next(), next()][0];
+    const env = await environment({ interceptors: [{ workflow: { [name]: twice } } as unknown as Interceptor] });
+    const run = await env.client.start(sums, { input: 1 });
+    const refusal = expect.objectContaining({ message: expect.stringContaining("called next() once more") });
+    if (name === "execute") await expect(run.result()).rejects.toMatchObject({ code: "RUN_FAILED", cause: refusal });
+    else if (name === "handleUpdate")
+      await expect(run.update(change, 1)).rejects.toMatchObject({ code: "UPDATE_FAILED", cause: refusal });
+    else await expect(run.query(total)).rejects.toMatchObject(refusal);
+  },
+);
+
 test("around a query it may only look", async () => {
   const asking: Interceptor = {
     workflow: {
