@@ -40,9 +40,10 @@ export function childAsking(info: WorkflowInfo, ask: ChildAsk): Asking<ChildAsk,
   return {
     ask: listened,
     own: "askChild",
-    show({ workflow, workflowId, queue, timeoutMs, retry, parentClosePolicy, onCancel, headers, input }) {
-      const options = { queue, timeoutMs, retry, parentClosePolicy, onCancel, headers: headers ?? info.headers };
-      const named = { workflow, workflowId: workflowId ?? undefined };
+    show({ workflow, workflowId, headers, input, ...asked }) {
+      const { queue, timeoutMs, chainTimeoutMs, retry, parentClosePolicy, onCancel } = asked;
+      const options = { queue, timeoutMs, chainTimeoutMs, retry, parentClosePolicy, onCancel };
+      const named = { workflow, workflowId: workflowId ?? undefined, headers: headers ?? info.headers };
       return answered(coming, withCopy("input", input, { kind: "child", info, ...named, ...options }));
     },
     change: changedChild,

@@ -43,7 +43,7 @@ export interface AskedTimer extends Answered {
 
 export interface AskedChild
   extends Answered,
-    Pick<ChildAsk, "workflow" | "queue" | "timeoutMs" | "retry" | "parentClosePolicy" | "onCancel"> {
+    Pick<ChildAsk, "workflow" | "queue" | "timeoutMs" | "chainTimeoutMs" | "retry" | "parentClosePolicy" | "onCancel"> {
   readonly kind: "child";
   /** Undefined: made of the parent's run id. */
   readonly workflowId: string | undefined;

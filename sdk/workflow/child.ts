@@ -153,20 +153,25 @@ function childAsk(workflow: AnyWorkflow, options: ChildSettings & { readonly inp
 }
 
 /** What an interceptor can say otherwise about a child; what is left out stays as it is. */
-export type ChildChanges = Pick<ChildSettings, "queue" | "timeout" | "retry" | "parentClosePolicy" | "onCancel"> & {
+export type ChildChanges = Pick<
+  ChildSettings,
+  "queue" | "timeout" | "chainTimeout" | "retry" | "parentClosePolicy" | "onCancel"
+> & {
   /** What the child carries in place of the parent's. */
   readonly headers?: RunHeaders;
 };
 
 /** Throws ARGUMENT_INVALID. */
 export function changedChild(ask: ChildAsk, changes: ChildChanges): ChildAsk {
-  const { headers, queue, timeout, retry, parentClosePolicy, onCancel } = changes;
+  const { headers, queue, timeout, chainTimeout, retry, parentClosePolicy, onCancel } = changes;
   if (queue !== undefined) assertName(queue, "startChild({ queue })");
   return {
     ...ask,
     headers: headers === undefined ? ask.headers : (checkedHeaders(headers, "startChild({ headers })") ?? NO_HEADERS),
     queue: queue ?? ask.queue,
     timeoutMs: timeout === undefined ? ask.timeoutMs : toMs(timeout, "startChild({ timeout })"),
+    chainTimeoutMs:
+      chainTimeout === undefined ? ask.chainTimeoutMs : limitMs(chainTimeout, "startChild({ chainTimeout })"),
     retry: retry === undefined ? ask.retry : storedRetry(retry, "startChild()"),
     parentClosePolicy: oneOf(POLICIES, parentClosePolicy ?? ask.parentClosePolicy, "parentClosePolicy"),
     onCancel: oneOf(ON_CANCEL, onCancel ?? ask.onCancel, "onCancel"),

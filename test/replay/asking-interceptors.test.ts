@@ -170,6 +170,14 @@ test.each([
   ["what is async", { ask: async (_: unknown, next: () => unknown) => next() }],
   ["what forgets to return", { ask: (_: unknown, next: () => unknown) => void next() }],
   ["what does not go on", { askChild: () => "instead" }],
+  ["what goes on twice", { ask: (_: unknown, next: () => unknown) => [next(), next()][0] }],
+  [
+    "what is called twice by the one around it",
+    {
+      ask: (_: unknown, next: () => unknown) => [next(), next()][0],
+      askChild: (_: unknown, next: () => unknown) => next(),
+    },
+  ],
   ["what throws", { ask: () => Promise.reject(new RangeError("from aside")) }],
   [
     "what throws at once",
@@ -190,6 +198,51 @@ test.each([
   });
   const run = await runWorkflow(caught, { hooks: around(hooks as never) });
   expect(run.result).toBe(_how === "what throws at once" ? "caught from aside" : "caught ARGUMENT_INVALID");
+});
+
+test("what goes on too late asks for nothing: the place of a command is the place of its call", async () => {
+  const late: { next?: () => unknown; error?: unknown } = {};
+  const hooks = around({
+    ask(_, next) {
+      late.next ??= next;
+      return next();
+    },
+  });
+  const twoSteps = workflow("twoSteps", async () => {
+    await step("one", () => 1);
+    try {
+      late.next?.();
+    } catch (error) {
+      late.error = error;
+    }
+    return step("two", () => 2);
+  });
+  const run = await runWorkflow(twoSteps, { hooks });
+  await run.completes("one", 1);
+  await run.completes("two", 2);
+  expect(run.result).toBe(2);
+  expect(late.error).toMatchObject({ code: "ARGUMENT_INVALID", message: expect.stringContaining("or too late") });
+});
+
+test("a child has the limits of time that an interceptor gives it, of its own and for its chain", async () => {
+  const seen: WorkflowAsk[] = [];
+  const limits: Interceptor = {
+    workflow: {
+      ask(asked, next) {
+        if (asked.kind === "child") seen.push(asked);
+        return next();
+      },
+      askChild: (_, next) => next({ timeout: "5m", chainTimeout: "1h" }),
+    },
+  };
+  const bounded = workflow("bounded", async () => {
+    const { deadlineAt, chainDeadlineAt, startedAt } = workflowInfo();
+    return [deadlineAt, chainDeadlineAt].map((at) => Math.round(((at?.getTime() ?? 0) - startedAt.getTime()) / 60_000));
+  });
+  const main = workflow("main", () => startChild(bounded, { chainTimeout: "2h" }).result);
+  const env = await environment({ workflows: [main, bounded], interceptors: [limits] });
+  expect(await (await env.client.start(main)).result()).toEqual([5, 60]);
+  expect(seen[0]).toMatchObject({ timeoutMs: null, chainTimeoutMs: 7_200_000 });
 });
 
 test("what a hook asks for itself passes by all hooks", async () => {
