@@ -50,9 +50,13 @@ export function assertShortText(text: unknown, maxBytes: number, what: string): 
   throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: what } });
 }
 
-/** A summary that workflow code gives: cut where it is too long. Throws ARGUMENT_INVALID for what is no text, or empty. */
-export function cutSummary(summary: unknown, what: string): string {
-  if (typeof summary === "string" && summary !== "") return cutText(summary, MAX_SUMMARY_BYTES);
-  const message = `${what} takes a text that is not empty; got ${summary === "" ? "an empty one" : typeof summary}.`;
+/**
+ * A summary that workflow code gives: cut where it is too long, undefined where it is empty, as one made of a name may be. Throws
+ * ARGUMENT_INVALID for what is no text.
+ */
+export function cutSummary(summary: unknown, what: string): string | undefined {
+  if (summary === undefined || summary === "") return undefined;
+  if (typeof summary === "string") return cutText(summary, MAX_SUMMARY_BYTES);
+  const message = `${what} takes a text; got ${summary === null ? "null" : typeof summary}.`;
   throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: what } });
 }

@@ -12,7 +12,7 @@ export const SHORTEST_MS = 1;
 export interface SleepOptions {
   /**
    * For people: what is waited for, such as "until the trial ends", shown by `describe` and in the history. Kept in clear, not
-   * compared at replay, and cut at 400 bytes. Default: none.
+   * compared at replay, and cut at 400 bytes. An empty one is none. Default: none.
    */
   readonly summary?: string | undefined;
 }
@@ -45,8 +45,8 @@ export function sleepUntil(time: Date | number, options?: SleepOptions): Promise
 }
 
 function said(options: SleepOptions | undefined, caller: string): Summarized {
-  const summary = options?.summary;
-  return summary === undefined ? {} : { summary: cutSummary(summary, `${caller}({ summary })`) };
+  const summary = cutSummary(options?.summary, `${caller}({ summary })`);
+  return summary === undefined ? {} : { summary };
 }
 
 // The range of Date, ECMA-262 section 21.4.1.1.

@@ -65,7 +65,7 @@ export interface StepOptions {
   readonly onCancel?: "wait" | "try" | "abandon";
   /**
    * For people: what this step is about, such as "charge ann's card", shown by `describe` while it is under way and in the
-   * history once it has ended. Kept in clear, not compared at replay, and cut at 400 bytes. Default: none.
+   * history once it has ended. Kept in clear, not compared at replay, and cut at 400 bytes. An empty one is none. Default: none.
    */
   readonly summary?: string | undefined;
 }
@@ -210,6 +210,6 @@ function normalizeStep(name: string, options: StepOptions): StepSettings {
     totalTimeoutMs: limit(options.totalTimeout, "totalTimeout"),
     heartbeatTimeoutMs: limit(options.heartbeatTimeout, "heartbeatTimeout"),
     onCancel,
-    ...(options.summary !== undefined && { summary: cutSummary(options.summary, `step "${name}", summary`) }),
+    summary: cutSummary(options.summary, `step "${name}", summary`),
   };
 }

@@ -97,6 +97,18 @@ test("another summary, or none, is no divergence", async () => {
   }
 });
 
+test("an empty one, as it may be made of a name, is none", async () => {
+  const named = workflow("named", async (name: string) => {
+    await step("one", () => 1, { summary: name });
+    await sleep("1h", { summary: name });
+    return charge("4242", { summary: name });
+  });
+  const env = await environment([named]);
+  const run = await env.client.start(named, { input: "" });
+  expect(await run.result()).toBe("charged");
+  for await (const event of run.history()) expect(event).not.toHaveProperty("summary");
+});
+
 test("it is cut where it is too long, and a text in any case", async () => {
   const wordy = workflow("wordy", () => step("one", () => 1, { summary: "é".repeat(1_000) }));
   const run = await runWorkflow(wordy);
@@ -104,9 +116,9 @@ test("it is cut where it is too long, and a text in any case", async () => {
   const summary = pending?.kind === "RunStep" ? (pending.ask.summary ?? "") : "";
   expect(Buffer.byteLength(summary)).toBeLessThanOrEqual(MAX_SUMMARY_BYTES);
   expect(summary).toMatch(/^é+…$/);
-  for (const wrong of ["", 7]) {
-    const refused = await runWorkflow(workflow("refused", () => sleep("1h", { summary: wrong as string })));
-    expect(refused.failure).toContain("takes a text that is not empty");
+  for (const wrong of [null, 7]) {
+    const refused = await runWorkflow(workflow("refused", () => sleep("1h", { summary: wrong as never })));
+    expect(refused.failure).toContain(`takes a text; got ${wrong === null ? "null" : "number"}`);
   }
 });
 
