@@ -72,7 +72,7 @@ export interface TestEnvironment {
   readonly mockStep: MockStep;
   /** Gives every step its own body back. */
   restoreSteps(): void;
-  /** Names of the steps that are mocked, and of which no run has executed one so far: a name that is misspelt, or a mock too many. */
+  /** Names of the steps of which a mock is in place and was never called so far: a name that is misspelt, or a mock too many. */
   unusedMocks(): readonly string[];
   /**
    * Throws MOCK_UNUSED when there are unused mocks, naming them and the steps that were executed: for the end of a test, or

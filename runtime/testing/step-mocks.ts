@@ -102,10 +102,9 @@ export class StepMocks {
     const asked = [...this.#asked];
     const rest = asked.length > MOST_NAMES ? `, and ${asked.length - MOST_NAMES} more` : "";
     const seen = asked.length === 0 ? "none" : `${quoted(asked.slice(0, MOST_NAMES))}${rest}`;
-    const [what, is] = names.length === 1 ? ["Step", "is"] : ["Steps", "are"];
     throw new EverstepError(
       "MOCK_UNUSED",
-      `${what} ${quoted(names)} ${is} mocked, and no run has executed such a step. Executed so far: ${seen}. Correct the name, or leave the mock out.`,
+      `${unused.length === 1 ? "A mock" : "Mocks"} of ${quoted(names)} ${unused.length === 1 ? "was" : "were"} never called. Steps executed so far: ${seen}. Correct the name, or leave the mock out.`,
       { details: { unused: names, executed: asked } },
     );
   }

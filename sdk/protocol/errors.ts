@@ -46,7 +46,7 @@ export const ERRORS = {
   WORKFLOW_UNKNOWN: { retryable: false, summary: "no worker here has a workflow of this name" },
   FOREIGN_WAIT: { retryable: false, summary: "the workflow waits for something that is not in its history" },
   STEP_NOT_MOCKED: { retryable: false, summary: "a test environment was to execute a step that is not mocked" },
-  MOCK_UNUSED: { retryable: false, summary: "a test has mocked a step that no run has executed" },
+  MOCK_UNUSED: { retryable: false, summary: "a mock of a step was never called" },
   // For whoever runs it.
   CONFIGURATION_INVALID: { retryable: false, summary: "a setting is missing or not acceptable" },
   STORE_UNAVAILABLE: { retryable: true, summary: "Postgres cannot be reached or did not answer" },

@@ -153,13 +153,13 @@ test("a mock that no step has called is told, with the names of the steps that w
   env.mockStep("lable", () => "never");
   expect(env.unusedMocks()).toEqual(["charge", "lable"]);
   expect(() => env.assertMocksUsed()).toThrow(
-    'Steps "charge", "lable" are mocked, and no run has executed such a step. Executed so far: none.',
+    'Mocks of "charge", "lable" were never called. Steps executed so far: none.',
   );
   const run = await env.client.start(buying, { input: 1 });
   expect(await run.result()).toEqual({ id: "mock", label: "real label for mock" });
   expect(env.unusedMocks()).toEqual(["lable"]);
   const message =
-    'Step "lable" is mocked, and no run has executed such a step. Executed so far: "charge", "label". Correct the name, or leave the mock out.';
+    'A mock of "lable" was never called. Steps executed so far: "charge", "label". Correct the name, or leave the mock out.';
   expect(() => env.assertMocksUsed()).toThrow(
     expect.objectContaining({
       code: "MOCK_UNUSED",
@@ -178,6 +178,10 @@ test("mocks that were called or restored are no mocks too many; one that hides a
   const run = await env.client.start(buying, { input: 1 });
   await run.result();
   expect(env.unusedMocks()).toEqual(["charge", "other"]);
+  // What is said of it holds for one whose step was executed by another body.
+  expect(() => env.assertMocksUsed()).toThrow(
+    'Mocks of "charge", "other" were never called. Steps executed so far: "charge", "label".',
+  );
   hidden.restore();
   other.restore();
   env.assertMocksUsed();
