@@ -2,7 +2,7 @@
 // One history is in memory at a time, however many there are.
 
 import type { WorkflowClient } from "../../sdk/client/client.ts";
-import { EverstepError } from "../../sdk/protocol/errors.ts";
+import { EverstepError, isEverstepError } from "../../sdk/protocol/errors.ts";
 import { CLOSED_STATUSES, isClosed, OPEN_STATUSES, type RunSummary } from "../../sdk/protocol/run.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 import { Code } from "../worker/code.ts";
@@ -69,7 +69,7 @@ export async function* checkHistories(
 /**
  * Replays the open runs of the given workflows, and the newest closed ones if asked to, against the code at hand: each
  * against that of its version. Then tells of the open runs that none of it is for. Reads only; no worker is needed, and none is
- * disturbed. Runs that go on meanwhile are checked as far as they have come.
+ * disturbed. Runs that go on meanwhile are checked as far as they have come, those that are deleted not at all.
  *
  * Throws ARGUMENT_INVALID when a given workflow is said to be elsewhere, STORE_UNAVAILABLE, CODEC_FAILED. What does not fit is
  * not thrown but told.
@@ -90,7 +90,8 @@ export async function* checkRuns(
     ]) {
       for await (const run of runsOf(client, { ...inQueue, workflow, status }, most)) {
         // Nobody will execute a closed one again.
-        if (known.has(run) || !isClosed(run.status)) yield await checkRun(client, known, run);
+        const checked = known.has(run) || !isClosed(run.status) ? await checkRun(client, known, run) : null;
+        if (checked !== null) yield checked;
       }
     }
   }
@@ -125,7 +126,8 @@ function refuseGiven(known: Code, elsewhere: ReadonlySet<string>): void {
   throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "elsewhere", workflow: both } });
 }
 
-async function checkRun(client: WorkflowClient, known: Code, run: RunSummary): Promise<CheckedHistory> {
+/** Null for one that has been deleted since it was listed. */
+async function checkRun(client: WorkflowClient, known: Code, run: RunSummary): Promise<CheckedHistory | null> {
   const { workflow, workflowId, runId, version, queue, startedAt, deadlineAt } = run;
   const facts = { workflow, workflowId, runId, version };
   const code = known.get(run);
@@ -134,6 +136,7 @@ async function checkRun(client: WorkflowClient, known: Code, run: RunSummary): P
   try {
     for await (const event of client.getUntyped(run.workflowId, run.runId).history()) events.push(event);
   } catch (error) {
+    if (isEverstepError(error) && error.code === "RUN_NOT_FOUND") return null;
     // Events of a newer release: a worker with this one would block the run as well.
     return { ...facts, events: events.length, ...differing(error, ["PAYLOAD_UNREADABLE"]) };
   }

@@ -77,6 +77,14 @@ test("closed runs are checked when asked for, the newest of each workflow", asyn
   ]);
 });
 
+test("a closed run that is deleted meanwhile is passed over", async () => {
+  const { client } = await houseWith({ open: 0, closed: 3 });
+  const checked = checkRuns(client, [order("charge")], { closed: 10 });
+  expect((await checked.next()).value).toMatchObject({ verdict: "fits" });
+  await eventually("they are deleted", async () => (await client.prune({ closedFor: 1 })).runs === 3);
+  expect(await collect(checked)).toEqual([]);
+});
+
 test("more runs than fit into a page are all checked, each once", async () => {
   const house = openHouse();
   const count = 450;
