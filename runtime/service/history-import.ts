@@ -123,6 +123,8 @@ function assertWhole(events: readonly HistoryEvent[], workflow: string): void {
   if (first?.type !== "RunStarted" || first.workflow !== workflow) {
     throw invalid(`its first event is no RunStarted of workflow "${workflow}"`);
   }
+  const { chainTimeoutMs = 1 } = first;
+  if (!isTime(chainTimeoutMs) || chainTimeoutMs === 0) throw invalid("its chain has a limit that is no time");
   const again = events.find((event, index) => index > 0 && event.type === "RunStarted");
   if (again !== undefined) throw invalid(`event ${again.seq} starts the run again`);
   const early = events.find((event, index) => index < events.length - 1 && isClosing(event));

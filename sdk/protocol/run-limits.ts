@@ -8,7 +8,8 @@ export function shorterOf(one: LimitMs, other: LimitMs): LimitMs {
   return Math.min(one, other);
 }
 
-/** What a chain that may go on for `chainTimeoutMs` from `startedAt` has left; at least 1 ms, to be closed by. */
+/** What a chain that may go on for `chainTimeoutMs` from `startedAt` has left, in whole ms; at least 1, to be closed by. */
 export function leftOf(chainTimeoutMs: number, startedAt: number, now: number): number {
-  return Math.max(1, startedAt + chainTimeoutMs - now);
+  // Worker's clocks count in fractions. Rounded up: a limit never comes early.
+  return Math.max(1, Math.ceil(startedAt + chainTimeoutMs - now));
 }

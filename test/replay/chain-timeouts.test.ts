@@ -3,6 +3,7 @@
 import { continueAsNew, sleep, startChild, workflow, workflowInfo } from "everstep";
 import { type TestEnvironment, testEnvironment } from "everstep/testing";
 import { expect, onTestFinished, test } from "vitest";
+import { leftOf } from "../../sdk/protocol/run-limits.ts";
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 
 const HOUR = 3_600_000;
@@ -83,6 +84,12 @@ test("a fork has what the run that it is of had when it was started", async () =
   const [forked, ...later] = await runsOf(env, "b");
   expect(later).toEqual([]);
   expect(Math.round(((forked?.deadlineAt ?? 0) - (forked?.startedAt ?? 0)) / HOUR)).toBe(1);
+});
+
+test("what is left is told in whole milliseconds, never less than there is, and never nothing", () => {
+  expect(leftOf(1_000, 5_000, 5_400.25)).toBe(600);
+  expect(leftOf(1_000, 5_000, 6_000)).toBe(1);
+  expect(leftOf(1_000, 5_000, 9_000)).toBe(1);
 });
 
 test("a limit is longer than nothing", async () => {

@@ -204,6 +204,10 @@ const broken: Record<string, [change: object, says: string]> = {
   "a failure that is none": [withEvent(failed), "event 2 has no failure that can be read"],
   "another first event": [{ events: eventsOf(stepped) }, "its first event is no RunStarted"],
   "another workflow": [{ workflow: "other" }, 'its first event is no RunStarted of workflow "other"'],
+  "a limit of its chain that is none": [
+    { events: eventsOf({ ...started, chainTimeoutMs: "1h" as never }) },
+    "its chain has a limit that is no time",
+  ],
   "two starts": [{ events: eventsOf(started, started) }, "event 2 starts the run again"],
   "something after the end": [{ events: eventsOf(started, ended, stepped) }, "event 2 ends the run, and others follow"],
   "an end without a time": [{ events: eventsOf(started, ended), mail: [] }, "its closedAt is no time"],
