@@ -17,7 +17,7 @@ export interface WorkflowInfo {
   readonly version: string | undefined;
   /** The run that started this one as its child; undefined where there is none. */
   readonly parent: ParentRun | undefined;
-  /** The run that started the first of its parents, parents of parents and so on; its parent where that has none. */
+  /** The run above all of its parents, which no other run has started: the parent itself, where that has none. */
   readonly root: ParentRun | undefined;
   /** The first run of the chain, where runs continued as new; else this run's own id. */
   readonly firstRunId: string;
@@ -48,7 +48,10 @@ export interface WorkflowInfo {
   readonly headers: RunHeaders;
   /** Events delivered so far: grows as the run goes on, the same at replay. */
   readonly historyLength: number;
-  /** About how many bytes of payloads are in the events delivered so far: grows as the run goes on, the same at replay. */
+  /**
+   * About how many bytes of inputs, results and payloads of signals are in the events delivered so far: grows as the run goes on,
+   * the same at replay.
+   */
   readonly historyBytes: number;
   /** The history is long (4,096 events, or payloads of 4 MiB): time to `continueAsNew`. The same at replay. */
   readonly continueAsNewSuggested: boolean;
