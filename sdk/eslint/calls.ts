@@ -98,10 +98,9 @@ function thingGivenTo(code: SourceCode, body: Node, parameter: Node): Thing | un
   return called === "saga" && argumentsOf(parent)[0] === body ? "Compensations" : undefined;
 }
 
-/** The name of a function of this file that gives a promise, where one is called. */
+/** The name of a function of this file that gives a promise, where one is called; of one that is called in place what it is. */
 export function asyncFunctionCalled(code: SourceCode, call: Node): string | undefined {
   const callee = unwrap(call.callee);
-  if (!isNode(callee) || callee.type !== "Identifier") return undefined;
   const called = functionOf(code, callee);
-  return isFunction(called) && called.async === true ? nameOf(callee) : undefined;
+  return isFunction(called) && called.async === true ? (nameOf(callee) ?? "async function") : undefined;
 }

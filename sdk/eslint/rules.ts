@@ -122,7 +122,7 @@ function combinatorCalled(code: SourceCode, call: Node): string | undefined {
   return name !== undefined && /^Promise\.(?:all|allSettled|any|race)$/.test(name) ? name : undefined;
 }
 
-/** The calls at the bottom of `a && call().then(…).finally(…)`; not one that has a `.catch(…)`. */
+/** The calls at the bottom of `a && call().then(…).finally(…)`; not one that has a `.catch(…)`, or a `.then(…, …)` of both kinds. */
 function promisesLeftAlone(value: unknown): Node[] {
   const node = unwrap(value);
   if (!isNode(node)) return [];
@@ -135,7 +135,7 @@ function promisesLeftAlone(value: unknown): Node[] {
   switch (propertyOf(callee)) {
     case "then":
     case "finally":
-      return promisesLeftAlone(callee.object);
+      return argumentsOf(node).length > 1 ? [] : promisesLeftAlone(callee.object);
     case "catch":
       return [];
     case "forEach":

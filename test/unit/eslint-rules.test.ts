@@ -109,6 +109,10 @@ const told: Record<string, readonly [body: string, ...found: string[]]> = {
     'async function ship() { await step("a", () => {}); }\nship();',
     "no-floating: ship();",
   ],
+  "a function in place that nobody awaits": [
+    '(async () => { await step("a", () => {}); })();',
+    'no-floating: (async () => { await step("a", () => {}); })();',
+  ],
   "branches that nobody awaits": [
     'Promise.all([step("a", () => {}), sleep(5)]);',
     'no-floating: Promise.all([step("a", () => {}), sleep(5)]);',
@@ -192,6 +196,7 @@ const fine: Record<string, string> = {
     const both = [step("b", () => {}), sleep(5)];
     await Promise.all(both);
     step("c", () => {}).catch(() => {});
+    step("c", () => {}).then(() => {}, () => {});
     void step("d", () => {});
     return charge(input);`,
   "mail, locks and scopes that are awaited": `
