@@ -3,7 +3,7 @@
 
 import { Command } from "commander";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
-import { checkHistories, checkRuns } from "../testing/check-histories.ts";
+import { assertElsewhere, checkHistories, checkRuns } from "../testing/check-histories.ts";
 import { CheckReport } from "./check-report.ts";
 import { parseCount } from "./count-option.ts";
 import { readHistories } from "./history-files.ts";
@@ -50,7 +50,10 @@ export function checkCommand(): Command {
         const chosen = { ...(queue === undefined ? {} : { queue }), ...(closed === undefined ? {} : { closed }) };
         await report.tell(checkRuns(client, workflows, { ...chosen, elsewhere }));
       });
-    } else await report.tell(checkHistories(workflows, readHistories(histories)));
+    } else {
+      if (elsewhere !== "others") assertElsewhere(workflows, elsewhere);
+      await report.tell(checkHistories(workflows, readHistories(histories)));
+    }
     report.summarize(workflows);
     if (report.isRefused) process.exitCode = 1;
   });

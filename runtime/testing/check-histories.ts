@@ -81,7 +81,7 @@ export async function* checkRuns(
 ): AsyncGenerator<CheckedHistory> {
   const known = new Code(workflows);
   const others = elsewhere === "others" ? "others" : new Set(elsewhere);
-  if (others !== "others") refuseGiven(known, others);
+  if (elsewhere !== "others") assertElsewhere(workflows, elsewhere);
   const inQueue = queue === undefined ? {} : { queue };
   for (const workflow of known.names) {
     for (const { status, most } of [
@@ -119,8 +119,9 @@ async function* openRunsOf(
     if (!listed.has(run.workflow) && isMeant(run.workflow)) yield run;
 }
 
-function refuseGiven(known: Code, elsewhere: ReadonlySet<string>): void {
-  const both = known.names.find((name) => elsewhere.has(name));
+/** Throws ARGUMENT_INVALID when one of the workflows is said to be elsewhere. */
+export function assertElsewhere(workflows: readonly AnyWorkflow[], elsewhere: readonly string[]): void {
+  const both = workflows.map(({ name }) => name).find((name) => elsewhere.includes(name));
   if (both === undefined) return;
   const message = `Workflow "${both}" is given to be checked, and said to be elsewhere: its runs would not be looked at. Leave one of the two out.`;
   throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: "elsewhere", workflow: both } });

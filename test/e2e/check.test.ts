@@ -142,8 +142,10 @@ test("what is deployed elsewhere is left out: by name, or all the rest", async (
   const passes = { stdout: "0 histories checked (renamed): 0 fit, 0 differ.\n", stderr: "", code: 0 };
   expect(await check(code("renamed"), "--ignore-workflow", "a", "--ignore-workflow", "changing")).toEqual(passes);
   expect(await check(code("renamed"), "--allow-missing-workflows")).toEqual(passes);
-  const { stderr, code: exit } = await check(code("renamed"), "--ignore-workflow", "renamed");
-  expect({ stderr, exit }).toEqual({ stderr: expect.stringContaining("said to be elsewhere"), exit: 1 });
+  for (const source of [[], ["--histories", folder]]) {
+    const { stderr, code: exit } = await check(code("renamed"), "--ignore-workflow", "renamed", ...source);
+    expect({ stderr, exit }).toEqual({ stderr: expect.stringContaining("said to be elsewhere"), exit: 1 });
+  }
 });
 
 test("histories of workflows that the files do not export stop it as well, unless they are said to be elsewhere", async () => {
