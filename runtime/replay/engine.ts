@@ -107,6 +107,8 @@ export class RunEngine implements RunContext {
   readonly #data: RunData;
   #started: (RunStarted & HistoryEvent) | undefined;
   #delivered = 0;
+  /** The last event that is for code to see: where it begins hangs on no other, and a replay may begin it behind others. */
+  #seen = 1;
   #deliveredBytes = 0;
   /** Where cancel requests are in the mailbox that came when the code had ended. */
   readonly #lateCancels: number[] = [];
@@ -261,6 +263,7 @@ export class RunEngine implements RunContext {
         invariant(false, "events are delivered in order, without gaps", { runId: this.info.runId, seq, delivered });
       }
       this.#delivered = event.seq;
+      if (!BEFORE_CODE.has(event.type)) this.#seen = event.seq;
       this.#deliveredBytes += payloadLength(event);
       return this.#apply(event);
     } catch (error) {
@@ -512,7 +515,7 @@ export class RunEngine implements RunContext {
   }
 
   get seenEvents(): number {
-    return this.#delivered;
+    return this.#seen;
   }
 
   beginCompensation(since: number): void {

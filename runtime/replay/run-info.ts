@@ -20,6 +20,7 @@ export interface RunFacts {
 export interface Progress {
   readonly startedAt: number;
   readonly deliveredEvents: number;
+  readonly seenEvents: number;
   readonly deliveredBytes: number;
   readonly continues: Continuation | undefined;
   readonly parent: ParentRun | undefined;
@@ -85,7 +86,7 @@ export function runInfo(
       return progress.headers;
     },
     get historyLength() {
-      return progress.deliveredEvents;
+      return progress.seenEvents;
     },
     get historyBytes() {
       return progress.deliveredBytes;

@@ -46,7 +46,7 @@ export interface WorkflowInfo {
    * replay.
    */
   readonly headers: RunHeaders;
-  /** Events delivered so far: grows as the run goes on, the same at replay. */
+  /** Events up to the last one that the code has seen: grows as the run goes on, the same at replay. */
   readonly historyLength: number;
   /**
    * About how many bytes of inputs, results and payloads of signals are in the events delivered so far: grows as the run goes on,

@@ -208,7 +208,7 @@ export interface RunContext {
   handleQuery(name: string, handler: (input: Payload) => unknown): void;
   /** Whether the run goes the new way of this patch; recorded where it gets there for the first time. */
   markPatch(id: string, isDeprecated: boolean): boolean;
-  /** The last event that the code has seen. */
+  /** The last event that is for the code to see, of those delivered: the same at replay. */
   readonly seenEvents: number;
   /** What was done after event `since` is going to be undone: the history tells it before any step of that begins. */
   beginCompensation(since: number): void;

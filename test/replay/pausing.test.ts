@@ -4,7 +4,17 @@
 import { expect, test } from "vitest";
 import type { WorkerLoop } from "../../runtime/worker/worker-loop.ts";
 import type { RunHandle } from "../../sdk/client/run-handle.ts";
-import { defineQuery, defineSignal, defineUpdate, sleep, step, workflow } from "../../sdk/index.ts";
+import {
+  defineQuery,
+  defineSignal,
+  defineUpdate,
+  PermanentError,
+  saga,
+  sleep,
+  step,
+  workflow,
+  workflowInfo,
+} from "../../sdk/index.ts";
 import { eventually } from "../support/eventually.ts";
 import { type House, historyOf, openHouse, typesOf } from "../support/local-worker.ts";
 import { replay } from "../support/replaying.ts";
@@ -91,6 +101,28 @@ test("a run that is resumed while its last body is under way goes on where it is
   bodies[0]?.release();
   expect(await run.result()).toBe("done");
   expect(worker.stats.claimed).toBe(1);
+});
+
+test("where the code began does not hang on a pause that came into the history after that", async () => {
+  const house = openHouse();
+  let release = () => {};
+  const main = workflow("undoing", () =>
+    saga(async (undo) => {
+      undo.add("all", () => step("undo", () => {}));
+      await step(`first at ${workflowInfo().historyLength}`, () => new Promise<void>((ends) => (release = ends)));
+      throw new PermanentError("no luck");
+    }),
+  );
+  const worker = await house.startWorker([main]);
+  const run = await house.client.start(main);
+  await eventually("the step is under way", async () => (await run.describe()).pending?.steps.length === 1);
+  await run.pause();
+  await eventually("the pause is in the history", async () => (await typesOf(run)).includes("RunPaused"));
+  release();
+  await letGo(worker);
+  await run.resume();
+  await expect(run.result()).rejects.toMatchObject({ code: "RUN_FAILED" });
+  expect((await historyOf(run)).find(({ type }) => type === "CompensationBegun")).toMatchObject({ since: 1 });
 });
 
 test("a run does not end while it is paused", async () => {
