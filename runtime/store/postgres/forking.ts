@@ -81,7 +81,7 @@ export async function forkRun(pool: Pool, request: ForkRequest): Promise<ForkOut
       return await pool.transaction((session) => forkIn(session, request));
     } catch (error) {
       if (error instanceof ForkRefused) return { outcome: "refused", runId: error.inTheWay };
-      if (!(error instanceof KinMoved)) throw error;
+      if (!(error instanceof OthersMoved)) throw error;
     }
   }
 
@@ -91,7 +91,7 @@ export async function forkRun(pool: Pool, request: ForkRequest): Promise<ForkOut
     if (before?.forked != null) return { outcome: "forked", runId };
     if (before?.source == null) return { outcome: "notFound", runId: sourceId };
     if (fork.terminates !== null) {
-      if (!(await passOnKin(session, fork))) throw new Abort(new KinMoved("Others moved."));
+      if (!(await passOnKin(session, fork))) throw new Abort(new OthersMoved());
       const event = terminationRecord(fork.terminates, fork.actor);
       await endFromOutside(session, [{ runId: sourceId, status: "terminated", event, seq: null }]);
     }
@@ -103,7 +103,8 @@ export async function forkRun(pool: Pool, request: ForkRequest): Promise<ForkOut
     }
     const [after] = await look();
     if (after?.forked != null) return { outcome: "forked", runId };
-    throw new Abort(new ForkRefused(after?.in_the_way == null ? "" : runIdOf(after.in_the_way)));
+    // What was in the way may have ended by now, and the source may have been deleted.
+    throw new Abort(after?.in_the_way == null ? new OthersMoved() : new ForkRefused(runIdOf(after.in_the_way)));
   }
 }
 
@@ -170,6 +171,10 @@ class ForkRefused extends Error {
 }
 
 /** So does this. Then the transaction is begun anew. */
-class KinMoved extends Error {
-  override readonly name = "KinMoved";
+class OthersMoved extends Error {
+  override readonly name = "OthersMoved";
+
+  constructor() {
+    super("Other runs have changed between two statements.");
+  }
 }

@@ -1,0 +1,59 @@
+// What only a database with transactions at once can show of forks: what comes and goes between two statements of one.
+
+import pg from "pg";
+import { expect, onTestFinished, test } from "vitest";
+import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
+import { uuidOf } from "../../runtime/store/postgres/run-id.ts";
+import { createDatabase } from "../support/databases.ts";
+import { RecordedLog } from "../support/recorded-log.ts";
+import { forkRequest, Stage } from "./store/stage.ts";
+
+async function openStage(): Promise<{ stage: Stage; other: pg.Client }> {
+  const database = await createDatabase();
+  const store = openPostgresStore({ url: database.url }, { log: new RecordedLog() });
+  const stage = new Stage();
+  await stage.open(Promise.resolve({ store, close: () => store.close() }));
+  const other = new pg.Client({ connectionString: database.url });
+  await other.connect();
+  onTestFinished(async () => {
+    await other.end();
+    await stage.close();
+  });
+  return { stage, other };
+}
+
+/** The next head that is put in meets another one, of which nothing is left when the statement after that looks. */
+const MEETS_ONE_THAT_GOES = `
+  create sequence everstep.heads_put_in;
+  create function everstep.skip_first() returns trigger language plpgsql as $$ begin
+    if nextval('everstep.heads_put_in') > 1 then return new; end if;
+    return null;
+  end $$;
+  create trigger skip_first before insert on everstep.open_run for each row execute function everstep.skip_first()`;
+
+test.each([null, "again"])(
+  "a fork that meets a run which ends meanwhile is made: terminates %s",
+  async (terminates) => {
+    const { stage, other } = await openStage();
+    const source = await stage.closed("failed");
+    await other.query(MEETS_ONE_THAT_GOES);
+    const request = forkRequest(source, { terminates });
+    expect(await stage.store.forkRun(request)).toEqual({ outcome: "forked", runId: request.runId });
+  },
+);
+
+test("a fork whose source is deleted when it has looked for it finds no source", async () => {
+  const { stage, other } = await openStage();
+  const source = await stage.closed("failed");
+  const request = forkRequest(source);
+  await other.query("begin");
+  // The fork has looked, and waits to put its head in.
+  await other.query("lock table everstep.open_run in share row exclusive mode");
+  const forking = stage.store.forkRun(request);
+  await expect
+    .poll(async () => (await other.query("select from pg_locks where not granted")).rows.length, { interval: 10 })
+    .toBeGreaterThan(0);
+  await other.query("delete from everstep.run where run_id = $1", [uuidOf(source.runId)]);
+  await other.query("commit");
+  expect(await forking).toEqual({ outcome: "notFound", runId: source.runId });
+});
