@@ -8,6 +8,7 @@ import { type HistoryEvent, isClosing } from "../../sdk/protocol/event.ts";
 import { type EventRecord, fromRecord, type StoredEvent, toRecord } from "../../sdk/protocol/event-record.ts";
 import { whyUnreadable } from "../../sdk/protocol/payload-encoded.ts";
 import { whyUnreadableEvent } from "../../sdk/protocol/readable-event.ts";
+import { shorterOf } from "../../sdk/protocol/run-limits.ts";
 import { changesIn, startedWith } from "../store/run-data.ts";
 import type { ForkRequest, RunDetail } from "../store/store.ts";
 import { lockedIn } from "./locked-in.ts";
@@ -151,10 +152,13 @@ function editOf(source: RunDetail, last: HistoryEvent | undefined, { input, resu
   );
 }
 
-/** Counted anew. All attempts of a run have one together, which is told with the start of each but the first. */
+/**
+ * Counted anew. All attempts of a run have one together, which is told with the start of each but the first; and none more than its
+ * chain had left then.
+ */
 function timeoutOf({ deadlineAt, startedAt }: RunDetail, [first]: readonly HistoryEvent[]): number | null {
-  const retry = first?.type === "RunStarted" ? first.continues?.retry : undefined;
-  if (retry !== undefined) return retry.timeoutMs;
+  const { continues, chainTimeoutMs = null } = first?.type === "RunStarted" ? first : {};
+  if (continues?.retry !== undefined) return shorterOf(continues.retry.timeoutMs, chainTimeoutMs);
   return deadlineAt === null ? null : deadlineAt - startedAt;
 }
 

@@ -86,6 +86,21 @@ test("a fork has what the run that it is of had when it was started", async () =
   expect(Math.round(((forked?.deadlineAt ?? 0) - (forked?.startedAt ?? 0)) / HOUR)).toBe(1);
 });
 
+test("a fork of a later attempt has what was left when that attempt was started", async () => {
+  const fails = workflow("fails", async () => {
+    await sleep("2h");
+    throw new Error("again");
+  });
+  const env = await open([fails]);
+  const retry = { maxAttempts: 2, initialInterval: "1s" } as const;
+  const run = await env.client.start(fails, { id: "a", retry, chainTimeout: "6h" });
+  await run.result().catch(() => {});
+  const [, second] = await runsOf(env, "a");
+  const fork = await env.client.get(fails, "a", second?.runId).fork({ at: 1, id: "b" });
+  const { startedAt, deadlineAt } = await fork.describe();
+  expect(Math.round(((deadlineAt ?? 0) - startedAt) / HOUR)).toBe(4);
+});
+
 test("what is left is told in whole milliseconds, never less than there is, and never nothing", () => {
   expect(leftOf(1_000, 5_000, 5_400.25)).toBe(600);
   expect(leftOf(1_000, 5_000, 6_000)).toBe(1);
