@@ -2,6 +2,7 @@
 
 import { type Duration, toMs } from "../protocol/duration.ts";
 import { requireRun } from "./ambient.ts";
+import type { PendingTimer } from "./run-context.ts";
 
 export interface ConditionOptions {
   /** How long to wait at the most; none by default. */
@@ -32,11 +33,12 @@ export async function condition(predicate: () => boolean, options?: ConditionOpt
   }
   const settled = waiting.held.then(() => true);
   if (waiting.isHeldNow) return settled;
-  const timer = run.askTimer({ name: "condition", due: { afterMs: timeoutMs } }, scope);
+  let timer: PendingTimer | undefined;
   try {
+    timer = run.askTimer({ name: "condition", due: { afterMs: timeoutMs } }, scope);
     return await Promise.race([settled, timer.fired.then(() => false)]);
   } finally {
     waiting.withdraw();
-    timer.withdraw();
+    timer?.withdraw();
   }
 }

@@ -6,7 +6,7 @@ import { EverstepError } from "../protocol/errors.ts";
 import { CanceledFailure, TimeoutFailure } from "../protocol/failures.ts";
 import { type HeldKey, requireRun, runWithAmbient } from "./ambient.ts";
 import { CancelScope } from "./cancel-scope.ts";
-import type { LockAsk, RunContext } from "./run-context.ts";
+import type { LockAsk, PendingLock, PendingTimer, RunContext } from "./run-context.ts";
 import { SHORTEST_MS } from "./sleep.ts";
 import { stopScope } from "./stop-scope.ts";
 
@@ -31,7 +31,8 @@ export async function hold<T>(
   if (outer.canceledBy !== undefined) throw outer.canceledBy;
 
   const lock = run.askLock(ask, outer);
-  const timer = afterMs === null ? null : run.askTimer({ name: `lock ${key}`, due: { afterMs } }, outer);
+  const timer =
+    afterMs === null ? null : limitOf(lock, () => run.askTimer({ name: `lock ${key}`, due: { afterMs } }, outer));
   const scope = new CancelScope(outer);
   try {
     const granted = await (timer === null ? lock.granted : Promise.race([lock.granted, timer.fired]));
@@ -45,6 +46,16 @@ export async function hold<T>(
     timer?.withdraw();
     await stopScope(run, scope, new CanceledFailure(`"${key}" is let go, and this was asked for under it`));
     lock.release();
+  }
+}
+
+/** Where no limit can be had, there is no waiting for the lock. */
+function limitOf(lock: PendingLock, ask: () => PendingTimer): PendingTimer {
+  try {
+    return ask();
+  } catch (error) {
+    lock.release();
+    throw error;
   }
 }
 

@@ -12,7 +12,7 @@ import {
 } from "../protocol/standard-schema.ts";
 import { requireRun } from "./ambient.ts";
 import { type HandlerOptions, unfinishedPolicy } from "./handlers.ts";
-import type { RunContext, SignalMessage } from "./run-context.ts";
+import type { PendingTimer, RunContext, SignalMessage } from "./run-context.ts";
 
 declare const PAYLOAD: unique symbol;
 
@@ -82,9 +82,9 @@ export function defineSignal(
     if (timeoutMs === 0) return undefined;
 
     let waiting = run.waitForSignal(name, scope);
-    const timer =
-      timeoutMs === null ? null : run.askTimer({ name: `receive ${name}`, due: { afterMs: timeoutMs } }, scope);
+    let timer: PendingTimer | null = null;
     try {
+      if (timeoutMs !== null) timer = run.askTimer({ name: `receive ${name}`, due: { afterMs: timeoutMs } }, scope);
       for (;;) {
         const message =
           timer === null

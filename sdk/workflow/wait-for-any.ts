@@ -2,7 +2,7 @@
 
 import { toMs } from "../protocol/duration.ts";
 import { requireRun } from "./ambient.ts";
-import type { RunContext } from "./run-context.ts";
+import type { PendingCondition, PendingTimer, RunContext } from "./run-context.ts";
 import { type ReceiveOptions, readPayload } from "./signal.ts";
 import { firstEnded, type SortedWaitables, sortWaitables, type ValueOf, type Waitables } from "./waitables.ts";
 
@@ -52,11 +52,13 @@ export async function waitForAny(waitables: Waitables, options?: ReceiveOptions)
     return { withdraw, first: received.then((message) => ({ name, message })) };
   };
   const waits = new Map([...sorted.signals.keys()].map((name) => [name, waitFor(name)]));
-  const timer = timeoutMs === null ? null : run.askTimer({ name: "waitForAny", due: { afterMs: timeoutMs } }, scope);
-  // As a condition it leaves nothing behind at a child that goes on, however often it is waited for.
-  const hasEnded = () => firstEnded(sorted.children) !== undefined;
-  const end = sorted.children.length === 0 ? null : run.waitUntil(hasEnded, scope);
+  let timer: PendingTimer | null = null;
+  let end: PendingCondition | null = null;
   try {
+    if (timeoutMs !== null) timer = run.askTimer({ name: "waitForAny", due: { afterMs: timeoutMs } }, scope);
+    // As a condition it leaves nothing behind at a child that goes on, however often it is waited for.
+    const hasEnded = () => firstEnded(sorted.children) !== undefined;
+    if (sorted.children.length > 0) end = run.waitUntil(hasEnded, scope);
     for (;;) {
       const firsts: Promise<"late" | "ended" | Awaited<ReturnType<typeof waitFor>["first"]>>[] = [];
       for (const { first } of waits.values()) firsts.push(first);

@@ -21,6 +21,7 @@ import {
   upsertAttributes,
   upsertMemo,
   type WorkflowAsk,
+  waitForAny,
   withLock,
   workflow,
   workflowInfo,
@@ -243,6 +244,40 @@ test("a child has the limits of time that an interceptor gives it, of its own an
   const env = await environment({ workflows: [main, bounded], interceptors: [limits] });
   expect(await (await env.client.start(main)).result()).toEqual([5, 60]);
   expect(seen[0]).toMatchObject({ timeoutMs: null, chainTimeoutMs: 7_200_000 });
+});
+
+test("where a hook refuses the limit of a wait, the wait is over: signals and locks are for who asks next", async () => {
+  const refusing: Interceptor = {
+    workflow: {
+      ask(asked, next) {
+        if (asked.kind === "timer" && asked.name !== "sleep") throw new RangeError(`no ${asked.name}`);
+        return next();
+      },
+    },
+  };
+  const refused = (wait: Promise<unknown>) => wait.catch((error) => error.message);
+  const waits = workflow("waits", async () => {
+    // Signals that come now are no early ones, which would be there for the first wait.
+    await step("begun", () => {});
+    const errors = [
+      await refused(go.receive({ timeout: "1h" })),
+      await refused(waitForAny({ go }, { timeout: "1h" })),
+      await refused(withLock("key", () => {}, { timeout: "1h" })),
+      await refused(condition(() => false, { timeout: "1h" })),
+    ];
+    const { n } = await go.receive();
+    await sleep("1h");
+    return [...errors, n];
+  });
+  const env = await environment({ workflows: [waits], interceptors: [refusing] });
+  const run = await env.client.start(waits);
+  await env.advance("1m");
+  await run.signal(go, { n: 1 });
+  await env.advance("1m");
+  expect(await env.client.locks()).toEqual([]);
+  await env.advance("1h");
+  expect((await run.describe()).status).toBe("completed");
+  expect(await run.result()).toEqual(["no receive go", "no waitForAny", "no lock key", "no condition", 1]);
 });
 
 test("what a hook asks for itself passes by all hooks", async () => {
