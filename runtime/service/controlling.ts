@@ -110,8 +110,8 @@ export class Controlling {
     if (call.bulkId !== null && isForkOf(call.bulkId, source)) return { made: source };
     if (call.version != null) await this.#versions.require(source.workflow, call.version);
     const events = await this.#desk.insist(() => readEvents(this.#desk.store, source.runId));
-    // Chosen before the first try: a repeated fork is recognised by it.
-    const runId = call.bulkId === null ? newRunId(this.#desk.world) : forkIdOf(call.bulkId, source.runId);
+    // Chosen before the first try: a repeated fork is recognised by it. The last run of a workflow id is the last by run id.
+    const runId = call.bulkId === null ? newRunId(this.#desk.world, source.runId) : forkIdOf(call.bulkId, source.runId);
     const request = planFork(source, events, call, { runId, seed: chance.uuid() });
     await this.#assertChildrenKept(source, request);
     return { source, request };
@@ -124,7 +124,14 @@ export class Controlling {
   async #assertChildrenKept({ runId, workflowId }: RunDetail, { at, children = [] }: ForkRequest): Promise<void> {
     const started = children.filter(({ isStarted }) => isStarted).map((child) => child.runId);
     if (started.length === 0) return;
-    const [missing] = await this.#desk.insist(() => this.#desk.store.missingRuns(started));
+    const { store } = this.#desk;
+    const missing = await this.#desk.insist(async () => {
+      for (const childId of await store.missingRuns(started)) {
+        // One that was reset goes on as its fork, which is followed.
+        if ((await store.findRun({ lineOf: childId })) === null) return childId;
+      }
+      return undefined;
+    });
     if (missing === undefined) return;
     const message = `Run ${workflowId} is not forked: at event ${at} it waits for child run ${missing}, which has been deleted since. Fork it before that was asked for, or after it had ended.`;
     throw new EverstepError("ARGUMENT_INVALID", message, { details: { runId, argument: "at", childRunId: missing } });

@@ -404,3 +404,18 @@ test("a run is not forked where it waits for a child that has been deleted", asy
     message: expect.stringContaining(runId),
   });
 });
+
+test("a child that was reset is followed to its fork, also when the run that it was has been deleted", async () => {
+  const env = await open([waits, slow]);
+  const run = await env.client.start(waits, { input: "terminate" });
+  await env.advance(0);
+  const child = env.client.getUntyped("the child");
+  const { runId } = await child.describe();
+  await child.reset();
+  await env.client.prune({ closedFor: 0, workflow: "slow" });
+  await expect(env.client.getUntyped("the child", runId).describe()).rejects.toMatchObject({ code: "RUN_NOT_FOUND" });
+  const fork = await run.reset();
+  await fork.signal(note, "go on");
+  await child.signal(go, "went");
+  expect(await fork.result()).toEqual([runId, "went", "done"]);
+});

@@ -1,8 +1,11 @@
 // Runs that begin in the middle of others, through real workers: what is shared is not done again and leads to the same state,
 // and from there on a fork goes its own way.
 
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, onTestFinished, test } from "vitest";
+import { Service } from "../../runtime/service/service.ts";
+import { MemoryWakeBus } from "../../runtime/wake/memory/memory-wakeups.ts";
 import { installGuards } from "../../runtime/worker/guards/install.ts";
+import { WorkflowClient } from "../../sdk/client/client.ts";
 import {
   defineAttributes,
   defineSignal,
@@ -179,4 +182,20 @@ test("a run is not forked between the mark of a patch and the event that it name
   const fork = await run.fork({ id: "yes", at: 3 });
   await fork.signal(note, "go");
   expect(await fork.result()).toBe("done");
+});
+
+test("a fork is later than its source in the order of run ids, also by a client whose clock is behind", async () => {
+  const { house, run } = await failed();
+  const { clock } = house.world;
+  const late = { ...house.world, clock: { ...clock, now: () => clock.now() - 3_600_000 } };
+  const service = new Service({
+    store: house.store,
+    wakeups: new MemoryWakeBus().open(late),
+    world: late,
+    pollMs: 50,
+    insistForMs: 15_000,
+  });
+  onTestFinished(() => service.close());
+  const fork = await new WorkflowClient(service).getUntyped("order-42").retryFrom();
+  expect((fork.runId ?? "") > (run.runId ?? "")).toBe(true);
 });
