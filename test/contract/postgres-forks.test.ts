@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
 import { uuidOf } from "../../runtime/store/postgres/run-id.ts";
 import { createDatabase } from "../support/databases.ts";
+import { eventually } from "../support/eventually.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
 import { forkRequest, Stage } from "./store/stage.ts";
 
@@ -42,6 +43,10 @@ test.each([null, "again"])(
   },
 );
 
+const WAITING = `
+  select from pg_locks where not granted and relation = 'everstep.open_run'::regclass
+    and database = (select oid from pg_database where datname = current_database())`;
+
 test("a fork whose source is deleted when it has looked for it finds no source", async () => {
   const { stage, other } = await openStage();
   const source = await stage.closed("failed");
@@ -50,9 +55,7 @@ test("a fork whose source is deleted when it has looked for it finds no source",
   // The fork has looked, and waits to put its head in.
   await other.query("lock table everstep.open_run in share row exclusive mode");
   const forking = stage.store.forkRun(request);
-  await expect
-    .poll(async () => (await other.query("select from pg_locks where not granted")).rows.length, { interval: 10 })
-    .toBeGreaterThan(0);
+  await eventually("the fork waits", async () => (await other.query(WAITING)).rows.length > 0);
   await other.query("delete from everstep.run where run_id = $1", [uuidOf(source.runId)]);
   await other.query("commit");
   expect(await forking).toEqual({ outcome: "notFound", runId: source.runId });
