@@ -150,6 +150,8 @@ export class Kin {
     const { name, failure, result } = event;
     return this.#settle(event, "StartChild", (child: PendingChild) => {
       const { workflowId } = child;
+      // It was passed on to this fork, and came to its end before the fork had asked again whether it was started.
+      if (!child.isStarted) child.resolveStarted();
       if (failure !== null) return this.#reject(child, fromChildEnded({ workflow: name, workflowId }, failure));
       child.endedInTurn ??= this.#code.turns;
       child.resolve(decodePayload(result, `result of child run ${workflowId}`));

@@ -2,17 +2,25 @@
 // another database, would wait for ever.
 
 import type { HistoryEvent } from "../../sdk/protocol/event.ts";
-
-const REQUESTS: ReadonlySet<string> = new Set(["ChildRequested", "ExternalRequested"]);
-const ANSWERS: ReadonlySet<string> = new Set(["ChildStartFailed", "ChildEnded", "ExternalDelivered", "ExternalFailed"]);
+import { sharedChildren } from "./shared-children.ts";
 
 /** The name of the first such request; undefined when there is none. */
 export function askedOfOthers(events: readonly HistoryEvent[]): string | undefined {
+  const children = new Set(sharedChildren(events, null).map(({ command }) => command));
   const asked = new Map<number, string>();
   for (const event of events) {
-    if (!("command" in event)) continue;
-    if (REQUESTS.has(event.type)) asked.set(event.command, event.name);
-    else if (ANSWERS.has(event.type)) asked.delete(event.command);
+    switch (event.type) {
+      case "ChildRequested":
+        if (children.has(event.command)) asked.set(event.command, event.name);
+        break;
+      case "ExternalRequested":
+        asked.set(event.command, event.name);
+        break;
+      case "ExternalDelivered":
+      case "ExternalFailed":
+        asked.delete(event.command);
+        break;
+    }
   }
   return asked.values().next().value;
 }

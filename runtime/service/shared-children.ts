@@ -6,18 +6,23 @@ import type { SharedChild } from "../store/store.ts";
 /** `anew`: the command of a child that the fork starts once more, and so does not share; null for none. */
 export function sharedChildren(events: readonly HistoryEvent[], anew: number | null): SharedChild[] {
   const open = new Map<number, SharedChild>();
+  /** By command, the run that was named last: whoever names it again asks again, also where it had ended just before. */
+  const named = new Map<number, string>();
   for (const event of events) {
     switch (event.type) {
       case "ChildRequested": {
         const { command, childRunId: runId } = event;
         // A fork has asked again for what it shares with its own source.
-        if (open.get(command)?.runId !== runId) open.set(command, { command, runId, isStarted: false });
+        if (named.get(command) !== runId) open.set(command, { command, runId, isStarted: false });
+        named.set(command, runId);
         break;
       }
       case "ChildStarted": {
         const { command, adopted } = event;
         const runId = adopted ?? open.get(command)?.runId;
-        if (runId !== undefined) open.set(command, { command, runId, isStarted: true });
+        if (runId === undefined) break;
+        open.set(command, { command, runId, isStarted: true });
+        named.set(command, runId);
         break;
       }
       case "ChildStartFailed":

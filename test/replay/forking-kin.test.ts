@@ -14,8 +14,11 @@ import {
 } from "everstep";
 import { collectHistory, type TestEnvironmentOptions, testEnvironment } from "everstep/testing";
 import { expect, onTestFinished, test } from "vitest";
+import { askedOfOthers } from "../../runtime/service/asked-of-others.ts";
 import type { ShownEvent } from "../../sdk/client/front-door.ts";
 import type { RunHandle } from "../../sdk/client/run-handle.ts";
+import { eventually } from "../support/eventually.ts";
+import { openHouse } from "../support/local-worker.ts";
 import { replay } from "../support/replaying.ts";
 
 const go = defineSignal<string>("go");
@@ -419,3 +422,31 @@ test("a child that was reset is followed to its fork, also when the run that it 
   await child.signal(go, "went");
   expect(await fork.result()).toEqual([runId, "went", "done"]);
 });
+
+test.each(["went", "fail"])(
+  "a child that ends before the fork has asked again was started, and is asked for no more: %s",
+  async (word) => {
+    const house = openHouse();
+    const asks = workflow("asks", async () => {
+      const child = startChild(slow, { id: "the child", queue: "children" });
+      return [await child.started, await child.result.catch((error: Error) => error.name)];
+    });
+    await house.startWorker([slow], { queues: ["children"] });
+    const worker = await house.startWorker([asks]);
+    const run = await house.client.start(asks, { id: "p" });
+    await eventually("the child is started", async () => (await typesOf(run)).includes("ChildStarted"));
+    await worker.stop();
+    const fork = await run.reset({ at: await seqOf(run, "ChildRequested") });
+    const runId = (await house.store.findRun({ workflowId: "the child" }))?.runId;
+    await house.client.getUntyped("the child").signal(go, word);
+    // As the store tells of it: there is nobody to be asked what it waits for.
+    const told = async () => (await house.store.findRun({ runId: fork.runId ?? "" }))?.unreadMail === 1;
+    await eventually("the fork is told of its end", told);
+    await house.startWorker([asks]);
+    const result = [runId, word === "fail" ? "ChildFailure" : "went"];
+    expect(await fork.result()).toEqual(result);
+    const { events } = await collectHistory(fork);
+    expect((await replay(asks, events)).result).toEqual(result);
+    expect(askedOfOthers(events)).toBeUndefined();
+  },
+);
