@@ -40,12 +40,16 @@ describe.each(pages.map((page) => [page.path, page] as const))("%s", (_, page) =
   });
 
   test("quotes names of tests that exist", () => {
-    const quotes = [...proseOf(page).matchAll(/\]\(([^)\s]+\.ts)\) "([^"]+)"/g)];
-    const missing = quotes.filter(([, link = "", name = ""]) => {
+    // One name after the link to its file, or several with commas between.
+    const quotes = [...proseOf(page).matchAll(/\]\(([^)\s]+\.ts)\)((?:,?\s+"[^"]+")+)/g)].flatMap(
+      ([, link, names = ""]) =>
+        [...names.matchAll(/"([^"]+)"/g)].map(([, name = ""]) => ({ link, name: name.replace(/\s+/g, " ") })),
+    );
+    const missing = quotes.filter(({ link, name }) => {
       const found = relativeLinksOf(page).find((each) => each.link === link);
       return found === undefined || !readFileSync(`${root}/${found.file}`, "utf8").includes(`"${name}"`);
     });
-    expect(missing.map(([quote]) => quote)).toEqual([]);
+    expect(missing).toEqual([]);
   });
 
   test("names scripts that package.json has", () => {
