@@ -164,14 +164,35 @@ function ofOperation<Operation extends ClientOperation>(
   return { ...call, operation, isReading } as object as ClientCall;
 }
 
-const WITHOUT_ANSWER: readonly ClientOperation[] = [
-  ...(["signal", "cancel", "terminate", "pause", "resume", "unblock", "move", "retryNow", "skipSleep"] as const),
-  ...(["completeStep", "failStep", "heartbeatStep", "deliverWebhook", "setVersionPolicy"] as const),
-];
+/** What a door is asked for and answers with nothing: reports have an operation for each outcome. */
+type Answerless = Exclude<
+  {
+    [Name in keyof FrontDoor]: FrontDoor[Name] extends (...given: never) => Promise<void> ? Name : never;
+  }[keyof FrontDoor],
+  "close" | "reportStep"
+>;
+
+const WITHOUT_ANSWER: Readonly<Record<Answerless | (typeof REPORTS)[keyof typeof REPORTS], true>> = {
+  signal: true,
+  completeStep: true,
+  failStep: true,
+  heartbeatStep: true,
+  deliverWebhook: true,
+  cancel: true,
+  terminate: true,
+  pause: true,
+  resume: true,
+  unblock: true,
+  move: true,
+  retryNow: true,
+  skipSleep: true,
+  foresee: true,
+  setVersionPolicy: true,
+};
 
 /** An interceptor that forgot to return would show itself far from here. */
 function answered<Reply>(operation: ClientOperation, reply: Reply): Reply {
-  if (reply !== undefined || WITHOUT_ANSWER.includes(operation)) return reply;
+  if (reply !== undefined || Object.hasOwn(WITHOUT_ANSWER, operation)) return reply;
   const message = `An interceptor around client calls returned nothing for ${operation}(). Return what next() gave.`;
   throw new EverstepError("ARGUMENT_INVALID", message, { details: { argument: `interceptors.client.${operation}` } });
 }

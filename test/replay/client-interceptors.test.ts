@@ -203,6 +203,23 @@ test("entities and bulks ask by the same calls, each run's by its own", async ()
   expect(calls).toMatchObject([{ operation: "list" }, { ...each, runId: two?.runId }, { ...each, runId: one?.runId }]);
 });
 
+test("a dry run of a bulk asks for each run whether it could be done, and hears the answer", async () => {
+  const { calls, interceptor } = audit();
+  const env = await environment([interceptor]);
+  const run = await env.client.start(waiting, { id: "1" });
+  await env.advance(0);
+  calls.length = 0;
+  const bulk = (name: "fork" | "retryNow") => {
+    const dry = env.client.bulk({ where: { workflow: "waiting", status: "running" }, isDryRun: true });
+    return name === "fork" ? dry.reset({ at: 1 }) : dry.retryNow();
+  };
+  expect(await bulk("fork")).toMatchObject({ matched: 1, skipped: 0, failed: 0 });
+  expect(await bulk("retryNow")).toMatchObject({ matched: 1, skipped: 1, failed: 0 });
+  const foreseen = { operation: "foresee", ...of(run.runId), isReading: true };
+  const listed = { operation: "list" };
+  expect(calls).toMatchObject([listed, { ...foreseen, deed: "fork" }, listed, { ...foreseen, deed: "retryNow" }]);
+});
+
 test("the hook for all calls stands around the one for the call, interceptor by interceptor", async () => {
   const notes: string[] = [];
   const noting = (name: string): Interceptor => ({
