@@ -9,7 +9,7 @@ export function findExpired(table: RunTable, { rules, after, limit }: ExpiredReq
   const page = inOrder.filter(({ runId }) => after === null || runId > after).slice(0, limit);
   const isExpired = (run: StoredRun) => {
     const { workflow, closed } = run;
-    if (closed === null || isChainOpen(table, run)) return false;
+    if (closed === null || isKept(table, run)) return false;
     return rules.some((rule) => (rule.workflow ?? workflow) === workflow && closed.at <= now - rule.retentionMs);
   };
   const last = page.at(-1);
@@ -21,9 +21,12 @@ export function findExpired(table: RunTable, { rules, after, limit }: ExpiredReq
   };
 }
 
-/** An open run of a chain is its latest. */
-function isChainOpen(table: RunTable, run: StoredRun): boolean {
-  return table.chainOf(run).at(-1)?.closed === null;
+/** An open run of a chain is its latest. And what leads from others to an open fork stays: what was forked first the fork names. */
+function isKept(table: RunTable, run: StoredRun): boolean {
+  const chain = table.chainOf(run);
+  if (chain.at(-1)?.closed === null) return true;
+  const isLink = chain.length > 1 || table.isInPlaceOfAnother(run);
+  return isLink && table.find({ lineOf: run.runId })?.closed === null;
 }
 
 /** Answers those that were closed, and are gone. */
@@ -33,7 +36,7 @@ export function deleteRuns(
   runIds: readonly string[],
 ): string[] {
   const known = runIds.flatMap((runId) => table.get(runId) ?? []);
-  const gone = new Set(known.filter((run) => run.closed !== null && !isChainOpen(table, run)));
+  const gone = new Set(known.filter((run) => run.closed !== null && !isKept(table, run)));
   table.remove(gone);
   for (const [requestId, run] of startRequests) if (gone.has(run)) startRequests.delete(requestId);
   return [...gone].map(({ runId }) => runId);

@@ -61,6 +61,10 @@ export class RunTable {
     this.#heirs.set(runId, fork);
   }
 
+  isInPlaceOfAnother({ runId, forkedFrom }: StoredRun): boolean {
+    return forkedFrom !== null && this.#heirs.get(forkedFrom.runId)?.runId === runId;
+  }
+
   /** The runs that continued one another, of which this is one, from the first. */
   chainOf(member: StoredRun): readonly StoredRun[] {
     return this.started(member.workflowId).filter(({ firstRunId }) => firstRunId === member.firstRunId);

@@ -6,6 +6,7 @@ import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import type { ExpiredPage, ExpiredRequest } from "../store.ts";
 import { ms, names, plain, runIds, textColumn } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
+import { latestOfLine } from "./mail.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
 
 /** SQL for whether the chain of run `r` has an open run: one that has is the latest, and has the workflow id. */
@@ -15,20 +16,31 @@ function isChainOpen(r: string): string {
     where o.workflow_id = ${r}.workflow_id and coalesce(o.first_run_id, o.run_id) = coalesce(${r}.first_run_id, ${r}.run_id))`;
 }
 
+/**
+ * SQL for whether run `r` is a link by which others come to an open fork: of a chain of several, or in the place of another
+ * run. What was forked first needs no keeping: the fork names it.
+ */
+function leadsOn(r: string): string {
+  return `(
+    (${r}.replaces or ${r}.first_run_id is not null or exists (select from everstep.run n where n.first_run_id = ${r}.run_id))
+    and exists (select from everstep.open_run o where o.run_id = ${latestOfLine(`${r}.run_id`)}))`;
+}
+
 const FIND_EXPIRED: Statement = {
   name: "everstep_find_expired",
   text: `
     with rule as (
       select * from unnest($3::float8[], ${textColumn(4)}) rule(retention_ms, workflow) where retention_ms is not null),
     page as materialized (
-      select run_id, first_run_id, workflow_id, workflow, status, started_at, closed_at from everstep.run
+      select run_id, first_run_id, workflow_id, workflow, status, started_at, closed_at, replaces from everstep.run
       where $1::uuid is null or run_id > $1::uuid order by run_id limit $2),
     expired as (
       select p.run_id, (select max(seq) from everstep.event e where e.run_id = p.run_id) as events
       from page p
       where p.status <> ${STATUS_CODES.running} and not ${isChainOpen("p")} and exists (
         select from rule where coalesce(rule.workflow, p.workflow) = p.workflow
-          and ${ms("p.closed_at")} <= ${ms("now()")} - rule.retention_ms))
+          and ${ms("p.closed_at")} <= ${ms("now()")} - rule.retention_ms)
+        and ${leadsOn("p")} is not true)
     select run_id, coalesce(events, 0) as events, null::boolean as is_last from expired
     union all (
       select run_id, 0, (select count(*) from page) < $2
@@ -59,14 +71,14 @@ export async function findExpired(pool: Pool, { rules, after, limit }: ExpiredRe
 }
 
 // The row of a closed run is never changed again; it is locked so that two who delete it do not do so twice. A chain that
-// has no open run never gets one again.
+// has no open run never gets one again, and whoever waited for it has been told of its end, should it be forked later.
 const DELETE: Statement = {
   name: "everstep_delete_runs",
   text: `
     with gone as materialized (
       select r.run_id from everstep.run r
       where r.run_id = any($1::uuid[]) and r.status <> ${STATUS_CODES.running}
-        and not ${isChainOpen("r")}
+        and not ${isChainOpen("r")} and ${leadsOn("r")} is not true
       order by r.run_id for update skip locked),
     events as (delete from everstep.event x using gone where x.run_id = gone.run_id),
     mail as (delete from everstep.mail x using gone where x.run_id = gone.run_id),

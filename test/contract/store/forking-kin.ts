@@ -307,6 +307,29 @@ export function forkingKinContract(stage: Stage): void {
         expect(await stage.store.findRun({ lineOf: run.runId })).toMatchObject({ runId: fork.runId });
       });
 
+      test("leads to the fork as long as that is open, through several: what lies between is not deleted", async () => {
+        const first = await stage.owned();
+        await stage.commitWithEffects(continuingTurn(first));
+        const next = await stage.claimOne(first.queue);
+        const reset = await forked(replace(next));
+        const again = await forked(replace(reset));
+        const links = [first.runId, next.runId, reset.runId];
+        const expired = async () => {
+          const { runs } = await stage.store.findExpired({
+            rules: [{ workflow: first.workflow, retentionMs: 0 }],
+            after: null,
+            limit: 10_000,
+          });
+          return runs.map(({ runId }) => runId).filter((runId) => links.includes(runId));
+        };
+        expect(await expired()).toEqual([]);
+        expect(await stage.store.deleteRuns(links)).toEqual([]);
+        expect(await stage.store.findRun({ lineOf: first.runId })).toMatchObject({ runId: again.runId });
+        await terminate(again.runId);
+        expect((await expired()).sort()).toEqual([...links].sort());
+        expect([...(await stage.store.deleteRuns(links))].sort()).toEqual([...links].sort());
+      });
+
       test("an errand for it reaches the fork", async () => {
         const [from, to] = [await stage.owned(), await stage.owned()];
         const fork = await forked(replace(to));
