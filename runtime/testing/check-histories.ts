@@ -141,6 +141,7 @@ async function checkRun(client: WorkflowClient, known: Code, run: RunSummary): P
     // Events of a newer release: a worker with this one would block the run as well.
     return { ...facts, events: events.length, ...differing(error, ["PAYLOAD_UNREADABLE"]) };
   }
+  if (events.length === 0) return null;
   const history = { runId, workflowId, queue, startedAt, deadlineAt, events };
   return { ...facts, events: events.length, ...(await replayed(code, history)) };
 }

@@ -85,6 +85,16 @@ test("a closed run that is deleted meanwhile is passed over", async () => {
   expect(await collect(checked)).toEqual([]);
 });
 
+test("so is one whose events are deleted by the time they are read", async () => {
+  const { client } = await houseWith({ open: 0, closed: 1 });
+  const emptied = {
+    list: client.list.bind(client),
+    countBy: client.countBy.bind(client),
+    getUntyped: () => ({ async *history() {} }),
+  };
+  expect(await collect(checkRuns(emptied as unknown as typeof client, [order("charge")], { closed: 1 }))).toEqual([]);
+});
+
 test("more runs than fit into a page are all checked, each once", async () => {
   const house = openHouse();
   const count = 450;
