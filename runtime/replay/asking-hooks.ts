@@ -39,7 +39,8 @@ export class AskingHooks {
     const { ask, show, own, change } = asking;
     // Asked for by a hook: else one that asks would be called for what it asks.
     if (this.#areCalled) return body(ask);
-    const once = new OnlyOnce(own ?? "ask");
+    const hooks = this.#namesOf(own);
+    const once = new OnlyOnce(hooks);
     let given: Given | undefined;
     const token = Object.freeze({});
     const last = (asked: Ask): object => {
@@ -62,7 +63,13 @@ export class AskingHooks {
       once.end();
     }
     if (returned === token) return given as Given;
-    throw notGiven(own ?? "ask", returned);
+    throw notGiven(hooks, returned);
+  }
+
+  /** Those that are called, for who wrote one of them. */
+  #namesOf(own: OwnHook | undefined): readonly (keyof WorkflowInterceptor)[] {
+    const named = NAMES.filter((name) => name === "ask" || name === own);
+    return named.filter((name) => this.#parts.some((part) => part[name] !== undefined));
   }
 
   #calling<T>(body: () => T): T {

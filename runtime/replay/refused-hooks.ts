@@ -1,20 +1,24 @@
 // What hooks around a run's code may not do. Types ask for most of it; what gets past them is refused here.
 
 import { EverstepError } from "../../sdk/protocol/errors.ts";
+import type { WorkflowInterceptor } from "../../sdk/workflow/interceptors.ts";
+
+type Hook = keyof WorkflowInterceptor;
 
 /** Of what `next` leads to: code that ran twice would ask twice, and code that ran later would ask at no place of the history. */
 export class OnlyOnce {
-  readonly #hook: string;
+  readonly #hooks: readonly Hook[];
   #isUsed = false;
 
-  constructor(hook: string) {
-    this.#hook = hook;
+  /** Of the hooks that stand around it. */
+  constructor(hooks: readonly Hook[]) {
+    this.#hooks = hooks;
   }
 
   /** Throws ARGUMENT_INVALID when it was used before, or its time is over. */
   use(): void {
     if (this.#isUsed)
-      throw refused(this.#hook, "called next() once more, or too late. It must call it once, before it returns.");
+      throw refused(this.#hooks, "called next() once more, or too late. It must call it once, before it returns.");
     this.#isUsed = true;
   }
 
@@ -24,15 +28,15 @@ export class OnlyOnce {
   }
 }
 
-export function notGiven(hook: string, returned: unknown): EverstepError {
+export function notGiven(hooks: readonly Hook[], returned: unknown): EverstepError {
   // It is not waited for: whatever becomes of it is nobody's.
   if (returned instanceof Promise) returned.catch(() => {});
   const must = "It must return that, at once and as it is: not be async, and not await.";
-  return refused(hook, `returned something else than next() gave. ${must}`);
+  return refused(hooks, `returned something else than next() gave. ${must}`);
 }
 
-function refused(hook: string, what: string): EverstepError {
-  const argument = `interceptors.workflow.${hook}`;
-  const message = `An interceptor's workflow.${hook}() ${what}`;
+function refused(hooks: readonly Hook[], what: string): EverstepError {
+  const message = `An interceptor's ${hooks.map((hook) => `workflow.${hook}()`).join(" or ")} ${what}`;
+  const argument = hooks.map((hook) => `interceptors.workflow.${hook}`).join(", ");
   return new EverstepError("ARGUMENT_INVALID", message, { details: { argument } });
 }

@@ -53,8 +53,13 @@ export class WorkflowHooks {
 
 const NOTHING = Symbol("nothing");
 
-function around<Call, Result>(hooks: readonly Hook<Call>[], call: Call, body: () => Result, name: string): Result {
-  const once = new OnlyOnce(name);
+function around<Call, Result>(
+  hooks: readonly Hook<Call>[],
+  call: Call,
+  body: () => Result,
+  name: keyof WorkflowInterceptor,
+): Result {
+  const once = new OnlyOnce([name]);
   let given: Result | typeof NOTHING = NOTHING;
   let returned: unknown;
   try {
@@ -67,5 +72,5 @@ function around<Call, Result>(hooks: readonly Hook<Call>[], call: Call, body: ()
     once.end();
   }
   if (Object.is(returned, given)) return returned as Result;
-  throw notGiven(name, returned);
+  throw notGiven([name], returned);
 }

@@ -201,6 +201,18 @@ test.each([
   expect(run.result).toBe(_how === "what throws at once" ? "caught from aside" : "caught ARGUMENT_INVALID");
 });
 
+test("what is refused names the hooks that stand there, not those that nobody has", async () => {
+  const messageWith = async (hooks: object) => {
+    const failing = workflow("failing", () => step("one", () => 1));
+    return (await runWorkflow(failing, { hooks: around(hooks) })).failure;
+  };
+  const forgets = (_: unknown, next: () => unknown) => void next();
+  expect(await messageWith({ ask: forgets })).toContain("workflow.ask() returned something else");
+  expect(await messageWith({ askStep: forgets })).toContain("workflow.askStep() returned something else");
+  const both = { ask: forgets, askStep: forgets, askChild: forgets };
+  expect(await messageWith(both)).toContain("workflow.ask() or workflow.askStep() returned something else");
+});
+
 test("what goes on too late asks for nothing: the place of a command is the place of its call", async () => {
   const late: { next?: () => unknown; error?: unknown } = {};
   const hooks = around({
