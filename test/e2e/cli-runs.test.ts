@@ -120,6 +120,17 @@ test("a waiting run says what it waits for, takes a signal, and goes on", async 
   });
 });
 
+test("a run is started with a limit for its chain, which its forks have as well", async () => {
+  await say("start", "basket", "--id", "tram", "--chain-timeout", "2 hours");
+  await say("fork", "tram", "--new-id", "night tram", "--at", "1");
+  for (const id of ["tram", "night tram"]) {
+    const { startedAt, deadlineAt } = JSON.parse(await say("describe", id, "--json"));
+    expect(Math.round((deadlineAt - startedAt) / 60_000)).toBe(120);
+    await say("terminate", id);
+  }
+  expect(await refuse("start", "basket", "--chain-timeout", "0s")).toContain("must be longer than 0");
+});
+
 test("a run is paused, resumed, reset and forked by commands", async () => {
   await say("start", "basket", "--id", "taxi");
   expect(await say("pause", "taxi", "--reason", "holidays")).toBe("taxi is paused.");
