@@ -511,7 +511,7 @@ export class RunEngine implements RunContext {
     this.#code.refuseToAsk(isDeprecated ? `deprecatePatch("${id}")` : `patched("${id}")`);
     // Code that goes on after the end of its run decides nothing that could be recorded.
     const isNew = !this.#isReplaying && !this.#code.hasEnded;
-    return this.#patches.ask(id, { isDeprecated, delivered: this.#delivered, isNew });
+    return this.#patches.ask(id, { isDeprecated, seen: this.#seen, delivered: this.#delivered, isNew });
   }
 
   get seenEvents(): number {

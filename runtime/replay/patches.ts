@@ -5,6 +5,13 @@
 
 import type { HistoryEvent, PatchMarked } from "../../sdk/protocol/event.ts";
 
+interface Asking {
+  readonly isDeprecated: boolean;
+  readonly seen: number;
+  readonly delivered: number;
+  readonly isNew: boolean;
+}
+
 export class Patches {
   /** By id: the event from which on the answer is yes. */
   readonly #since = new Map<string, number>();
@@ -21,16 +28,19 @@ export class Patches {
     }
   }
 
-  /** `delivered`: the last event that the code has seen. `isNew`: nothing in the history comes after it. */
-  ask(id: string, { isDeprecated, delivered, isNew }: { isDeprecated: boolean; delivered: number; isNew: boolean }) {
-    if (!this.#asked.has(id)) this.#asked.set(id, delivered);
+  /**
+   * `seen`: the last event that the code has seen; what was delivered after it is not for code. A replay may begin the code
+   * behind more of that than the run did, so the mark may name any of it. `isNew`: nothing in the history comes after it.
+   */
+  ask(id: string, { isDeprecated, seen, delivered, isNew }: Asking) {
+    if (!this.#asked.has(id)) this.#asked.set(id, seen);
     const since = this.#since.get(id);
-    if (since === delivered) this.#repeated.add(id);
+    if (since !== undefined && seen <= since && since <= delivered) this.#repeated.add(id);
     if (since !== undefined) return delivered >= since;
     if (!isNew) return false;
-    this.#since.set(id, delivered);
+    this.#since.set(id, seen);
     this.#repeated.add(id);
-    this.#fresh.push({ type: "PatchMarked", name: id, since: delivered, isDeprecated });
+    this.#fresh.push({ type: "PatchMarked", name: id, since: seen, isDeprecated });
     return true;
   }
 

@@ -237,6 +237,22 @@ test("a history with its mark leads to the same state from each of its prefixes"
   }
 });
 
+test("a mark of the first lines is theirs also where the history tells of a pause before it", async () => {
+  const first = workflow("first", async () => (patched("new") ? step("new", noop) : step("old", noop)));
+  const [started, mark, ...rest] = (await carryOn(await runWorkflow(first, { isLive: true }))).history;
+  expect(mark).toMatchObject({ type: "PatchMarked", since: 1 });
+  const at = started?.at ?? 0;
+  const history = [
+    started,
+    { type: "RunPaused", mail: 1, reason: "", seq: 2, at },
+    { type: "RunResumed", mail: 2, seq: 3, at },
+    ...[mark, ...rest].map((event, index) => ({ ...event, seq: index + 4 })),
+  ] as HistoryEvent[];
+  const run = await replay(first, history);
+  expect(run.engine.broken).toBeUndefined();
+  expect(run.outcome?.type).toBe("completed");
+});
+
 test("a history that is cut before a mark holds nothing that hangs on it: it leads either way", async () => {
   const main = workflow("parallel", async () => {
     const side = step("side", noop).then(() => step("side again", noop));
