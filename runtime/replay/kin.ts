@@ -62,11 +62,11 @@ export class Kin {
   }
 
   /** What was under way with other runs when this one was forked is to be asked for again. */
-  fork({ source, retried, isBeside }: RunForked): void {
+  fork({ source, origin = source, retried, isBeside }: RunForked): void {
     for (const pending of this.#commands.all()) {
       if (pending.kind === "SendMessage" && pending.isRequested) {
         pending.isRequested = false;
-        pending.askedBy ??= source;
+        pending.askedBy ??= origin;
       } else if (pending.kind === "StartChild" && pending.childRunId !== null) {
         pending.isShared = true;
         pending.isBeside = isBeside === true;

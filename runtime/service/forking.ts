@@ -45,6 +45,10 @@ export function planFork(
   const { runId, seed } = fork;
   const retried = end?.command ?? null;
   const children = sharedChildren(events.slice(0, at), retried);
+  // The source is a fork that was made at a later event: all that is shared happened to another run, and is that one's.
+  const made = events.find((event) => event.type === "RunForked" && event.seq > at);
+  const before = made?.type === "RunForked" ? made : undefined;
+  const isBeside = children.length > 0 && (!call.replaces || before?.isBeside === true);
   const locks = lockedIn(events.slice(0, at));
   const regained = locks.filter(({ isRegained }) => isRegained).map(({ command }) => command);
   const version = call.version === undefined ? source.version : call.version;
@@ -63,7 +67,8 @@ export function planFork(
       seed,
       isEdited: edited !== null,
       retried,
-      ...(children.length > 0 && !call.replaces && { isBeside: true }),
+      ...(before && { origin: before.origin ?? before.source }),
+      ...(isBeside && { isBeside }),
       ...(version === null ? {} : { version }),
       ...by,
       ...(regained.length === 0 ? {} : { locks: regained }),

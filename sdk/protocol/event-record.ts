@@ -366,10 +366,12 @@ function mailData(mail: number, more: Readonly<Record<string, unknown>> = {}): s
   return JSON.stringify({ mail, ...more });
 }
 
-function forkedData({ source, event, seed, isEdited, retried, isBeside, version, locks, actor }: RunForked): string {
+function forkedData(forked: RunForked): string {
+  const { source, event, origin, seed, isEdited, retried, isBeside, version, locks, actor } = forked;
   return JSON.stringify({
     source,
     event,
+    ...(origin === undefined ? {} : { origin }),
     seed,
     ...(isEdited ? { isEdited } : {}),
     ...(retried === null ? {} : { retried }),
@@ -533,6 +535,7 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
       const {
         source = "",
         event = 0,
+        origin,
         seed = "",
         isEdited = false,
         retried = null,
@@ -544,6 +547,7 @@ export function fromRecord(record: StoredEvent): HistoryEvent | undefined {
       const forked = { type, seq, at, source, event, seed, isEdited, retried } as const;
       return {
         ...forked,
+        ...(origin !== undefined && { origin }),
         ...(isBeside && { isBeside }),
         ...(version !== undefined && { version }),
         ...(locks !== undefined && { locks }),

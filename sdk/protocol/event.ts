@@ -265,6 +265,8 @@ export interface RunForked extends MaybeActed {
   /** The other run's id, and its last event that is shared. */
   readonly source: string;
   readonly event: number;
+  /** The run that went through the shared events, where the source has them from it; absent where it was the source itself. */
+  readonly origin?: string;
   /** Seeds chance from here on: a fork does not give out the ids that its source gave out after this point. */
   readonly seed: string;
   /** The last shared event is not as the source has it. */

@@ -450,3 +450,45 @@ test.each(["went", "fail"])(
     expect(askedOfOthers(events)).toBeUndefined();
   },
 );
+
+test("a fork that is reset to before it was forked sends what its first source had sent under the same id", async () => {
+  const sends = workflow("sends", async () => {
+    await externalRun("sink").signal(note, "once");
+    await go.receive();
+  });
+  const sink = workflow("sink", async () => {
+    const got = [await note.receive()];
+    for (;;) {
+      const word = await note.receive();
+      if (word === "end") return got;
+      got.push(word);
+    }
+  });
+  const env = await open([sends, sink]);
+  const receiver = await env.client.start(sink, { id: "sink" });
+  const run = await env.client.start(sends, { id: "sender" });
+  await env.advance(0);
+  const at = await seqOf(run, "ExternalRequested");
+  let fork = await run.reset();
+  for (let round = 0; round < 3; round += 1) {
+    fork = await fork.reset({ at });
+    await env.advance(0);
+    expect((await typesOf(fork)).at(-1)).toBe("ExternalDelivered");
+  }
+  await receiver.signal(note, "end");
+  expect(await receiver.result()).toEqual(["once"]);
+});
+
+test("a fork beside a run that is reset to before it was forked leaves that run's child alone, too", async () => {
+  const env = await open([waits, slow]);
+  const run = await env.client.start(waits, { input: "terminate" });
+  await env.advance(0);
+  const beside = await run.fork({ id: "beside" });
+  await env.advance(0);
+  await beside.terminate();
+  const reset = await beside.reset({ at: await seqOf(run, "ChildStarted") });
+  await env.advance(0);
+  await reset.terminate();
+  await env.advance(0);
+  expect(await env.statusOf("the child")).toBe("running");
+});

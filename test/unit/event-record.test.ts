@@ -136,6 +136,13 @@ test.each(Object.keys(fields) as EventType[])("%s comes back from its record as 
   );
 });
 
+test("RunForked comes back with the run that its source has the shared events from", () => {
+  const forked = { type: "RunForked", source: "r", event: 3, seed: "s", isEdited: false, retried: null } as const;
+  for (const event of [forked, { ...forked, origin: "q" }]) {
+    expect(fromRecord({ seq: 4, at: 5, ...toRecord(event) })).toEqual({ seq: 4, at: 5, ...event });
+  }
+});
+
 test("RunForked comes back with whether its source goes on beside it", () => {
   const forked = { type: "RunForked", source: "r", event: 3, seed: "s", isEdited: false, retried: null } as const;
   for (const event of [forked, { ...forked, isBeside: true } as const]) {
