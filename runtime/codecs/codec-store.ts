@@ -6,35 +6,18 @@ import { EverstepError, isEverstepError } from "../../sdk/protocol/errors.ts";
 import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
 import { unreadablePayload } from "../../sdk/protocol/payload-encoded.ts";
 import type { VersionPolicy } from "../../sdk/protocol/version-policy.ts";
+import type { Claim, ClaimedRun, ClaimRequest, ParkRequest } from "../store/claims.ts";
+import type { ForkOutcome, ForkRequest } from "../store/forks.ts";
 import type { VersionKey } from "../store/lanes.ts";
 import type { ListLocksRequest } from "../store/locks.ts";
-import type {
-  AppendTurn,
-  BlockedRequest,
-  Claim,
-  ClaimedRun,
-  ClaimRequest,
-  ControlRequest,
-  CountRequest,
-  ExpiredRequest,
-  ForkOutcome,
-  ForkRequest,
-  ImportRequest,
-  ListRequest,
-  MailItem,
-  MailRequest,
-  MoveRequest,
-  ParkRequest,
-  QueryAnswer,
-  QueryRequest,
-  RunRef,
-  StartRequest,
-  StepRef,
-  Store,
-  TakenQuery,
-  Transaction,
-  UpdateLook,
-} from "../store/store.ts";
+import type { ControlRequest, MailItem, MailRequest, MoveRequest, UpdateLook } from "../store/mail.ts";
+import type { QueryAnswer, QueryRequest, TakenQuery } from "../store/questions.ts";
+import type { ExpiredRequest } from "../store/retention.ts";
+import type { RunRef } from "../store/run-ref.ts";
+import type { BlockedRequest, CountRequest, ListRequest, StepRef } from "../store/runs.ts";
+import type { ImportRequest, StartRequest } from "../store/starts.ts";
+import type { Store, Transaction } from "../store/store.ts";
+import type { AppendTurn } from "../store/turns.ts";
 import type { Clock, World } from "../world/world.ts";
 import { ForkCopy } from "./fork-copy.ts";
 import type { PayloadCodec } from "./payload-codec.ts";

@@ -10,8 +10,9 @@
 import { EverstepError, isEverstepError } from "../../sdk/protocol/errors.ts";
 import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
+import type { ForkRequest, MailAnew } from "../store/forks.ts";
+import type { MailItem } from "../store/mail.ts";
 import { historyPages, mailPages } from "../store/pages.ts";
-import type { ForkRequest, MailAnew, MailItem } from "../store/store.ts";
 import { carriesPayload, type PayloadCoder } from "./payload-coder.ts";
 import { someAtOnce } from "./some-at-once.ts";
 

@@ -6,24 +6,13 @@ import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
 import { isEncoded, readEncoded } from "../../sdk/protocol/payload-encoded.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
+import type { LoadedHistory } from "../store/claims.ts";
 import type { Answer, Errand } from "../store/errands.ts";
-import { idIn } from "../store/run-ref.ts";
-import type {
-  AppendTurn,
-  ImportRequest,
-  KeptMail,
-  LoadedHistory,
-  MailItem,
-  MailKind,
-  MailRequest,
-  RefusedUpdate,
-  RunRef,
-  StartRequest,
-  Store,
-  StoreCodecs,
-  TurnEffects,
-  UpdateTrace,
-} from "../store/store.ts";
+import type { KeptMail, MailItem, MailKind, MailRequest, UpdateTrace } from "../store/mail.ts";
+import { idIn, type RunRef } from "../store/run-ref.ts";
+import type { ImportRequest, StartRequest } from "../store/starts.ts";
+import type { Store, StoreCodecs } from "../store/store.ts";
+import type { AppendTurn, RefusedUpdate, TurnEffects } from "../store/turns.ts";
 import type { World } from "../world/world.ts";
 import { CodecChain } from "./codec-chain.ts";
 import { CodecTrouble } from "./codec-trouble.ts";

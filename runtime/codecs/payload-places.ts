@@ -4,7 +4,7 @@
 import { EVENT_CODES } from "../../sdk/protocol/event.ts";
 import type { EventRecord } from "../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
-import type { MailItem } from "../store/store.ts";
+import type { MailItem } from "../store/mail.ts";
 import type { PayloadPlace } from "./payload-codec.ts";
 
 const {

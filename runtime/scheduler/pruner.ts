@@ -2,7 +2,8 @@
 // of them beside each other step around what the other deletes.
 
 import { pruneRuns } from "../service/pruning.ts";
-import type { RetentionRule, SweepStore } from "../store/store.ts";
+import type { RetentionRule } from "../store/retention.ts";
+import type { SweepStore } from "../store/store.ts";
 import type { World } from "../world/world.ts";
 import { Sweep } from "./sweep.ts";
 

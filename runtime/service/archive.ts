@@ -3,7 +3,7 @@
 import type { PruneCall, PrunedRuns, RunReference } from "../../sdk/client/front-door.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import type { HistoryFile } from "../../sdk/protocol/history-file.ts";
-import type { ImportOutcome, ImportRequest } from "../store/store.ts";
+import type { ImportOutcome, ImportRequest } from "../store/starts.ts";
 import type { Desk } from "./desk.ts";
 import { exportRun } from "./history-export.ts";
 import { importRequest } from "./history-import.ts";

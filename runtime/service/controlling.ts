@@ -3,7 +3,9 @@
 import type { Acting, ControlCall, ForkCall, ForkedRun, RunReference } from "../../sdk/client/front-door.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { assertWorkflowId } from "../../sdk/protocol/names.ts";
-import type { ControlKind, ForkRequest, RunDetail } from "../store/store.ts";
+import type { ForkRequest } from "../store/forks.ts";
+import type { ControlKind } from "../store/mail.ts";
+import type { RunDetail } from "../store/runs.ts";
 import type { Topic } from "../wake/wakeups.ts";
 import { forkIdOf, newRunId } from "../world/run-id.ts";
 import type { Desk } from "./desk.ts";

@@ -2,7 +2,8 @@
 
 import { setMaxListeners } from "node:events";
 import type { RunReference } from "../../sdk/client/front-door.ts";
-import { codecsOf, type RunDetail, type Store, type StoreCodecs } from "../store/store.ts";
+import type { RunDetail } from "../store/runs.ts";
+import { codecsOf, type Store, type StoreCodecs } from "../store/store.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
 import type { World } from "../world/world.ts";
 import { doErrands } from "./errands.ts";

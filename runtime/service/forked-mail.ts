@@ -2,8 +2,10 @@
 // have it copied as it is, and by a dry run.
 
 import { refuseUnreadable } from "../../sdk/protocol/payload-encoded.ts";
+import type { ForkRequest } from "../store/forks.ts";
 import { mailPages } from "../store/pages.ts";
-import type { ForkRequest, RunDetail, Store } from "../store/store.ts";
+import type { RunDetail } from "../store/runs.ts";
+import type { Store } from "../store/store.ts";
 
 /**
  * The request, limited to the signals that were looked at. Where the fork ends its source it is not: it has the workflow id

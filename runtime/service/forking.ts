@@ -9,8 +9,9 @@ import { type EventRecord, fromRecord, type StoredEvent, toRecord } from "../../
 import { whyUnreadable } from "../../sdk/protocol/payload-encoded.ts";
 import { whyUnreadableEvent } from "../../sdk/protocol/readable-event.ts";
 import { shorterOf } from "../../sdk/protocol/run-limits.ts";
+import type { ForkRequest } from "../store/forks.ts";
 import { changesIn, startedWith } from "../store/run-data.ts";
-import type { ForkRequest, RunDetail } from "../store/store.ts";
+import type { RunDetail } from "../store/runs.ts";
 import { lockedIn } from "./locked-in.ts";
 import { endToRetry } from "./retried-work.ts";
 import { sharedChildren } from "./shared-children.ts";

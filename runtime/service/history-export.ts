@@ -11,7 +11,8 @@ import {
 import { refuseUnreadable } from "../../sdk/protocol/payload-encoded.ts";
 import { refuseUnreadableEvent } from "../../sdk/protocol/readable-event.ts";
 import { historyPages, mailPages } from "../store/pages.ts";
-import type { RunDetail, Store } from "../store/store.ts";
+import type { RunDetail } from "../store/runs.ts";
+import type { Store } from "../store/store.ts";
 
 type ExportStore = Pick<Store, "readHistory" | "readMail" | "readUpdates">;
 

@@ -9,9 +9,10 @@ import { HISTORY_FORMAT, HISTORY_VERSION, type HistoryFile } from "../../sdk/pro
 import { assertName, assertWorkflowId } from "../../sdk/protocol/names.ts";
 import type { ClosedStatus } from "../../sdk/protocol/run.ts";
 import { isVersion } from "../../sdk/protocol/versions.ts";
+import type { KeptMail, MailKind } from "../store/mail.ts";
 import { CANCEL_MAIL_ID, updateMailId } from "../store/mail-id.ts";
 import { changesIn, DATA_KINDS, type DataChange, startedWith } from "../store/run-data.ts";
-import type { ImportRequest, KeptMail, MailKind } from "../store/store.ts";
+import type { ImportRequest } from "../store/starts.ts";
 import { versionIn } from "../store/versions.ts";
 import { askedOfOthers } from "./asked-of-others.ts";
 import { lockedIn } from "./locked-in.ts";

@@ -7,7 +7,7 @@ import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { memoValuesOf } from "../../sdk/protocol/memo.ts";
 import type { RunSummary } from "../../sdk/protocol/run.ts";
 import { type KeptData, rowsOf } from "../store/run-data.ts";
-import type { AttributePosition, ListRequest, RunFilter, StoredSummary } from "../store/store.ts";
+import type { AttributePosition, ListRequest, RunFilter, StoredSummary } from "../store/runs.ts";
 
 /** Runs in a page, and groups in a count. */
 export const MAX_LIST = 200;

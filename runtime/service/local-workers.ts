@@ -4,8 +4,10 @@
 // once. Nothing depends on it: without a word from here, the same is found by hints and polling.
 
 import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
+import type { Claim, ClaimedRun } from "../store/claims.ts";
 import type { VersionKey } from "../store/lanes.ts";
-import type { Claim, ClaimedRun, MailItem, StartClaim, StartOutcome, StartRequest } from "../store/store.ts";
+import type { MailItem } from "../store/mail.ts";
+import type { StartClaim, StartOutcome, StartRequest } from "../store/starts.ts";
 import type { StoredOutcome } from "./outcome-waiter.ts";
 
 export interface LocalWorker {

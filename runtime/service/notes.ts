@@ -4,7 +4,8 @@ import { EVENT_CODES } from "../../sdk/protocol/event.ts";
 import { fromRecord } from "../../sdk/protocol/event-record.ts";
 import type { Failure } from "../../sdk/protocol/failure.ts";
 import type { RunNote } from "../../sdk/protocol/notes.ts";
-import type { RunDetail, Store } from "../store/store.ts";
+import type { RunDetail } from "../store/runs.ts";
+import type { Store } from "../store/store.ts";
 
 const MOST_SHOWN = 10;
 

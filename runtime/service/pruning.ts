@@ -1,6 +1,7 @@
 // Deletes runs that are kept no longer: closed ones, oldest first, some at a time, so that nothing waits for it.
 
-import type { RetentionRule, SweepStore } from "../store/store.ts";
+import type { RetentionRule } from "../store/retention.ts";
+import type { SweepStore } from "../store/store.ts";
 
 export interface PruneOptions {
   readonly store: SweepStore;

@@ -2,7 +2,9 @@
 
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
-import type { QueryAnswer, RunDetail, Store } from "../store/store.ts";
+import type { QueryAnswer } from "../store/questions.ts";
+import type { RunDetail } from "../store/runs.ts";
+import type { Store } from "../store/store.ts";
 import type { Topic, Wakeups } from "../wake/wakeups.ts";
 import { Alarm } from "../world/pause.ts";
 import type { World } from "../world/world.ts";

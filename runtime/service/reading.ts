@@ -20,7 +20,7 @@ import { assertName } from "../../sdk/protocol/names.ts";
 import { decodePayload, type Payload } from "../../sdk/protocol/payload.ts";
 import { PENDING_QUERY, type PendingWork } from "../../sdk/protocol/pending-work.ts";
 import { isClosed, type PatchedRun, type RunPatch, type RunSummary } from "../../sdk/protocol/run.ts";
-import type { CountRequest, RunDetail } from "../store/store.ts";
+import type { CountRequest, RunDetail } from "../store/runs.ts";
 import { idAfter, newRunId } from "../world/run-id.ts";
 import type { Desk } from "./desk.ts";
 import {

@@ -8,7 +8,7 @@ import type {
   StepCompleted,
   StepFailed,
 } from "../../sdk/protocol/event.ts";
-import type { RunDetail } from "../store/store.ts";
+import type { RunDetail } from "../store/runs.ts";
 
 export type WorkEnd = HistoryEvent & (StepCompleted | StepFailed | ChildEnded | ChildStartFailed);
 

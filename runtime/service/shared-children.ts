@@ -1,7 +1,7 @@
 // Children that were under way when a run was forked: its events tell that they were asked for, and not how they ended.
 
 import type { HistoryEvent } from "../../sdk/protocol/event.ts";
-import type { SharedChild } from "../store/store.ts";
+import type { SharedChild } from "../store/forks.ts";
 
 /** `anew`: the command of a child that the fork starts once more, and so does not share; null for none. */
 export function sharedChildren(events: readonly HistoryEvent[], anew: number | null): SharedChild[] {

@@ -9,7 +9,7 @@ import { assertName, assertWorkflowId } from "../../sdk/protocol/names.ts";
 import { DEFAULT_QUEUE, isClosed } from "../../sdk/protocol/run.ts";
 import { shorterOf } from "../../sdk/protocol/run-limits.ts";
 import { updateIdOf } from "../store/mail-id.ts";
-import type { StartOutcome, StartRequest } from "../store/store.ts";
+import type { StartOutcome, StartRequest } from "../store/starts.ts";
 import type { Topic } from "../wake/wakeups.ts";
 import { newRunId } from "../world/run-id.ts";
 import { Batcher } from "./batcher.ts";

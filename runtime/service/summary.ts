@@ -3,7 +3,7 @@
 import type { Failure } from "../../sdk/protocol/failure.ts";
 import type { PendingWork } from "../../sdk/protocol/pending-work.ts";
 import { isClosed, type RunStatus } from "../../sdk/protocol/run.ts";
-import type { RunDetail } from "../store/store.ts";
+import type { RunDetail } from "../store/runs.ts";
 
 export function summarize(
   run: RunDetail,

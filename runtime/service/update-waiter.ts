@@ -8,8 +8,9 @@ import { fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts
 import { fromFailure } from "../../sdk/protocol/failures.ts";
 import { refuseUnreadable } from "../../sdk/protocol/payload-encoded.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
+import type { UpdateLook, UpdateTrace } from "../store/mail.ts";
 import { updateMailId } from "../store/mail-id.ts";
-import type { ClientStore, StoreCodecs, UpdateLook, UpdateTrace } from "../store/store.ts";
+import type { ClientStore, StoreCodecs } from "../store/store.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
 import { Alarm } from "../world/pause.ts";
 import { Batcher } from "./batcher.ts";

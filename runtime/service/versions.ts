@@ -12,7 +12,7 @@ import {
   type VersionPolicyChange,
 } from "../../sdk/protocol/version-policy.ts";
 import { newestFirst } from "../../sdk/protocol/versions.ts";
-import type { StartRequest } from "../store/store.ts";
+import type { StartRequest } from "../store/starts.ts";
 import { NO_VERSIONS, type StoredVersions, startedAs, unknownVersion } from "../store/versions.ts";
 import type { Desk } from "./desk.ts";
 import { assertLimit, DEFAULT_LIST, MAX_LIST } from "./lists.ts";

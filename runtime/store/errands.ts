@@ -16,9 +16,10 @@ import type { ClosedStatus } from "../../sdk/protocol/run.ts";
 import type { VersionAsk, VersionFacts } from "../../sdk/protocol/version-policy.ts";
 import { chooseVersion } from "../../sdk/protocol/version-policy.ts";
 import type { LockGrant } from "./locks.ts";
+import type { MailKind, MailOutcome, MailRequest } from "./mail.ts";
 import { CANCEL_MAIL_ID } from "./mail-id.ts";
-import { idIn } from "./run-ref.ts";
-import type { MailKind, MailOutcome, MailRequest, RunRef, StartOutcome, StartRequest } from "./store.ts";
+import { idIn, type RunRef } from "./run-ref.ts";
+import type { StartOutcome, StartRequest } from "./starts.ts";
 import { NO_VERSIONS, startedAs, unknownVersion } from "./versions.ts";
 
 /** A command of a run, to be answered by mail. */

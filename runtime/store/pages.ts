@@ -2,7 +2,8 @@
 // small ones at once, large ones one by one.
 
 import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
-import type { MailItem, Store } from "./store.ts";
+import type { MailItem } from "./mail.ts";
+import type { Store } from "./store.ts";
 
 const FIRST_ROWS = 10;
 const MOST_ROWS = 500;

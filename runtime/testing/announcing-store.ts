@@ -2,16 +2,12 @@
 // a run is parked, overdue, blocked, or closed from outside. So nobody has to look, and no skipped time is spent on it.
 
 import type { BlockedReason } from "../../sdk/protocol/run.ts";
+import type { ClaimRequest, ParkRequest } from "../store/claims.ts";
+import type { ForkRequest } from "../store/forks.ts";
 import { MemoryStore, type MemoryStoreOptions } from "../store/memory/memory-store.ts";
-import type {
-  AppendTurn,
-  ClaimRequest,
-  ForkRequest,
-  ImportRequest,
-  ParkRequest,
-  StartRequest,
-  Store,
-} from "../store/store.ts";
+import type { ImportRequest, StartRequest } from "../store/starts.ts";
+import type { Store } from "../store/store.ts";
+import type { AppendTurn } from "../store/turns.ts";
 import type { Clock } from "../world/world.ts";
 
 export interface Announcements {

@@ -1,7 +1,8 @@
 // Takes runs that are due, as many as there is room for, and brings their histories. Sleeps until it is woken, until the
 // next run is due, or until it is time to look anyway.
 
-import type { ClaimedRun, LoadedHistory, WorkerStore } from "../store/store.ts";
+import type { ClaimedRun, LoadedHistory } from "../store/claims.ts";
+import type { WorkerStore } from "../store/store.ts";
 import { Backoff } from "../world/backoff.ts";
 import { Alarm, pause } from "../world/pause.ts";
 import type { World } from "../world/world.ts";

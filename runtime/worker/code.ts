@@ -2,7 +2,7 @@
 
 import type { AnyWorkflow } from "../../sdk/workflow/workflow.ts";
 import type { VersionKey } from "../store/lanes.ts";
-import type { RetentionRule } from "../store/store.ts";
+import type { RetentionRule } from "../store/retention.ts";
 
 /** One text for a name and a version. A version holds no spaces, and a name without one is followed by nothing. */
 export function codeKey(name: string, version: string | null): string {

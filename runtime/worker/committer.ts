@@ -6,7 +6,9 @@
 
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
 import type { ClosedStatus } from "../../sdk/protocol/run.ts";
-import type { AppendTurn, MailItem, ResolvedTurn, ToWake, WorkerStore } from "../store/store.ts";
+import type { MailItem } from "../store/mail.ts";
+import type { WorkerStore } from "../store/store.ts";
+import type { AppendTurn, ResolvedTurn, ToWake } from "../store/turns.ts";
 import { Backoff } from "../world/backoff.ts";
 import { pause } from "../world/pause.ts";
 import type { World } from "../world/world.ts";

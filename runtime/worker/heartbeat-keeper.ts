@@ -3,7 +3,8 @@
 // shows that: a run that beats and then ends its worker, again and again, must be set aside like any other.
 
 import type { Payload } from "../../sdk/protocol/payload.ts";
-import type { Claim, WorkerStore } from "../store/store.ts";
+import type { Claim } from "../store/claims.ts";
+import type { WorkerStore } from "../store/store.ts";
 import type { World } from "../world/world.ts";
 
 interface Beating {

@@ -4,7 +4,8 @@
 
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
 import type { BlockedReason } from "../../sdk/protocol/run.ts";
-import type { LoadedHistory, StoreCodecs } from "../store/store.ts";
+import type { LoadedHistory } from "../store/claims.ts";
+import type { StoreCodecs } from "../store/store.ts";
 import { Backoff } from "../world/backoff.ts";
 import { pause } from "../world/pause.ts";
 import type { World } from "../world/world.ts";

@@ -1,7 +1,8 @@
 // Brings mail from the store to the live runs it is for. Woken by hints; a regular look is the net below them.
 
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
-import type { MailItem, WorkerStore } from "../store/store.ts";
+import type { MailItem } from "../store/mail.ts";
+import type { WorkerStore } from "../store/store.ts";
 import { Backoff } from "../world/backoff.ts";
 import { Lookout } from "../world/lookout.ts";
 import { pause } from "../world/pause.ts";

@@ -1,7 +1,8 @@
 // Lets go of runs that only wait on durable things: no memory, no owner, until a timer is due or mail comes. A run stays
 // for a short while first, since what it waits for often comes soon, and coming back costs a claim and a replay.
 
-import type { ParkOutcome, ParkRequest, WorkerStore } from "../store/store.ts";
+import type { ParkOutcome, ParkRequest } from "../store/claims.ts";
+import type { WorkerStore } from "../store/store.ts";
 import type { CancelTimer, World } from "../world/world.ts";
 import type { LiveRun } from "./live-run.ts";
 import type { StoreClock } from "./store-clock.ts";

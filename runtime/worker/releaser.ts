@@ -2,7 +2,8 @@
 // stay in its name.
 
 import type { BlockedReason } from "../../sdk/protocol/run.ts";
-import type { Claim, WorkerStore } from "../store/store.ts";
+import type { Claim } from "../store/claims.ts";
+import type { WorkerStore } from "../store/store.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
 import { Backoff } from "../world/backoff.ts";
 import { pause } from "../world/pause.ts";

@@ -6,9 +6,9 @@ import { toRecord } from "../../sdk/protocol/event-record.ts";
 import { NO_HEADERS, type RunHeaders } from "../../sdk/protocol/headers.ts";
 import { shorterOf } from "../../sdk/protocol/run-limits.ts";
 import type { PendingChild, PendingLock, PendingMessage } from "../replay/pending.ts";
+import type { ClaimedRun } from "../store/claims.ts";
 import type { Errand } from "../store/errands.ts";
 import { CANCEL_MAIL_ID, signalMailId } from "../store/mail-id.ts";
-import type { ClaimedRun } from "../store/store.ts";
 import type { Outgoing } from "./outbox.ts";
 import type { IdSource } from "./run-host.ts";
 

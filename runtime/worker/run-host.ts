@@ -4,7 +4,7 @@ import type { HistoryEvent } from "../../sdk/protocol/event.ts";
 import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
 import type { BlockedReason, ClosedStatus } from "../../sdk/protocol/run.ts";
 import type { PendingStep } from "../replay/pending.ts";
-import type { Successor } from "../store/store.ts";
+import type { Successor } from "../store/turns.ts";
 import type { Chance } from "../world/world.ts";
 import type { LiveRun } from "./live-run.ts";
 import type { TimerHost } from "./run-timers.ts";

@@ -4,10 +4,10 @@
 import type { Event, StepReported, UpdateAccepted } from "../../sdk/protocol/event.ts";
 import { actedBy } from "../store/acted-by.ts";
 import { type Answer, eventOfAnswer } from "../store/errands.ts";
+import type { MailItem } from "../store/mail.ts";
 import { updateIdOf } from "../store/mail-id.ts";
 import { requestIdOf } from "../store/repair-request.ts";
 import { reportIdOf } from "../store/step-report.ts";
-import type { MailItem } from "../store/store.ts";
 import type { CutEvent } from "./cut-waits.ts";
 import type { UndecidedMail } from "./outbox.ts";
 

@@ -2,8 +2,9 @@
 // its owner. Saves the claim, which for a short run is one commit of four.
 
 import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
+import type { Claim, ClaimedRun, LoadedHistory } from "../store/claims.ts";
 import type { VersionKey } from "../store/lanes.ts";
-import type { Claim, ClaimedRun, LoadedHistory, StartClaim } from "../store/store.ts";
+import type { StartClaim } from "../store/starts.ts";
 
 export interface StartDeskOptions {
   readonly workerId: () => string;

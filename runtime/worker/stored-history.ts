@@ -7,7 +7,7 @@ import type { Payload } from "../../sdk/protocol/payload.ts";
 import { whyUnreadable } from "../../sdk/protocol/payload-encoded.ts";
 import { whyUnreadableEvent } from "../../sdk/protocol/readable-event.ts";
 import type { BlockedReason } from "../../sdk/protocol/run.ts";
-import type { LoadedHistory } from "../store/store.ts";
+import type { LoadedHistory } from "../store/claims.ts";
 import { sizeOf } from "./outbox.ts";
 
 /** `bytes`: roughly what the run keeps of it in memory. */

@@ -3,7 +3,8 @@
 
 import { BY_POLICY } from "../../sdk/protocol/versions.ts";
 import type { NextRun } from "../../sdk/workflow/continue-as-new.ts";
-import type { ClaimedRun, Successor } from "../store/store.ts";
+import type { ClaimedRun } from "../store/claims.ts";
+import type { Successor } from "../store/turns.ts";
 
 export function versionAfter(
   facts: Pick<ClaimedRun, "workflow" | "workflowId" | "version">,

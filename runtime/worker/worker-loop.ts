@@ -18,18 +18,12 @@ import { createRescuer } from "../scheduler/rescuer.ts";
 import { Sweep } from "../scheduler/sweep.ts";
 import { createUnblocker } from "../scheduler/unblocker.ts";
 import type { LocalWorker, LocalWorkers } from "../service/local-workers.ts";
+import { type Claim, type ClaimedRun, type LoadedHistory, SUSPECT_FROM_CRASHES } from "../store/claims.ts";
 import { lanesOf, type VersionKey } from "../store/lanes.ts";
-import {
-  type Claim,
-  type ClaimedRun,
-  codecsOf,
-  type LoadedHistory,
-  type MailItem,
-  type StartClaim,
-  type Store,
-  SUSPECT_FROM_CRASHES,
-  type Successor,
-} from "../store/store.ts";
+import type { MailItem } from "../store/mail.ts";
+import type { StartClaim } from "../store/starts.ts";
+import { codecsOf, type Store } from "../store/store.ts";
+import type { Successor } from "../store/turns.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
 import { pause } from "../world/pause.ts";
 import { newRunId } from "../world/run-id.ts";

@@ -4,9 +4,11 @@
 import { randomUUID } from "node:crypto";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { ClaimedRun } from "../../runtime/store/claims.ts";
 import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
 import { uuidOf } from "../../runtime/store/postgres/run-id.ts";
-import type { AppendTurn, ClaimedRun, Store, Transaction } from "../../runtime/store/store.ts";
+import type { Store, Transaction } from "../../runtime/store/store.ts";
+import type { AppendTurn } from "../../runtime/store/turns.ts";
 import { createDatabase } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
 import { RecordedLog } from "../support/recorded-log.ts";

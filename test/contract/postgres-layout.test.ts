@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { fillClaimable } from "../../bench/growth/filling.ts";
+import { type ClaimedRun, QUARANTINE_AFTER_CRASHES, SUSPECT_FROM_CRASHES } from "../../runtime/store/claims.ts";
 import { APPEND, appendValues } from "../../runtime/store/postgres/appending.ts";
 import { CLAIM } from "../../runtime/store/postgres/claiming.ts";
 import { listStatement } from "../../runtime/store/postgres/listing.ts";
@@ -13,12 +14,7 @@ import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.t
 import { READ_EVENTS_OF_TYPE } from "../../runtime/store/postgres/reading.ts";
 import { changeValues, startDataValues } from "../../runtime/store/postgres/run-data.ts";
 import { runIdOf } from "../../runtime/store/postgres/run-id.ts";
-import {
-  type ClaimedRun,
-  QUARANTINE_AFTER_CRASHES,
-  type Store,
-  SUSPECT_FROM_CRASHES,
-} from "../../runtime/store/store.ts";
+import type { Store } from "../../runtime/store/store.ts";
 import { attributeConditions } from "../../sdk/protocol/attribute-filter.ts";
 import { EVENT_CODES } from "../../sdk/protocol/event.ts";
 import { createDatabase } from "../support/databases.ts";

@@ -3,9 +3,9 @@
 
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
+import type { ClaimedRun } from "../../runtime/store/claims.ts";
 import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
 import { uuidOf } from "../../runtime/store/postgres/run-id.ts";
-import type { ClaimedRun } from "../../runtime/store/store.ts";
 import { createDatabase } from "../support/databases.ts";
 import { RecordedLog } from "../support/recorded-log.ts";
 import { forkRequest, Stage, turnOf } from "./store/stage.ts";

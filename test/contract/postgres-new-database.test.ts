@@ -4,10 +4,11 @@
 import { randomUUID } from "node:crypto";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import type { ClaimedRun } from "../../runtime/store/claims.ts";
 import type { Errand, StartErrand } from "../../runtime/store/errands.ts";
 import { PLANS } from "../../runtime/store/postgres/connection.ts";
 import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
-import type { ClaimedRun, Store } from "../../runtime/store/store.ts";
+import type { Store } from "../../runtime/store/store.ts";
 import { toRecord } from "../../sdk/protocol/event-record.ts";
 import { createDatabase } from "../support/databases.ts";
 import { RecordedLog } from "../support/recorded-log.ts";

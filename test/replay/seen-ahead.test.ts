@@ -2,7 +2,7 @@
 // rests on it until then.
 
 import { beforeAll, expect, test } from "vitest";
-import type { AppendTurn } from "../../runtime/store/store.ts";
+import type { AppendTurn } from "../../runtime/store/turns.ts";
 import { installGuards } from "../../runtime/worker/guards/install.ts";
 import { continueAsNew, defineQuery, defineSignal, sleep, step, transaction, workflow } from "../../sdk/index.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";

@@ -1,8 +1,8 @@
 // What steps did to the world, kept by somebody who is not the system under test: every execution of every attempt, and
 // the rows that transactions left behind.
 
+import type { ClaimedRun } from "../../runtime/store/claims.ts";
 import type { MemoryTransaction } from "../../runtime/store/memory/memory-store.ts";
-import type { ClaimedRun } from "../../runtime/store/store.ts";
 import type { StepContext } from "../../sdk/workflow/step.ts";
 import type { Probes } from "./probes.ts";
 import type { SimulatedProcess } from "./simulated-process.ts";

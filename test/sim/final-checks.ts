@@ -2,7 +2,8 @@
 // histories happened.
 
 import { updateMailId } from "../../runtime/store/mail-id.ts";
-import type { RunDetail, Store } from "../../runtime/store/store.ts";
+import type { RunDetail } from "../../runtime/store/runs.ts";
+import type { Store } from "../../runtime/store/store.ts";
 import { type HistoryEvent, isClosing } from "../../sdk/protocol/event.ts";
 import { fromRecord } from "../../sdk/protocol/event-record.ts";
 import { RESERVED_PREFIX } from "../../sdk/protocol/pending-work.ts";

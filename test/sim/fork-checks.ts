@@ -1,7 +1,9 @@
 // What a fork must be at the moment in which it is made: the first events of its source, letter by letter; its source closed,
 // where it takes its place; and in its mailbox the signals that are not in what it shares, in order, each once.
 
-import type { ForkRequest, MailItem, Store } from "../../runtime/store/store.ts";
+import type { ForkRequest } from "../../runtime/store/forks.ts";
+import type { MailItem } from "../../runtime/store/mail.ts";
+import type { Store } from "../../runtime/store/store.ts";
 import { EVENT_CODES } from "../../sdk/protocol/event.ts";
 import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
 

@@ -1,6 +1,7 @@
 // All that the store keeps of a run, read while it is there: what is deleted is checked at the end like all else.
 
-import type { RunDetail, Store } from "../../runtime/store/store.ts";
+import type { RunDetail } from "../../runtime/store/runs.ts";
+import type { Store } from "../../runtime/store/store.ts";
 import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 

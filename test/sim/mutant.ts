@@ -1,6 +1,7 @@
 // What a planted defect is, and where it sits.
 
-import type { AppendTurn, Store, Successor } from "../../runtime/store/store.ts";
+import type { Store } from "../../runtime/store/store.ts";
+import type { AppendTurn, Successor } from "../../runtime/store/turns.ts";
 import type { WorkerSettings } from "../../runtime/worker/settings.ts";
 import type { FaultPlan } from "./faults.ts";
 import type { Part } from "./parts.ts";

@@ -1,7 +1,8 @@
 // Planted defects in what only some seeds have.
 
+import type { MailRequest } from "../../runtime/store/mail.ts";
 import { decodeReport, encodeReport, type StepReport } from "../../runtime/store/step-report.ts";
-import type { MailRequest, Store } from "../../runtime/store/store.ts";
+import type { Store } from "../../runtime/store/store.ts";
 import { EVENT_CODES } from "../../sdk/protocol/event.ts";
 import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
 import { type Mutant, withSuccessor } from "./mutant.ts";

@@ -4,7 +4,8 @@
 
 import type { Answer, Errand } from "../../runtime/store/errands.ts";
 import type { LockChanges } from "../../runtime/store/locks.ts";
-import type { AppendTurn, Store } from "../../runtime/store/store.ts";
+import type { Store } from "../../runtime/store/store.ts";
+import type { AppendTurn } from "../../runtime/store/turns.ts";
 import type { FaultPlan } from "./faults.ts";
 import { type Mutant, type MutantStage, withSuccessor } from "./mutant.ts";
 import { MUTANTS_OF_PARTS } from "./mutants-of-parts.ts";

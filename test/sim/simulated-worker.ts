@@ -2,7 +2,8 @@
 // supervisor would.
 
 import { LocalWorkers } from "../../runtime/service/local-workers.ts";
-import type { ClaimedRun, Store } from "../../runtime/store/store.ts";
+import type { ClaimedRun } from "../../runtime/store/claims.ts";
+import type { Store } from "../../runtime/store/store.ts";
 import type { Wakeups } from "../../runtime/wake/wakeups.ts";
 import { WorkerLoop } from "../../runtime/worker/worker-loop.ts";
 import type { Dice } from "./dice.ts";

@@ -5,8 +5,9 @@
 import { CodecStore } from "../../runtime/codecs/codec-store.ts";
 import { MemoryLeaseKeeper } from "../../runtime/lease/memory/memory-leases.ts";
 import { LocalWorkers } from "../../runtime/service/local-workers.ts";
+import { QUARANTINE_AFTER_CRASHES } from "../../runtime/store/claims.ts";
 import { MemoryStore } from "../../runtime/store/memory/memory-store.ts";
-import { QUARANTINE_AFTER_CRASHES, type Store } from "../../runtime/store/store.ts";
+import type { Store } from "../../runtime/store/store.ts";
 import { MemoryWakeBus } from "../../runtime/wake/memory/memory-wakeups.ts";
 import type { WorkerSettings } from "../../runtime/worker/settings.ts";
 import type { Log } from "../../runtime/world/world.ts";

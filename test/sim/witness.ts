@@ -1,7 +1,10 @@
 // Stands at the store's door and watches every call as it is carried out. Keeps books of its own on who may write which
 // run, and on every history, and complains at the very commit that breaks a rule. Changes nothing.
 
-import type { AppendTurn, Claim, ClaimedRun, ForkRequest, Store } from "../../runtime/store/store.ts";
+import type { Claim, ClaimedRun } from "../../runtime/store/claims.ts";
+import type { ForkRequest } from "../../runtime/store/forks.ts";
+import type { Store } from "../../runtime/store/store.ts";
+import type { AppendTurn } from "../../runtime/store/turns.ts";
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
 import { isClosed } from "../../sdk/protocol/run.ts";
 import { Chronicle } from "./chronicle.ts";

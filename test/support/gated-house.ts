@@ -1,6 +1,6 @@
 // A house in which a test has a commit in its hand: what holds before it, and what comes of it.
 
-import type { AppendTurn } from "../../runtime/store/store.ts";
+import type { AppendTurn } from "../../runtime/store/turns.ts";
 import { EVENT_CODES, type EventType } from "../../sdk/protocol/event.ts";
 import { type House, openHouse } from "./local-worker.ts";
 import { withCalls } from "./store-calls.ts";

@@ -2,7 +2,8 @@
 // of at every wait, and taken over by another worker after every single commit. To workflow code all three must be the
 // same: the same end, and the same history, event by event.
 
-import type { AppendAnswer, ClaimAnswer } from "../../runtime/store/store.ts";
+import type { ClaimAnswer } from "../../runtime/store/claims.ts";
+import type { AppendAnswer } from "../../runtime/store/turns.ts";
 import { type Experiment, execute, type Plan } from "../../runtime/testing/experiment.ts";
 import type { Conditions } from "../../runtime/testing/laboratory.ts";
 import type { RecordedHistory } from "../../runtime/testing/recorded-history.ts";

@@ -3,7 +3,8 @@
 
 import { expect, test } from "vitest";
 import { MemoryStore } from "../../runtime/store/memory/memory-store.ts";
-import type { AppendTurn, WorkerStore } from "../../runtime/store/store.ts";
+import type { WorkerStore } from "../../runtime/store/store.ts";
+import type { AppendTurn } from "../../runtime/store/turns.ts";
 import { Committer, type Committing } from "../../runtime/worker/committer.ts";
 import type { SentTurn } from "../../runtime/worker/outbox.ts";
 import { StoreClock } from "../../runtime/worker/store-clock.ts";

@@ -2,8 +2,8 @@
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { MailItem } from "../../runtime/store/mail.ts";
 import { historyPages, mailPages } from "../../runtime/store/pages.ts";
-import type { MailItem } from "../../runtime/store/store.ts";
 import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
 
 const LARGE = 2 * 1024 * 1024;

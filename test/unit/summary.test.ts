@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 import { summarize } from "../../runtime/service/summary.ts";
-import type { RunDetail } from "../../runtime/store/store.ts";
+import type { RunDetail } from "../../runtime/store/runs.ts";
 import type { PendingWork } from "../../sdk/protocol/pending-work.ts";
 
 const NOW = Date.parse("2026-01-01T00:00:00Z");

@@ -2,7 +2,7 @@
 // stroke as the write, and so is all that may have changed since the turn was worked out.
 
 import { invariant } from "../../../sdk/protocol/errors.ts";
-import type { AppendAnswer, AppendTurn, ResolvedTurn } from "../store.ts";
+import type { AppendAnswer, AppendTurn, ResolvedTurn } from "../turns.ts";
 import { succeed } from "./continuing.ts";
 import type { RunTable } from "./run-table.ts";
 import { isOwnedBy } from "./stored-run.ts";

@@ -2,7 +2,7 @@
 
 import { KINDS_OF_ONE_RUN } from "../errands.ts";
 import { CANCEL_MAIL_ID } from "../mail-id.ts";
-import type { Successor } from "../store.ts";
+import type { Successor } from "../turns.ts";
 import { nextVersion, startedAs } from "../versions.ts";
 import type { RunTable } from "./run-table.ts";
 import { insertHead } from "./starting.ts";

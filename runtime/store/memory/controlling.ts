@@ -2,7 +2,7 @@
 // the change; the history is left to the run's owner.
 
 import { encodeActor } from "../acted-by.ts";
-import type { ControlOutcome, ControlRequest } from "../store.ts";
+import type { ControlOutcome, ControlRequest } from "../mail.ts";
 import type { RunTable } from "./run-table.ts";
 import { type Head, headOf, isToBeRetried, type StoredRun } from "./stored-run.ts";
 

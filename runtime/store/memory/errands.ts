@@ -21,7 +21,8 @@ import {
   type RunEnd,
   type StartErrand,
 } from "../errands.ts";
-import type { ErrandsAnswer, SharedChild } from "../store.ts";
+import type { SharedChild } from "../forks.ts";
+import type { ErrandsAnswer } from "../store.ts";
 import { sendMail } from "./mail.ts";
 import { noteRegained } from "./regaining.ts";
 import type { RunTable } from "./run-table.ts";

@@ -3,7 +3,7 @@
 import type { AttributeCondition, ComparedValue, Comparison } from "../../../sdk/protocol/attribute-filter.ts";
 import { ATTRIBUTE_CODES } from "../../../sdk/protocol/attributes.ts";
 import { DATA_KINDS, type DataRow } from "../run-data.ts";
-import type { RunFilter, TimeRange } from "../store.ts";
+import type { RunFilter, TimeRange } from "../runs.ts";
 import { type StoredRun, statusOf } from "./stored-run.ts";
 
 export function isMeant(run: StoredRun, filter: RunFilter): boolean {

@@ -1,8 +1,9 @@
 // A run made of the first events of another.
 
 import { terminationRecord } from "../acted-by.ts";
+import type { ForkOutcome, ForkRequest, SharedChild } from "../forks.ts";
 import type { LockGrant, LockRequest } from "../locks.ts";
-import type { ForkOutcome, ForkRequest, MailItem, SharedChild } from "../store.ts";
+import type { MailItem } from "../mail.ts";
 import type { Locks } from "./locks.ts";
 import type { RunTable } from "./run-table.ts";
 import { closeFromOutside, STORE_TAG } from "./starting.ts";

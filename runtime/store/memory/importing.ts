@@ -1,7 +1,7 @@
 // Runs that were started elsewhere come in whole.
 
 import { changesIn, startedWith } from "../run-data.ts";
-import type { ImportOutcome, ImportRequest } from "../store.ts";
+import type { ImportOutcome, ImportRequest } from "../starts.ts";
 import type { RunTable } from "./run-table.ts";
 import type { StoredRun } from "./stored-run.ts";
 

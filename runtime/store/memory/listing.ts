@@ -1,7 +1,7 @@
 // Lists and counts of runs, by looking at each of them.
 
 import { countedValueOf, type DataRow } from "../run-data.ts";
-import type { CountBy, CountRequest, ListRequest, RunCount, StoredSummary } from "../store.ts";
+import type { CountBy, CountRequest, ListRequest, RunCount, StoredSummary } from "../runs.ts";
 import { compareValues, isMeant, rowsOfAttribute } from "./filtering.ts";
 import type { RunTable } from "./run-table.ts";
 import { type StoredRun, statusOf, summaryOf } from "./stored-run.ts";

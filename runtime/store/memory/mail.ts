@@ -1,7 +1,7 @@
 // The mailboxes: accepted once, in order, by open runs only. A run keeps the ids of its mail for ever, so that a
 // sender who asks again after the close still learns that its first try was accepted.
 
-import type { MailItem, MailOutcome, MailRequest } from "../store.ts";
+import type { MailItem, MailOutcome, MailRequest } from "../mail.ts";
 import type { RunTable } from "./run-table.ts";
 import { isToBeRetried, type StoredRun } from "./stored-run.ts";
 

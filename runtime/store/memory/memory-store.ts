@@ -6,34 +6,19 @@ import { EverstepError } from "../../../sdk/protocol/errors.ts";
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
 import type { VersionPolicy } from "../../../sdk/protocol/version-policy.ts";
 import { terminationRecord } from "../acted-by.ts";
+import type { Claim, ClaimRequest, ParkOutcome, ParkRequest } from "../claims.ts";
 import { answerMail } from "../errands.ts";
+import type { ForkRequest } from "../forks.ts";
 import { laneOf, type VersionKey } from "../lanes.ts";
 import { grantAnswer, grantErrand, type ListLocksRequest, type LockGrant } from "../locks.ts";
-import type {
-  AppendAnswer,
-  AppendTurn,
-  BlockedRequest,
-  Claim,
-  ClaimRequest,
-  ControlRequest,
-  CountRequest,
-  ExpiredRequest,
-  ForkRequest,
-  ImportRequest,
-  ListRequest,
-  MailItem,
-  MailRequest,
-  MoveRequest,
-  ParkOutcome,
-  ParkRequest,
-  QueryRequest,
-  RunRef,
-  StartRequest,
-  StepRef,
-  Store,
-  Transaction,
-  UpdateLook,
-} from "../store.ts";
+import type { ControlRequest, MailItem, MailRequest, MoveRequest, UpdateLook } from "../mail.ts";
+import type { QueryRequest } from "../questions.ts";
+import type { ExpiredRequest } from "../retention.ts";
+import type { RunRef } from "../run-ref.ts";
+import type { BlockedRequest, CountRequest, ListRequest, StepRef } from "../runs.ts";
+import type { ImportRequest, StartRequest } from "../starts.ts";
+import type { Store, Transaction } from "../store.ts";
+import type { AppendAnswer, AppendTurn } from "../turns.ts";
 import { appendTurns, resolveTurn } from "./appending.ts";
 import { controlRun } from "./controlling.ts";
 import { Errands } from "./errands.ts";

@@ -1,7 +1,7 @@
 // A run is given to another version of its workflow: it changes its lane, and mail tells it so.
 
 import { encodeActor } from "../acted-by.ts";
-import type { ControlOutcome, MoveRequest } from "../store.ts";
+import type { ControlOutcome, MoveRequest } from "../mail.ts";
 import type { RunTable } from "./run-table.ts";
 
 export function moveRun(table: RunTable, request: MoveRequest, now: number): ControlOutcome {

@@ -10,7 +10,7 @@ import {
   type ParkOutcome,
   type ParkRequest,
   QUARANTINE_AFTER_CRASHES,
-} from "../store.ts";
+} from "../claims.ts";
 import type { RunTable } from "./run-table.ts";
 import { claimedRunOf, headOf, isOwnedBy, type StoredRun } from "./stored-run.ts";
 

@@ -1,6 +1,6 @@
 // Runs that are kept no longer.
 
-import type { ExpiredPage, ExpiredRequest } from "../store.ts";
+import type { ExpiredPage, ExpiredRequest } from "../retention.ts";
 import type { RunTable } from "./run-table.ts";
 import type { StoredRun } from "./stored-run.ts";
 

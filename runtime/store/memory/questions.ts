@@ -2,7 +2,7 @@
 // nobody came back for are dropped.
 
 import { laneOf, queueOfLane } from "../lanes.ts";
-import type { QueryAnswer, QueryRequest, TakenQuery } from "../store.ts";
+import type { QueryAnswer, QueryRequest, TakenQuery } from "../questions.ts";
 import type { RunTable } from "./run-table.ts";
 
 /** Far beyond the longest time anybody waits for an answer. */

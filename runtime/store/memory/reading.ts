@@ -4,8 +4,10 @@
 import { EVENT_CODES, STEP_CODES } from "../../../sdk/protocol/event.ts";
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
+import type { LoadedHistory } from "../claims.ts";
+import type { MailItem, UpdateLook, UpdateTrace } from "../mail.ts";
 import { updateIdOf } from "../mail-id.ts";
-import type { LoadedHistory, MailItem, RunDetail, StepRef, UpdateLook, UpdateTrace } from "../store.ts";
+import type { RunDetail, StepRef } from "../runs.ts";
 import type { RunTable } from "./run-table.ts";
 import { type StoredRun, summaryOf } from "./stored-run.ts";
 

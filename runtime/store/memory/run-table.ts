@@ -7,10 +7,12 @@ import { isClosingCode } from "../../../sdk/protocol/event.ts";
 import type { EventRecord, StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../../sdk/protocol/update-refusal.ts";
+import { SUSPECT_FROM_CRASHES } from "../claims.ts";
 import type { RunEnd } from "../errands.ts";
 import { laneOf } from "../lanes.ts";
+import type { MailItem } from "../mail.ts";
 import { changesIn, type DataChange, hasChanges } from "../run-data.ts";
-import { type MailItem, type RunRef, SUSPECT_FROM_CRASHES } from "../store.ts";
+import type { RunRef } from "../run-ref.ts";
 import { OrderedHeap } from "./ordered-heap.ts";
 import { type Head, headOf, type StoredRun } from "./stored-run.ts";
 

@@ -4,7 +4,7 @@
 import { type EventRecord, toRecord } from "../../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../../sdk/protocol/run.ts";
 import { startedWith } from "../run-data.ts";
-import type { StartOutcome, StartRequest } from "../store.ts";
+import type { StartOutcome, StartRequest } from "../starts.ts";
 import { putMail } from "./mail.ts";
 import type { RunTable } from "./run-table.ts";
 import { type StoredRun, statusOf } from "./stored-run.ts";

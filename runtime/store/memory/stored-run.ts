@@ -6,8 +6,10 @@ import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../../sdk/protocol/payload.ts";
 import type { BlockedReason, ClosedStatus, ForkedFrom, Pause, RunStatus } from "../../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../../sdk/protocol/update-refusal.ts";
+import type { Claim, ClaimedRun } from "../claims.ts";
+import type { MailItem } from "../mail.ts";
 import { type DataKind, type DataRow, keptDataOf } from "../run-data.ts";
-import type { Claim, ClaimedRun, MailItem, StoredSummary } from "../store.ts";
+import type { StoredSummary } from "../runs.ts";
 
 export interface Head {
   readonly epoch: number;

@@ -5,7 +5,8 @@
 import { invariant } from "../../../sdk/protocol/errors.ts";
 import type { EventRecord } from "../../../sdk/protocol/event-record.ts";
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
-import type { AppendAnswer, AppendTurn, ResolvedTurn, Transaction } from "../store.ts";
+import type { Transaction } from "../store.ts";
+import type { AppendAnswer, AppendTurn, ResolvedTurn } from "../turns.ts";
 import { ms, PlainColumn, plain, runIds, TextColumn, textColumn, texts, timeOf } from "./columns.ts";
 import { Abort, type Pool, type Row, type Session, type Statement } from "./connection.ts";
 import { loneTurn } from "./lone-turn.ts";

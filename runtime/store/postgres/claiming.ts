@@ -3,7 +3,6 @@
 
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { BlockedReason } from "../../../sdk/protocol/run.ts";
-import { versionOfLane } from "../lanes.ts";
 import {
   type Claim,
   type ClaimAnswer,
@@ -12,7 +11,8 @@ import {
   type ParkOutcome,
   type ParkRequest,
   QUARANTINE_AFTER_CRASHES,
-} from "../store.ts";
+} from "../claims.ts";
+import { versionOfLane } from "../lanes.ts";
 import { finiteMs, ms, plain, runIds, textColumn, texts, timeAt } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";

@@ -4,7 +4,7 @@
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import { KINDS_OF_ONE_RUN } from "../errands.ts";
 import { CANCEL_MAIL_ID } from "../mail-id.ts";
-import type { AppendTurn, Successor } from "../store.ts";
+import type { AppendTurn, Successor } from "../turns.ts";
 import { nextVersion } from "../versions.ts";
 import { names, plain, runIds, textColumn, texts } from "./columns.ts";
 import type { Session, Statement } from "./connection.ts";

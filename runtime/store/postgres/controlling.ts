@@ -3,7 +3,7 @@
 // owner that knows nothing of it yet is not refused.
 
 import { encodeActor } from "../acted-by.ts";
-import type { ControlOutcome, ControlRequest } from "../store.ts";
+import type { ControlOutcome, ControlRequest } from "../mail.ts";
 import { ms, storableName } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
 import { isToBeRetried } from "./mail.ts";

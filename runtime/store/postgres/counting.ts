@@ -2,7 +2,7 @@
 
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import { countedValueOf, DATA_KINDS } from "../run-data.ts";
-import type { CountBy, CountRequest, RunCount } from "../store.ts";
+import type { CountBy, CountRequest, RunCount } from "../runs.ts";
 import type { Pool, Statement } from "./connection.ts";
 import { Filter } from "./filtering.ts";
 

@@ -2,7 +2,7 @@
 // appends of all other turns, which are one statement and stay as fast as they are.
 
 import type { RunEnd } from "../errands.ts";
-import type { AppendAnswer, AppendTurn } from "../store.ts";
+import type { AppendAnswer, AppendTurn } from "../turns.ts";
 import { appendTurns } from "./appending.ts";
 import type { Pool } from "./connection.ts";
 import { startSuccessors } from "./continuing.ts";

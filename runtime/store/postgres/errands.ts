@@ -13,7 +13,10 @@ import {
   mailAnswer,
   type StartErrand,
 } from "../errands.ts";
-import type { ErrandsAnswer, MailRequest, RunRef, StartOutcome } from "../store.ts";
+import type { MailRequest } from "../mail.ts";
+import type { RunRef } from "../run-ref.ts";
+import type { StartOutcome } from "../starts.ts";
+import type { ErrandsAnswer } from "../store.ts";
 import { closeFromOutside } from "./closing.ts";
 import { names, plain, textColumn } from "./columns.ts";
 import type { Pool, Session, Statement } from "./connection.ts";

@@ -4,7 +4,7 @@ import type { AttributeCondition, ComparedKind, Comparison } from "../../../sdk/
 import { ATTRIBUTE_CODES } from "../../../sdk/protocol/attributes.ts";
 import { isClosed, type RunStatus, STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import { DATA_KINDS } from "../run-data.ts";
-import type { NumberRange, RunFilter } from "../store.ts";
+import type { NumberRange, RunFilter } from "../runs.ts";
 import { timeAt } from "./columns.ts";
 import { isOfQueue } from "./lanes.ts";
 

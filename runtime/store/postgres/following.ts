@@ -10,7 +10,7 @@ import {
   forgottenChild,
   type StartErrand,
 } from "../errands.ts";
-import type { MailRequest } from "../store.ts";
+import type { MailRequest } from "../mail.ts";
 import { plain } from "./columns.ts";
 import type { Session, Statement } from "./connection.ts";
 import type { LockedHead } from "./heads.ts";

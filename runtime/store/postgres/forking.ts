@@ -6,8 +6,8 @@
 
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import { terminationRecord } from "../acted-by.ts";
+import type { ForkOutcome, ForkRequest } from "../forks.ts";
 import { grantErrand, type LockRequest } from "../locks.ts";
-import type { ForkOutcome, ForkRequest } from "../store.ts";
 import { endFromOutside } from "./closing.ts";
 import { storableName } from "./columns.ts";
 import { Abort, type Pool, type Session, type Statement } from "./connection.ts";

@@ -4,8 +4,9 @@
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import { laneOf } from "../lanes.ts";
+import type { KeptMail } from "../mail.ts";
 import { changesIn, startedWith } from "../run-data.ts";
-import type { ImportOutcome, ImportRequest, KeptMail } from "../store.ts";
+import type { ImportOutcome, ImportRequest } from "../starts.ts";
 import { names, plain, storableName, textColumn, texts, timeAt } from "./columns.ts";
 import type { Pool, Session, Statement } from "./connection.ts";
 import { pieces, sizeOfEvent, sizeOfMail } from "./pieces.ts";

@@ -1,7 +1,7 @@
 // Lists of runs, page by page: along the run ids, which is the order of starting, or along the values of an attribute.
 
 import { DATA_KINDS } from "../run-data.ts";
-import type { ListRequest, StoredSummary } from "../store.ts";
+import type { ListRequest, StoredSummary } from "../runs.ts";
 import { ms } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
 import { Filter } from "./filtering.ts";

@@ -12,7 +12,8 @@ import {
   type LockRelease,
   type LockRequest,
 } from "../locks.ts";
-import type { AppendAnswer, MailItem } from "../store.ts";
+import type { MailItem } from "../mail.ts";
+import type { AppendAnswer } from "../turns.ts";
 import { ms, names, plain, runIds, textColumn } from "./columns.ts";
 import type { Pool, Row, Session, Statement } from "./connection.ts";
 import { keepErrands } from "./kin.ts";

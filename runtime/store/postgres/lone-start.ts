@@ -3,7 +3,7 @@
 
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import { laneOf } from "../lanes.ts";
-import type { StartRequest } from "../store.ts";
+import type { StartRequest } from "../starts.ts";
 import { ms, storableName } from "./columns.ts";
 import type { Statement } from "./connection.ts";
 import { queueOf, versionOf } from "./lanes.ts";

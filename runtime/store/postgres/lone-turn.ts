@@ -5,7 +5,7 @@
 
 import { invariant } from "../../../sdk/protocol/errors.ts";
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
-import type { AppendTurn } from "../store.ts";
+import type { AppendTurn } from "../turns.ts";
 import { ms, storableName, timeOf } from "./columns.ts";
 import type { Statement } from "./connection.ts";
 import { uuidOf } from "./run-id.ts";

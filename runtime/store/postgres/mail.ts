@@ -1,7 +1,9 @@
 // The mailboxes. Sending locks the run's head first, so numbers follow each other without gaps, the close of the run is
 // either before or after, and the wake-up cannot be lost: parking compares the newest number under the same lock.
 
-import type { MailItem, MailKind, MailOutcome, MailRequest, RunRef, ToWake } from "../store.ts";
+import type { MailItem, MailKind, MailOutcome, MailRequest } from "../mail.ts";
+import type { RunRef } from "../run-ref.ts";
+import type { ToWake } from "../turns.ts";
 import { names, plain, runIds, textColumn, texts } from "./columns.ts";
 import type { Pool, Session, Statement } from "./connection.ts";
 import { standsStill } from "./regaining.ts";

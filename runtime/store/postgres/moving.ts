@@ -3,7 +3,7 @@
 // and lets go when it takes the mail.
 
 import { encodeActor } from "../acted-by.ts";
-import type { ControlOutcome, MoveRequest } from "../store.ts";
+import type { ControlOutcome, MoveRequest } from "../mail.ts";
 import { storableName } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
 import { laneOf } from "./lanes.ts";

@@ -2,7 +2,7 @@
 // children that it shares. A pair changes under the lock of the head of either of the two, so all heads that it concerns are locked
 // with that of the source: whoever of them ends is heard of by the one, or by the other.
 
-import type { ForkRequest } from "../store.ts";
+import type { ForkRequest } from "../forks.ts";
 import { plain } from "./columns.ts";
 import type { Session, Statement } from "./connection.ts";
 import { lockHeads } from "./heads.ts";

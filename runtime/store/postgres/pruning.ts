@@ -3,7 +3,7 @@
 // bounded page at a time; whoever was closed long ago was started longer ago.
 
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
-import type { ExpiredPage, ExpiredRequest } from "../store.ts";
+import type { ExpiredPage, ExpiredRequest } from "../retention.ts";
 import { ms, names, plain, runIds, textColumn } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
 import { latestOfLine } from "./mail.ts";

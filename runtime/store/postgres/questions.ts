@@ -2,7 +2,7 @@
 // waits for an answer has a time limit anyway.
 
 import { queueOfLane } from "../lanes.ts";
-import type { QueryAnswer, QueryRequest, TakenQuery } from "../store.ts";
+import type { QueryAnswer, QueryRequest, TakenQuery } from "../questions.ts";
 import { names, textColumn, texts } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
 import { laneOf } from "./lanes.ts";

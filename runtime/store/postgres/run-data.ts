@@ -10,7 +10,8 @@ import {
   keptDataOf,
   startedWith,
 } from "../run-data.ts";
-import type { AppendTurn, StartRequest } from "../store.ts";
+import type { StartRequest } from "../starts.ts";
+import type { AppendTurn } from "../turns.ts";
 import { names, plain, runIds, textColumn } from "./columns.ts";
 
 /** For the append: joins `ok`, the turns that go in, by place. A name's rows beyond its new number of them go away. */

@@ -1,6 +1,6 @@
 // What a fork shares with its source in another stored form, put down piece by piece.
 
-import type { ForkRequest } from "../store.ts";
+import type { ForkRequest } from "../forks.ts";
 import { names, plain, textColumn, texts } from "./columns.ts";
 import type { Session, Statement } from "./connection.ts";
 import { insertEvents } from "./importing.ts";

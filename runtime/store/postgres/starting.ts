@@ -5,7 +5,7 @@
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
 import { type RunStatus, STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import { laneOf } from "../lanes.ts";
-import type { StartOutcome, StartRequest } from "../store.ts";
+import type { StartOutcome, StartRequest } from "../starts.ts";
 import { closeFromOutside } from "./closing.ts";
 import { ms, names, plain, runIds, textColumn, texts } from "./columns.ts";
 import type { Pool, Row, Session, Statement } from "./connection.ts";

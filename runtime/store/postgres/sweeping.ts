@@ -2,7 +2,7 @@
 // statement takes a bounded bite and steps around locked rows, so sweepers never stand in anybody's way.
 
 import type { BlockedReason } from "../../../sdk/protocol/run.ts";
-import type { BlockedRequest } from "../store.ts";
+import type { BlockedRequest } from "../runs.ts";
 import type { Pool, Statement } from "./connection.ts";
 import { queueOf } from "./lanes.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";

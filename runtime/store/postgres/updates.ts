@@ -3,8 +3,8 @@
 import { EVENT_CODES } from "../../../sdk/protocol/event.ts";
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../../sdk/protocol/update-refusal.ts";
+import type { UpdateLook, UpdateTrace } from "../mail.ts";
 import { updateIdOf } from "../mail-id.ts";
-import type { UpdateLook, UpdateTrace } from "../store.ts";
 import { names, plain, textColumn } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
 import { EVENT_COLUMNS, type EventRow, storedEventOf } from "./reading.ts";

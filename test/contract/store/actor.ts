@@ -2,16 +2,12 @@
 // Whatever it needs to know it has from the store's own answers, as a worker does.
 
 import { isDeepStrictEqual } from "node:util";
+import type { ClaimedRun, ClaimRequest } from "../../../runtime/store/claims.ts";
 import { lanesOf } from "../../../runtime/store/lanes.ts";
-import type {
-  AppendTurn,
-  ClaimedRun,
-  ClaimRequest,
-  MailItem,
-  RunRef,
-  Store,
-  UpdateLook,
-} from "../../../runtime/store/store.ts";
+import type { MailItem, UpdateLook } from "../../../runtime/store/mail.ts";
+import type { RunRef } from "../../../runtime/store/run-ref.ts";
+import type { Store } from "../../../runtime/store/store.ts";
+import type { AppendTurn } from "../../../runtime/store/turns.ts";
 import { type AttributeFilters, attributeConditions } from "../../../sdk/protocol/attribute-filter.ts";
 import {
   decodeAttributes,

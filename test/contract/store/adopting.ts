@@ -3,8 +3,9 @@
 
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import type { ClaimedRun } from "../../../runtime/store/claims.ts";
 import type { ClosePolicy, Errand } from "../../../runtime/store/errands.ts";
-import type { ClaimedRun, StartRequest } from "../../../runtime/store/store.ts";
+import type { StartRequest } from "../../../runtime/store/starts.ts";
 import { continuingTurn } from "./continuing.ts";
 import { closingTurn, type Stage, startRequest, stepCompleted, turnOf } from "./stage.ts";
 

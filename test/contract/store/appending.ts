@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import type { ClaimedRun } from "../../../runtime/store/store.ts";
+import type { ClaimedRun } from "../../../runtime/store/claims.ts";
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
 import {
   claimOf,

@@ -1,7 +1,8 @@
 // Attributes and memos: kept in the same stroke as the event that says so, and found by.
 
 import { describe, expect, test } from "vitest";
-import type { ListRequest, StartRequest } from "../../../runtime/store/store.ts";
+import type { ListRequest } from "../../../runtime/store/runs.ts";
+import type { StartRequest } from "../../../runtime/store/starts.ts";
 import { type AttributeFilters, attributeConditions } from "../../../sdk/protocol/attribute-filter.ts";
 import {
   type AttributeChanges,

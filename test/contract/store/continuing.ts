@@ -2,8 +2,9 @@
 
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import type { ClaimedRun } from "../../../runtime/store/claims.ts";
 import { updateMailId } from "../../../runtime/store/mail-id.ts";
-import type { AppendTurn, ClaimedRun, Successor } from "../../../runtime/store/store.ts";
+import type { AppendTurn, Successor } from "../../../runtime/store/turns.ts";
 import { attributeConditions } from "../../../sdk/protocol/attribute-filter.ts";
 import { encodeAttributes } from "../../../sdk/protocol/attributes.ts";
 import type { Event } from "../../../sdk/protocol/event.ts";

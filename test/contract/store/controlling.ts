@@ -4,7 +4,7 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { actedBy } from "../../../runtime/store/acted-by.ts";
-import type { ControlKind, ControlOutcome } from "../../../runtime/store/store.ts";
+import type { ControlKind, ControlOutcome } from "../../../runtime/store/mail.ts";
 import { fromRecord } from "../../../sdk/protocol/event-record.ts";
 import { newRunId, only, type Stage, startRequest, turnOf } from "./stage.ts";
 

@@ -2,8 +2,9 @@
 
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import type { ClaimedRun } from "../../../runtime/store/claims.ts";
 import type { ClosePolicy, Errand } from "../../../runtime/store/errands.ts";
-import type { ClaimedRun, StartRequest } from "../../../runtime/store/store.ts";
+import type { StartRequest } from "../../../runtime/store/starts.ts";
 import { encodeAttributes } from "../../../sdk/protocol/attributes.ts";
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
 import { encodeMemo } from "../../../sdk/protocol/memo.ts";

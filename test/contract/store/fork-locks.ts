@@ -2,8 +2,9 @@
 // of its source steps into the places of that.
 
 import { describe, expect, test } from "vitest";
+import type { ForkRequest } from "../../../runtime/store/forks.ts";
 import type { LockRequest } from "../../../runtime/store/locks.ts";
-import type { ForkRequest, StartRequest } from "../../../runtime/store/store.ts";
+import type { StartRequest } from "../../../runtime/store/starts.ts";
 import { fromRecord } from "../../../sdk/protocol/event-record.ts";
 import { seededRandom } from "../../../sdk/protocol/random.ts";
 import { Party } from "./lock-party.ts";

@@ -2,8 +2,10 @@
 // and which run is meant by the line of another.
 
 import { describe, expect, test } from "vitest";
+import type { ClaimedRun } from "../../../runtime/store/claims.ts";
 import type { AskedAgain, ClosePolicy, Errand } from "../../../runtime/store/errands.ts";
-import type { ClaimedRun, ForkRequest, StartRequest } from "../../../runtime/store/store.ts";
+import type { ForkRequest } from "../../../runtime/store/forks.ts";
+import type { StartRequest } from "../../../runtime/store/starts.ts";
 import { continuingTurn } from "./continuing.ts";
 import {
   closingTurn,

@@ -2,7 +2,8 @@
 
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import type { ImportRequest, KeptMail } from "../../../runtime/store/store.ts";
+import type { KeptMail } from "../../../runtime/store/mail.ts";
+import type { ImportRequest } from "../../../runtime/store/starts.ts";
 import { attributeConditions } from "../../../sdk/protocol/attribute-filter.ts";
 import type { Event } from "../../../sdk/protocol/event.ts";
 import { toRecord } from "../../../sdk/protocol/event-record.ts";

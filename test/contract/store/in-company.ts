@@ -2,7 +2,8 @@
 // way for a lone turn, and what it promises holds on both.
 
 import { randomUUID } from "node:crypto";
-import type { ClaimedRun, Store } from "../../../runtime/store/store.ts";
+import type { ClaimedRun } from "../../../runtime/store/claims.ts";
+import type { Store } from "../../../runtime/store/store.ts";
 import { newId, startRequest, turnOf } from "./stage.ts";
 
 export function inCompany(store: Store): Store {

@@ -1,9 +1,11 @@
 // A run that asks for locks and lets go of them, as its owner would have it.
 
 import { expect } from "vitest";
+import type { ClaimedRun } from "../../../runtime/store/claims.ts";
 import { type Answer, eventOfAnswer } from "../../../runtime/store/errands.ts";
 import type { LockChanges } from "../../../runtime/store/locks.ts";
-import type { AppendAnswer, AppendTurn, ClaimedRun, MailItem, Successor } from "../../../runtime/store/store.ts";
+import type { MailItem } from "../../../runtime/store/mail.ts";
+import type { AppendAnswer, AppendTurn, Successor } from "../../../runtime/store/turns.ts";
 import type { Event, LockGranted } from "../../../sdk/protocol/event.ts";
 import { type Stage, turnOf } from "./stage.ts";
 

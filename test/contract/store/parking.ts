@@ -3,7 +3,7 @@
 
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import type { ClaimedRun } from "../../../runtime/store/store.ts";
+import type { ClaimedRun } from "../../../runtime/store/claims.ts";
 import type { BlockedReason } from "../../../sdk/protocol/run.ts";
 import { claimOf, newId, newRunId, only, type Stage, signalReceived, startRequest, turnOf } from "./stage.ts";
 

@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import type { ExpiredRequest } from "../../../runtime/store/store.ts";
+import type { ExpiredRequest } from "../../../runtime/store/retention.ts";
 import { encodeAttributes } from "../../../sdk/protocol/attributes.ts";
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
 import { closingTurn, newId, newRunId, type Stage, startRequest, turnOf } from "./stage.ts";

@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import type { QueryAnswer, QueryRequest } from "../../../runtime/store/store.ts";
+import type { QueryAnswer, QueryRequest } from "../../../runtime/store/questions.ts";
 import { newId, newRunId, only, type Stage } from "./stage.ts";
 
 export function queriesContract(stage: Stage): void {

@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import type { StoredSummary } from "../../../runtime/store/store.ts";
+import type { StoredSummary } from "../../../runtime/store/runs.ts";
 import { EVENT_CODES } from "../../../sdk/protocol/event.ts";
 import { closingTurn, newId, newRunId, type Stage, startRequest, stepCompleted, turnOf } from "./stage.ts";
 

@@ -2,7 +2,8 @@
 
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import type { ClaimedRun, Successor } from "../../../runtime/store/store.ts";
+import type { ClaimedRun } from "../../../runtime/store/claims.ts";
+import type { Successor } from "../../../runtime/store/turns.ts";
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
 import { continuingTurn } from "./continuing.ts";
 import { importRequest } from "./importing.ts";

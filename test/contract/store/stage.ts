@@ -3,20 +3,13 @@
 
 import { randomUUID } from "node:crypto";
 import { monotonicFactory } from "ulid";
+import type { Claim, ClaimAnswer, ClaimedRun, ClaimRequest } from "../../../runtime/store/claims.ts";
 import { type Answer, eventOfAnswer } from "../../../runtime/store/errands.ts";
-import type {
-  AppendTurn,
-  Claim,
-  ClaimAnswer,
-  ClaimedRun,
-  ClaimRequest,
-  ForkRequest,
-  MailOutcome,
-  MailRequest,
-  StartOutcome,
-  StartRequest,
-  Store,
-} from "../../../runtime/store/store.ts";
+import type { ForkRequest } from "../../../runtime/store/forks.ts";
+import type { MailOutcome, MailRequest } from "../../../runtime/store/mail.ts";
+import type { StartOutcome, StartRequest } from "../../../runtime/store/starts.ts";
+import type { Store } from "../../../runtime/store/store.ts";
+import type { AppendTurn } from "../../../runtime/store/turns.ts";
 import type { Event } from "../../../sdk/protocol/event.ts";
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
 import type { RunStatus } from "../../../sdk/protocol/run.ts";

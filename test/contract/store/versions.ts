@@ -2,9 +2,12 @@
 
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import type { ClaimedRun } from "../../../runtime/store/claims.ts";
 import { type Answer, type Errand, eventOfAnswer } from "../../../runtime/store/errands.ts";
 import { laneOf } from "../../../runtime/store/lanes.ts";
-import type { ClaimedRun, ControlOutcome, StartRequest, Successor } from "../../../runtime/store/store.ts";
+import type { ControlOutcome } from "../../../runtime/store/mail.ts";
+import type { StartRequest } from "../../../runtime/store/starts.ts";
+import type { Successor } from "../../../runtime/store/turns.ts";
 import { startedAs } from "../../../runtime/store/versions.ts";
 import { fromRecord } from "../../../sdk/protocol/event-record.ts";
 import type { VersionAsk, VersionPolicy } from "../../../sdk/protocol/version-policy.ts";
