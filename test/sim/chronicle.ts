@@ -192,6 +192,7 @@ export class Chronicle {
         return this.#checkMail(event.mail, complain);
       case "RunPaused":
       case "RunResumed":
+      case "RunUnblocked":
       case "CancelRequested":
       case "LockGranted":
         return this.#checkMail(event.mail, complain);

@@ -158,6 +158,10 @@ export class SimulatedClient {
     this.#caller.task(() => this.#caller.insist(() => this.service.resume({ runId }).catch(this.#unlessOver(runId))));
   }
 
+  unblock(runId: string): void {
+    this.#caller.task(() => this.#caller.insist(() => this.service.unblock({ runId }).catch(this.#unlessOver(runId))));
+  }
+
   end(runId: string): void {
     this.#caller.task(() =>
       this.#caller.insist(() => this.service.terminate({ runId }, "left").catch(this.#unlessOver(runId))),

@@ -406,6 +406,8 @@ export class Simulation {
   #watchForNudges(): void {
     this.scheduler.after(1_000, null, () => {
       for (const runId of this.witness.open) void this.#nudgeIfWaiting(runId);
+      for (const [runId, { blocked }] of this.witness.runs)
+        if (blocked === "quarantine") void this.#releaseIfCalled(runId);
       this.#watchForNudges();
     });
   }
@@ -423,6 +425,12 @@ export class Simulation {
     if (!waitsForMail || detail.unreadMail > 0) return;
     this.#clients[0]?.nudge(runId);
     this.outsiders?.senders.nudge(runId);
+  }
+
+  /** Callers of an entity wait until it answers: somebody has found out what ended its workers. */
+  async #releaseIfCalled(runId: string): Promise<void> {
+    const detail = await this.#truth.findRun({ runId });
+    if (this.#isHealed && detail?.workflow === LEDGER) this.#clients[0]?.unblock(runId);
   }
 
   /** What the last runs of families have left to be done may begin others: whoever looks for that has looked. */

@@ -3,6 +3,7 @@
 
 import type { Claim, ClaimedRun } from "../../runtime/store/claims.ts";
 import type { ForkRequest } from "../../runtime/store/forks.ts";
+import type { StartOutcome, StartRequest } from "../../runtime/store/starts.ts";
 import type { Store } from "../../runtime/store/store.ts";
 import type { AppendTurn } from "../../runtime/store/turns.ts";
 import { isEverstepError } from "../../sdk/protocol/errors.ts";
@@ -229,7 +230,7 @@ export class Witness {
       },
       forgetLeftovers: () => store.forgetLeftovers(),
       startRuns: async (requests) => {
-        const outcomes = await store.startRuns(requests);
+        const outcomes = await this.#startRuns(store, requests);
         for (const [index, { runId, outcome }] of outcomes.entries()) {
           if (outcome === "existing") this.#hit("start: existing run used");
           if (outcome === "started" && runId !== requests[index]?.runId) this.#hit("start: repeated, same run");
@@ -260,6 +261,10 @@ export class Witness {
         if (entry === undefined || answer.outcome !== "changed") return answer;
         if (request.kind === "pause") this.#hit("control: paused");
         if (request.kind !== "unblock") entry.isPaused = request.kind === "pause";
+        else if (entry.chronicle.closing === undefined) {
+          entry.blocked = null;
+          this.open.add(request.runId);
+        }
         return answer;
       },
       forkRun: async (request) => {
@@ -432,6 +437,21 @@ export class Witness {
     const left = await readKept(truth, runId);
     const events = await truth.readHistory(runId, 0, 1);
     if (left !== null || events.length > 0) complain("something of it is left");
+  }
+
+  /**
+   * A start that comes after its run was deleted would begin it again: whoever deletes runs keeps them for longer than a request
+   * may be under way, which the simulation does not, so that it has some that are deleted.
+   */
+  async #startRuns(store: Store, requests: readonly StartRequest[]): Promise<readonly StartOutcome[]> {
+    const started = await store.startRuns(requests.filter(({ runId }) => !this.deleted.has(runId)));
+    const answers = started[Symbol.iterator]();
+    return requests.map(({ runId }) => {
+      if (this.deleted.has(runId)) {
+        return { outcome: "started", runId, status: "completed", ownerId: null, claimed: null } as const;
+      }
+      return answers.next().value as StartOutcome;
+    });
   }
 
   #blocked(runId: string, kind: string): void {
