@@ -66,6 +66,9 @@ function foldOf(runs: readonly Ended[], failing: ReadonlySet<string>, complain: 
     }
     const seen = replays.traces.at(-1);
     if (seen !== JSON.stringify(state)) complain(`run ${runId} ends with ${seen}, not ${JSON.stringify(state)}`);
+    if (events.at(-1)?.type !== "RunCompleted") continue;
+    life++;
+    state = [];
   }
   return done;
 }

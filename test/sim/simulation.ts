@@ -418,8 +418,9 @@ export class Simulation {
     if (detail?.paused != null) this.#clients[0]?.resume(runId);
     if (detail?.workflow === LEDGER) return this.#entities?.end(detail.workflowId);
     const isFamily = this.#families.some(({ name }) => name === detail?.workflow);
-    // Its parent may have been told of the end of the run that it was forked from: then nobody brings it to an end.
-    const isLeft = isFamily && detail?.forkedFrom != null && !isParent(detail.workflow);
+    // Its parent may have been told of the end of the run that it was forked from: then nobody brings it, or its later attempt, to an end.
+    const mayBeLeft = detail !== null && (detail.forkedFrom !== null || (detail.attempt ?? 1) > 1);
+    const isLeft = isFamily && mayBeLeft && !isParent(detail.workflow);
     if (isLeft && detail.startedAt + LEFT_AFTER_MS < detail.now) this.#clients[0]?.end(runId);
     const waitsForMail = detail !== null && !isFamily && detail.ownerId === null && detail.wakeAt === null;
     if (!waitsForMail || detail.unreadMail > 0) return;
