@@ -1,27 +1,10 @@
 // What only a database with transactions at once can show of forks: what comes and goes between two statements of one.
 
-import pg from "pg";
-import { expect, onTestFinished, test } from "vitest";
-import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
+import { expect, test } from "vitest";
 import { uuidOf } from "../../runtime/store/postgres/run-id.ts";
-import { createDatabase } from "../support/databases.ts";
 import { eventually } from "../support/eventually.ts";
-import { RecordedLog } from "../support/recorded-log.ts";
-import { forkRequest, Stage } from "./store/stage.ts";
-
-async function openStage(): Promise<{ stage: Stage; other: pg.Client }> {
-  const database = await createDatabase();
-  const store = openPostgresStore({ url: database.url }, { log: new RecordedLog() });
-  const stage = new Stage();
-  await stage.open(Promise.resolve({ store, close: () => store.close() }));
-  const other = new pg.Client({ connectionString: database.url });
-  await other.connect();
-  onTestFinished(async () => {
-    await other.end();
-    await stage.close();
-  });
-  return { stage, other };
-}
+import { openPostgresStage } from "./store/postgres-stage.ts";
+import { forkRequest } from "./store/stage.ts";
 
 /** The next head that is put in meets another one, of which nothing is left when the statement after that looks. */
 const MEETS_ONE_THAT_GOES = `
@@ -35,7 +18,7 @@ const MEETS_ONE_THAT_GOES = `
 test.each([null, "again"])(
   "a fork that meets a run which ends meanwhile is made: terminates %s",
   async (terminates) => {
-    const { stage, other } = await openStage();
+    const { stage, other } = await openPostgresStage();
     const source = await stage.closed("failed");
     await other.query(MEETS_ONE_THAT_GOES);
     const request = forkRequest(source, { terminates });
@@ -48,7 +31,7 @@ const WAITING = `
     and database = (select oid from pg_database where datname = current_database())`;
 
 test("a fork whose source is deleted when it has looked for it finds no source", async () => {
-  const { stage, other } = await openStage();
+  const { stage, other } = await openPostgresStage();
   const source = await stage.closed("failed");
   const request = forkRequest(source);
   await other.query("begin");

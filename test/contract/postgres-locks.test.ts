@@ -1,30 +1,13 @@
 // What only a database with transactions at once can show of locks: nobody who lets go waits for the head of the run that
 // comes next.
 
-import pg from "pg";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import type { ClaimedRun } from "../../runtime/store/claims.ts";
-import { openPostgresStore } from "../../runtime/store/postgres/postgres-store.ts";
 import { uuidOf } from "../../runtime/store/postgres/run-id.ts";
-import { createDatabase } from "../support/databases.ts";
-import { RecordedLog } from "../support/recorded-log.ts";
-import { forkRequest, Stage, turnOf } from "./store/stage.ts";
+import { openPostgresStage } from "./store/postgres-stage.ts";
+import { forkRequest, turnOf } from "./store/stage.ts";
 
 const KEY = "account:7";
-
-async function openStage(): Promise<{ stage: Stage; other: pg.Client }> {
-  const database = await createDatabase();
-  const store = openPostgresStore({ url: database.url }, { log: new RecordedLog() });
-  const stage = new Stage();
-  await stage.open(Promise.resolve({ store, close: () => store.close() }));
-  const other = new pg.Client({ connectionString: database.url });
-  await other.connect();
-  onTestFinished(async () => {
-    await other.end();
-    await stage.close();
-  });
-  return { stage, other };
-}
 
 const asks = ({ runId }: ClaimedRun) => ({
   effects: {
@@ -39,7 +22,7 @@ const letsGo = ({ runId, events }: ClaimedRun) => ({
 });
 
 test("a run whose head somebody has locked is told by an errand, and nobody waits for it", async () => {
-  const { stage, other } = await openStage();
+  const { stage, other } = await openPostgresStage();
   const { store } = stage;
   const [a, b] = [await stage.owned(), await stage.owned()];
   for (const run of [a, b]) await store.appendWithEffects([turnOf(run, asks(run))]);
@@ -62,7 +45,7 @@ test("a run whose head somebody has locked is told by an errand, and nobody wait
 });
 
 test("a fork whose head somebody has locked has its lock by an errand, and nobody waits for it", async () => {
-  const { stage, other } = await openStage();
+  const { stage, other } = await openPostgresStage();
   const { store } = stage;
   const a = await stage.owned();
   await store.appendWithEffects([turnOf(a, asks(a))]);
@@ -84,7 +67,7 @@ test("a fork whose head somebody has locked has its lock by an errand, and nobod
 });
 
 test("a key that is being changed is waited for, and what was decided there is seen", async () => {
-  const { stage, other } = await openStage();
+  const { stage, other } = await openPostgresStage();
   const { store } = stage;
   const [a, b] = [await stage.owned(), await stage.owned()];
   // As a transaction that has asked for the key, and has not committed yet.
