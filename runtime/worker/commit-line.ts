@@ -1,6 +1,7 @@
 // Runs that have something to append, in the order in which they had, and how many commits of theirs are under way.
 
-import type { Committing } from "./committer.ts";
+import { invariant } from "../../sdk/protocol/errors.ts";
+import type { Committing } from "./committing.ts";
 import type { SentTurn } from "./outbox.ts";
 
 /** A run, and the turn of it that is on its way. */
@@ -65,5 +66,8 @@ export class CommitLine {
   ended(batch: readonly Pair[]): void {
     this.#commits--;
     this.#underWay -= batch.length;
+    // A line that lost count would hold its runs back for ever, or claims by its size.
+    const isCounted = this.#commits > 0 ? this.#underWay > 0 : this.#commits === 0 && this.#underWay === 0;
+    if (!isCounted) invariant(false, "a commit ends once", { commits: this.#commits, underWay: this.#underWay });
   }
 }

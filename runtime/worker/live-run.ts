@@ -11,7 +11,7 @@ import type { Outcome } from "../replay/outcome.ts";
 import type { Claim, ClaimedRun, LoadedHistory } from "../store/claims.ts";
 import type { MailItem } from "../store/mail.ts";
 import { blockedReasonOf } from "./blocked-reason.ts";
-import type { Committing } from "./committer.ts";
+import type { Committing } from "./committing.ts";
 import { cutWaits } from "./cut-waits.ts";
 import { judgeReport, judgeUpdate } from "./mail-decisions.ts";
 import { Outbox, type Outgoing, type SentTurn, type UndecidedMail } from "./outbox.ts";
