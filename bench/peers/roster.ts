@@ -39,8 +39,9 @@ export const ROSTER: readonly Contestant[] = [
     ...peer("restate", "Restate", "@restatedev/restate-server", "service handlers, 256 in flight, default durability"),
     ...newerNode(),
   },
-  // Its npm package, the only one there is, has no SQL, and its schema belongs to it, not to us: it is measured where its
-  // Python tool `absurdctl` is installed, or ABSURD_SQL names the absurd.sql of its repository, and told as a gap elsewhere.
+  // Its npm package, the only one there is, has no SQL, and its schema belongs to it, not to us: it is measured where
+  // ABSURD_SQL names sql/absurd.sql of its repository, or its Python tool `absurdctl` is installed, and told as a gap
+  // elsewhere.
   peer("absurd", "Absurd", "absurd-sdk", "pool 20, concurrency 200, poll 20 ms"),
   peer(
     "openworkflow",

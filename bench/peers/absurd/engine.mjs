@@ -1,8 +1,9 @@
 // Absurd: a worker of 200 tasks that polls every 20 ms, and a pool of 20. Its schema is not in its npm package: it comes
-// from the project's own tool `absurdctl`, or from its file absurd.sql named in ABSURD_SQL.
+// from sql/absurd.sql of its repository, at the tag of the version in package.json, which ABSURD_SQL names; or from the
+// project's own tool `absurdctl`.
 
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { Absurd } from "absurd-sdk";
 import pg from "pg";
 import { inFlight, memoryInUse, wait } from "../../measure.ts";
@@ -19,8 +20,10 @@ const asleep = new Set();
 const lateness = [];
 
 export function obstacle() {
-  if (process.env.ABSURD_SQL || spawnSync("absurdctl", ["--help"]).status === 0) return undefined;
-  return "its npm package has no schema: install absurdctl (Python) or name its absurd.sql in ABSURD_SQL";
+  const schema = process.env.ABSURD_SQL;
+  if (schema) return existsSync(schema) ? undefined : `ABSURD_SQL names ${schema}, which is not there`;
+  if (spawnSync("absurdctl", ["--help"]).status === 0) return undefined;
+  return "its npm package has no schema: name sql/absurd.sql of its repository in ABSURD_SQL, or install absurdctl (Python)";
 }
 
 async function installSchema(databaseUrl, pool) {
