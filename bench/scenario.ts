@@ -61,7 +61,10 @@ export type Ability =
   | "wide";
 
 export interface Echo {
-  /** Awaited before each signal and not measured, for engines that miss a signal that comes before the run waits. */
+  /**
+   * Awaited before each signal and not measured, for engines that miss a signal that comes before the run waits, or that
+   * put a waiting run aside and would be measured without doing so.
+   */
   listening?(): Promise<void>;
   ask(index: number): Promise<void>;
   close(): Promise<void>;

@@ -121,6 +121,11 @@ export default function absurd({ databaseUrl }) {
       const spawned = await app.spawn("echo", id);
       let turn = 0;
       return {
+        // An event that is there before the run asks for it keeps the run from being put aside: without this wait, what is
+        // measured is mostly a run that never waited for its signal.
+        async listening() {
+          while ((await app.fetchTaskResult(spawned.taskID)).state !== "sleeping") await wait(2);
+        },
         async ask(index) {
           const replied = new Promise((resolve) => replies.set(id, resolve));
           await app.emitEvent(`ask:${id}:${turn++}`, index);
