@@ -78,6 +78,7 @@ export class Commands {
 
   /** The code has ended: what it asked for last, to be done without it, is still done. */
   withdrawAll(): void {
+    if (!this.arePending) return;
     for (const pending of this.#pending.values()) if (!outlivesRun(pending)) this.withdraw(pending);
   }
 }

@@ -17,6 +17,7 @@ import type { CanceledFailure } from "../../sdk/protocol/failures.ts";
 import { NO_HEADERS, type RunHeaders } from "../../sdk/protocol/headers.ts";
 import type { NoteLevel } from "../../sdk/protocol/notes.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
+import type { PendingHandler } from "../../sdk/protocol/pending-work.ts";
 import type { UpdateRefusal } from "../../sdk/protocol/update-refusal.ts";
 import type { CancelScope } from "../../sdk/workflow/cancel-scope.ts";
 import type { NextRun } from "../../sdk/workflow/continue-as-new.ts";
@@ -85,6 +86,7 @@ const BEFORE_CODE: ReadonlySet<HistoryEvent["type"]> = new Set([
   "RunForked",
   "RunMoved",
 ]);
+const NONE: readonly never[] = [];
 const noop = () => {};
 const notGranted = (): number => {
   throw new EverstepError("INVARIANT_BROKEN", "What is canceled before it is asked for is not granted.");
@@ -95,14 +97,13 @@ export class RunEngine implements RunContext {
   readonly #code: WorkflowCode;
   readonly #commands: Commands;
   readonly #steps: Steps;
-  readonly #timers: Timers;
-  readonly #kin: Kin;
-  readonly #handlers: Handlers;
-  /** Made when asked for: most runs never do. */
+  // Each made when it is asked for: most runs have a use for few of them, and there are very many runs.
+  #timers: Timers | undefined;
+  #kin: Kin | undefined;
+  #handlers: Handlers | undefined;
   #locks: Locks | undefined;
-  readonly #conditions = new Conditions();
-  readonly #patches = new Patches();
-  /** Made when asked for, as the locks are. */
+  #conditions: Conditions | undefined;
+  #patches: Patches | undefined;
   #compensations: Compensations | undefined;
   readonly #data: RunData;
   #started: (RunStarted & HistoryEvent) | undefined;
@@ -111,7 +112,7 @@ export class RunEngine implements RunContext {
   #seen = 1;
   #deliveredBytes = 0;
   /** Where cancel requests are in the mailbox that came when the code had ended. */
-  readonly #lateCancels: number[] = [];
+  #lateCancels: number[] | undefined;
   #isAdopted = false;
   #retrying: FailedRun | undefined;
   #isReplaying = true;
@@ -122,13 +123,10 @@ export class RunEngine implements RunContext {
     this.#code = new WorkflowCode(options, this, (outcome) => this.#letGo(outcome));
     this.#commands = new Commands(run.workflowId, options.recordsCallSites === true);
     this.#steps = new Steps(run.workflowId, this.#commands, this.#code);
-    this.#timers = new Timers(this.#commands, this.#code);
-    this.#kin = new Kin(run.runId, this.#commands, this.#code);
-    this.#handlers = new Handlers(run, this.#commands.asked, this.#code);
     this.#data = new RunData(this.#commands);
   }
 
-  // Made when asked for: most runs never look, and there are very many of them.
+  // Most runs never look.
   #info: WorkflowInfo | undefined;
   #log: WorkflowLog | undefined;
 
@@ -223,7 +221,7 @@ export class RunEngine implements RunContext {
 
   /** The end of this run matters to another: its parent, who waits for it, or a child that it has started. */
   get hasKin(): boolean {
-    return this.parent !== undefined || this.isAwaited || this.#kin.hasChildren;
+    return this.parent !== undefined || this.isAwaited || this.#kin?.hasChildren === true;
   }
 
   /** Locks that the run has asked for; undefined when it never did. */
@@ -244,8 +242,10 @@ export class RunEngine implements RunContext {
 
   /** To be called with a history before its first event is delivered: what it decides later is looked up earlier. */
   foresee(events: readonly HistoryEvent[]): void {
-    this.#patches.foresee(events);
-    this.#kin.foresee(events);
+    for (const event of events) {
+      if (event.type === "PatchMarked") this.#askedPatches.foresee(event);
+      else if (event.type === "ChildRequested") this.#askedKin.foresee(event);
+    }
   }
 
   /** Calls the main function, up to its first wait. */
@@ -278,7 +278,10 @@ export class RunEngine implements RunContext {
    */
   settle(): boolean {
     const code = this.#code;
-    if (code.goesOn && this.#conditions.wakeOne((predicate) => code.readOnly(predicate) === true)) return true;
+    const conditions = this.#conditions;
+    if (conditions !== undefined && code.goesOn && conditions.wakeOne((holds) => code.readOnly(holds) === true)) {
+      return true;
+    }
     code.endTurn();
     if (code.goesOn && !this.#waitsForSomething) {
       code.breakOff(waitsForNothingKnown(this.#options.run, this.#commands.asked.describeLast()));
@@ -296,7 +299,7 @@ export class RunEngine implements RunContext {
    * for since the last look.
    */
   takeMarks(): readonly (PatchMarked | CompensationBegun)[] {
-    const marks = this.#patches.takeFresh();
+    const marks = this.#patches?.takeFresh() ?? NONE;
     return this.#compensations === undefined ? marks : [...marks, ...this.#compensations.takeFresh()];
   }
 
@@ -311,17 +314,17 @@ export class RunEngine implements RunContext {
 
   /** Signals that were delivered and that nobody took. */
   unreadSignals(): UnreadSignal[] {
-    return this.#handlers.signals.unread();
+    return this.#handlers?.signals.unread() ?? [];
   }
 
   /** Mail that is in the history and for the run that follows this one. */
   mailToPassOn(): number[] {
-    return [...this.#handlers.mailNotBegunOn(), ...this.#lateCancels].sort((a, b) => a - b);
+    return [...(this.#handlers?.mailNotBegunOn() ?? NONE), ...(this.#lateCancels ?? NONE)].sort((a, b) => a - b);
   }
 
   /** What a quiet run waits for besides its commands. */
   get waits(): { readonly signals: string[]; readonly conditions: number } {
-    return { signals: this.#handlers.signals.awaited, conditions: this.#conditions.count };
+    return { signals: this.#handlers?.signals.awaited ?? [], conditions: this.#conditions?.count ?? 0 };
   }
 
   /** Heartbeat details that were kept outside the history. */
@@ -331,22 +334,27 @@ export class RunEngine implements RunContext {
 
   /** Answers from the state as it is, or throws QUERY_UNKNOWN, QUERY_FAILED. */
   query(name: string, input: Payload): Payload {
-    return this.#handlers.query(name, input);
+    return this.#askedHandlers.query(name, input);
   }
 
   /** Whether the run, as it is now, takes an update. Null: it does. Leaves no trace in the run. */
   judgeUpdate(update: AskedUpdate): UpdateRefusal | null {
-    return this.#handlers.judgeUpdate(update);
+    return this.#askedHandlers.judgeUpdate(update);
   }
 
   /** Updates whose handlers have ended since the last look, for the history to tell. */
-  takeEndedUpdates(): EndedUpdate[] {
-    return this.#handlers.takeEndedUpdates();
+  takeEndedUpdates(): readonly EndedUpdate[] {
+    return this.#handlers?.takeEndedUpdates() ?? NONE;
   }
 
   /** Handlers of signals and updates that have begun and not ended. */
   get handlersUnderWay(): HandlersUnderWay {
-    return this.#handlers.underWay;
+    return this.#askedHandlers.underWay;
+  }
+
+  /** Those of them that the run should not close around. */
+  get missedHandlers(): readonly PendingHandler[] {
+    return this.#handlers?.underWay.missed() ?? NONE;
   }
 
   /** A promise of this run's code was rejected with nobody there to handle it: the run fails, as a process would. */
@@ -388,7 +396,7 @@ export class RunEngine implements RunContext {
 
   #askTimer(ask: TimerAsk, scope: CancelScope): TimerHandle {
     const instead = this.#code.insteadIn(scope, ask);
-    return instead === undefined ? this.#timers.ask(ask, scope) : { fired: instead, withdraw: noop };
+    return instead === undefined ? this.#askedTimers.ask(ask, scope) : { fired: instead, withdraw: noop };
   }
 
   askChild(ask: ChildAsk, scope: CancelScope): ChildHandle {
@@ -400,7 +408,7 @@ export class RunEngine implements RunContext {
 
   #askChild(ask: ChildAsk, scope: CancelScope): ChildHandle {
     const instead = this.#code.insteadIn(scope, ask);
-    if (instead === undefined) return this.#kin.askChild(ask, scope);
+    if (instead === undefined) return this.#askedKin.askChild(ask, scope);
     return { workflowId: ask.workflowId ?? "", started: instead, ended: instead, endedInTurn: this.#code.turns };
   }
 
@@ -412,7 +420,7 @@ export class RunEngine implements RunContext {
   }
 
   #askMessage(ask: MessageAsk, scope: CancelScope): Promise<void> {
-    return this.#code.insteadIn(scope, ask) ?? this.#kin.askMessage(ask, scope);
+    return this.#code.insteadIn(scope, ask) ?? this.#askedKin.askMessage(ask, scope);
   }
 
   askLock(ask: LockAsk, scope: CancelScope): LockHandle {
@@ -430,8 +438,7 @@ export class RunEngine implements RunContext {
   #askLock(ask: LockAsk, scope: CancelScope): LockHandle {
     const instead = this.#code.insteadIn(scope, ask);
     if (instead !== undefined) return { granted: instead, token: notGranted, release: noop };
-    this.#locks ??= new Locks(this.#commands, this.#code);
-    return this.#locks.ask(ask, scope);
+    return this.#askedLocks.ask(ask, scope);
   }
 
   waitUntil(predicate: () => boolean, scope: CancelScope): PendingCondition {
@@ -439,40 +446,43 @@ export class RunEngine implements RunContext {
     const instead = this.#code.insteadIn(scope);
     if (instead !== undefined) return { held: instead, isHeldNow: false, withdraw: noop };
     if (this.#code.readOnly(predicate) === true) return { held: Promise.resolve(), isHeldNow: true, withdraw: noop };
+    this.#conditions ??= new Conditions();
     const { held, withdraw } = this.#conditions.add(() => this.#code.inContext(predicate), scope);
     return { held, isHeldNow: false, withdraw };
   }
 
   takeSignal(name: string): SignalMessage | undefined {
-    return this.#handlers.signals.take(name);
+    return this.#handlers?.signals.take(name);
   }
 
   takeFirstSignal(names: ReadonlySet<string>, limit?: SignalLimit) {
-    return this.#handlers.signals.takeFirst(names, limit);
+    return this.#handlers?.signals.takeFirst(names, limit);
   }
 
   waitForSignal(name: string, scope: CancelScope): { readonly received: Promise<SignalMessage>; withdraw(): void } {
     this.#code.refuseToAsk(`signal "${name}".receive()`);
     const instead = this.#code.insteadIn(scope);
-    return instead === undefined ? this.#handlers.signals.waitIn(scope, name) : { received: instead, withdraw: noop };
+    return instead === undefined
+      ? this.#askedHandlers.signals.waitIn(scope, name)
+      : { received: instead, withdraw: noop };
   }
 
   handleSignal(name: string, handler: SignalHandler): void {
     this.#code.refuseToAsk(`signal "${name}".handle()`);
-    this.#handlers.handleSignal(name, handler);
+    this.#askedHandlers.handleSignal(name, handler);
   }
 
   handleUpdate(name: string, handler: UpdateHandler): void {
     this.#code.refuseToAsk(`update "${name}".handle()`);
-    this.#handlers.handleUpdate(name, handler);
+    this.#askedHandlers.handleUpdate(name, handler);
   }
 
   holdUpdate(mail: number): () => void {
-    return this.#handlers.holdUpdate(mail);
+    return this.#askedHandlers.holdUpdate(mail);
   }
 
   get waitingMail(): number {
-    return this.#handlers.mailNotBegunOn().length;
+    return this.#handlers?.mailNotBegunOn().length ?? 0;
   }
 
   upsert(kind: "attributes" | "memo", changes: Payload): void {
@@ -499,19 +509,19 @@ export class RunEngine implements RunContext {
   }
 
   get allHandlersFinished(): boolean {
-    return this.#handlers.underWay.areNone;
+    return this.#handlers?.underWay.areNone ?? true;
   }
 
   handleQuery(name: string, handler: (input: Payload) => unknown): void {
     this.#code.refuseInReadOnly(`query "${name}".handle()`);
-    this.#handlers.handleQuery(name, handler);
+    this.#askedHandlers.handleQuery(name, handler);
   }
 
   markPatch(id: string, isDeprecated: boolean): boolean {
     this.#code.refuseToAsk(isDeprecated ? `deprecatePatch("${id}")` : `patched("${id}")`);
     // Code that goes on after the end of its run decides nothing that could be recorded.
     const isNew = !this.#isReplaying && !this.#code.hasEnded;
-    return this.#patches.ask(id, { isDeprecated, seen: this.#seen, delivered: this.#delivered, isNew });
+    return this.#askedPatches.ask(id, { isDeprecated, seen: this.#seen, delivered: this.#delivered, isNew });
   }
 
   get seenEvents(): number {
@@ -563,11 +573,11 @@ export class RunEngine implements RunContext {
       case "TimerStarted":
       case "TimerFired":
       case "TimerSkipped":
-        return this.#timers.apply(event);
+        return this.#askedTimers.apply(event);
       case "SignalReceived":
       case "UpdateAccepted":
       case "UpdateCompleted":
-        return this.#handlers.apply(event);
+        return this.#askedHandlers.apply(event);
       case "ChildRequested":
       case "ChildStarted":
       case "ChildStartFailed":
@@ -575,15 +585,14 @@ export class RunEngine implements RunContext {
       case "ExternalRequested":
       case "ExternalDelivered":
       case "ExternalFailed":
-        return this.#kin.apply(event);
+        return this.#askedKin.apply(event);
       case "LockRequested":
       case "LockGranted":
       case "LockRegained":
       case "LockReleased":
-        this.#locks ??= new Locks(this.#commands, this.#code);
-        return this.#locks.apply(event);
+        return this.#askedLocks.apply(event);
       case "CancelRequested":
-        if (this.#code.hasEnded) this.#lateCancels.push(event.mail);
+        if (this.#code.hasEnded) this.#lateCancels = [...(this.#lateCancels ?? NONE), event.mail];
         return this.#code.cancel(event);
       case "RunPaused":
       case "RunResumed":
@@ -599,7 +608,7 @@ export class RunEngine implements RunContext {
         this.#steps.askDeferredAgain();
         if (event.retried !== null) this.#steps.forgetAttempts(event.retried);
         if (event.locks !== undefined) this.#locks?.lose(event.locks);
-        this.#kin.fork(event);
+        this.#askedKin.fork(event);
         return false;
       case "PatchMarked":
         this.#compareMark(event);
@@ -629,7 +638,7 @@ export class RunEngine implements RunContext {
 
   #compareMark(event: PatchMarked & HistoryEvent): void {
     invariant(event.since < event.seq, "a mark comes after the event it names", { seq: event.seq });
-    const missing = this.#patches.missing(event);
+    const missing = this.#askedPatches.missing(event);
     if (missing !== undefined) this.#commands.asked.diverge(event, missing);
   }
 
@@ -651,12 +660,40 @@ export class RunEngine implements RunContext {
     if (outcome.type === "failed" && !this.#code.isCancelRequested) {
       this.#retrying = failedRun(outcome, this.#started, this.#options.workflow.retry);
     }
-    if (outcome.type === "continued" || this.#retrying !== undefined) this.#handlers.signals.close();
-    this.#conditions.clear();
+    if (outcome.type === "continued" || this.#retrying !== undefined) this.#askedHandlers.signals.close();
+    this.#conditions?.clear();
     this.#commands.withdrawAll();
   }
 
   get #waitsForSomething(): boolean {
-    return this.#commands.arePending || this.#conditions.count > 0 || this.#handlers.mayHear;
+    if (this.#commands.arePending || this.#handlers?.mayHear === true) return true;
+    return this.#conditions !== undefined && this.#conditions.count > 0;
+  }
+
+  // ---------------------------------------------------------------- made when asked for
+
+  get #askedTimers(): Timers {
+    this.#timers ??= new Timers(this.#commands, this.#code);
+    return this.#timers;
+  }
+
+  get #askedKin(): Kin {
+    this.#kin ??= new Kin(this.#options.run.runId, this.#commands, this.#code);
+    return this.#kin;
+  }
+
+  get #askedHandlers(): Handlers {
+    this.#handlers ??= new Handlers(this.#options.run, this.#commands.asked, this.#code);
+    return this.#handlers;
+  }
+
+  get #askedLocks(): Locks {
+    this.#locks ??= new Locks(this.#commands, this.#code);
+    return this.#locks;
+  }
+
+  get #askedPatches(): Patches {
+    this.#patches ??= new Patches();
+    return this.#patches;
   }
 }

@@ -52,13 +52,9 @@ export class Kin {
     return this.#hasChildren;
   }
 
-  /** To be called with a history before its first event is delivered: the code of a fork is told the ids that its source was told. */
-  foresee(events: readonly HistoryEvent[]): void {
-    for (const event of events) {
-      if (event.type !== "ChildRequested") continue;
-      const { command, childWorkflowId: id } = event;
-      if (id !== `${this.#runId}-${command}` && id.endsWith(`-${command}`)) this.#sharedIds.set(command, id);
-    }
+  /** A request of a history that is going to be delivered: the code of a fork is told the ids that its source was told. */
+  foresee({ command, childWorkflowId: id }: ChildRequested): void {
+    if (id !== `${this.#runId}-${command}` && id.endsWith(`-${command}`)) this.#sharedIds.set(command, id);
   }
 
   /** What was under way with other runs when this one was forked is to be asked for again. */

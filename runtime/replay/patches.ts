@@ -3,7 +3,7 @@
 // the code had seen last when it asked, and is known from the whole history before the first of its events is delivered.
 // A history that is cut before the mark holds nothing that hangs on it, and leads either way.
 
-import type { HistoryEvent, PatchMarked } from "../../sdk/protocol/event.ts";
+import type { PatchMarked } from "../../sdk/protocol/event.ts";
 
 interface Asking {
   readonly isDeprecated: boolean;
@@ -21,11 +21,9 @@ export class Patches {
   readonly #repeated = new Set<string>();
   #fresh: PatchMarked[] = [];
 
-  /** Marks of a history that is going to be delivered. */
-  foresee(events: readonly HistoryEvent[]): void {
-    for (const event of events) {
-      if (event.type === "PatchMarked" && !this.#since.has(event.name)) this.#since.set(event.name, event.since);
-    }
+  /** A mark of a history that is going to be delivered. */
+  foresee({ name, since }: PatchMarked): void {
+    if (!this.#since.has(name)) this.#since.set(name, since);
   }
 
   /**

@@ -528,7 +528,7 @@ export class WorkerLoop implements RunHost, LocalWorker {
       const { retry: next, runId: nextRunId } = successor;
       this.#parts.world.log.warn({ ...idsOf(run), nextRunId, ...next }, "run failed, it is tried again");
     }
-    const missed = hasFailed ? [] : run.engine.handlersUnderWay.missed();
+    const missed = hasFailed ? [] : run.engine.missedHandlers;
     if (missed.length > 0) {
       const handlers = missed.map(({ kind, name, id }) => `${kind} "${name}" (${id})`);
       const fields = { ...idsOf(run), status, code: "HANDLERS_UNFINISHED", handlers };
