@@ -1,11 +1,11 @@
 // How runs ended, for callers who wait for it: along the chain of runs that continued as new, where the caller follows it.
 
-import { decodeTime } from "ulid";
 import type { ClosedRun, RunReference } from "../../sdk/client/front-door.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import type { HistoryEvent } from "../../sdk/protocol/event.ts";
 import { fromRecord } from "../../sdk/protocol/event-record.ts";
 import type { Failure } from "../../sdk/protocol/failure.ts";
+import { timeOfId } from "../world/run-id.ts";
 import { Batcher } from "./batcher.ts";
 import type { Desk } from "./desk.ts";
 import type { LocalWorkers } from "./local-workers.ts";
@@ -69,7 +69,7 @@ export class Outcomes {
 
   /** Started so short a time ago that it cannot have been deleted. */
   #isFresh(runId: string): boolean {
-    return this.#desk.world.clock.now() - decodeTime(runId) < FRESH_MS;
+    return this.#desk.world.clock.now() - timeOfId(runId) < FRESH_MS;
   }
 
   /** `spentMs`: of the timeout, on runs of the chain before this one. */

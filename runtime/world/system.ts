@@ -1,7 +1,7 @@
 // The real world. Everything here is captured when this module loads, before a worker puts the history's clock and
 // chance in place of the globals: the runtime itself must go on seeing real ones.
 
-import { randomFillSync, randomUUID } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import { systemLog } from "./system-log.ts";
 import type { Chance, Clock, Log, World } from "./world.ts";
@@ -17,7 +17,6 @@ export function systemWorld({ log = systemLog() }: SystemWorldOptions = {}): Wor
 const wallNow = Date.now;
 const monotonicNow = performance.now.bind(performance);
 const { setTimeout: startTimeout, clearTimeout: endTimeout, setImmediate: startImmediate } = globalThis;
-const drawUuid = randomUUID;
 const fillRandom = randomFillSync;
 
 /** The longest wait that setTimeout keeps; a longer one fires at once. */
@@ -48,19 +47,39 @@ export const systemClock: Clock = {
 const pool = new Uint32Array(1_024);
 let used = pool.length;
 
+function draw(): number {
+  if (used >= pool.length) {
+    fillRandom(pool);
+    used = 0;
+  }
+  return pool[used++] ?? 0;
+}
+
 export const systemChance: Chance = {
   float() {
-    if (used >= pool.length) {
-      fillRandom(pool);
-      used = 0;
-    }
-    const high = pool[used++] ?? 0;
-    const low = pool[used++] ?? 0;
+    const high = draw();
+    const low = draw();
     // 53 random bits: every float in [0, 1) of that precision is equally likely.
     return ((high >>> 5) * 2 ** 26 + (low >>> 6)) / 2 ** 53;
   },
-  uuid: () => drawUuid(),
+  uuid() {
+    // Version 4, variant 1.
+    const drawn = [draw(), (draw() & 0xffff0fff) | 0x4000, (draw() & 0x3fffffff) | 0x80000000, draw()] as const;
+    let place = 0;
+    for (const word of drawn) {
+      for (let shift = 28; shift >= 0; shift -= 4) {
+        if (place === 8 || place === 13 || place === 18 || place === 23) uuidText[place++] = HYPHEN;
+        uuidText[place++] = HEX_DIGITS.charCodeAt((word >>> shift) & 15);
+      }
+    }
+    return uuidText.toString("latin1");
+  },
 };
+
+// Filled anew by each call: one text is made of it at once, where node's own is one of many pieces.
+const uuidText = Buffer.alloc(36);
+const HYPHEN = "-".charCodeAt(0);
+const HEX_DIGITS = "0123456789abcdef";
 
 /** Unpredictable bytes: for nonces. */
 export function drawBytes(count: number): Uint8Array {

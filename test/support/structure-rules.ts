@@ -71,7 +71,6 @@ export const ALLOWED_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   ioredis: ["runtime/lease/redis", "runtime/wake/redis"],
   superjson: ["sdk/protocol"],
   semver: ["sdk/protocol"],
-  ulid: ["runtime/world", "runtime/store", "runtime/service"],
   pino: ["runtime/world"],
   commander: ["runtime/cli"],
   vitest: ["runtime/testing/vitest"],
