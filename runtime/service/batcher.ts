@@ -5,9 +5,13 @@ import type { Clock } from "../world/world.ts";
 
 interface Waiting<Request, Reply> {
   readonly request: Request;
+  readonly onAnswer: OnAnswer<Reply> | undefined;
   resolve(reply: Reply): void;
   reject(error: unknown): void;
 }
+
+/** Told before whoever has asked. Undefined: nobody knows what has become of the request. */
+type OnAnswer<Reply> = (reply: Reply | undefined) => void;
 
 export class Batcher<Request, Reply> {
   readonly #clock: Clock;
@@ -28,9 +32,9 @@ export class Batcher<Request, Reply> {
     this.#most = options.most;
   }
 
-  ask(request: Request): Promise<Reply> {
+  ask(request: Request, onAnswer?: OnAnswer<Reply>): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ request, resolve, reject });
+      this.#waiting.push({ request, onAnswer, resolve, reject });
       this.#schedule();
     });
   }
@@ -49,14 +53,34 @@ export class Batcher<Request, Reply> {
     this.#schedule();
     try {
       const replies = await this.#send(batch.map(({ request }) => request));
-      for (const [index, { resolve }] of batch.entries()) resolve(replies[index] as Reply);
+      for (let place = 0; place < batch.length; place++)
+        answer(batch[place] as Waiting<Request, Reply>, replies[place] as Reply);
     } catch (error) {
-      for (const { reject } of batch) reject(error);
+      for (const each of batch) lose(each, error);
     } finally {
       this.#active--;
       this.#schedule();
     }
   }
+}
+
+/** An `onAnswer` that throws harms only its own caller. */
+function answer<Reply>({ onAnswer, resolve, reject }: Waiting<unknown, Reply>, reply: Reply): void {
+  try {
+    onAnswer?.(reply);
+    resolve(reply);
+  } catch (error) {
+    reject(error);
+  }
+}
+
+function lose<Reply>({ onAnswer, reject }: Waiting<unknown, Reply>, error: unknown): void {
+  try {
+    onAnswer?.(undefined);
+  } catch {
+    // What the sending threw says more.
+  }
+  reject(error);
 }
 
 // Two, so that one is prepared and sent while the other waits for its commit.

@@ -2,6 +2,7 @@
 
 import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
 import type { ClosedStatus } from "../../sdk/protocol/run.ts";
+import { FewMap } from "../../sdk/workflow/few-map.ts";
 import type { ClientStore } from "../store/store.ts";
 import type { Wakeups } from "../wake/wakeups.ts";
 import type { CancelTimer, World } from "../world/world.ts";
@@ -21,7 +22,7 @@ export interface OutcomeCaller {
 }
 
 interface Waiting {
-  readonly callers: Set<OutcomeCaller>;
+  readonly callers: FewMap<OutcomeCaller, OutcomeCaller>;
   readonly unsubscribe: () => void;
 }
 
@@ -52,19 +53,26 @@ export class OutcomeWaiter {
     this.#stopListening = options.locals.onClosed((runId, outcome) => this.#tell(runId, outcome));
   }
 
-  /** Tells the caller once the run is closed. Answers how to stop waiting. */
-  wait(runId: string, caller: OutcomeCaller): () => void {
+  /** Tells the caller once the run is closed, unless it leaves before. */
+  wait(runId: string, caller: OutcomeCaller): void {
     let waiting = this.#waiting.get(runId);
     if (waiting === undefined) {
       const unsubscribe = this.#options.wakeups.subscribe(`run/${runId}`, () => this.#look([runId]));
-      waiting = { callers: new Set(), unsubscribe };
+      waiting = { callers: new FewMap(), unsubscribe };
       this.#waiting.set(runId, waiting);
     }
-    waiting.callers.add(caller);
+    waiting.callers.set(caller, caller);
     // It may have closed before anybody listened. What is executed here has not, and its end will be told.
     if (!this.#options.locals.carries(runId)) this.#look([runId]);
     this.#schedulePoll();
-    return () => this.#leave(runId, caller);
+  }
+
+  /** The caller waits no more. */
+  leave(runId: string, caller: OutcomeCaller): void {
+    const waiting = this.#waiting.get(runId);
+    if (waiting === undefined || !waiting.callers.delete(caller) || waiting.callers.size > 0) return;
+    waiting.unsubscribe();
+    this.#waiting.delete(runId);
   }
 
   close(): void {
@@ -74,15 +82,8 @@ export class OutcomeWaiter {
     this.#waiting.clear();
     for (const { unsubscribe, callers } of abandoned) {
       unsubscribe();
-      for (const caller of callers) caller.abandoned();
+      for (const caller of callers.values()) caller.abandoned();
     }
-  }
-
-  #leave(runId: string, caller: OutcomeCaller): void {
-    const waiting = this.#waiting.get(runId);
-    if (waiting === undefined || !waiting.callers.delete(caller) || waiting.callers.size > 0) return;
-    waiting.unsubscribe();
-    this.#waiting.delete(runId);
   }
 
   #look(runIds: Iterable<string>): void {
@@ -123,7 +124,7 @@ export class OutcomeWaiter {
     if (waiting === undefined) return;
     waiting.unsubscribe();
     this.#waiting.delete(runId);
-    for (const caller of waiting.callers) tell(caller);
+    for (const caller of waiting.callers.values()) tell(caller);
   }
 
   #schedulePoll(): void {

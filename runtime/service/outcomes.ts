@@ -6,10 +6,11 @@ import type { HistoryEvent } from "../../sdk/protocol/event.ts";
 import { fromRecord } from "../../sdk/protocol/event-record.ts";
 import type { Failure } from "../../sdk/protocol/failure.ts";
 import { timeOfId } from "../world/run-id.ts";
+import type { CancelTimer } from "../world/world.ts";
 import { Batcher } from "./batcher.ts";
 import type { Desk } from "./desk.ts";
 import type { LocalWorkers } from "./local-workers.ts";
-import { OutcomeWaiter, type StoredOutcome } from "./outcome-waiter.ts";
+import { type OutcomeCaller, OutcomeWaiter, type StoredOutcome } from "./outcome-waiter.ts";
 import { deletedMeanwhile, nameOf, notFound, notKept } from "./run-errors.ts";
 
 const FRESH_MS = 10_000;
@@ -38,10 +39,11 @@ export class Outcomes {
 
   async outcome(to: RunReference, timeoutMs: number | null, follows: boolean): Promise<ClosedRun> {
     const startedAt = this.#desk.world.clock.monotonic();
-    let runId = await this.#firstToAwait(to);
+    let runId = this.#isFreshStart(to) ? to.chainOf : await this.#firstToAwait(to);
     for (;;) {
-      const spentMs = this.#desk.world.clock.monotonic() - startedAt;
-      const closed = closedRunOf(runId, await this.#readable(runId, await this.#await(to, runId, timeoutMs, spentMs)));
+      const spentMs = timeoutMs === null ? 0 : this.#desk.world.clock.monotonic() - startedAt;
+      const stored = await this.#await(to, runId, timeoutMs, spentMs);
+      const closed = closedRunOf(runId, this.#desk.codecs === undefined ? stored : await this.#decoded(runId, stored));
       if (closed.nextRunId === null || !follows) return closed;
       runId = closed.nextRunId;
       if (!this.#isFresh(runId) && !(await this.#existence.ask(runId))) throw notKept(nameOf(to), runId);
@@ -52,18 +54,22 @@ export class Outcomes {
     this.#waiter.close();
   }
 
-  async #readable(runId: string, { status, event }: StoredOutcome): Promise<StoredOutcome> {
-    const codecs = this.#desk.codecs;
+  async #decoded(runId: string, { status, event }: StoredOutcome): Promise<StoredOutcome> {
+    const { codecs } = this.#desk;
     if (codecs === undefined) return { status, event };
     return { status, event: await this.#desk.insist(() => codecs.decodeEvent(runId, event)) };
+  }
+
+  /** The chain begins with a run that was started just now: it is there. */
+  #isFreshStart(to: RunReference): to is { readonly chainOf: string } {
+    return "chainOf" in to && this.#isFresh(to.chainOf);
   }
 
   /** Nobody would ever tell of the end of a run that is not there: what was not started just now is looked for. */
   async #firstToAwait(to: RunReference): Promise<string> {
     if ("workflowId" in to) return (await this.#desk.find(to)).runId;
-    const isKnown = "chainOf" in to && this.#isFresh(to.chainOf);
     const runId = nameOf(to);
-    if (!isKnown && !(await this.#existence.ask(runId))) throw notFound(runId);
+    if (!(await this.#existence.ask(runId))) throw notFound(runId);
     return runId;
   }
 
@@ -73,30 +79,51 @@ export class Outcomes {
   }
 
   /** `spentMs`: of the timeout, on runs of the chain before this one. */
-  async #await(to: RunReference, runId: string, timeoutMs: number | null, spentMs: number): Promise<StoredOutcome> {
-    const { clock } = this.#desk.world;
+  #await(to: RunReference, runId: string, timeoutMs: number | null, spentMs: number): Promise<StoredOutcome> {
     return new Promise((resolve, reject) => {
-      let cancelTimer = () => {};
-      const stop = this.#waiter.wait(runId, {
-        closed(outcome) {
-          cancelTimer();
-          resolve(outcome);
-        },
-        gone() {
-          cancelTimer();
-          reject(deletedMeanwhile(nameOf(to), runId));
-        },
-        abandoned() {
-          cancelTimer();
-          reject(stillOpen(to, null));
-        },
-      });
+      const caller = new Caller(to, runId, resolve, reject);
+      this.#waiter.wait(runId, caller);
       if (timeoutMs === null) return;
-      cancelTimer = clock.setTimer(Math.max(0, timeoutMs - spentMs), () => {
-        stop();
+      caller.cancelTimer = this.#desk.world.clock.setTimer(Math.max(0, timeoutMs - spentMs), () => {
+        this.#waiter.leave(runId, caller);
         reject(stillOpen(to, timeoutMs));
       });
     });
+  }
+}
+
+class Caller implements OutcomeCaller {
+  readonly #to: RunReference;
+  readonly #runId: string;
+  readonly #resolve: (outcome: StoredOutcome) => void;
+  readonly #reject: (error: EverstepError) => void;
+  cancelTimer: CancelTimer | undefined;
+
+  constructor(
+    to: RunReference,
+    runId: string,
+    resolve: (outcome: StoredOutcome) => void,
+    reject: (error: EverstepError) => void,
+  ) {
+    this.#to = to;
+    this.#runId = runId;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  closed(outcome: StoredOutcome): void {
+    this.cancelTimer?.();
+    this.#resolve(outcome);
+  }
+
+  gone(): void {
+    this.cancelTimer?.();
+    this.#reject(deletedMeanwhile(nameOf(this.#to), this.#runId));
+  }
+
+  abandoned(): void {
+    this.cancelTimer?.();
+    this.#reject(stillOpen(this.#to, null));
   }
 }
 

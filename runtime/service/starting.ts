@@ -75,19 +75,19 @@ export class Starting {
     const { attributes = null, memo = null, summary, details, workflow, input } = call;
     // Here, where every way of starting a run comes by: interceptors may have changed them.
     const headers = checkedHeaders(call.headers, "start({ headers })");
-    const started: RunStarted = {
+    const started: { -readonly [Field in keyof RunStarted]: RunStarted[Field] } = {
       type: "RunStarted",
       workflow,
       input,
       seed,
       attributes,
       memo,
-      ...(summary === undefined ? {} : { summary }),
-      ...(details === undefined ? {} : { details }),
-      ...(headers === undefined ? {} : { headers }),
-      ...(call.chainTimeoutMs == null ? {} : { chainTimeoutMs: call.chainTimeoutMs }),
-      ...(call.retry === undefined ? {} : { retry: call.retry }),
     };
+    if (summary !== undefined) started.summary = summary;
+    if (details !== undefined) started.details = details;
+    if (headers !== undefined) started.headers = headers;
+    if (call.chainTimeoutMs != null) started.chainTimeoutMs = call.chainTimeoutMs;
+    if (call.retry !== undefined) started.retry = call.retry;
     return {
       runId,
       workflowId: call.workflowId ?? runId,
@@ -112,18 +112,12 @@ export class Starting {
   }
 
   /** Claimed by a worker of this process in the same statement, where one would execute the run at once. */
-  async #startEncoded(request: StartRequest): Promise<StartOutcome> {
+  #startEncoded(request: StartRequest): Promise<StartOutcome> {
     const { workflow, queue, version = null } = request;
     const offer = request.delayMs === 0 ? this.#locals.offer({ workflow, version }, queue) : undefined;
     if (offer === undefined) return this.#starts.ask(request);
     const claiming: StartRequest = { ...request, claim: offer.claim };
-    let outcome: StartOutcome | undefined;
-    try {
-      outcome = await this.#starts.ask(claiming);
-      return outcome;
-    } finally {
-      this.#locals.settle(offer, claiming, outcome);
-    }
+    return this.#starts.ask(claiming, (outcome) => this.#locals.settle(offer, claiming, outcome));
   }
 
   #wakeStarted(pairs: readonly [StartRequest, StartOutcome][]): void {

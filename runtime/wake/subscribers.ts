@@ -4,10 +4,16 @@
 import type { Clock, Log } from "../world/world.ts";
 import type { Topic } from "./wakeups.ts";
 
+/** Apart from its function: the same one may listen twice. */
+interface Listener {
+  readonly listen: () => void;
+}
+
 export class Subscribers {
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #listeners = new Map<Topic, Set<() => void>>();
+  // A set only where there are several: one comes and goes with each run that is waited for.
+  readonly #listeners = new Map<Topic, Listener | Set<Listener>>();
   #hinted = new Set<Topic>();
 
   constructor(world: { readonly clock: Clock; readonly log: Log }) {
@@ -25,14 +31,11 @@ export class Subscribers {
 
   /** Returns how to stop. The same function may be added twice, and is then called twice. */
   add(topic: Topic, listen: () => void): () => void {
-    const listeners = this.#listeners.get(topic) ?? new Set();
-    this.#listeners.set(topic, listeners);
-    const call = () => listen();
-    listeners.add(call);
-    return () => {
-      listeners.delete(call);
-      if (listeners.size === 0 && this.#listeners.get(topic) === listeners) this.#listeners.delete(topic);
-    };
+    const listener: Listener = { listen };
+    const others = this.#listeners.get(topic);
+    if (others instanceof Set) others.add(listener);
+    else this.#listeners.set(topic, others === undefined ? listener : new Set([others, listener]));
+    return () => this.#remove(topic, listener);
   }
 
   /** Calls the listeners of these topics soon, once each. Topics nobody listens to cost nothing. */
@@ -47,17 +50,26 @@ export class Subscribers {
     this.#hinted.clear();
   }
 
+  #remove(topic: Topic, listener: Listener): void {
+    const listeners = this.#listeners.get(topic);
+    const isLast =
+      listeners instanceof Set ? listeners.delete(listener) && listeners.size === 0 : listeners === listener;
+    if (isLast) this.#listeners.delete(topic);
+  }
+
   #tell(): void {
     const hinted = this.#hinted;
     this.#hinted = new Set();
     for (const topic of hinted) {
       const listeners = this.#listeners.get(topic);
+      if (listeners === undefined) continue;
+      if (!(listeners instanceof Set)) this.#call(topic, listeners);
       // A listener taken away by another one before its turn is not called any more.
-      for (const listen of [...(listeners ?? [])]) if (listeners?.has(listen)) this.#call(topic, listen);
+      else for (const each of [...listeners]) if (listeners.has(each)) this.#call(topic, each);
     }
   }
 
-  #call(topic: Topic, listen: () => void): void {
+  #call(topic: Topic, { listen }: Listener): void {
     try {
       listen();
     } catch (error) {

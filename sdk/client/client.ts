@@ -454,6 +454,7 @@ function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: St
     options;
   if (summary !== undefined) assertShortText(summary, MAX_SUMMARY_BYTES, "start({ summary })");
   if (details !== undefined) assertShortText(details, MAX_DETAILS_BYTES, "start({ details })");
+  const { attributes, memo } = startData(options, "start");
   return {
     workflow: workflow.name,
     workflowId: id ?? null,
@@ -468,7 +469,8 @@ function startCall<Input, Result>(workflow: Workflow<Input, Result>, options: St
     chainTimeoutMs: chainTimeout === undefined ? null : limitMs(chainTimeout, "start({ chainTimeout })"),
     signal: null,
     update: null,
-    ...startData(options, "start"),
+    attributes,
+    memo,
     summary,
     details,
     headers: options.headers,

@@ -385,20 +385,18 @@ function forkedData(forked: RunForked): string {
 function startedData(event: RunStarted): string {
   const { seed, attributes = null, memo = null, summary, details, headers, chainTimeoutMs } = event;
   const { retry, continues, parent, root, version } = event;
-  const data: StartedData = {
-    seed,
-    ...(attributes === null ? {} : { attributes }),
-    ...(memo === null ? {} : { memo }),
-    ...(summary === undefined ? {} : { summary }),
-    ...(details === undefined ? {} : { details }),
-    ...(headers === undefined ? {} : { headers }),
-    ...(chainTimeoutMs === undefined ? {} : { chainTimeoutMs }),
-    ...(retry && { retry }),
-    ...(continues && { continues: keptContinuation(continues) }),
-    ...(parent && { parent }),
-    ...(root && { root }),
-    ...(version === undefined ? {} : { version }),
-  };
+  const data: { -readonly [Field in keyof StartedData]: StartedData[Field] } = { seed };
+  if (attributes !== null) data.attributes = attributes;
+  if (memo !== null) data.memo = memo;
+  if (summary !== undefined) data.summary = summary;
+  if (details !== undefined) data.details = details;
+  if (headers !== undefined) data.headers = headers;
+  if (chainTimeoutMs !== undefined) data.chainTimeoutMs = chainTimeoutMs;
+  if (retry !== undefined) data.retry = retry;
+  if (continues !== undefined) data.continues = keptContinuation(continues);
+  if (parent !== undefined) data.parent = parent;
+  if (root !== undefined) data.root = root;
+  if (version !== undefined) data.version = version;
   return JSON.stringify(data);
 }
 

@@ -91,10 +91,11 @@ test("a store that is away for a look is asked again", async () => {
 
 test("who stopped waiting is not told; at the close the others are told that nobody looks any more", async () => {
   const { clock, store, waiter, runId, heard, caller } = await openWaiter();
-  const stop = waiter.wait(runId, caller("ann"));
+  const ann = caller("ann");
+  waiter.wait(runId, ann);
   waiter.wait(runId, caller("bob"));
-  stop();
-  stop();
+  waiter.leave(runId, ann);
+  waiter.leave(runId, ann);
   waiter.close();
   await store.terminateRun(runId, "enough");
   await clock.advance(5_000);

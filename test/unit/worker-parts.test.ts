@@ -201,6 +201,30 @@ test("a batch that fails fails its own requests, and no others", async () => {
   expect(ends.map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
 });
 
+test("what is to hear of a reply hears it before the caller, once; what it throws is for its own caller alone", async () => {
+  const heard: string[] = [];
+  const batcher = new Batcher<number, number>({
+    clock: new ManualClock(),
+    most: 3,
+    send: async (requests) => (requests.includes(9) ? Promise.reject(new Error("lost")) : requests),
+  });
+  const ask = async (n: number, onAnswer?: () => void) => {
+    const told = batcher.ask(n, (reply) => {
+      heard.push(`told ${n} ${reply}`);
+      onAnswer?.();
+    });
+    await told.catch((error: Error) => heard.push(`${n} ${error.message}`));
+  };
+  const broken = () => {
+    throw new Error("broken");
+  };
+  await Promise.all([ask(1), ask(2, broken), ask(3)]);
+  expect(heard).toEqual(["told 1 1", "told 2 2", "told 3 3", "2 broken"]);
+  heard.length = 0;
+  await Promise.all([ask(9), ask(8, broken)]);
+  expect(heard).toEqual(["told 9 undefined", "told 8 undefined", "9 lost", "8 lost"]);
+});
+
 test("an event behind the end of a run never leaves", () => {
   const outbox = new Outbox();
   outbox.push({ event: { type: "RunCompleted", result: null, unread: [] }, close: "completed" });
