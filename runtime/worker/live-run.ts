@@ -19,7 +19,7 @@ import { RunCommands } from "./run-commands.ts";
 import { endOf } from "./run-end.ts";
 import type { RunHost } from "./run-host.ts";
 import { isResumedBy, moveIn, pauseIn, RunMail } from "./run-mail.ts";
-import { withOneMore } from "./short-list.ts";
+import { none, withOneMore } from "./short-list.ts";
 import { readHistory, unreadable } from "./stored-history.ts";
 import { type DrawnRetry, drawnRetry } from "./succession.ts";
 
@@ -36,7 +36,7 @@ export class LiveRun implements Committing {
   readonly #outbox = new Outbox();
   readonly #commands: RunCommands;
   readonly #mail: RunMail;
-  readonly #exclusive: (() => void)[] = [];
+  #exclusive: (() => void)[] = none();
   #events = 0;
   #takenMail: number;
   #isOpen = false;
@@ -44,7 +44,7 @@ export class LiveRun implements Committing {
   #isTurnSent = false;
   #isBusyWithCode = true;
   #isLive = false;
-  #restored: LoadedHistory["heartbeats"] = [];
+  #restored: LoadedHistory["heartbeats"] = none();
   #isClosing = false;
   // Drawn once, when the code has failed and may be tried again. Null: there is no time left for that.
   #drawnRetry: DrawnRetry | null | undefined;
@@ -188,7 +188,7 @@ export class LiveRun implements Committing {
     this.engine.goLive();
     this.engine.takeChanges();
     for (const { command, attempt, details } of this.#restored) this.engine.restoreHeartbeat(command, attempt, details);
-    this.#restored = [];
+    this.#restored = none();
     for (const entry of this.engine.data.entries) this.#push(entry);
     this.#commands.takeUpAll();
   }
@@ -215,7 +215,11 @@ export class LiveRun implements Committing {
 
   /** Resolves when no turn of this run is on its way, and keeps others from being sent until `leaveExclusive`. */
   async enterExclusive(): Promise<void> {
-    if (this.#isTurnSent || this.isAhead) await new Promise<void>((resolve) => this.#exclusive.push(resolve));
+    if (this.#isTurnSent || this.isAhead) {
+      await new Promise<void>((resolve) => {
+        this.#exclusive = withOneMore(this.#exclusive, resolve);
+      });
+    }
     this.#isTurnSent = true;
   }
 
@@ -365,8 +369,8 @@ export class LiveRun implements Committing {
     if (turn.effects !== null) this.#host.leftErrands();
     if (turn.close !== null) {
       this.#events += events.length;
-      const last = turn.events.at(-1) as EventRecord;
-      const closing = { ...last, seq: this.#events, at };
+      const { type, command, name, payload, data } = turn.events.at(-1) as EventRecord;
+      const closing = { seq: this.#events, at, type, command, name, payload, data };
       return this.#host.closed(this, turn.close, closing, turn.effects?.successor ?? null);
     }
     const { runId } = this;
@@ -376,7 +380,7 @@ export class LiveRun implements Committing {
       invariant(false, "what the code has seen is committed first", { runId });
     this.#seen = undefined;
     this.#lastAt = at;
-    let unseen: HistoryEvent[] = [];
+    let unseen: HistoryEvent[] = none();
     let hasAnswers = turn.refusals.length > 0;
     for (const event of events) {
       this.#events++;
@@ -439,8 +443,7 @@ export class LiveRun implements Committing {
 
   #turnSettled(): void {
     // What the code has seen has the next place in the history.
-    const next = this.isAhead ? undefined : this.#exclusive.shift();
-    if (next !== undefined) return next();
+    if (!this.isAhead && this.#exclusive.length > 0) return this.#exclusive.shift()?.();
     this.#isTurnSent = false;
     this.#lookAround();
   }
@@ -566,6 +569,8 @@ export class LiveRun implements Committing {
   drop(explain: () => Error): void {
     this.#isOurs = false;
     this.#commands.drop(explain);
-    for (const leave of this.#exclusive.splice(0)) leave();
+    const entering = this.#exclusive;
+    this.#exclusive = none();
+    for (const enter of entering) enter();
   }
 }

@@ -12,7 +12,7 @@ import type { LockChanges, LockRelease, LockRequest } from "../store/locks.ts";
 import type { AppendTurn, RefusedUpdate, Successor, TurnEffects } from "../store/turns.ts";
 import type { RepairMail } from "./cut-waits.ts";
 import type { ReportMail } from "./deferred-step.ts";
-import { withOneMore } from "./short-list.ts";
+import { none, withOneMore } from "./short-list.ts";
 
 export interface Outgoing {
   readonly event: Event;
@@ -56,7 +56,7 @@ export interface SentTurn {
 }
 
 export class Outbox {
-  #waiting: Entry[] = [];
+  #waiting: Entry[] = none();
   #undecided = 0;
 
   get size(): number {
@@ -81,13 +81,13 @@ export class Outbox {
 
   /** Puts what a turn had before the end of the run back to where it was: the store did not take it with that end. */
   putBack({ entries }: SentTurn): void {
-    this.#waiting.unshift(...entries.filter((entry) => !("close" in entry)));
+    this.#waiting = [...entries.filter((entry) => !("close" in entry)), ...this.#waiting];
   }
 
   /** Nothing that comes after it is taken before it is decided. */
   pushUndecided(undecided: UndecidedMail): void {
     this.#undecided++;
-    this.#waiting.push({ undecided });
+    this.#waiting = withOneMore<Entry>(this.#waiting, { undecided });
   }
 
   /** The mail to decide on now: nothing that is still to come before it can make a difference. */
@@ -156,8 +156,8 @@ export class Outbox {
     most: number,
   ): SentTurn {
     const taken = this.#cut(at === null ? most : Math.min(most, this.#dueBy(at)));
-    let events: Event[] = [];
-    let records: EventRecord[] = [];
+    let events: Event[] = none();
+    let records: EventRecord[] = none();
     let refusals: readonly RefusedUpdate[] = NO_REFUSALS;
     let takenMail = head.takenMail;
     // The store's own clock has the last word: nothing is in a history before it has happened.
@@ -214,7 +214,7 @@ export class Outbox {
     while (this.#waiting.length > end && isOfOneMail(this.#waiting[end - 1], this.#waiting[end])) end++;
     if (this.#waiting.length > end) return this.#waiting.splice(0, end);
     const all = this.#waiting;
-    this.#waiting = [];
+    this.#waiting = none();
     return all;
   }
 }

@@ -31,7 +31,7 @@ import type { Outbox, Outgoing } from "./outbox.ts";
 import { lockRelease, requestOf } from "./requests.ts";
 import type { RunHost } from "./run-host.ts";
 import { RunTimers } from "./run-timers.ts";
-import { withOneMore } from "./short-list.ts";
+import { none, withOneMore } from "./short-list.ts";
 import type { StepExecution } from "./step-execution.ts";
 
 export class RunCommands {
@@ -44,12 +44,12 @@ export class RunCommands {
   /** Commands of which something is decided and not yet committed: nothing more may be decided until then. */
   readonly #decided = new FewMap<number, true>();
   // Timers and retries become due only by what is committed: their start, or the failed attempt before.
-  #toArm: number[] = [];
+  #toArm: number[] = none();
   // A patch is decided when its mark is committed. Until then nothing that may hang on it has begun, and nobody is told of
   // it: whoever claims the run instead may go the other way. And nothing is undone before the history says so.
   #openMarks = 0;
   /** Steps that begin when what the code has seen and said is committed. */
-  #held: number[] = [];
+  #held: number[] = none();
   #isHandingOver = false;
   #mustArmAll = false;
 
@@ -199,7 +199,7 @@ export class RunCommands {
     this.#mustArmAll = false;
     if (this.#toArm.length === 0) return;
     const commands = this.#toArm;
-    this.#toArm = [];
+    this.#toArm = none();
     for (const command of commands) {
       const pending = this.#run.engine.pendingCommand(command);
       if (pending === undefined || this.#decided.has(command)) continue;
@@ -258,7 +258,7 @@ export class RunCommands {
   }
 
   noteCommitted(event: Event): void {
-    if (isToArm(event)) this.#toArm.push(event.command);
+    if (isToArm(event)) this.#toArm = withOneMore(this.#toArm, event.command);
     if (isDecision(event)) this.#decided.delete(event.command);
     if (event.type === "PatchMarked" || event.type === "CompensationBegun") this.#openMarks--;
   }
@@ -267,7 +267,7 @@ export class RunCommands {
   beginHeld(): void {
     if (this.#held.length === 0 || this.#openMarks > 0 || this.#run.isAhead) return;
     const held = this.#held;
-    this.#held = [];
+    this.#held = none();
     for (const command of held) {
       const pending = this.#run.engine.pendingCommand(command);
       if (pending?.kind === "RunStep") this.#takeUp(pending);

@@ -1,6 +1,9 @@
 // When a run's timers and retries are due, by the store's clock. Kept by command: a command waits for one time at most.
 
+import { FewMap } from "../../sdk/workflow/few-map.ts";
 import type { CancelTimer } from "../world/world.ts";
+
+import { none, withOneMore } from "./short-list.ts";
 
 export interface TimerHost {
   msUntil(storeTime: number): number;
@@ -9,9 +12,9 @@ export interface TimerHost {
 
 export class RunTimers {
   readonly #host: TimerHost;
-  readonly #waiting = new Map<number, { readonly dueAt: number; cancel: CancelTimer }>();
+  readonly #waiting = new FewMap<number, { readonly dueAt: number; cancel: CancelTimer }>();
   /** What became due while nothing may begin. */
-  #heldBack: (() => void)[] = [];
+  #heldBack: (() => void)[] = none();
   #isHeld = false;
 
   constructor(host: TimerHost) {
@@ -39,7 +42,7 @@ export class RunTimers {
       if (ms > 0) {
         waiting.cancel = this.#host.setTimer(ms, look);
       } else if (this.#isHeld) {
-        this.#heldBack.push(look);
+        this.#heldBack = withOneMore(this.#heldBack, look);
       } else {
         this.#waiting.delete(command);
         fire();
@@ -54,9 +57,10 @@ export class RunTimers {
   }
 
   cancelAll(): void {
+    this.#heldBack = none();
+    if (this.#waiting.size === 0) return;
     for (const { cancel } of this.#waiting.values()) cancel();
     this.#waiting.clear();
-    this.#heldBack = [];
   }
 
   /** Nothing fires until `release`: what begins while the run is being parked would be begun again by its next owner. */
@@ -67,7 +71,7 @@ export class RunTimers {
   release(): void {
     this.#isHeld = false;
     const heldBack = this.#heldBack;
-    this.#heldBack = [];
+    this.#heldBack = none();
     for (const look of heldBack) look();
   }
 }

@@ -94,6 +94,8 @@ export class StepAttempt implements StepAmbient {
     let result: unknown;
     try {
       result = runWithAmbient(this, () => this.#call(tx));
+      // No promise of its own for what is there already.
+      if (!mayBePromise(result)) return void SETTLED.then(() => this.#returned(result));
     } catch (error) {
       return queueMicrotask(() => this.#failed(error));
     }
@@ -203,6 +205,12 @@ export class StepAttempt implements StepAmbient {
     this.#restartSilence?.();
     this.#options.onHeartbeat(this.#heartbeat);
   }
+}
+
+const SETTLED = Promise.resolve();
+
+function mayBePromise(result: unknown): boolean {
+  return ((typeof result === "object" && result !== null) || typeof result === "function") && "then" in result;
 }
 
 /** Everything here is made when it is asked for: most steps look at nothing, and there are very many of them. */

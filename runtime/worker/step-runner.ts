@@ -164,7 +164,7 @@ function idsOf(run: LiveRun): Record<string, unknown> {
 }
 
 /** A log with fields of its own on every line. */
-export function boundLog(log: Log, bound: () => Record<string, unknown>): WorkflowLog {
+function boundLog(log: Log, bound: () => Record<string, unknown>): WorkflowLog {
   return {
     debug: (message, fields) => log.debug({ ...bound(), ...fields }, message),
     info: (message, fields) => log.info({ ...bound(), ...fields }, message),

@@ -5,10 +5,13 @@ import type { Chance } from "../world/world.ts";
 
 const COUNT_DIGITS = 12;
 const MOST = 16 ** COUNT_DIGITS;
+/** The last two digits are looked up, and what stands before them is kept while it is the same. */
+const ENDS: readonly string[] = Array.from({ length: 256 }, (_, end) => end.toString(16).padStart(2, "0"));
 
 export class Tags {
   readonly #chance: Chance;
-  #prefix = "";
+  #random = "";
+  #beginning = "";
   #next = MOST;
 
   constructor(chance: Chance) {
@@ -18,12 +21,16 @@ export class Tags {
   /** 32 hex digits, never the same twice: 74 random bits of this worker, and a count. */
   next(): string {
     if (this.#next >= MOST) {
-      this.#prefix = this.#chance
+      this.#random = this.#chance
         .uuid()
         .replaceAll("-", "")
         .slice(0, 32 - COUNT_DIGITS);
       this.#next = 0;
     }
-    return this.#prefix + (this.#next++).toString(16).padStart(COUNT_DIGITS, "0");
+    const end = this.#next % ENDS.length;
+    if (end === 0)
+      this.#beginning = this.#random + (this.#next / ENDS.length).toString(16).padStart(COUNT_DIGITS - 2, "0");
+    this.#next++;
+    return this.#beginning + ENDS[end];
   }
 }

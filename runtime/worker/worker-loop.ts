@@ -42,9 +42,10 @@ import { Parker } from "./parker.ts";
 import { QueryDesk } from "./query-desk.ts";
 import { Releaser } from "./releaser.ts";
 import type { RunHost } from "./run-host.ts";
+import { RunLog } from "./run-log.ts";
 import type { WorkerSettings } from "./settings.ts";
 import { StartDesk } from "./start-desk.ts";
-import { type BodyOf, boundLog, StepRunner } from "./step-runner.ts";
+import { type BodyOf, StepRunner } from "./step-runner.ts";
 import { StoreClock } from "./store-clock.ts";
 import { Tags } from "./tags.ts";
 
@@ -354,16 +355,16 @@ export class WorkerLoop implements RunHost, LocalWorker {
   }
 
   #accept(facts: ClaimedRun, history: LoadedHistory): void {
-    const claim = { runId: facts.runId, epoch: facts.epoch, claimId: facts.claimId };
-    if (this.#phase !== "running" || !this.#keeper.isTrusted) return this.#releaser.release(claim, facts.queue);
+    if (this.#phase !== "running" || !this.#keeper.isTrusted)
+      return this.#releaser.release(claimOf(facts), facts.queue);
     this.#counts.claimed++;
     const engine = this.#engine(facts, false);
     if (engine === undefined) {
       // A run of a version is never set aside for want of it: it waits in its lane. This one changed lanes just now.
-      if (facts.version !== null) return this.#releaser.release(claim, facts.queue);
+      if (facts.version !== null) return this.#releaser.release(claimOf(facts), facts.queue);
       const message = `Run ${facts.workflowId} is of workflow "${facts.workflow}", which this worker does not have (it has: ${this.#code}). Start a worker that has it, and the run goes on.`;
       this.#blocked(facts, { kind: "unknownWorkflow", message });
-      return void this.#releaser.block(claim, async () => ({ kind: "unknownWorkflow", message }));
+      return void this.#releaser.block(claimOf(facts), async () => ({ kind: "unknownWorkflow", message }));
     }
     const run = new LiveRun(facts, engine, this);
     this.#runs.get(facts.runId)?.lost();
@@ -382,10 +383,8 @@ export class WorkerLoop implements RunHost, LocalWorker {
   #engine(run: RunFacts & VersionKey, recordsCallSites: boolean): RunEngine | undefined {
     const workflow = this.#code.get(run);
     if (workflow === undefined) return undefined;
-    const { workflowId, runId, version } = run;
-    const ids = { workflowId, runId, workflow: run.workflow, ...(version === null ? {} : { version }) };
     const { world, hooks } = this.#parts;
-    return new RunEngine({ workflow, run, log: boundLog(world.log, () => ids), recordsCallSites, hooks });
+    return new RunEngine({ workflow, run, log: new RunLog(world.log, run), recordsCallSites, hooks });
   }
 
   #trusted(workerId: string): void {
@@ -616,4 +615,8 @@ const CROWDED = 0.8;
 
 function idsOf(run: LiveRun): Record<string, unknown> {
   return { workflowId: run.facts.workflowId, runId: run.runId };
+}
+
+function claimOf({ runId, epoch, claimId }: ClaimedRun): Claim {
+  return { runId, epoch, claimId };
 }

@@ -22,7 +22,8 @@ export interface Snapshot {
 }
 
 export function takeSnapshot(value: unknown, what: string, limits: SnapshotLimits): Snapshot {
-  const walk: Walk = { what, limits, path: [], above: [], readDepth: 0, values: 0, chars: 0, isPlain: true };
+  // Lists of one to begin with, for most values are flat: one that grows from nothing has room for many from the first on.
+  const walk: Walk = { what, limits, path: [""], above: [limits], readDepth: 0, values: 0, chars: 0, isPlain: true };
   try {
     const copy = read(value, walk, 0);
     return { copy, isPlain: walk.isPlain, values: walk.values };
