@@ -3,8 +3,9 @@
 import type { ClosedRun, RunReference } from "../../sdk/client/front-door.ts";
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import type { HistoryEvent } from "../../sdk/protocol/event.ts";
-import { fromRecord } from "../../sdk/protocol/event-record.ts";
+import { fromRecord, type StoredEvent } from "../../sdk/protocol/event-record.ts";
 import type { Failure } from "../../sdk/protocol/failure.ts";
+import type { ClosedStatus } from "../../sdk/protocol/run.ts";
 import { timeOfId } from "../world/run-id.ts";
 import type { CancelTimer } from "../world/world.ts";
 import { Batcher } from "./batcher.ts";
@@ -15,6 +16,15 @@ import { deletedMeanwhile, nameOf, notFound, notKept } from "./run-errors.ts";
 
 const FRESH_MS = 10_000;
 const RUNS_PER_BATCH = 1_000;
+
+/** What a caller waits for. */
+interface Wait {
+  readonly to: RunReference;
+  readonly timeoutMs: number | null;
+  /** Goes on to the run that takes the place of one that closed. */
+  readonly follows: boolean;
+  readonly startedAt: number;
+}
 
 export class Outcomes {
   readonly #desk: Desk;
@@ -37,32 +47,47 @@ export class Outcomes {
     });
   }
 
-  async outcome(to: RunReference, timeoutMs: number | null, follows: boolean): Promise<ClosedRun> {
-    const startedAt = this.#desk.world.clock.monotonic();
-    let runId = this.#isFreshStart(to) ? to.chainOf : await this.#firstToAwait(to);
-    for (;;) {
-      const spentMs = timeoutMs === null ? 0 : this.#desk.world.clock.monotonic() - startedAt;
-      const stored = await this.#await(to, runId, timeoutMs, spentMs);
-      const closed = closedRunOf(runId, this.#desk.codecs === undefined ? stored : await this.#decoded(runId, stored));
-      if (closed.nextRunId === null || !follows) return closed;
-      runId = closed.nextRunId;
-      if (!this.#isFresh(runId) && !(await this.#existence.ask(runId))) throw notKept(nameOf(to), runId);
-    }
+  /** What waits here weighs as little as it can: one for each run that somebody waits for. */
+  outcome(to: RunReference, timeoutMs: number | null, follows: boolean): Promise<ClosedRun> {
+    const wait: Wait = { to, timeoutMs, follows, startedAt: this.#desk.world.clock.monotonic() };
+    if ("chainOf" in to && this.#isFresh(to.chainOf)) return this.#closing(wait, to.chainOf);
+    return this.#firstToAwait(to).then((runId) => this.#closing(wait, runId));
+  }
+
+  /** Resolves when the run is closed, and with it those that it goes on as. */
+  #closing(wait: Wait, runId: string): Promise<ClosedRun> {
+    return new Promise((resolve, reject) => {
+      const caller = new Caller(wait.to, runId, (stored) => resolve(this.#endOf(wait, runId, stored)), reject);
+      this.#waiter.wait(runId, caller);
+      const { to, timeoutMs, startedAt } = wait;
+      if (timeoutMs === null) return;
+      const { clock } = this.#desk.world;
+      caller.cancelTimer = clock.setTimer(Math.max(0, timeoutMs - (clock.monotonic() - startedAt)), () => {
+        this.#waiter.leave(runId, caller);
+        reject(stillOpen(to, timeoutMs));
+      });
+    });
+  }
+
+  #endOf(wait: Wait, runId: string, { status, event }: StoredOutcome): ClosedRun | Promise<ClosedRun> {
+    const { codecs } = this.#desk;
+    if (codecs === undefined) return this.#followed(wait, closedRunOf(runId, status, event));
+    return this.#desk
+      .insist(() => codecs.decodeEvent(runId, event))
+      .then((decoded) => this.#followed(wait, closedRunOf(runId, status, decoded)));
+  }
+
+  #followed(wait: Wait, closed: ClosedRun): ClosedRun | Promise<ClosedRun> {
+    return closed.nextRunId === null || !wait.follows ? closed : this.#following(wait, closed.nextRunId);
+  }
+
+  async #following(wait: Wait, runId: string): Promise<ClosedRun> {
+    if (!this.#isFresh(runId) && !(await this.#existence.ask(runId))) throw notKept(nameOf(wait.to), runId);
+    return this.#closing(wait, runId);
   }
 
   close(): void {
     this.#waiter.close();
-  }
-
-  async #decoded(runId: string, { status, event }: StoredOutcome): Promise<StoredOutcome> {
-    const { codecs } = this.#desk;
-    if (codecs === undefined) return { status, event };
-    return { status, event: await this.#desk.insist(() => codecs.decodeEvent(runId, event)) };
-  }
-
-  /** The chain begins with a run that was started just now: it is there. */
-  #isFreshStart(to: RunReference): to is { readonly chainOf: string } {
-    return "chainOf" in to && this.#isFresh(to.chainOf);
   }
 
   /** Nobody would ever tell of the end of a run that is not there: what was not started just now is looked for. */
@@ -77,43 +102,34 @@ export class Outcomes {
   #isFresh(runId: string): boolean {
     return this.#desk.world.clock.now() - timeOfId(runId) < FRESH_MS;
   }
-
-  /** `spentMs`: of the timeout, on runs of the chain before this one. */
-  #await(to: RunReference, runId: string, timeoutMs: number | null, spentMs: number): Promise<StoredOutcome> {
-    return new Promise((resolve, reject) => {
-      const caller = new Caller(to, runId, resolve, reject);
-      this.#waiter.wait(runId, caller);
-      if (timeoutMs === null) return;
-      caller.cancelTimer = this.#desk.world.clock.setTimer(Math.max(0, timeoutMs - spentMs), () => {
-        this.#waiter.leave(runId, caller);
-        reject(stillOpen(to, timeoutMs));
-      });
-    });
-  }
 }
 
 class Caller implements OutcomeCaller {
   readonly #to: RunReference;
   readonly #runId: string;
-  readonly #resolve: (outcome: StoredOutcome) => void;
-  readonly #reject: (error: EverstepError) => void;
+  readonly #end: (outcome: StoredOutcome) => void;
+  readonly #reject: (error: unknown) => void;
   cancelTimer: CancelTimer | undefined;
 
   constructor(
     to: RunReference,
     runId: string,
-    resolve: (outcome: StoredOutcome) => void,
-    reject: (error: EverstepError) => void,
+    end: (outcome: StoredOutcome) => void,
+    reject: (error: unknown) => void,
   ) {
     this.#to = to;
     this.#runId = runId;
-    this.#resolve = resolve;
+    this.#end = end;
     this.#reject = reject;
   }
 
   closed(outcome: StoredOutcome): void {
     this.cancelTimer?.();
-    this.#resolve(outcome);
+    try {
+      this.#end(outcome);
+    } catch (error) {
+      this.#reject(error);
+    }
   }
 
   gone(): void {
@@ -127,7 +143,7 @@ class Caller implements OutcomeCaller {
   }
 }
 
-function closedRunOf(runId: string, { status, event: stored }: StoredOutcome): ClosedRun {
+function closedRunOf(runId: string, status: ClosedStatus, stored: StoredEvent): ClosedRun {
   const event = fromRecord(stored);
   return {
     runId,

@@ -48,12 +48,8 @@ export class Starting {
 
   async startMany(calls: readonly StartCall[]): Promise<readonly StartReply[]> {
     const plain = calls.map((call) => this.#startRequest(call));
-    const requests = await Promise.all(
-      plain.map((request, index) => {
-        const ask = calls[index]?.version ?? null;
-        return ask === null ? request : this.#versions.chosen(request, ask);
-      }),
-    );
+    const areVersioned = calls.some(({ version }) => version != null);
+    const requests = areVersioned ? await this.#chosen(plain, calls) : plain;
     const outcomes = await Promise.all(requests.map((request) => this.#startOne(request)));
     const pairs = requests.map((request, index): [StartRequest, StartOutcome] => [
       request,
@@ -61,6 +57,15 @@ export class Starting {
     ]);
     this.#wakeStarted(pairs);
     return pairs.map(([request, outcome]) => replyTo(request, outcome));
+  }
+
+  #chosen(requests: readonly StartRequest[], calls: readonly StartCall[]): Promise<readonly StartRequest[]> {
+    return Promise.all(
+      requests.map((request, index) => {
+        const ask = calls[index]?.version ?? null;
+        return ask === null ? request : this.#versions.chosen(request, ask);
+      }),
+    );
   }
 
   #startRequest(call: StartCall): StartRequest {

@@ -535,8 +535,8 @@ export class WorkerLoop implements RunHost, LocalWorker {
     }
     this.#remove(run, `it is ${status}`);
     this.#parts.locals?.closed(run.runId, { status, event });
-    const next = successor === null ? [] : [`queue/${successor.queue}` as const];
-    this.#parts.wakeups.publish([`run/${run.runId}`, ...next]);
+    const topic = `run/${run.runId}` as const;
+    this.#parts.wakeups.publish(successor === null ? [topic] : [topic, `queue/${successor.queue}`]);
   }
 
   block(run: LiveRun, reason: BlockedReason): void {

@@ -146,9 +146,18 @@ export class RunHandle<Result = unknown> {
    * Throws `RunFailedError` (RUN_FAILED) when it ended otherwise, RUN_STILL_OPEN when the timeout passed, RUN_CONTINUED
    * when it continued as new or is tried again and `followRuns` is false, RUN_NOT_FOUND, STORE_UNAVAILABLE.
    */
-  async result(options: ResultOptions = {}): Promise<Result> {
-    const timeoutMs = options.timeout === undefined ? null : toMs(options.timeout, "result({ timeout })");
-    const closed = await this.#door.outcome(this.#reference, timeoutMs, options.followRuns ?? true);
+  result(options: ResultOptions = {}): Promise<Result> {
+    try {
+      const timeoutMs = options.timeout === undefined ? null : toMs(options.timeout, "result({ timeout })");
+      const end = this.#door.outcome(this.#reference, timeoutMs, options.followRuns ?? true);
+      // Not an async function: one that waits weighs as much as all else that waits for a run.
+      return end.then((closed) => this.#resultOf(closed));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #resultOf(closed: ClosedRun): Result {
     const { status } = closed;
     if (status === "continuedAsNew") throw continuedError(this.workflowId, closed);
     if (status !== "completed") throw new RunFailedError(this.workflowId, status, causeOf(closed));

@@ -20,7 +20,7 @@ import { statusOf } from "./status.ts";
 // Rows go in by workflow id: two batches that collide wait for each other in one order. `conflict` is what differs
 // between the batch (a collision fails the statement) and the single start (a collision inserts nothing). The tag of the
 // first event is the run's own id, which no turn has.
-function insertStarts(name: string, { only, conflict }: { only: string; conflict: string }, more = ""): Statement {
+function insertStarts(name: string, { only, conflict, answer }: Inserting, more = ""): Statement {
   return {
     name,
     text: `
@@ -50,20 +50,32 @@ function insertStarts(name: string, { only, conflict }: { only: string; conflict
         insert into everstep.mail (run_id, mail, mail_id, kind, name, payload, at)
         select run_id, 1, mail_id, mail_kind, coalesce(mail_name, ''), mail_payload, at
         from head join request using (run_id), clock where mail_id is not null)${more}
-      select run_id, ${ms("at")} as at, ${ms("deadline_at")} as deadline_at from head, clock`,
+      ${answer}`,
   };
 }
 
+interface Inserting {
+  readonly only: string;
+  readonly conflict: string;
+  readonly answer: string;
+}
+
 // A run id that is taken, by a start whose answer was lost and whose run has closed since, fails the statement.
-const ALL = {
+const ALL: Inserting = {
   only: `not exists (
     select from request x where exists (select from everstep.open_run o where o.workflow_id = x.workflow_id offset 0))`,
   conflict: "",
+  // One row: all are there, or none is.
+  answer: `
+    select ${ms("at")} as at, (select count(*) from head)::int as started,
+      (select string_agg(run_id || '=' || ${ms("deadline_at")}, ',') from head where deadline_at is not null) as deadlines
+    from clock`,
 };
 
-const ONE = {
+const ONE: Inserting = {
   only: "not exists (select from everstep.run r where r.run_id = request.run_id offset 0)",
   conflict: "on conflict do nothing",
+  answer: `select run_id, ${ms("at")} as at, ${ms("deadline_at")} as deadline_at from head, clock`,
 };
 
 const START_ALL = insertStarts("everstep_start_all", ALL);
@@ -72,11 +84,11 @@ const START_ONE = insertStarts("everstep_start_one", ONE);
 const START_ALL_WITH_DATA = insertStarts("everstep_start_all_with_data", ALL, startData(17));
 const START_ONE_WITH_DATA = insertStarts("everstep_start_one_with_data", ONE, startData(17));
 
-function start(
+function start<R extends Row>(
   on: Pick<Session, "query">,
   [plain, withData]: readonly [Statement, Statement],
   requests: readonly StartRequest[],
-): Promise<StartedRow[]> {
+): Promise<R[]> {
   const values = startValues(requests);
   const data = startDataValues(requests);
   return data === null ? on.query(plain, values) : on.query(withData, [...values, ...data]);
@@ -142,24 +154,36 @@ async function startAll(pool: Pool, requests: readonly StartRequest[]): Promise<
   try {
     const carriesData = requests.some((request) => request.carriesData === true);
     const lone = carriesData ? undefined : loneStartValues(requests);
-    const rows =
-      lone === undefined
-        ? await start(pool, [START_ALL, START_ALL_WITH_DATA], requests)
-        : await pool.query<StartedRow>(START_LONE, lone);
-    if (rows.length !== requests.length) return null;
-    const isClaiming = requests.some(({ claim }) => claim !== null);
-    const byRun = new Map(isClaiming ? rows.map((row) => [runIdOf(row.run_id), row]) : []);
-    return requests.map((request) => startedNow(request, byRun.get(request.runId)));
+    if (lone !== undefined) {
+      const [row] = await pool.query<StartedRow>(START_LONE, lone);
+      return row === undefined ? null : requests.map((request) => startedNow(request, row));
+    }
+    const [answer] = await start<AllStartedRow>(pool, [START_ALL, START_ALL_WITH_DATA], requests);
+    if (answer?.started !== requests.length) return null;
+    const { at } = answer;
+    const deadlines = deadlinesIn(answer);
+    return requests.map((request) => startedNow(request, { at, deadline_at: deadlines?.get(request.runId) ?? null }));
   } catch (error) {
     if (isUniqueViolation(error)) return null;
     throw error;
   }
 }
 
+function deadlinesIn({ deadlines }: AllStartedRow): ReadonlyMap<string, number> | undefined {
+  if (deadlines === null) return undefined;
+  return new Map(
+    deadlines.split(",").map((each) => {
+      const [runId = "", deadlineAt] = each.split("=");
+      return [runIdOf(runId), Number(deadlineAt)];
+    }),
+  );
+}
+
 /** As part of a transaction: all that nothing stands in the way of at once, the others one by one. */
 export async function startInside(session: Session, requests: readonly StartRequest[]): Promise<StartOutcome[]> {
   const plainOnes = requests.filter(({ onReuse }) => onReuse === "allow");
-  const rows = plainOnes.length === 0 ? [] : await start(session, [START_ONE, START_ONE_WITH_DATA], plainOnes);
+  const statements = [START_ONE, START_ONE_WITH_DATA] as const;
+  const rows = plainOnes.length === 0 ? [] : await start<StartedRow>(session, statements, plainOnes);
   const started = new Set(rows.map(({ run_id }) => runIdOf(run_id)));
   const outcomes: StartOutcome[] = [];
   for (const request of requests) {
@@ -262,7 +286,7 @@ const IN_THE_WAY: Statement = {
 async function insertStart(session: Session, request: StartRequest): Promise<StartOutcome | null> {
   const { runId, workflowId, onReuse } = request;
   if (onReuse !== "allow") await session.raw("savepoint before_start", []);
-  const [started] = await start(session, [START_ONE, START_ONE_WITH_DATA], [request]);
+  const [started] = await start<StartedRow>(session, [START_ONE, START_ONE_WITH_DATA], [request]);
   if (started === undefined) return null;
   if (onReuse === "allow") return startedNow(request, started);
   const [latest] = await session.query<{ status: number }>(LATEST_OTHER, [uuidOf(runId), workflowId]);
@@ -283,7 +307,16 @@ interface StartedRow extends Row {
   deadline_at: number | null;
 }
 
-function startedNow({ runId, claim }: StartRequest, row: StartedRow | undefined): StartOutcome {
+interface AllStartedRow extends Row {
+  at: number;
+  started: number;
+  /** `run_id=ms`, joined by commas, of those that have one; null when none has. */
+  deadlines: string | null;
+}
+
+type Started = Pick<StartedRow, "at" | "deadline_at">;
+
+function startedNow({ runId, claim }: StartRequest, row: Started | undefined): StartOutcome {
   const claimed = claim === null || row === undefined ? null : { at: row.at, deadlineAt: row.deadline_at };
   return { outcome: "started", runId, status: "running", ownerId: claim?.workerId ?? null, claimed };
 }

@@ -191,6 +191,27 @@ export function startingContract(stage: Stage): void {
       expect(await stage.claimOne(queue)).toMatchObject({ runId, epoch: 2, crashCount: 2 });
     });
 
+    test("starts of one call that bring claims are each answered with their own times", async () => {
+      const newClaim = () => ({ workerId: randomUUID(), claimId: randomUUID() });
+      const limits = [60_000, null, 90_000, 1_000_000_000_000];
+      const requests = [
+        ...limits.map((timeoutMs) => startRequest({ claim: newClaim(), timeoutMs })),
+        startRequest({ timeoutMs: 5_000 }),
+      ];
+      const outcomes = await stage.store.startRuns(requests);
+      for (const [place, { runId, claim, timeoutMs }] of requests.entries()) {
+        const run = await stage.store.findRun({ runId });
+        expect(run?.deadlineAt).toBe(timeoutMs === null ? null : (run?.startedAt ?? 0) + timeoutMs);
+        expect(outcomes[place]).toEqual({
+          outcome: "started",
+          runId,
+          status: "running",
+          ownerId: claim?.workerId ?? null,
+          claimed: claim === null ? null : { at: run?.startedAt, deadlineAt: run?.deadlineAt },
+        });
+      }
+    });
+
     test("whoever owns a run from its start writes it like any owner", async () => {
       const claim = { workerId: randomUUID(), claimId: randomUUID() };
       const { runId } = await stage.start({ claim });
