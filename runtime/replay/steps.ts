@@ -11,7 +11,7 @@ import type {
   StepRetried,
 } from "../../sdk/protocol/event.ts";
 import { type CanceledFailure, fromStepFailed } from "../../sdk/protocol/failures.ts";
-import { decodePayload, type Payload } from "../../sdk/protocol/payload.ts";
+import { decodePayload, decodePlain, type Payload } from "../../sdk/protocol/payload.ts";
 import type { CancelScope } from "../../sdk/workflow/cancel-scope.ts";
 import type { StepAsk } from "../../sdk/workflow/run-context.ts";
 import type { Commands } from "./commands.ts";
@@ -44,8 +44,12 @@ export class Steps {
       case "StepCompleted": {
         const pending = this.#answered(event);
         if (pending === undefined) return false;
-        const value = decodePayload(event.result, `result of step "${event.name}" of run ${this.#workflowId}`);
-        return this.#code.turn(event.at, () => pending.resolve(value));
+        const { result, name, at } = event;
+        const value =
+          decodePlain(result) ?? decodePayload(result, `result of step "${name}" of run ${this.#workflowId}`);
+        this.#code.beginTurn(at);
+        pending.resolve(value);
+        return true;
       }
       case "StepFailed": {
         const pending = this.#answered(event);

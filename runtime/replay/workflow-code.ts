@@ -141,11 +141,16 @@ export class WorkflowCode {
 
   /** Lets code run by what `wake` settles. */
   turn(at: number, wake: () => void): boolean {
+    this.beginTurn(at);
+    wake();
+    return true;
+  }
+
+  /** Code may run, by what is settled now. */
+  beginTurn(at: number): void {
     this.#now = Math.max(this.#now, at);
     this.#turns++;
     this.#isInTurn = true;
-    wake();
-    return true;
   }
 
   /** The code is quiet. */

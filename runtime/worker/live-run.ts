@@ -68,7 +68,7 @@ export class LiveRun implements Committing {
     this.engine = engine;
     this.#host = host;
     this.#takenMail = facts.takenMail;
-    this.#commands = new RunCommands(this, host, this.#outbox, (outgoing) => this.#pushOutgoing(outgoing));
+    this.#commands = new RunCommands(this, host, this.#outbox);
     this.#mail = new RunMail(facts.takenMail);
   }
 
@@ -449,10 +449,11 @@ export class LiveRun implements Committing {
   }
 
   #push(event: Event): void {
-    this.#pushOutgoing({ event });
+    this.say({ event });
   }
 
-  #pushOutgoing(outgoing: Outgoing): void {
+  /** Has an event appended to the history. */
+  say(outgoing: Outgoing): void {
     this.#host.becameBusy(this);
     this.#withdrawClose();
     this.#outbox.push(outgoing);

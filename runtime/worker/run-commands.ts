@@ -27,7 +27,7 @@ import type {
 } from "../replay/pending.ts";
 import { limitOf, timedOut } from "./deferred-step.ts";
 import type { LiveRun } from "./live-run.ts";
-import type { Outbox, Outgoing } from "./outbox.ts";
+import type { Outbox } from "./outbox.ts";
 import { lockRelease, requestOf } from "./requests.ts";
 import type { RunHost } from "./run-host.ts";
 import { RunTimers } from "./run-timers.ts";
@@ -38,7 +38,6 @@ export class RunCommands {
   readonly #run: LiveRun;
   readonly #host: RunHost;
   readonly #outbox: Outbox;
-  readonly #say: (outgoing: Outgoing) => void;
   readonly #steps = new FewMap<number, StepExecution>();
   readonly #timers: RunTimers;
   /** Commands of which something is decided and not yet committed: nothing more may be decided until then. */
@@ -53,12 +52,10 @@ export class RunCommands {
   #isHandingOver = false;
   #mustArmAll = false;
 
-  /** `say`: has an event appended to the history. */
-  constructor(run: LiveRun, host: RunHost, outbox: Outbox, say: (outgoing: Outgoing) => void) {
+  constructor(run: LiveRun, host: RunHost, outbox: Outbox) {
     this.#run = run;
     this.#host = host;
     this.#outbox = outbox;
-    this.#say = say;
     this.#timers = new RunTimers(host);
   }
 
@@ -98,7 +95,7 @@ export class RunCommands {
   mark(): void {
     for (const mark of this.#run.engine.takeMarks()) {
       this.#openMarks++;
-      this.#say({ event: mark });
+      this.#run.say({ event: mark });
     }
   }
 
@@ -110,7 +107,7 @@ export class RunCommands {
     const withdrawn = new Set(changes.map((change) => (change.type === "withdrawn" ? change.pending : undefined)));
     for (const change of changes) {
       if (change.type === "entered") {
-        this.#say({ event: change.entry });
+        this.#run.say({ event: change.entry });
         continue;
       }
       const { type, pending } = change;
@@ -176,7 +173,7 @@ export class RunCommands {
   letLocksGo(): void {
     const { locks, outcome } = this.#run.engine;
     if (locks === undefined || outcome !== undefined) return;
-    for (const lock of locks.takeUntold()) this.#say(lockRelease(lock));
+    for (const lock of locks.takeUntold()) this.#run.say(lockRelease(lock));
   }
 
   /** Asks for what is another run's, or shared with others; that it was asked for is in the history, and done after that. */
@@ -184,7 +181,7 @@ export class RunCommands {
     const isRequested =
       pending.kind === "StartChild" ? pending.childRunId !== null && !pending.isShared : pending.isRequested;
     const { headers, root } = this.#run.engine;
-    if (!isRequested) this.#say(requestOf(pending, { ...this.#run.facts, headers, root }, this.#host));
+    if (!isRequested) this.#run.say(requestOf(pending, { ...this.#run.facts, headers, root }, this.#host));
   }
 
   #awaitTimer(pending: PendingTimer, fireAt: number): void {
@@ -233,7 +230,7 @@ export class RunCommands {
   /** Says what has become of a command. */
   push(event: Event, notBefore?: number): void {
     if (isDecision(event)) this.#decided.set(event.command, true);
-    this.#say(notBefore === undefined ? { event } : { event, notBefore });
+    this.#run.say(notBefore === undefined ? { event } : { event, notBefore });
   }
 
   /** A step is no longer under way. False when it was not. */

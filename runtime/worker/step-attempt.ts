@@ -18,6 +18,10 @@ export type AttemptEnd =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly error: unknown; readonly wasAborted: boolean };
 
+export interface AttemptListener {
+  ended(end: AttemptEnd): void;
+}
+
 export interface AttemptOptions {
   readonly pending: PendingStep;
   /** What is executed for the step. */
@@ -48,7 +52,7 @@ export class StepAttempt implements StepAmbient {
   #heartbeat: Payload;
   #cancelTimers: CancelTimer[] | undefined;
   #restartSilence: (() => void) | undefined;
-  #onEnd: ((end: AttemptEnd) => void) | undefined;
+  #listener: AttemptListener | undefined;
 
   constructor(options: AttemptOptions) {
     this.#options = options;
@@ -83,12 +87,12 @@ export class StepAttempt implements StepAmbient {
 
   /** Runs the author's function; resolves with how it ended, never rejects. */
   run(tx?: StepTransaction): Promise<AttemptEnd> {
-    return new Promise((resolve) => this.start(resolve, tx));
+    return new Promise((resolve) => this.start({ ended: resolve }, tx));
   }
 
   /** Runs the author's function and tells once how it ended, never before this call returns. */
-  start(onEnd: (end: AttemptEnd) => void, tx?: StepTransaction): void {
-    this.#onEnd = onEnd;
+  start(listener: AttemptListener, tx?: StepTransaction): void {
+    this.#listener = listener;
     if (this.#abortedBy !== undefined) return queueMicrotask(() => this.#failed(this.#abortedBy));
     this.#setLimits();
     let result: unknown;
@@ -130,7 +134,7 @@ export class StepAttempt implements StepAmbient {
     if (this.#isEnded) return;
     this.#isEnded = true;
     if (this.#cancelTimers !== undefined) for (const cancel of this.#cancelTimers) cancel();
-    this.#onEnd?.(end);
+    this.#listener?.ended(end);
   }
 
   #failed(error: unknown): void {
@@ -146,7 +150,7 @@ export class StepAttempt implements StepAmbient {
   /** Tells the function to stop and does not wait: for limits, and for runs that are no longer ours. */
   giveUp(reason: Error): void {
     this.abort(reason);
-    if (this.#onEnd !== undefined) this.#end({ ok: false, error: reason, wasAborted: false });
+    if (this.#listener !== undefined) this.#end({ ok: false, error: reason, wasAborted: false });
   }
 
   /** An error of the function's code that nobody caught. */

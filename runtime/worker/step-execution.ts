@@ -12,7 +12,7 @@ import { secretFrom, verifierOf } from "../service/step-token.ts";
 import type { Clock } from "../world/world.ts";
 import { attemptFailed } from "./failed-attempt.ts";
 import type { LiveRun } from "./live-run.ts";
-import { type AttemptEnd, type AttemptOptions, StepAttempt } from "./step-attempt.ts";
+import { type AttemptEnd, type AttemptListener, type AttemptOptions, StepAttempt } from "./step-attempt.ts";
 import type { StepRunner } from "./step-runner.ts";
 
 export interface StepExecution {
@@ -26,7 +26,7 @@ export interface StepExecution {
 }
 
 /** Tells its attempt what it needs to know of step, run and world: no other object for that, there are very many. */
-export class RunningStep implements StepExecution, AttemptOptions {
+export class RunningStep implements StepExecution, AttemptOptions, AttemptListener {
   readonly pending: PendingStep;
   readonly body: StepBody;
   readonly totalLeftMs: number | null;
@@ -91,10 +91,12 @@ export class RunningStep implements StepExecution, AttemptOptions {
     this.#hasBegun = true;
     this.#startedAt = this.#runner.storeClock.now();
     if (this.body.kind === "transaction") return void this.#transact().finally(() => places.leave());
-    this.#attempt.start((end) => {
-      this.report(end);
-      places.leave();
-    });
+    this.#attempt.start(this);
+  }
+
+  ended(end: AttemptEnd): void {
+    this.report(end);
+    this.#runner.places.leave();
   }
 
   abort(reason: Error): void {

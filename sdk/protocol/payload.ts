@@ -54,6 +54,23 @@ export function encodePayload(value: unknown, what: string, limits?: Partial<Pay
 }
 
 /**
+ * The value of a stored form that is plain JSON, as nearly all are; undefined for any other, and for what cannot be read: then
+ * `decodePayload` gives it, or says what is wrong with it. Nobody has to find a name for the value first.
+ */
+export function decodePlain(payload: Payload): unknown {
+  if (payload === null || payload.startsWith(MARKED)) return undefined;
+  try {
+    const parsed: unknown = JSON.parse(payload);
+    return hasMarker(parsed) ? undefined : parsed;
+  } catch {
+    return undefined;
+  }
+}
+
+/** How every form begins that this release does not read as plain JSON. */
+const MARKED = `{"${MARKER}":`;
+
+/**
  * The value of a stored form. `what` names it in messages. Throws PAYLOAD_UNREADABLE for anything that `encodePayload`
  * does not write; ends soon on any text, however hostile.
  */
