@@ -44,11 +44,11 @@ export class CodecStore implements Store {
 
   async claimRuns(request: ClaimRequest) {
     const answer = await this.#kept.claimRuns(request);
-    return { ...answer, claimed: await this.#withOpenings(answer.claimed) };
+    return { ...answer, claimed: await this.#withHistories(answer.claimed) };
   }
 
   async claimBlocked(workerId: string, claimId: string, runIds: readonly string[]) {
-    return this.#withOpenings(await this.#kept.claimBlocked(workerId, claimId, runIds));
+    return this.#withHistories(await this.#kept.claimBlocked(workerId, claimId, runIds));
   }
 
   async loadHistories(runIds: readonly string[]) {
@@ -330,13 +330,13 @@ export class CodecStore implements Store {
     return this.#kept.close();
   }
 
-  /** A run whose opening cannot be read now has none: its history is loaded, and read by itself. */
-  #withOpenings(claimed: readonly ClaimedRun[]): Promise<ClaimedRun[]> {
+  /** A run whose events cannot be read now brings none: its history is loaded, and read by itself. */
+  #withHistories(claimed: readonly ClaimedRun[]): Promise<ClaimedRun[]> {
     return Promise.all(
       claimed.map(async (run) => {
-        if (run.opening === null) return run;
-        const opening = await this.codecs.decodeEvent(run.runId, run.opening).catch(() => null);
-        return { ...run, opening };
+        if (run.history === null) return run;
+        const decoding = Promise.all(run.history.map((event) => this.codecs.decodeEvent(run.runId, event)));
+        return { ...run, history: await decoding.catch(() => null) };
       }),
     );
   }

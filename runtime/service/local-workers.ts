@@ -77,7 +77,8 @@ export class LocalWorkers {
       takenMail: 0,
       newestMail: mail === null ? 0 : 1,
       crashCount: 1,
-      opening,
+      history: [opening],
+      hasFired: false,
     };
     worker.begin(run, opening);
   }

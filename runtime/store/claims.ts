@@ -27,8 +27,10 @@ export interface ClaimedRun extends Claim {
   readonly newestMail: number;
   /** Claims without progress since, this one included. */
   readonly crashCount: number;
-  /** The whole history of a run that was never claimed before: it need not be loaded. */
-  readonly opening: StoredEvent | null;
+  /** All events, where the claim could bring them; otherwise they are loaded by themselves, with heartbeats. */
+  readonly history: readonly StoredEvent[] | null;
+  /** The last event was appended by this very claim: the timer that the run was parked for has fired. No code has seen it. */
+  readonly hasFired: boolean;
 }
 
 export interface LoadedHistory {
@@ -65,6 +67,13 @@ export interface ParkRequest {
   readonly takenMail: number;
   /** When to make the run claimable again; null: only mail wakes it. */
   readonly wakeAt: number | null;
+  /** What is due then, where it is a timer: the claim that finds it due, and no mail before it, appends that it has fired. */
+  readonly timer: ParkedTimer | null;
+}
+
+export interface ParkedTimer {
+  readonly command: number;
+  readonly name: string;
 }
 
 /** `mail`: still owned, not parked, because mail came in. `lost`: no longer owned (or parked by an earlier try). */

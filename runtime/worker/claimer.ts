@@ -133,13 +133,12 @@ export class Claimer {
 
   /** Loads the histories of claimed runs, a bounded number of events at a time, and hands them over. */
   async #bring(claimed: readonly ClaimedRun[], signal: AbortSignal): Promise<void> {
-    const untouched: ClaimedRun[] = [];
-    const moved: ClaimedRun[] = [];
-    for (const run of claimed) (run.opening === null ? moved : untouched).push(run);
-    for (const run of untouched) {
-      if (run.opening !== null) this.#options.accept(run, { runId: run.runId, events: [run.opening], heartbeats: [] });
+    const toLoad: ClaimedRun[] = [];
+    for (const run of claimed) {
+      if (run.history === null) toLoad.push(run);
+      else this.#options.accept(run, { runId: run.runId, events: run.history, heartbeats: [] });
     }
-    for (const group of groupsByEvents(moved)) {
+    for (const group of groupsByEvents(toLoad)) {
       const histories = await this.#load(group, signal);
       const byRun = new Map(histories.map((history) => [history.runId, history]));
       for (const run of group) {

@@ -45,6 +45,8 @@ export class LiveRun implements Committing {
   #isBusyWithCode = true;
   #isLive = false;
   #restored: LoadedHistory["heartbeats"] = none();
+  /** What the claim has appended, until the code sees it. */
+  #fired: HistoryEvent | undefined;
   #isClosing = false;
   // Drawn once, when the code has failed and may be tried again. Null: there is no time left for that.
   #drawnRetry: DrawnRetry | null | undefined;
@@ -78,9 +80,9 @@ export class LiveRun implements Committing {
     return this.#isOurs;
   }
 
-  /** Nobody had it before. */
+  /** Nobody had it before, and nothing has come of it. */
   get isNew(): boolean {
-    return this.facts.opening !== null;
+    return this.facts.epoch === 1 && this.facts.events === 1;
   }
 
   /** Roughly what the run keeps in memory, in bytes. */
@@ -130,6 +132,10 @@ export class LiveRun implements Committing {
     return this.#commands.nextDueAt;
   }
 
+  get nextWaking(): RunCommands["nextWaking"] {
+    return this.#commands.nextWaking;
+  }
+
   // ---------------------------------------------------------------- beginning
 
   /** Replays the loaded history and goes on from there. */
@@ -143,12 +149,14 @@ export class LiveRun implements Committing {
     this.#lastAt = events.at(-1)?.at ?? 0;
     this.#restored = history.heartbeats;
     // Nobody's code has seen this run: what ours does with it is new from the first line.
-    if (this.facts.opening !== null) this.engine.goLive();
+    if (this.isNew) this.engine.goLive();
     const isUntouched = !events.some((event) => this.engine.mustBeginBefore(event));
     const hasMail = this.facts.newestMail > this.facts.takenMail || this.#isMailAnnounced;
     // Signals that are there before the first line are delivered before it: the main function waits for them.
     if (isUntouched && hasMail) this.#mail.holdFirstLine();
-    this.#host.feed(this, events, !this.#mail.isEarly);
+    // No code has seen that the timer fired: it is shown to the code once that is where its last owner left it.
+    if (this.facts.hasFired) this.#fired = events.at(-1);
+    this.#host.feed(this, this.#fired === undefined ? events : events.slice(0, -1), !this.#mail.isEarly);
     if (hasMail) this.wantMail();
   }
 
@@ -173,6 +181,7 @@ export class LiveRun implements Committing {
     if (broken !== undefined && this.isAhead) return this.#lookAround();
     if (broken !== undefined) return this.#host.block(this, blockedReasonOf(broken));
     if (!this.engine.hasBegun) return this.#lookAround();
+    if (this.#fired !== undefined) return this.#showFired(this.#fired);
     this.#commands.mark();
     this.#commands.beginHeld();
     if (this.#isLive) this.#commands.followChanges();
@@ -191,6 +200,13 @@ export class LiveRun implements Committing {
     this.#restored = none();
     for (const entry of this.engine.data.entries) this.#push(entry);
     this.#commands.takeUpAll();
+  }
+
+  /** The code is where its last owner left it. What it does with this event is new. */
+  #showFired(fired: HistoryEvent): void {
+    this.#fired = undefined;
+    this.engine.goLive();
+    this.#feed([fired]);
   }
 
   // ---------------------------------------------------------------- steps

@@ -69,4 +69,4 @@ const CLAIMS_AHEAD = 2;
 /** How long the start of a run says that others will follow. */
 const SHARED_MS = 1_000;
 /** Small enough to take a few milliseconds, of the store as well as of the event loop. */
-const PORTION = 80;
+const PORTION = 160;

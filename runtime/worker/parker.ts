@@ -92,7 +92,7 @@ export class Parker {
   }
 
   async #ask(runs: readonly LiveRun[]): Promise<ReadonlyMap<string, ParkOutcome> | undefined> {
-    const requests = runs.map((run): ParkRequest => ({ claim: run.claim, ...run.head, wakeAt: run.nextDueAt }));
+    const requests = runs.map((run): ParkRequest => ({ claim: run.claim, ...run.head, ...run.nextWaking }));
     try {
       return await this.#options.store.parkRuns(requests);
     } catch (error) {

@@ -25,6 +25,7 @@ import type {
   PendingStep,
   PendingTimer,
 } from "../replay/pending.ts";
+import type { ParkRequest } from "../store/claims.ts";
 import { limitOf, timedOut } from "./deferred-step.ts";
 import type { LiveRun } from "./live-run.ts";
 import type { Outbox } from "./outbox.ts";
@@ -66,7 +67,16 @@ export class RunCommands {
 
   /** When the earliest timer or retry of this run is due, by the store's clock. */
   get nextDueAt(): number | null {
-    return this.#timers.nextDueAt;
+    return this.#timers.next?.dueAt ?? null;
+  }
+
+  /** What wakes this run when it is parked: a time, and the timer that is due then, where it is one. */
+  get nextWaking(): Pick<ParkRequest, "wakeAt" | "timer"> {
+    const { next } = this.#timers;
+    if (next === undefined) return { wakeAt: null, timer: null };
+    const pending = this.#run.engine.pendingCommand(next.command);
+    const timer = pending?.kind === "StartTimer" ? { command: pending.command, name: pending.name } : null;
+    return { wakeAt: next.dueAt, timer };
   }
 
   /** Marks are on their way into the history. */
@@ -81,14 +91,15 @@ export class RunCommands {
 
   // ---------------------------------------------------------------- as the code asks
 
-  /** What a replayed run waits for goes on from where history has it. */
+  /** What a replayed run waits for goes on from where history has it. Of timers that fell due meanwhile the earliest fires first. */
   takeUpAll(): void {
+    const timers: { readonly pending: PendingTimer; readonly fireAt: number }[] = [];
     for (const pending of this.#run.engine.pendingCommands()) {
-      if (pending.kind === "RunStep") this.#takeUp(pending);
-      else if (pending.kind !== "StartTimer") this.#request(pending);
-      else if (pending.fireAt === null) this.#startTimer(pending);
-      else this.#awaitTimer(pending, pending.fireAt);
+      if (pending.kind !== "StartTimer" || pending.fireAt === null) this.#begin(pending);
+      else timers.push({ pending, fireAt: pending.fireAt });
     }
+    timers.sort((a, b) => a.fireAt - b.fireAt);
+    for (const { pending, fireAt } of timers) this.#awaitTimer(pending, fireAt);
   }
 
   /** Marks go into the history before whatever hangs on them. */

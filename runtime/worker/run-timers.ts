@@ -2,7 +2,6 @@
 
 import { FewMap } from "../../sdk/workflow/few-map.ts";
 import type { CancelTimer } from "../world/world.ts";
-
 import { none, withOneMore } from "./short-list.ts";
 
 export interface TimerHost {
@@ -10,9 +9,15 @@ export interface TimerHost {
   setTimer(ms: number, fire: () => void): CancelTimer;
 }
 
+interface Waiting {
+  readonly command: number;
+  readonly dueAt: number;
+  cancel: CancelTimer;
+}
+
 export class RunTimers {
   readonly #host: TimerHost;
-  readonly #waiting = new FewMap<number, { readonly dueAt: number; cancel: CancelTimer }>();
+  readonly #waiting = new FewMap<number, Waiting>();
   /** What became due while nothing may begin. */
   #heldBack: (() => void)[] = none();
   #isHeld = false;
@@ -25,16 +30,16 @@ export class RunTimers {
     return this.#waiting.has(command);
   }
 
-  /** Of the earliest; null when nothing waits for time. */
-  get nextDueAt(): number | null {
-    let earliest: number | null = null;
-    for (const { dueAt } of this.#waiting.values()) if (earliest === null || dueAt < earliest) earliest = dueAt;
-    return earliest;
+  /** The command that waits for the earliest time; of several for the same, the one that began first. */
+  get next(): { readonly command: number; readonly dueAt: number } | undefined {
+    let next: Waiting | undefined;
+    for (const waiting of this.#waiting.values()) if (next === undefined || waiting.dueAt < next.dueAt) next = waiting;
+    return next;
   }
 
   /** Calls `fire` when the store's clock says so; at once when it does already. */
   set(command: number, dueAt: number, fire: () => void): void {
-    const waiting = { dueAt, cancel: () => {} };
+    const waiting: Waiting = { command, dueAt, cancel: () => {} };
     this.#waiting.set(command, waiting);
     const look = () => {
       if (this.#waiting.get(command) !== waiting) return;

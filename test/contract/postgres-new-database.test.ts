@@ -107,7 +107,7 @@ async function everyCall(): Promise<void> {
   await store.sendMail([mailRequest({ to: { workflowId } }), mailRequest({ to: { runId: first.runId } })]);
   await store.readMail([{ runId: first.runId, after: 0 }], 10);
   await store.runsWithMail(workerId);
-  await store.parkRuns([{ claim: second, events: 2, takenMail: 0, wakeAt: null }]);
+  await store.parkRuns([{ claim: second, events: 2, takenMail: 0, wakeAt: null, timer: null }]);
   await store.claimsOf(workerId);
   await store.releaseRuns([first]);
   await store.blockRuns([{ claim: third, reason: { kind: "divergence", message: "event 2 is a step" } }]);

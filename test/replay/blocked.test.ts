@@ -8,7 +8,7 @@ import { defineQuery, defineSignal, step, workflow } from "../../sdk/index.ts";
 import { toRecord } from "../../sdk/protocol/event-record.ts";
 import { eventually } from "../support/eventually.ts";
 import { historyOf, openHouse, typesOf } from "../support/local-worker.ts";
-import { withCalls } from "../support/store-calls.ts";
+import { changingHistories, withCalls } from "../support/store-calls.ts";
 
 const go = defineSignal<string>("go");
 const HERE = fileURLToPath(import.meta.url);
@@ -93,16 +93,12 @@ test("an event type of a newer release blocks the run until that release is back
   let isNewer = true;
   const house = openHouse({
     wrapStore: (store) =>
-      withCalls(store, {
-        async loadHistories(runIds) {
-          const histories = await store.loadHistories(runIds);
-          if (!isNewer) return histories;
-          return histories.map((history) => ({
-            ...history,
-            events: [...history.events.slice(0, 1), newer, ...history.events.slice(2)],
-          }));
-        },
-      }),
+      withCalls(
+        store,
+        changingHistories(store, (events) =>
+          isNewer && events.length > 1 ? [...events.slice(0, 1), newer, ...events.slice(2)] : events,
+        ),
+      ),
   });
   const run = await house.client.start(fitting, { id: "order-8" });
   isNewer = false;

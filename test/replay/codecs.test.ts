@@ -17,7 +17,7 @@ import { allCodecs, Fickle, KEYS } from "../support/codecs.ts";
 import { eventually } from "../support/eventually.ts";
 import { historyOf, openHouse, typesOf } from "../support/local-worker.ts";
 import { replay } from "../support/replaying.ts";
-import { withCalls } from "../support/store-calls.ts";
+import { changingHistories, withCalls } from "../support/store-calls.ts";
 
 const go = defineSignal<string>("go");
 const status = defineQuery<string, string>("status");
@@ -196,17 +196,12 @@ test("a payload that was put in the place of another run's is found out", async 
   }
   await first.stop();
   const stolen = (await house.store.readHistory(rich.runId ?? "", 1, 1))[0]?.payload;
-  store = withCalls(house.store, {
-    loadHistories: async (runIds) =>
-      (await house.store.loadHistories(runIds)).map((history) =>
-        history.runId === poor.runId
-          ? {
-              ...history,
-              events: history.events.map((event) => (event.seq === 2 ? { ...event, payload: stolen ?? null } : event)),
-            }
-          : history,
-      ),
-  });
+  const steal = changingHistories(house.store, (events, runId) =>
+    runId === poor.runId
+      ? events.map((event) => (event.seq === 2 ? { ...event, payload: stolen ?? null } : event))
+      : events,
+  );
+  store = withCalls(house.store, steal);
   await house.startWorker([waits]);
   expect(await blockedReason(poor)).toMatchObject({
     kind: "unreadablePayload",

@@ -130,7 +130,8 @@ function checkRun(
     RunTimedOut: "timedOut",
     RunContinued: "continuedAsNew",
   };
-  const status = last !== undefined && isClosing(last) ? expected[last.type] : "blocked";
+  const open = witness.isHeldUp(runId) ? "running" : "blocked";
+  const status = last !== undefined && isClosing(last) ? expected[last.type] : open;
   probes.hit(`run: ${detail.status}`);
   const version = witness.runs.get(runId)?.version ?? null;
   if (detail.version !== version) complain(`it is of version ${detail.version}, and was given to ${version}`);
@@ -168,7 +169,7 @@ function checkSignals({ acknowledged, violation }: FinalOptions, ended: Readonly
     // Everything but what came too late for a run that was closed from outside.
     const told = new Set(events.flatMap((event) => ("mail" in event ? [event.mail] : []))).size;
     const taken = told + refused + (hasLostReport(events, ended) ? 1 : 0);
-    const mayLeave = ["terminated", "timedOut", "blocked", "continuedAsNew"].includes(detail.status);
+    const mayLeave = [...UNFINISHED, "continuedAsNew"].includes(detail.status);
     // A run that goes on as another passes on what it has taken and not used.
     const last = events.at(-1);
     let atMost = mail.length;
@@ -225,7 +226,7 @@ function checkRequests({ acknowledged, violation }: FinalOptions, ended: Readonl
     const mails = events.flatMap((event) =>
       "requestId" in event && event.requestId === requestId ? [event.mail] : [],
     );
-    const mayLack = ["terminated", "timedOut", "blocked"].includes(detail?.status ?? "");
+    const mayLack = UNFINISHED.includes(detail?.status ?? "");
     if (new Set(mails).size > 1 || (mails.length === 0 && !mayLack)) {
       violation(
         "repair",
@@ -263,3 +264,6 @@ async function checkUpdates(
     if (isAccepted && refusal != null) complain("it was accepted and refused");
   }
 }
+
+/** What ends without its own last word, or stands still at the end of all: the running are those who are held up for good. */
+const UNFINISHED: readonly string[] = ["terminated", "timedOut", "blocked", "running"];

@@ -43,6 +43,13 @@ export class LockBook {
     return false;
   }
 
+  /** Who has what the run, a fork, is to have again. */
+  holdersBefore(runId: string): string[] {
+    const places = [...this.#places.values()];
+    const keys = new Set(places.filter((place) => place.runId === runId && place.isAwaited).map(({ key }) => key));
+    return places.filter(({ key, token }) => keys.has(key) && token !== null).map((place) => place.runId);
+  }
+
   tell(runId: string, event: HistoryEvent, complain: (what: string) => void): void {
     if (isClosing(event)) return this.#ended(runId);
     switch (event.type) {

@@ -5,6 +5,7 @@ import { decodeReport, encodeReport, type StepReport } from "../../runtime/store
 import type { Store } from "../../runtime/store/store.ts";
 import { EVENT_CODES } from "../../sdk/protocol/event.ts";
 import type { StoredEvent } from "../../sdk/protocol/event-record.ts";
+import { changingHistories } from "../support/store-calls.ts";
 import { type Mutant, withSuccessor } from "./mutant.ts";
 
 export const MUTANTS_OF_PARTS: Readonly<Record<string, Mutant>> = {
@@ -152,16 +153,13 @@ export const MUTANTS_OF_PARTS: Readonly<Record<string, Mutant>> = {
   },
   swapsPayloads: {
     does: "gives the results of two steps of a run in each other's place",
-    store: ({ store }) => ({
-      loadHistories: async (runIds) =>
-        (await store.loadHistories(runIds)).map((history) => {
-          const [one, other] = history.events.filter(({ type }) => type === EVENT_CODES.StepCompleted);
-          const swapped = (event: StoredEvent) =>
-            event === one ? other?.payload : event === other ? one?.payload : undefined;
-          const events = history.events.map((event) => ({ ...event, payload: swapped(event) ?? event.payload }));
-          return { ...history, events };
-        }),
-    }),
+    store: ({ store }) =>
+      changingHistories(store, (events) => {
+        const [one, other] = events.filter(({ type }) => type === EVENT_CODES.StepCompleted);
+        const swapped = (event: StoredEvent) =>
+          event === one ? other?.payload : event === other ? one?.payload : undefined;
+        return events.map((event) => ({ ...event, payload: swapped(event) ?? event.payload }));
+      }),
     parts: ["codecs"],
   },
 };

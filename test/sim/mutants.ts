@@ -2,10 +2,13 @@
 // that has never found anything proves nothing. They sit between the witness and the store, or in the settings; nothing
 // in the product knows of them.
 
+import type { ClaimedRun, ParkedTimer, ParkRequest } from "../../runtime/store/claims.ts";
 import type { Answer, Errand } from "../../runtime/store/errands.ts";
 import type { LockChanges } from "../../runtime/store/locks.ts";
 import type { Store } from "../../runtime/store/store.ts";
 import type { AppendTurn } from "../../runtime/store/turns.ts";
+import { toRecord } from "../../sdk/protocol/event-record.ts";
+import { changingHistories } from "../support/store-calls.ts";
 import type { FaultPlan } from "./faults.ts";
 import { type Mutant, type MutantStage, withSuccessor } from "./mutant.ts";
 import { MUTANTS_OF_PARTS } from "./mutants-of-parts.ts";
@@ -181,7 +184,7 @@ const MUTANTS_OF_ALL: Readonly<Record<string, Mutant>> = {
         appendWithEffects: (turns) =>
           store.appendWithEffects(
             turns.map((turn) =>
-              withLocks(turn, (locks) => (++turnsSeen % 3 === 0 ? { ...locks, releases: [] } : locks)),
+              withLocks(turn, (locks) => (++turnsSeen % 2 === 0 ? { ...locks, releases: [] } : locks)),
             ),
           ),
       };
@@ -208,17 +211,45 @@ const MUTANTS_OF_ALL: Readonly<Record<string, Mutant>> = {
   },
   staleHistory: {
     does: "loads histories without their newest event, and says that this is all",
-    store: ({ store }) => ({
-      claimRuns: async (request) => {
-        const answer = await store.claimRuns(request);
-        return { ...answer, claimed: answer.claimed.map((run) => ({ ...run, events: Math.max(1, run.events - 1) })) };
-      },
-      loadHistories: async (runIds) =>
-        (await store.loadHistories(runIds)).map((history) => ({
-          ...history,
-          events: history.events.length === 1 ? history.events : history.events.slice(0, -1),
-        })),
-    }),
+    store: ({ store }) => {
+      const { claimRuns, loadHistories } = changingHistories(store, (events) =>
+        events.length === 1 ? events : events.slice(0, -1),
+      );
+      return {
+        claimRuns: async (request) => {
+          const answer = await claimRuns(request);
+          const shortened = answer.claimed.map((run) =>
+            run.history === null ? { ...run, events: Math.max(1, run.events - 1) } : run,
+          );
+          return { ...answer, claimed: shortened };
+        },
+        loadHistories,
+      };
+    },
+  },
+  firesOverMail: {
+    does: "fires the timer that a run was parked for when the run is claimed, whatever has come before it",
+    store: ({ store }) => {
+      const parked = new Map<string, ParkRequest>();
+      return {
+        parkRuns: async (requests) => {
+          for (const request of requests) parked.set(request.claim.runId, request);
+          return store.parkRuns(requests);
+        },
+        claimRuns: async (request) => {
+          const answer = await store.claimRuns(request);
+          const claimed: ClaimedRun[] = [];
+          for (const run of answer.claimed) {
+            const { timer = null, wakeAt = null } = parked.get(run.runId) ?? {};
+            parked.delete(run.runId);
+            const isDue = timer !== null && wakeAt !== null && wakeAt <= answer.now;
+            if (!isDue || run.hasFired || run.newestMail === run.takenMail) claimed.push(run);
+            else claimed.push(await firedNow(store, run, timer));
+          }
+          return { ...answer, claimed };
+        },
+      };
+    },
   },
   forgetsErrands: {
     does: "commits what a run asks of others, and never does it",
@@ -352,4 +383,14 @@ export function mutate(mutant: Mutant | undefined, stage: MutantStage): Store {
       return method.bind(target);
     },
   });
+}
+
+async function firedNow(store: Store, run: ClaimedRun, { command, name }: ParkedTimer): Promise<ClaimedRun> {
+  const { runId, epoch, claimId, events: base, takenMail } = run;
+  const events = [toRecord({ type: "TimerFired", command, name })];
+  const claim = { runId, epoch, claimId };
+  const tag = `fired-${runId}-${base}`;
+  const rest = { at: null, refusals: [], notBefore: null, close: null, effects: null };
+  const { committed } = await store.appendTurns([{ claim, tag, base, events, takenMail, ...rest }]);
+  return committed.has(runId) ? { ...run, events: base + 1, history: null, hasFired: true } : run;
 }

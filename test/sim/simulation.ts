@@ -443,21 +443,24 @@ export class Simulation {
   }
 
   #isOver(): boolean {
-    if (this.witness.open.size > 0) return false;
+    for (const runId of this.witness.open) if (!this.witness.isHeldUp(runId)) return false;
     if (this.#callers.some((caller) => !caller.isIdle)) return false;
     for (const client of this.#clients) {
       if (!client.isIdle) return false;
-      for (const runId of client.waiting.keys()) if (this.witness.runs.get(runId)?.blocked === null) return false;
+      for (const runId of client.waiting.keys()) {
+        if (this.witness.runs.get(runId)?.blocked === null && !this.witness.isHeldUp(runId)) return false;
+      }
     }
     return true;
   }
 
   async #reportStuck(): Promise<void> {
-    for (const runId of this.witness.open) {
+    const stuck = [...this.witness.open].filter((runId) => !this.witness.isHeldUp(runId));
+    for (const runId of stuck) {
       const detail = await this.#truth.findRun({ runId });
       this.violation("stuck", `run ${runId} is still open: ${JSON.stringify(detail)}`);
     }
-    if (this.witness.open.size > 0) return;
+    if (stuck.length > 0) return;
     const waiting = this.#clients.flatMap((client) => [...client.waiting.keys()]);
     this.violation("stuck", `clients still wait, for results of ${waiting.join() || "nothing"}`);
   }

@@ -63,6 +63,11 @@ export class Witness {
     return this.runs.get(runId)?.chronicle;
   }
 
+  /** A fork that stands still behind a run that was set aside with what the fork is to have again. */
+  isHeldUp(runId: string): boolean {
+    return this.locks.holdersBefore(runId).some((holder) => this.runs.get(holder)?.blocked != null);
+  }
+
   /** The store as processes reach it. */
   door(): Store {
     const { store } = this.#options;
@@ -73,7 +78,8 @@ export class Witness {
         const answer = await store.claimRuns(request);
         for (const run of answer.claimed) {
           // Locks that a fork has again are told in its history by the store.
-          if (this.#forks.has(run.runId)) await this.#grew(run.runId);
+          if (this.#forks.has(run.runId) && !run.hasFired) await this.#grew(run.runId);
+          if (run.hasFired) await this.#fired(run);
           this.#claimed(run, request.workerId);
         }
         for (const runId of answer.quarantined) this.#blocked(runId, "quarantine");
@@ -336,6 +342,20 @@ export class Witness {
     entry.isParked = false;
     if (entry.blocked !== null) this.open.add(runId);
     entry.blocked = null;
+  }
+
+  /** A claim has told of a timer: it was due, alone, and nothing that had come was passed over. */
+  async #fired({ runId, takenMail }: ClaimedRun): Promise<void> {
+    this.#hit("claim: timer fired");
+    const complain = (what: string) => this.#complain("claim", runId, what);
+    const entry = this.runs.get(runId);
+    if (entry?.isParked !== true) complain("a timer fired of a run that was not parked");
+    const mail = await this.#options.truth.readMail([{ runId, after: takenMail }], 1);
+    if (mail.length > 0) complain(`a timer fired before mail ${mail[0]?.mail}, which was there`);
+    const fresh = await this.#grew(runId);
+    const last = entry?.chronicle.events.at(-1);
+    if (fresh !== 1 || last?.type !== "TimerFired")
+      complain(`${fresh} events came of a timer, the last a ${last?.type}`);
   }
 
   async #appended(turn: AppendTurn, isCommitted: boolean): Promise<void> {

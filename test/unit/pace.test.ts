@@ -23,9 +23,9 @@ test("while runs begin here, and for a second after that, woken ones go by small
   const portions = () => [pace.runsPerClaim, pace.wokenRunsPerCommit];
   expect(portions()).toEqual([250, 500]);
   pace.runBegan();
-  expect(portions()).toEqual([80, 80]);
+  expect(portions()).toEqual([160, 160]);
   await clock.advance(999);
-  expect(portions()).toEqual([80, 80]);
+  expect(portions()).toEqual([160, 160]);
   await clock.advance(1);
   expect(portions()).toEqual([250, 500]);
 });

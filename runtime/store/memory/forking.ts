@@ -84,6 +84,7 @@ function insertFork(table: RunTable, source: StoredRun, request: ForkRequest, no
       ownerId: null,
       takenMail: 0,
       wakeAt: awaitedLocks > 0 ? null : now,
+      timer: null,
       crashCount: 0,
       awaitedLocks,
       blocked: null,

@@ -39,6 +39,7 @@ export function importRun(table: RunTable, request: ImportRequest, now: number):
             ownerId: null,
             takenMail,
             wakeAt: now,
+            timer: null,
             crashCount: 0,
             awaitedLocks: 0,
             blocked: null,

@@ -1,6 +1,7 @@
 // How runs change hands: claimed, parked, released, blocked, rescued. The epoch rises here and nowhere else, and
 // whoever lets a run go takes the claim away in the same stroke, so that an old claim never fits again.
 
+import { toRecord } from "../../../sdk/protocol/event-record.ts";
 import type { BlockedReason } from "../../../sdk/protocol/run.ts";
 import {
   type Claim,
@@ -27,7 +28,7 @@ export function claimRuns(table: RunTable, request: ClaimRequest, now: number): 
       table.change(run, { wakeAt: null, blocked: quarantineOf(headOf(run).crashCount) });
       quarantined.push(run.runId);
     } else {
-      claimed.push(claimRun(table, run, request.workerId, request.claimId));
+      claimed.push(claimRun(table, run, request.workerId, request.claimId, now));
     }
   }
   const next = table.nextDue(request.queues, kind);
@@ -45,7 +46,9 @@ export function claimBlocked(
 ): ClaimedRun[] {
   return runIds.flatMap((runId) => {
     const run = table.get(runId);
-    return run?.head?.blocked == null || run.head.paused !== null ? [] : [claimRun(table, run, workerId, claimId)];
+    return run?.head?.blocked == null || run.head.paused !== null
+      ? []
+      : [{ ...claimRun(table, run, workerId, claimId, null), history: null }];
   });
 }
 
@@ -55,7 +58,9 @@ export function parkRun(table: RunTable, request: ParkRequest): ParkOutcome {
   // The owner and the store disagree about the history: nothing the owner has worked out from its own still counts.
   if (run.history.length !== request.events || run.head.takenMail !== request.takenMail) return "lost";
   if (run.mailbox.length > request.takenMail) return "mail";
-  table.change(run, { ...NOBODY, wakeAt: request.wakeAt, crashCount: 0 });
+  const { wakeAt } = request;
+  const timer = request.timer === null || wakeAt === null ? null : { ...request.timer, at: wakeAt };
+  table.change(run, { ...NOBODY, wakeAt, timer, crashCount: 0 });
   return "parked";
 }
 
@@ -75,17 +80,30 @@ export function rescueRun(table: RunTable, run: StoredRun, now: number): void {
   table.change(run, { ...NOBODY, wakeAt: now });
 }
 
-function claimRun(table: RunTable, run: StoredRun, ownerId: string, claimId: string): ClaimedRun {
-  const { epoch, crashCount } = headOf(run);
+/** `firesAt`: a timer that is due by then, and that no mail came before, has fired. Null: none does. */
+function claimRun(
+  table: RunTable,
+  run: StoredRun,
+  ownerId: string,
+  claimId: string,
+  firesAt: number | null,
+): ClaimedRun {
+  const { epoch, crashCount, timer, takenMail } = headOf(run);
+  const hasFired = timer !== null && firesAt !== null && timer.at <= firesAt && run.mailbox.length <= takenMail;
+  if (hasFired) {
+    const { command, name } = timer;
+    table.append(run, [toRecord({ type: "TimerFired", command, name })], claimId, firesAt);
+  }
   table.change(run, {
     epoch: epoch + 1,
     claimId,
     ownerId,
     wakeAt: null,
+    timer: null,
     blocked: null,
     crashCount: crashCount + 1,
   });
-  return claimedRunOf(run);
+  return claimedRunOf(run, hasFired);
 }
 
 function dueInMs(run: StoredRun, now: number): number {

@@ -126,6 +126,7 @@ export function insertHead(table: RunTable, request: NewRun, now: number): Store
       ownerId: claim?.workerId ?? null,
       takenMail: 0,
       wakeAt: claim === null ? now + request.delayMs : null,
+      timer: null,
       crashCount: claim === null ? 0 : 1,
       awaitedLocks: 0,
       blocked: null,

@@ -6,7 +6,7 @@ import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../../sdk/protocol/payload.ts";
 import type { BlockedReason, ClosedStatus, ForkedFrom, Pause, RunStatus } from "../../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../../sdk/protocol/update-refusal.ts";
-import type { Claim, ClaimedRun } from "../claims.ts";
+import type { Claim, ClaimedRun, ParkedTimer } from "../claims.ts";
 import type { MailItem } from "../mail.ts";
 import { type DataKind, type DataRow, keptDataOf } from "../run-data.ts";
 import type { StoredSummary } from "../runs.ts";
@@ -19,6 +19,8 @@ export interface Head {
   readonly takenMail: number;
   /** Null while the run is owned or blocked, or only mail wakes it. */
   readonly wakeAt: number | null;
+  /** The timer that a parked run waits for first, if it is one. Any claim takes it away. */
+  readonly timer: (ParkedTimer & { readonly at: number }) | null;
   readonly crashCount: number;
   readonly blocked: BlockedReason | null;
   /** How many locks a fork has to have again. Nothing wakes it before. */
@@ -119,8 +121,8 @@ export function claimOf(run: StoredRun): Claim {
   return { runId: run.runId, epoch, claimId };
 }
 
-export function claimedRunOf(run: StoredRun): ClaimedRun {
-  const { epoch, takenMail, crashCount } = headOf(run);
+export function claimedRunOf(run: StoredRun, hasFired: boolean): ClaimedRun {
+  const { takenMail, crashCount } = headOf(run);
   return {
     ...claimOf(run),
     workflowId: run.workflowId,
@@ -133,6 +135,10 @@ export function claimedRunOf(run: StoredRun): ClaimedRun {
     takenMail,
     newestMail: run.mailbox.length,
     crashCount,
-    opening: epoch === 1 && run.history.length === 1 ? (run.history[0] ?? null) : null,
+    history: run.heartbeats.size === 0 && run.history.length <= MOST_EVENTS_BROUGHT ? [...run.history] : null,
+    hasFired,
   };
 }
+
+/** A longer history is loaded by itself. */
+const MOST_EVENTS_BROUGHT = 32;

@@ -1,7 +1,7 @@
 // How runs change hands: claimed, parked, released, blocked, rescued. The epoch rises here and nowhere else, and whoever
 // lets a run go takes the claim away in the same statement.
 
-import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
+import { EVENT_CODES } from "../../../sdk/protocol/event.ts";
 import type { BlockedReason } from "../../../sdk/protocol/run.ts";
 import {
   type Claim,
@@ -13,8 +13,9 @@ import {
   QUARANTINE_AFTER_CRASHES,
 } from "../claims.ts";
 import { versionOfLane } from "../lanes.ts";
-import { finiteMs, ms, plain, runIds, textColumn, texts, timeAt } from "./columns.ts";
+import { finiteMs, ms, names, plain, runIds, textColumn, texts, timeAt } from "./columns.ts";
 import type { Pool, Statement } from "./connection.ts";
+import { eventsOf, joinedEvents } from "./joined-events.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
 
 const CLAIMED_COLUMNS = `
@@ -37,35 +38,61 @@ interface ClaimedRow {
   crash_count: number;
 }
 
-/** The columns of event 1, where it is the whole history. */
-interface OpeningRow {
-  opening_type: number | null;
-  opening_name: string | null;
-  opening_payload: string | null;
-  opening_data: string | null;
-  opening_at: number | null;
+/** A longer history is loaded by itself. */
+const MOST_EVENTS_BROUGHT = 32;
+
+/** What a claim knows besides the run: its history, and the timer that it has fired. */
+interface BroughtRow {
+  /** Joined; null where it is long, where steps have left heartbeats, or where somebody owned the run a moment ago. */
+  history: string | null;
+  timer_command: number | null;
+  timer_name: string | null;
+  fired_at: number;
 }
 
 // Per queue, the index open_run_due is read in its own order, from the oldest due on; now() rather than
 // clock_timestamp() because only a stable bound ends an index scan. A run whose workers keep dying is set aside here.
+// The timer that a run was parked for is fired here, under the lock and by a clock that is read after it, when it is due and
+// no mail has come: mail has the place before it, as its owner will say. So a run that slept is woken without a commit more.
+// The history comes along where it is short. It is read by the snapshot of this statement, which is older than the lock: it
+// counts where the head has the epoch that the snapshot shows, so that nobody has owned the run in between, and as many events.
+// A claim that appends nothing does not wait for the disk: what is recorded under it is later in the same log, so it is on the
+// disk with or before that; and a claim that a crash takes back was never more than a lease.
 // What remains due is counted, not looked up: every join between the sets of this statement would be a loop within a
 // loop, since a plan made once knows nothing of how many runs a claim takes. Nor are the tables joined with what is due:
 // a plan made for a tenth of all runs would read them whole.
+/** The timer of a parked run is due, and nothing came before it. */
+function fires(head: string): string {
+  return `(${head}.timer_command is not null and ${head}.timer_seq = ${head}.events + 1
+    and ${head}.timer_at <= (select at from clock) and ${head}.newest_mail <= ${head}.taken_mail)`;
+}
+
 export const CLAIM: Statement = {
   name: "everstep_claim",
   text: `
     with due as materialized (
-      select o.run_id, o.wake_at, o.crash_count >= $6 as is_given_up
+      select o.*, o.crash_count >= $6 as is_given_up
       from unnest($1::text[]) q(queue) cross join lateral (
-        select run_id, wake_at, crash_count from everstep.open_run
+        select run_id, wake_at, crash_count, events, newest_mail, taken_mail, timer_at, timer_seq, timer_command, timer_name
+        from everstep.open_run
         where queue = q.queue and is_suspect = $2 and worker_id is null and paused is null and wake_at <= now()
         order by wake_at limit $3 for no key update skip locked) o
       order by o.wake_at limit $3),
+    clock as materialized (
+      select date_trunc('milliseconds', clock_timestamp()) as at from (select count(*) as locks from due) l where locks >= 0),
     claimed as (
       update everstep.open_run o
-      set epoch = o.epoch + 1, claim_id = $4, worker_id = $5, crash_count = o.crash_count + 1
+      set epoch = o.epoch + 1, claim_id = $4, worker_id = $5, crash_count = o.crash_count + 1,
+        events = o.events + case when ${fires("o")} then 1 else 0 end,
+        timer_command = case when ${fires("o")} then o.timer_command end
       where o.run_id = any(array(select run_id from due where not is_given_up))
-      returning o.run_id, o.queue, o.epoch, o.claim_id, o.events, o.taken_mail, o.newest_mail, o.crash_count, o.wake_at),
+      returning o.run_id, o.queue, o.epoch, o.claim_id, o.events, o.taken_mail, o.newest_mail, o.crash_count, o.wake_at,
+        o.timer_command, o.timer_name),
+    fired as (
+      insert into everstep.event (run_id, seq, tag, at, type, command, name)
+      select run_id, timer_seq, $4, (select at from clock), ${EVENT_CODES.TimerFired}, timer_command, timer_name
+      from due where not is_given_up and ${fires("due")}
+      returning run_id),
     set_aside as (
       update everstep.open_run o
       set wake_at = 'infinity', blocked = json_build_object('kind', 'quarantine', 'message', o.crash_count ||
@@ -84,17 +111,19 @@ export const CLAIM: Statement = {
           where n.queue = q.queue and n.is_suspect = $2 and n.worker_id is null and n.paused is null and n.wake_at > now()
           order by n.wake_at limit 1) o) end as wake_at)
     select ${ms("now()")} as now, ${finiteMs("next_due.wake_at")} as next_due_at,
+      (select set_config('synchronous_commit', 'off', true) from (select count(*) as events from fired) f where f.events = 0),
       not $2 and exists (
         select from unnest($1::text[]) q(queue) join everstep.open_run n on n.queue = q.queue
         where n.is_suspect and n.worker_id is null and n.paused is null and n.wake_at <= now()) as has_due_suspects,
       (select string_agg(run_id::text, ',') from set_aside) as set_aside, taken.*
     from next_due left join (
-      select c.run_id, c.wake_at, ${CLAIMED_COLUMNS},
-        e.type as opening_type, e.name as opening_name, e.payload as opening_payload, e.data as opening_data,
-        ${ms("e.at")} as opening_at
+      select c.run_id, c.wake_at, ${CLAIMED_COLUMNS}, c.timer_command, c.timer_name,
+        (select ${ms("at")} from clock) as fired_at, (
+          select ${joinedEvents("e")} from everstep.event e
+          where e.run_id = c.run_id and c.events <= ${MOST_EVENTS_BROUGHT}
+            and (select epoch from everstep.open_run where run_id = c.run_id) = c.epoch - 1
+            and not exists (select from everstep.step_heartbeat where run_id = c.run_id)) as history
       from claimed c cross join lateral (select * from everstep.run where run_id = c.run_id limit 1) r
-      left join lateral (
-        select * from everstep.event where run_id = c.run_id and seq = 1 and c.epoch = 1 and c.events = 1 limit 1) e on true
     ) taken on true
     order by taken.wake_at`,
 };
@@ -107,7 +136,7 @@ interface AnswerRow {
   /** Joined by commas; null when there are none. */
   set_aside: string | null;
 }
-type TakenRow = ClaimedRow & OpeningRow & AnswerRow;
+type TakenRow = ClaimedRow & BroughtRow & AnswerRow;
 type ClaimAnswerRow = TakenRow | (AnswerRow & { run_id: null });
 
 function isTaken(row: ClaimAnswerRow): row is TakenRow {
@@ -127,7 +156,7 @@ export async function claimRuns(pool: Pool, request: ClaimRequest): Promise<Clai
   const now = rows[0]?.now ?? 0;
   const nextDueAt = rows[0]?.next_due_at ?? null;
   return {
-    claimed: rows.filter(isTaken).map((row) => claimedRunOf(row, openingOf(row))),
+    claimed: rows.filter(isTaken).map((row) => claimedRunOf(row, broughtBy(row))),
     quarantined: (rows[0]?.set_aside?.split(",") ?? []).map(runIdOf),
     nextDueInMs: nextDueAt === null ? null : Math.max(0, nextDueAt - now),
     hasDueSuspects: rows[0]?.has_due_suspects ?? false,
@@ -157,23 +186,30 @@ export async function claimBlocked(
   const known = ids.filter((id) => tryUuidOf(id) !== null);
   if (known.length === 0) return [];
   const rows = await pool.query<ClaimedRow>(CLAIM_BLOCKED, [runIds(known), claimId, workerId]);
-  return rows.map((row) => claimedRunOf(row, null));
+  return rows.map((row) => claimedRunOf(row, NOTHING_BROUGHT));
 }
 
-function openingOf(row: OpeningRow): StoredEvent | null {
-  if (row.opening_type === null || row.opening_at === null) return null;
-  return {
-    seq: 1,
-    at: row.opening_at,
-    type: row.opening_type,
-    command: null,
-    name: row.opening_name,
-    payload: row.opening_payload,
-    data: row.opening_data,
-  };
+type Brought = Pick<ClaimedRun, "history" | "hasFired">;
+
+const NOTHING_BROUGHT: Brought = { history: null, hasFired: false };
+
+function broughtBy({
+  history: found,
+  events,
+  timer_command: command,
+  timer_name: name,
+  fired_at: at,
+}: BroughtRow & ClaimedRow): Brought {
+  const hasFired = command !== null;
+  const history = found === null ? [] : eventsOf(found);
+  // What the statement has written itself it cannot see.
+  if (history.length !== events - (hasFired ? 1 : 0)) return { history: null, hasFired };
+  if (hasFired)
+    history.push({ seq: events, at, type: EVENT_CODES.TimerFired, command, name, payload: null, data: null });
+  return { history, hasFired };
 }
 
-function claimedRunOf(row: ClaimedRow, opening: StoredEvent | null): ClaimedRun {
+function claimedRunOf(row: ClaimedRow, brought: Brought): ClaimedRun {
   return {
     runId: runIdOf(row.run_id),
     epoch: row.epoch,
@@ -189,7 +225,7 @@ function claimedRunOf(row: ClaimedRow, opening: StoredEvent | null): ClaimedRun 
     takenMail: row.taken_mail,
     newestMail: row.newest_mail,
     crashCount: row.crash_count,
-    opening,
+    ...brought,
   };
 }
 
@@ -231,13 +267,17 @@ const LET_GO = "worker_id = null, claim_id = null";
 const PARK: Statement = {
   name: "everstep_park",
   text: `
-    with ${held({ columns: ", $4::int[], $5::int[], $6::float8[]", names: ", events, taken_mail, wake_at" })},
+    with ${held({
+      columns: `, $4::int[], $5::int[], $6::float8[], $7::int[], ${textColumn(8)}`,
+      names: ", events, taken_mail, wake_at, timer_command, timer_name",
+    })},
     judged as materialized (
       select *, case when events <> head or taken_mail <> taken then 'lost' when newest_mail > taken_mail then 'mail' else 'parked' end as outcome
       from held),
     parked as (
       update everstep.open_run o
-      set ${LET_GO}, crash_count = 0, wake_at = ${timeAt("coalesce(j.wake_at, 'infinity')")}
+      set ${LET_GO}, crash_count = 0, wake_at = ${timeAt("coalesce(j.wake_at, 'infinity')")},
+        timer_at = ${timeAt("j.wake_at")}, timer_seq = o.events + 1, timer_command = j.timer_command, timer_name = j.timer_name
       from judged j where o.run_id = j.run_id and j.outcome = 'parked')
     select run_id, outcome from judged`,
 };
@@ -250,6 +290,8 @@ export async function parkRuns(pool: Pool, requests: readonly ParkRequest[]): Pr
     plain(requests.map(({ events }) => events)),
     plain(requests.map(({ takenMail }) => takenMail)),
     plain(requests.map(({ wakeAt }) => wakeAt)),
+    plain(requests.map(({ timer }) => timer?.command ?? null)),
+    names(requests.map(({ timer }) => timer?.name ?? null)),
   ]);
   for (const { run_id, outcome } of rows) outcomes.set(runIdOf(run_id), outcome);
   return outcomes;

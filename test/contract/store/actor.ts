@@ -2,7 +2,7 @@
 // Whatever it needs to know it has from the store's own answers, as a worker does.
 
 import { isDeepStrictEqual } from "node:util";
-import type { ClaimedRun, ClaimRequest } from "../../../runtime/store/claims.ts";
+import type { ClaimedRun, ClaimRequest, ParkRequest } from "../../../runtime/store/claims.ts";
 import { lanesOf } from "../../../runtime/store/lanes.ts";
 import type { MailItem, UpdateLook } from "../../../runtime/store/mail.ts";
 import type { RunRef } from "../../../runtime/store/run-ref.ts";
@@ -15,7 +15,7 @@ import {
   mergeKeys,
   type StoredAttribute,
 } from "../../../sdk/protocol/attributes.ts";
-import { type Event, isClosing } from "../../../sdk/protocol/event.ts";
+import { EVENT_CODES, type Event, isClosing } from "../../../sdk/protocol/event.ts";
 import { fromRecord, type StoredEvent, toRecord } from "../../../sdk/protocol/event-record.ts";
 import { decodeMemoChanges, encodeMemo } from "../../../sdk/protocol/memo.ts";
 import { continuingTurn } from "./continuing.ts";
@@ -27,6 +27,12 @@ export interface Names {
   readonly prefix: string;
   readonly runIds: readonly string[];
   readonly uuids: readonly string[];
+}
+
+/** A timer is due when the run is. */
+interface Parking {
+  readonly wakeAt: "past" | "later" | null;
+  readonly timer: ParkRequest["timer"];
 }
 
 const HOUR_MS = 3_600_000;
@@ -93,7 +99,7 @@ export class Actor {
       case "appendInTransaction":
         return this.#appendInTransaction(known, claim, operation);
       case "park":
-        return this.#park(known, claim, operation.wakeAt);
+        return this.#park(known, claim, operation);
       case "release":
         return this.store.releaseRuns([claim]);
       case "block":
@@ -233,8 +239,8 @@ export class Actor {
       known.events = claim.events;
       known.takenMail = claim.takenMail;
     }
-    const timeless = claimed.map(({ epoch: _, startedAt: __, opening, ...rest }) => {
-      return { ...rest, opening: opening === null ? null : { ...opening, at: 0 } };
+    const timeless = claimed.map(({ epoch: _, startedAt: __, history, ...rest }) => {
+      return { ...rest, history: history?.map((event) => ({ ...event, at: 0 })) ?? null };
     });
     return timeless.sort(byRunId);
   }
@@ -325,10 +331,10 @@ export class Actor {
     return only(await this.store.sendMail([request]));
   }
 
-  async #park(known: Known, claim: ClaimedRun, wakeAt: "past" | "later" | null): Promise<unknown> {
+  async #park(known: Known, claim: ClaimedRun, { wakeAt, timer }: Parking): Promise<unknown> {
     const { runId, events, takenMail } = known;
     const at = await this.#moment(runId, wakeAt);
-    return [...(await this.store.parkRuns([{ claim, events, takenMail, wakeAt: at }]))];
+    return [...(await this.store.parkRuns([{ claim, events, takenMail, wakeAt: at, timer }]))];
   }
 
   async #rescue(worker: number): Promise<unknown> {
@@ -462,7 +468,7 @@ function upsertEvents(command: number, changes: Changes | null): Event[] {
 
 /** What must be true of any store at any time, whatever it was asked. */
 export async function checkFacts({ store, runs }: Actor): Promise<void> {
-  for (const { runId, committed } of runs) {
+  for (const { runId, claims, committed } of runs) {
     const history = only(await store.loadHistories([runId])).events;
     history.forEach(({ seq }, place) => {
       if (seq !== place + 1) throw new Error(`Run ${runId} has event ${seq} at place ${place + 1}.`);
@@ -471,7 +477,12 @@ export async function checkFacts({ store, runs }: Actor): Promise<void> {
       const kept = history.slice(base, base + events.length).map(({ seq: _, at: __, ...record }) => record);
       if (JSON.stringify(kept) !== JSON.stringify(events)) throw new Error(`Run ${runId} lost a turn at ${base}.`);
     }
-    const own = committed.reduce((sum, { events }) => sum + events.length, 1);
+    for (const { events } of claims.filter(({ hasFired }) => hasFired)) {
+      if (history[events - 1]?.type !== EVENT_CODES.TimerFired)
+        throw new Error(`Run ${runId} lost a timer at ${events}.`);
+    }
+    const fired = claims.filter(({ hasFired }) => hasFired).length;
+    const own = committed.reduce((sum, { events }) => sum + events.length, 1 + fired);
     const isEndedByStore = history.length === own + 1 && isLastClosing(history);
     if (history.length !== own && !isEndedByStore) throw new Error(`Run ${runId} has events that nobody wrote.`);
     const run = await store.findRun({ runId });

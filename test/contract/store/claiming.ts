@@ -27,7 +27,8 @@ export function claimingContract(stage: Stage): void {
         takenMail: 0,
         newestMail: 0,
         crashCount: 1,
-        opening: (await stage.store.readHistory(runId, 0, 1))[0],
+        history: await stage.store.readHistory(runId, 0, 1),
+        hasFired: false,
       });
       expect(await stage.store.findRun({ runId })).toMatchObject({ ownerId: workerId, epoch: run.epoch, wakeAt: null });
       expect(await stage.store.claimsOf(workerId)).toEqual([{ runId, epoch: run.epoch, claimId }]);

@@ -103,7 +103,7 @@ export function continuingContract(stage: Stage): void {
       const nextId = await continued(run);
       const claimed = await stage.claimOne(run.queue);
       expect(claimed).toMatchObject({ runId: nextId, epoch: 1, events: 1, takenMail: 0, newestMail: 0 });
-      expect(claimed.opening && fromRecord(claimed.opening)).toMatchObject({
+      expect(fromRecord(only(claimed.history ?? []))).toMatchObject({
         type: "RunStarted",
         input: NEXT_INPUT,
         continues: { previousRunId: run.runId },

@@ -83,7 +83,7 @@ export function controllingContract(stage: Stage): void {
       expect(await control(run.runId, "pause")).toMatchObject({ outcome: "changed", ownerId: workerId });
       expect(await stage.store.runsWithMail(workerId)).toEqual([run.runId]);
       expect(await stage.append(turnOf(run))).toBe(true);
-      const left = { claim: run, events: 2, takenMail: 0, wakeAt: 0 };
+      const left = { claim: run, events: 2, takenMail: 0, wakeAt: 0, timer: null };
       expect([...(await stage.store.parkRuns([left])).values()]).toEqual(["mail"]);
       await stage.store.releaseRuns([run]);
       await stage.send(run.runId);

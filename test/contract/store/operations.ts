@@ -12,6 +12,7 @@ const moment = fc.constantFrom("past", "past", "later", null, null, null);
 const closing = fc.constantFrom("completed", "failed", "canceled", ...Array<null>(12).fill(null));
 /** Which of the claims ever got for a run: mostly its newest. */
 const claimsAgo = fc.constantFrom(0, 0, 0, 0, 1);
+const timer = fc.constantFrom(null, { command: 600, name: "" }, { command: 601, name: "due\n\u{1F600}" });
 const mailId = fc.nat({ max: 5 });
 const mailKind = fc.constantFrom("signal", "cancel", "update");
 
@@ -63,7 +64,7 @@ const operations = {
   resend: fc.record({ run }),
   appendInTransaction: fc.record({ run, claimsAgo, throws: fc.boolean(), upserts: fc.option(changes, { freq: 2 }) }),
   mail: fc.record({ to: fc.oneof(fc.record({ run }), fc.record({ workflow })), mailId, kind: mailKind }),
-  park: fc.record({ run, claimsAgo, wakeAt: moment }),
+  park: fc.record({ run, claimsAgo, wakeAt: moment, timer }),
   release: fc.record({ run, claimsAgo }),
   block: fc.record({ run, claimsAgo }),
   beat: fc.record({ run, claimsAgo, command: fc.integer({ min: 500, max: 502 }) }),

@@ -4,12 +4,23 @@
 import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { ClaimedRun } from "../../../runtime/store/claims.ts";
+import { fromRecord } from "../../../sdk/protocol/event-record.ts";
 import type { BlockedReason } from "../../../sdk/protocol/run.ts";
-import { claimOf, newId, newRunId, only, type Stage, signalReceived, startRequest, turnOf } from "./stage.ts";
+import {
+  claimOf,
+  newId,
+  newRunId,
+  only,
+  type Stage,
+  signalReceived,
+  startRequest,
+  stepCompleted,
+  turnOf,
+} from "./stage.ts";
 
 export function parkingContract(stage: Stage): void {
   const parkOf = ({ events, takenMail, ...claim }: ClaimedRun, wakeAt: number | null) => {
-    return { claim: claimOf(claim), events, takenMail, wakeAt };
+    return { claim: claimOf(claim), events, takenMail, wakeAt, timer: null };
   };
 
   describe("parking", () => {
@@ -103,6 +114,106 @@ export function parkingContract(stage: Stage): void {
         const [outcomes] = await Promise.all([stage.store.parkRuns([parkOf(run, null)]), stage.send(run.runId)]);
         if (outcomes.get(run.runId) === "mail") expect(await stage.append(turnOf(run))).toBe(true);
         else expect(await stage.claimOne(run.queue)).toMatchObject({ runId: run.runId, newestMail: 1 });
+      }
+    });
+  });
+
+  describe("a run that was parked for a timer", () => {
+    const timer = { command: 7, name: "payday" };
+    const fired = { type: "TimerFired", ...timer };
+    const eventsOf = ({ history }: ClaimedRun) => (history ?? []).map((event) => fromRecord(event));
+
+    test("is claimed with the timer fired, as its last event", async () => {
+      const run = await stage.owned();
+      const wakeAt = (await stage.now()) - 1_000;
+      await stage.park(run, wakeAt, timer);
+      const claimed = await stage.claimOne(run.queue);
+      expect(claimed).toMatchObject({ events: 2, hasFired: true, crashCount: 1 });
+      expect(eventsOf(claimed)).toMatchObject([
+        { type: "RunStarted", seq: 1 },
+        { ...fired, seq: 2 },
+      ]);
+      expect(claimed.history).toEqual(await stage.store.readHistory(run.runId, 0, 10));
+      expect(claimed.history?.at(-1)?.at).toBeGreaterThanOrEqual(wakeAt);
+      expect(await stage.append(turnOf(claimed))).toBe(true);
+    });
+
+    test("is not claimed before the timer is due", async () => {
+      const run = await stage.owned();
+      await stage.park(run, await stage.inAnHour(), timer);
+      expect(await stage.claim(run.queue)).toMatchObject({ claimed: [] });
+      expect(await stage.store.readHistory(run.runId, 0, 10)).toHaveLength(1);
+    });
+
+    test("is woken by mail, which has the place before the timer, due or not", async () => {
+      for (const wakeAt of [await stage.inAnHour(), (await stage.now()) - 1_000]) {
+        const run = await stage.owned();
+        await stage.park(run, wakeAt, timer);
+        await stage.send(run.runId);
+        expect(await stage.claimOne(run.queue)).toMatchObject({ events: 1, hasFired: false, newestMail: 1 });
+      }
+    });
+
+    test("fires it once, also when its next owner is lost at once", async () => {
+      const run = await stage.owned();
+      const workerId = randomUUID();
+      await stage.park(run, (await stage.now()) - 1_000, timer);
+      await stage.claimOne(run.queue, { workerId });
+      await stage.store.rescueRuns(workerId, 10);
+      const again = await stage.claimOne(run.queue);
+      expect(again).toMatchObject({ events: 2, hasFired: false, crashCount: 2 });
+      expect(eventsOf(again)).toMatchObject([{ type: "RunStarted" }, fired]);
+    });
+
+    test("does not fire it once another owner has had the run, who may have gone on without it", async () => {
+      const run = await stage.owned();
+      await stage.park(run, (await stage.now()) - 1_000, timer);
+      await stage.send(run.runId);
+      const next = await stage.claimOne(run.queue);
+      await stage.commit(turnOf(next, { takenMail: 1 }, signalReceived(1, "m")));
+      await stage.store.releaseRuns([claimOf(next)]);
+      expect(await stage.claimOne(run.queue)).toMatchObject({ events: 2, hasFired: false });
+    });
+
+    test("parked again without one, has none", async () => {
+      const run = await stage.owned();
+      await stage.park(run, (await stage.now()) - 1_000, timer);
+      const claimed = await stage.claimOne(run.queue);
+      await stage.park(claimed, (await stage.now()) - 1_000);
+      expect(await stage.claimOne(run.queue)).toMatchObject({ events: 2, hasFired: false });
+    });
+
+    test("is woken with others in one claim, each as it is", async () => {
+      const queue = newId("queue");
+      await stage.store.startRuns([0, 1, 2].map(() => startRequest({ queue })));
+      const runs = (await stage.claim(queue)).claimed;
+      const past = (await stage.now()) - 1_000;
+      for (const [place, run] of runs.entries()) await stage.park(run, past + place, place === 1 ? null : timer);
+      const { claimed } = await stage.claim(queue);
+      expect(claimed.map(({ runId, hasFired, events }) => [runId, hasFired, events])).toEqual(
+        runs.map(({ runId }, place) => [runId, place !== 1, place === 1 ? 1 : 2]),
+      );
+    });
+  });
+
+  describe("what a claim brings", () => {
+    test("is a short history, whoever had the run", async () => {
+      const run = await stage.owned();
+      await stage.commit(turnOf(run));
+      await stage.store.releaseRuns([claimOf(run)]);
+      const claimed = await stage.claimOne(run.queue);
+      expect(claimed.history).toEqual(await stage.store.readHistory(run.runId, 0, 10));
+      expect(claimed.history).toHaveLength(2);
+    });
+
+    test("is no long one, and none of a run whose steps have left heartbeats", async () => {
+      const [long, beating] = [await stage.owned(), await stage.owned()];
+      await stage.commit(turnOf(long, {}, ...Array.from({ length: 40 }, (_, place) => stepCompleted(place + 2))));
+      const beat = { claim: claimOf(beating), command: 1, attempt: 1, details: '"half"', isProgress: true };
+      await stage.store.saveHeartbeats([beat]);
+      for (const run of [long, beating]) {
+        await stage.store.releaseRuns([claimOf(run)]);
+        expect(await stage.claimOne(run.queue)).toMatchObject({ runId: run.runId, history: null });
       }
     });
   });

@@ -46,7 +46,7 @@ export function retryingContract(stage: Stage): void {
       const begun = await stage.becomes("the next attempt is due", async () => {
         return (await stage.claim(soon.queue)).claimed[0] ?? null;
       });
-      expect(begun).toMatchObject({ runId: soonId, epoch: 1, events: 1, opening: { seq: 1 } });
+      expect(begun).toMatchObject({ runId: soonId, epoch: 1, events: 1, history: [{ seq: 1 }] });
     });
 
     test("it keeps the deadline, however much of it is used up", async () => {

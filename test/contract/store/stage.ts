@@ -3,7 +3,7 @@
 
 import { randomUUID } from "node:crypto";
 import { monotonicFactory } from "ulid";
-import type { Claim, ClaimAnswer, ClaimedRun, ClaimRequest } from "../../../runtime/store/claims.ts";
+import type { Claim, ClaimAnswer, ClaimedRun, ClaimRequest, ParkedTimer } from "../../../runtime/store/claims.ts";
 import { type Answer, eventOfAnswer } from "../../../runtime/store/errands.ts";
 import type { ForkRequest } from "../../../runtime/store/forks.ts";
 import type { MailOutcome, MailRequest } from "../../../runtime/store/mail.ts";
@@ -142,9 +142,9 @@ export class Stage {
     return (await this.store.findRun({ runId }))?.status;
   }
 
-  async park(run: ClaimedRun, wakeAt: number | null = null): Promise<void> {
+  async park(run: ClaimedRun, wakeAt: number | null = null, timer: ParkedTimer | null = null): Promise<void> {
     const { events, takenMail } = run;
-    await this.store.parkRuns([{ claim: run, events, takenMail, wakeAt }]);
+    await this.store.parkRuns([{ claim: run, events, takenMail, wakeAt, timer }]);
   }
 
   async send(runId: string, request: Partial<MailRequest> = {}): Promise<MailOutcome> {

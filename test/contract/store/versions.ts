@@ -175,7 +175,7 @@ export function versionsContract(stage: Stage): void {
       expect(await stage.store.runsWithMail(workerId)).toEqual([run.runId]);
       expect(await stage.append(turnOf(run))).toBe(true);
       expect(await stage.append(closingTurn(run, "completed", { base: 2 }))).toBe(false);
-      const left = { claim: run, events: 2, takenMail: 0, wakeAt: 0 };
+      const left = { claim: run, events: 2, takenMail: 0, wakeAt: 0, timer: null };
       expect([...(await stage.store.parkRuns([left])).values()]).toEqual(["mail"]);
       await stage.store.releaseRuns([run]);
       expect(await stage.claim(lane(run))).toMatchObject({ claimed: [] });
