@@ -24,8 +24,16 @@ export interface ConnectionOptions {
   readonly redis?: string | undefined;
   /** Separates deployments that share a Redis. Default "everstep". */
   readonly redisKeyPrefix?: string | undefined;
-  /** Most Postgres connections by kind of work. Default `{ hot: 4, control: 2, client: 4 }`. */
-  readonly pools?: { readonly hot?: number; readonly control?: number; readonly client?: number };
+  /**
+   * Most Postgres connections by kind of work. Default `{ hot: 4, control: 2, client: 4, transactions: 4 }`. So many
+   * transaction steps of a worker are under way at once as `transactions` says; others wait for their turn.
+   */
+  readonly pools?: {
+    readonly hot?: number;
+    readonly control?: number;
+    readonly client?: number;
+    readonly transactions?: number;
+  };
   /**
    * Set to true when a pooler in transaction mode (PgBouncer) stands before Postgres: no prepared statements, no start-up
    * parameters, and no LISTEN (hints then need Redis, else polling finds the work). Default false.

@@ -1,5 +1,6 @@
-// Connections, in three pools so that no kind of work waits behind another: `hot` writes histories, `control` claims,
-// loads and sweeps, `client` serves the front door. Nothing here or above relies on session state, so a pooler in
+// Connections, in four pools so that no kind of work waits behind another: `hot` writes histories, `control` claims,
+// loads and sweeps, `client` serves the front door, `transactions` has those that authors' code keeps open. These wait for
+// appends of their own runs before they commit, so appends must never wait for a connection that a transaction has. Nothing here or above relies on session state, so a pooler in
 // transaction mode may stand in between.
 
 import pg from "pg";
@@ -10,8 +11,8 @@ import { isSerializationLoss, spoilsConnection, type Target, toStoreError } from
 export interface PostgresOptions {
   /** A postgres:// URL; what it leaves out comes from the PG* variables. */
   readonly url: string;
-  /** Most connections per pool, opened as needed. Default hot 4, control 2, client 4: at most 10 in all. */
-  readonly pools?: { readonly hot?: number; readonly control?: number; readonly client?: number };
+  /** Most connections per pool, opened as needed. Default hot 4, control 2, client 4, transactions 4: at most 14 in all. */
+  readonly pools?: PoolSizes;
   /** Named statements, planned once per connection. Switch off behind a pooler that does not know them. Default true. */
   readonly preparedStatements?: boolean;
   /**
@@ -23,6 +24,13 @@ export interface PostgresOptions {
   readonly statementTimeoutMs?: number;
   /** For getting a connection, free or new. Default 5,000. */
   readonly connectTimeoutMs?: number;
+}
+
+export interface PoolSizes {
+  readonly hot?: number;
+  readonly control?: number;
+  readonly client?: number;
+  readonly transactions?: number;
 }
 
 /** SQL and the name it is prepared under. */
@@ -39,17 +47,19 @@ export class Connections {
   readonly hot: Pool;
   readonly control: Pool;
   readonly client: Pool;
+  readonly transactions: Pool;
 
   constructor(options: PostgresOptions, log: Log) {
-    const { hot = 4, control = 2, client = 4 } = options.pools ?? {};
+    const { hot = 4, control = 2, client = 4, transactions = 4 } = options.pools ?? {};
     const target = targetOf(options.url);
     this.hot = new Pool("hot", hot, options, target, log);
     this.control = new Pool("control", control, options, target, log);
     this.client = new Pool("client", client, options, target, log);
+    this.transactions = new Pool("transactions", transactions, options, target, log);
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.hot.close(), this.control.close(), this.client.close()]);
+    await Promise.all([this.hot.close(), this.control.close(), this.client.close(), this.transactions.close()]);
   }
 }
 

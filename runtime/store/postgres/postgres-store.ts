@@ -38,7 +38,7 @@ import { readVersions, registerVersions } from "./versions.ts";
 /** Connects when first asked for something; `checkReady` tells early whether that will work. */
 export function openPostgresStore(options: PostgresOptions, { log }: { readonly log: Log }): Store {
   const connections = new Connections(options, log);
-  const { hot, control, client } = connections;
+  const { hot, control, client, transactions } = connections;
   return {
     claimRuns: (request) => claimRuns(control, request),
     claimBlocked: (workerId, claimId, runIds) => claimBlocked(control, workerId, claimId, runIds),
@@ -47,7 +47,7 @@ export function openPostgresStore(options: PostgresOptions, { log }: { readonly 
     appendWithEffects: (turns) => appendWithEffects(hot, turns),
     resolveTurns: (turns) => resolveTurns(hot, turns),
     confirm: () => confirm(hot),
-    appendInTransaction: (work) => appendInTransaction(hot, work),
+    appendInTransaction: (work) => appendInTransaction(transactions, work),
     readMail: (boxes, limit) => readMail(hot, boxes, limit),
     runsWithMail: (workerId) => runsWithMail(control, workerId),
     parkRuns: (requests) => parkRuns(hot, requests),

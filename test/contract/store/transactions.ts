@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { Transaction } from "../../../runtime/store/store.ts";
 import { EverstepError } from "../../../sdk/protocol/errors.ts";
-import { closingTurn, only, type Stage, startRequest, turnOf } from "./stage.ts";
+import { closingTurn, only, type Stage, startRequest, stepCompleted, turnOf } from "./stage.ts";
 
 export function transactionsContract(stage: Stage): void {
   describe("appending in a transaction", () => {
@@ -54,6 +54,25 @@ export function transactionsContract(stage: Stage): void {
       });
       expect(committed).toBe(false);
       expect(await stage.store.findRun({ runId: stale.runId })).toMatchObject({ events: 1 });
+    });
+
+    test("appends do not wait for open transactions, however many, nor does the end of one wait for others", async () => {
+      const runs = await Promise.all(Array.from({ length: 12 }, () => stage.owned()));
+      const open = new AbortController();
+      const opened = new Promise<void>((resolve) => open.signal.addEventListener("abort", () => resolve()));
+      let begun = 0;
+      const transactions = runs.map((run) =>
+        stage.store.appendInTransaction(async () => {
+          begun++;
+          await opened;
+          // As a run does for which a signal came while its transaction was open.
+          await stage.commit(turnOf(run, { takenMail: 0 }, stepCompleted(1)));
+          return turnOf({ ...run, events: 2 }, {}, stepCompleted(2));
+        }),
+      );
+      await stage.becomes("transactions are open", async () => begun >= 4);
+      open.abort();
+      for (const { committed } of await Promise.all(transactions)) expect(committed).toBe(true);
     });
 
     test("queries take part in the transaction, or are refused with TRANSACTION_UNSUPPORTED", async () => {
