@@ -23,10 +23,14 @@ storeContract("Postgres, many turns at once,", async () => {
 storeContract("pooled Postgres", async () => {
   const database = await createDatabase();
   const pooler = await startPgbouncer(database.url);
-  const options = { url: pooler.url, preparedStatements: false, serverSettings: false };
+  // A pooler has to have more connections than transactions may be open.
+  const transactionsAtOnce = 2;
+  const pools = { transactions: transactionsAtOnce };
+  const options = { url: pooler.url, preparedStatements: false, serverSettings: false, pools };
   const store = openPostgresStore(options, { log: new RecordedLog() });
   return {
     store,
+    transactionsAtOnce,
     close: async () => {
       await store.close();
       await pooler.remove();

@@ -13,7 +13,7 @@ const RUNS = 10;
 
 async function setPooledStage(): Promise<Stage> {
   const { url } = await createDatabase();
-  const pooler = await startPgbouncer(url, { poolSize: 3 });
+  const pooler = await startPgbouncer(url, { poolSize: 5 });
   onTestFinished(() => pooler.remove());
   return setStage({ databaseUrl: pooler.url, connection: { isPooled: true } });
 }

@@ -22,6 +22,8 @@ export interface OpenedStore {
   close(): Promise<void>;
   /** For a store that has no transactions to share: queries in one must reject with TRANSACTION_UNSUPPORTED. */
   readonly transactions?: "unsupported";
+  /** How many may be open at once. Default 4. */
+  readonly transactionsAtOnce?: number;
 }
 
 const nextUlid = monotonicFactory();

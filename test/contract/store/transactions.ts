@@ -70,7 +70,7 @@ export function transactionsContract(stage: Stage): void {
           return turnOf({ ...run, events: 2 }, {}, stepCompleted(2));
         }),
       );
-      await stage.becomes("transactions are open", async () => begun >= 4);
+      await stage.becomes("transactions are open", async () => begun >= (stage.opened.transactionsAtOnce ?? 4));
       open.abort();
       for (const { committed } of await Promise.all(transactions)) expect(committed).toBe(true);
     });
