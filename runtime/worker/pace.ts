@@ -65,8 +65,8 @@ export class Pace {
 }
 
 /** Claims whose runs may be busy at once. */
-const CLAIMS_AHEAD = 2;
+const CLAIMS_AHEAD = 3;
 /** How long the start of a run says that others will follow. */
 const SHARED_MS = 1_000;
 /** Small enough to take a few milliseconds, of the store as well as of the event loop. */
-const PORTION = 160;
+const PORTION = 120;

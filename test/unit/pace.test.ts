@@ -23,9 +23,9 @@ test("while runs begin here, and for a second after that, woken ones go by small
   const portions = () => [pace.runsPerClaim, pace.wokenRunsPerCommit];
   expect(portions()).toEqual([250, 500]);
   pace.runBegan();
-  expect(portions()).toEqual([160, 160]);
+  expect(portions()).toEqual([120, 120]);
   await clock.advance(999);
-  expect(portions()).toEqual([160, 160]);
+  expect(portions()).toEqual([120, 120]);
   await clock.advance(1);
   expect(portions()).toEqual([250, 500]);
 });
@@ -36,13 +36,13 @@ test("smaller limits stay as they are", () => {
   expect([pace.runsPerClaim, pace.wokenRunsPerCommit]).toEqual([10, 20]);
 });
 
-test("claims go two portions ahead of what is busy, and not by crumbs", () => {
+test("claims go three portions ahead of what is busy, and not by crumbs", () => {
   const { pace, state } = paceOf({ maxRunsPerClaim: 100, maxRunsPerCommit: 100 });
   const room = (busyRuns: number) => {
     state.busyRuns = busyRuns;
     return pace.roomForClaims();
   };
-  expect([0, 120, 150, 151, 300].map(room)).toEqual([200, 80, 50, 0, 0]);
+  expect([0, 220, 250, 251, 400].map(room)).toEqual([300, 80, 50, 0, 0]);
 });
 
 test("who was given no room is told once when there is some", () => {
