@@ -1,7 +1,7 @@
 // Connections, in four pools so that no kind of work waits behind another: `hot` writes histories, `control` claims,
-// loads and sweeps, `client` serves the front door, `transactions` has those that authors' code keeps open. These wait for
-// appends of their own runs before they commit, so appends must never wait for a connection that a transaction has. Nothing here or above relies on session state, so a pooler in
-// transaction mode may stand in between.
+// loads and sweeps, `client` serves the front door, `transactions` has those that authors' code keeps open. A transaction
+// waits for appends of its own run before it commits, so no append may wait for a connection that a transaction has. Nothing
+// here or above relies on session state, so a pooler in transaction mode may stand in between.
 
 import pg from "pg";
 import { EverstepError } from "../../../sdk/protocol/errors.ts";
