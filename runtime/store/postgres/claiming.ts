@@ -50,6 +50,12 @@ interface BroughtRow {
   fired_at: number;
 }
 
+/** The timer of a parked run is due, and nothing came before it. */
+function fires(head: string): string {
+  return `(${head}.timer_command is not null and ${head}.timer_seq = ${head}.events + 1
+    and ${head}.timer_at <= (select at from clock) and ${head}.newest_mail <= ${head}.taken_mail)`;
+}
+
 // Per queue, the index open_run_due is read in its own order, from the oldest due on; now() rather than
 // clock_timestamp() because only a stable bound ends an index scan. A run whose workers keep dying is set aside here.
 // The timer that a run was parked for is fired here, under the lock and by a clock that is read after it, when it is due and
@@ -61,12 +67,6 @@ interface BroughtRow {
 // What remains due is counted, not looked up: every join between the sets of this statement would be a loop within a
 // loop, since a plan made once knows nothing of how many runs a claim takes. Nor are the tables joined with what is due:
 // a plan made for a tenth of all runs would read them whole.
-/** The timer of a parked run is due, and nothing came before it. */
-function fires(head: string): string {
-  return `(${head}.timer_command is not null and ${head}.timer_seq = ${head}.events + 1
-    and ${head}.timer_at <= (select at from clock) and ${head}.newest_mail <= ${head}.taken_mail)`;
-}
-
 export const CLAIM: Statement = {
   name: "everstep_claim",
   text: `
