@@ -24,6 +24,10 @@ interface Wait {
   /** Goes on to the run that takes the place of one that closed. */
   readonly follows: boolean;
   readonly startedAt: number;
+  // The caller's own, along the whole chain: a promise for each run of it would be kept by the one before, for as long as
+  // runs continue as new.
+  readonly resolve: (closed: ClosedRun) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 export class Outcomes {
@@ -49,41 +53,49 @@ export class Outcomes {
 
   /** What waits here weighs as little as it can: one for each run that somebody waits for. */
   outcome(to: RunReference, timeoutMs: number | null, follows: boolean): Promise<ClosedRun> {
-    const wait: Wait = { to, timeoutMs, follows, startedAt: this.#desk.world.clock.monotonic() };
-    if ("chainOf" in to && this.#isFresh(to.chainOf)) return this.#closing(wait, to.chainOf);
-    return this.#firstToAwait(to).then((runId) => this.#closing(wait, runId));
-  }
-
-  /** Resolves when the run is closed, and with it those that it goes on as. */
-  #closing(wait: Wait, runId: string): Promise<ClosedRun> {
     return new Promise((resolve, reject) => {
-      const caller = new Caller(wait.to, runId, (stored) => resolve(this.#endOf(wait, runId, stored)), reject);
-      this.#waiter.wait(runId, caller);
-      const { to, timeoutMs, startedAt } = wait;
-      if (timeoutMs === null) return;
-      const { clock } = this.#desk.world;
-      caller.cancelTimer = clock.setTimer(Math.max(0, timeoutMs - (clock.monotonic() - startedAt)), () => {
-        this.#waiter.leave(runId, caller);
-        reject(stillOpen(to, timeoutMs));
-      });
+      const wait: Wait = { to, timeoutMs, follows, startedAt: this.#desk.world.clock.monotonic(), resolve, reject };
+      if ("chainOf" in to && this.#isFresh(to.chainOf)) this.#await(wait, to.chainOf);
+      else
+        this.#firstToAwait(to)
+          .then((runId) => this.#await(wait, runId))
+          .catch(reject);
     });
   }
 
-  #endOf(wait: Wait, runId: string, { status, event }: StoredOutcome): ClosedRun | Promise<ClosedRun> {
+  #await(wait: Wait, runId: string): void {
+    const { to, timeoutMs, startedAt, reject } = wait;
+    const caller = new Caller(to, runId, (stored) => this.#closed(wait, runId, stored), reject);
+    this.#waiter.wait(runId, caller);
+    if (timeoutMs === null) return;
+    const { clock } = this.#desk.world;
+    caller.cancelTimer = clock.setTimer(Math.max(0, timeoutMs - (clock.monotonic() - startedAt)), () => {
+      this.#waiter.leave(runId, caller);
+      reject(stillOpen(to, timeoutMs));
+    });
+  }
+
+  #closed(wait: Wait, runId: string, { status, event }: StoredOutcome): void {
     const { codecs } = this.#desk;
-    if (codecs === undefined) return this.#followed(wait, closedRunOf(runId, status, event));
-    return this.#desk
+    if (codecs === undefined) return this.#goOn(wait, closedRunOf(runId, status, event));
+    this.#desk
       .insist(() => codecs.decodeEvent(runId, event))
-      .then((decoded) => this.#followed(wait, closedRunOf(runId, status, decoded)));
+      .then((decoded) => this.#goOn(wait, closedRunOf(runId, status, decoded)))
+      .catch(wait.reject);
   }
 
-  #followed(wait: Wait, closed: ClosedRun): ClosedRun | Promise<ClosedRun> {
-    return closed.nextRunId === null || !wait.follows ? closed : this.#following(wait, closed.nextRunId);
-  }
-
-  async #following(wait: Wait, runId: string): Promise<ClosedRun> {
-    if (!this.#isFresh(runId) && !(await this.#existence.ask(runId))) throw notKept(nameOf(wait.to), runId);
-    return this.#closing(wait, runId);
+  /** Answers, or waits for the run that goes on in the place of this one. */
+  #goOn(wait: Wait, closed: ClosedRun): void {
+    const { nextRunId } = closed;
+    if (nextRunId === null || !wait.follows) return wait.resolve(closed);
+    if (this.#isFresh(nextRunId)) return this.#await(wait, nextRunId);
+    this.#existence
+      .ask(nextRunId)
+      .then((isThere) => {
+        if (!isThere) throw notKept(nameOf(wait.to), nextRunId);
+        this.#await(wait, nextRunId);
+      })
+      .catch(wait.reject);
   }
 
   close(): void {
