@@ -428,10 +428,11 @@ export class Simulation {
     this.outsiders?.senders.nudge(runId);
   }
 
-  /** Callers of an entity wait until it answers: somebody has found out what ended its workers. */
+  /** Callers of an entity wait until it answers, parents for their children: somebody has found out what ended the workers. */
   async #releaseIfCalled(runId: string): Promise<void> {
-    const detail = await this.#truth.findRun({ runId });
-    if (this.#isHealed && detail?.workflow === LEDGER) this.#clients[0]?.unblock(runId);
+    const workflow = (await this.#truth.findRun({ runId }))?.workflow;
+    const isWaitedFor = workflow === LEDGER || this.#families.some(({ name }) => name === workflow);
+    if (this.#isHealed && isWaitedFor) this.#clients[0]?.unblock(runId);
   }
 
   /** What the last runs of families have left to be done may begin others: whoever looks for that has looked. */
