@@ -29,7 +29,10 @@ export interface ClaimedRun extends Claim {
   readonly crashCount: number;
   /** All events, where the claim could bring them; otherwise they are loaded by themselves, with heartbeats. */
   readonly history: readonly StoredEvent[] | null;
-  /** The last event was appended by this very claim: the timer that the run was parked for has fired. No code has seen it. */
+  /**
+   * The last event was appended by this claim, or by one before it of which nothing has come: the timer that the run was
+   * parked for has fired. What code does with it is new.
+   */
   readonly hasFired: boolean;
 }
 

@@ -175,8 +175,9 @@ export class LiveRun implements Committing {
   #quieted(): void {
     if (!this.#isOurs) return;
     this.#isBusyWithCode = false;
-    if (this.#isMoving) return this.#lookAround();
     const { broken } = this.engine;
+    // What comes after a fired timer is fed after it.
+    if (this.#isMoving && (this.#fired === undefined || broken !== undefined)) return this.#lookAround();
     // What a step came to is kept, whatever the code makes of it.
     if (broken !== undefined && this.isAhead) return this.#lookAround();
     if (broken !== undefined) return this.#host.block(this, blockedReasonOf(broken));

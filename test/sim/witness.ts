@@ -78,8 +78,9 @@ export class Witness {
         const answer = await store.claimRuns(request);
         for (const run of answer.claimed) {
           // Locks that a fork has again are told in its history by the store.
-          if (this.#forks.has(run.runId) && !run.hasFired) await this.#grew(run.runId);
-          if (run.hasFired) await this.#fired(run);
+          const isTold = run.hasFired && run.events > (this.chronicle(run.runId)?.length ?? 0);
+          if (isTold) await this.#fired(run);
+          else if (this.#forks.has(run.runId)) await this.#grew(run.runId);
           this.#claimed(run, request.workerId);
         }
         for (const runId of answer.quarantined) this.#blocked(runId, "quarantine");

@@ -59,7 +59,8 @@ export function parkRun(table: RunTable, request: ParkRequest): ParkOutcome {
   if (run.history.length !== request.events || run.head.takenMail !== request.takenMail) return "lost";
   if (run.mailbox.length > request.takenMail) return "mail";
   const { wakeAt } = request;
-  const timer = request.timer === null || wakeAt === null ? null : { ...request.timer, at: wakeAt };
+  const timer =
+    request.timer === null || wakeAt === null ? null : { ...request.timer, at: wakeAt, seq: request.events + 1 };
   table.change(run, { ...NOBODY, wakeAt, timer, crashCount: 0 });
   return "parked";
 }
@@ -89,17 +90,18 @@ function claimRun(
   firesAt: number | null,
 ): ClaimedRun {
   const { epoch, crashCount, timer, takenMail } = headOf(run);
-  const hasFired = timer !== null && firesAt !== null && timer.at <= firesAt && run.mailbox.length <= takenMail;
-  if (hasFired) {
+  const isNext = timer?.seq === run.history.length + 1 && run.mailbox.length <= takenMail;
+  if (isNext && firesAt !== null && timer.at <= firesAt) {
     const { command, name } = timer;
     table.append(run, [toRecord({ type: "TimerFired", command, name })], claimId, firesAt);
   }
+  const hasFired = timer?.seq === run.history.length;
   table.change(run, {
     epoch: epoch + 1,
     claimId,
     ownerId,
     wakeAt: null,
-    timer: null,
+    timer: hasFired ? timer : null,
     blocked: null,
     crashCount: crashCount + 1,
   });

@@ -19,8 +19,8 @@ export interface Head {
   readonly takenMail: number;
   /** Null while the run is owned or blocked, or only mail wakes it. */
   readonly wakeAt: number | null;
-  /** The timer that a parked run waits for first, if it is one. Any claim takes it away. */
-  readonly timer: (ParkedTimer & { readonly at: number }) | null;
+  /** The timer that a parked run waits for first, if it is one, and the place where it fires; there until something comes of it. */
+  readonly timer: (ParkedTimer & { readonly at: number; readonly seq: number }) | null;
   readonly crashCount: number;
   readonly blocked: BlockedReason | null;
   /** How many locks a fork has to have again. Nothing wakes it before. */

@@ -84,7 +84,7 @@ export const CLAIM: Statement = {
       update everstep.open_run o
       set epoch = o.epoch + 1, claim_id = $4, worker_id = $5, crash_count = o.crash_count + 1,
         events = o.events + case when ${fires("o")} then 1 else 0 end,
-        timer_command = case when ${fires("o")} then o.timer_command end
+        timer_command = case when ${fires("o")} or o.timer_seq = o.events then o.timer_command end
       where o.run_id = any(array(select run_id from due where not is_given_up))
       returning o.run_id, o.queue, o.epoch, o.claim_id, o.events, o.taken_mail, o.newest_mail, o.crash_count, o.wake_at,
         o.timer_command, o.timer_name),
@@ -174,7 +174,8 @@ const CLAIM_BLOCKED: Statement = {
       update everstep.open_run o
       set epoch = o.epoch + 1, claim_id = $2, worker_id = $3, crash_count = o.crash_count + 1, blocked = null
       from fit where o.run_id = fit.run_id returning o.*)
-    select c.run_id, ${CLAIMED_COLUMNS} from c join everstep.run r on r.run_id = c.run_id`,
+    select c.run_id, ${CLAIMED_COLUMNS}, coalesce(c.timer_command is not null and c.timer_seq = c.events, false) as has_fired
+    from c join everstep.run r on r.run_id = c.run_id`,
 };
 
 export async function claimBlocked(
@@ -185,13 +186,11 @@ export async function claimBlocked(
 ): Promise<ClaimedRun[]> {
   const known = ids.filter((id) => tryUuidOf(id) !== null);
   if (known.length === 0) return [];
-  const rows = await pool.query<ClaimedRow>(CLAIM_BLOCKED, [runIds(known), claimId, workerId]);
-  return rows.map((row) => claimedRunOf(row, NOTHING_BROUGHT));
+  const rows = await pool.query<ClaimedRow & { has_fired: boolean }>(CLAIM_BLOCKED, [runIds(known), claimId, workerId]);
+  return rows.map((row) => claimedRunOf(row, { history: null, hasFired: row.has_fired }));
 }
 
 type Brought = Pick<ClaimedRun, "history" | "hasFired">;
-
-const NOTHING_BROUGHT: Brought = { history: null, hasFired: false };
 
 function broughtBy({
   history: found,
@@ -202,10 +201,10 @@ function broughtBy({
 }: BroughtRow & ClaimedRow): Brought {
   const hasFired = command !== null;
   const history = found === null ? [] : eventsOf(found);
+  if (history.length === events) return { history, hasFired };
+  if (!hasFired || history.length !== events - 1) return { history: null, hasFired };
   // What the statement has written itself it cannot see.
-  if (history.length !== events - (hasFired ? 1 : 0)) return { history: null, hasFired };
-  if (hasFired)
-    history.push({ seq: events, at, type: EVENT_CODES.TimerFired, command, name, payload: null, data: null });
+  history.push({ seq: events, at, type: EVENT_CODES.TimerFired, command, name, payload: null, data: null });
   return { history, hasFired };
 }
 

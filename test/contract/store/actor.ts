@@ -481,7 +481,7 @@ export async function checkFacts({ store, runs }: Actor): Promise<void> {
       if (history[events - 1]?.type !== EVENT_CODES.TimerFired)
         throw new Error(`Run ${runId} lost a timer at ${events}.`);
     }
-    const fired = claims.filter(({ hasFired }) => hasFired).length;
+    const fired = new Set(claims.filter(({ hasFired }) => hasFired).map(({ events }) => events)).size;
     const own = committed.reduce((sum, { events }) => sum + events.length, 1 + fired);
     const isEndedByStore = history.length === own + 1 && isLastClosing(history);
     if (history.length !== own && !isEndedByStore) throw new Error(`Run ${runId} has events that nobody wrote.`);

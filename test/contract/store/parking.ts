@@ -161,8 +161,21 @@ export function parkingContract(stage: Stage): void {
       await stage.claimOne(run.queue, { workerId });
       await stage.store.rescueRuns(workerId, 10);
       const again = await stage.claimOne(run.queue);
-      expect(again).toMatchObject({ events: 2, hasFired: false, crashCount: 2 });
+      // Nothing has come of it: whoever has the run now is the first.
+      expect(again).toMatchObject({ events: 2, hasFired: true, crashCount: 2 });
       expect(eventsOf(again)).toMatchObject([{ type: "RunStarted" }, fired]);
+      await stage.commit(turnOf(again));
+      await stage.store.releaseRuns([claimOf(again)]);
+      expect(await stage.claimOne(run.queue)).toMatchObject({ events: 3, hasFired: false });
+    });
+
+    test("keeps that nothing has come of it while it is blocked", async () => {
+      const run = await stage.owned();
+      await stage.park(run, (await stage.now()) - 1_000, timer);
+      const claimed = await stage.claimOne(run.queue);
+      await stage.store.blockRuns([{ claim: claimOf(claimed), reason: { kind: "divergence", message: "event 3" } }]);
+      const again = only(await stage.store.claimBlocked(randomUUID(), randomUUID(), [run.runId]));
+      expect(again).toMatchObject({ events: 2, hasFired: true });
     });
 
     test("does not fire it once another owner has had the run, who may have gone on without it", async () => {
