@@ -2,9 +2,9 @@
 
 import { EverstepError } from "../../sdk/protocol/errors.ts";
 import { seededRandom } from "../../sdk/protocol/random.ts";
+import { DIGITS, digitAt, NO_DIGIT, nibbleAt } from "./digits.ts";
 import type { World } from "./world.ts";
 
-const DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const TIME_DIGITS = 10;
 const CHANCE_DIGITS = 16;
 const LENGTH = TIME_DIGITS + CHANCE_DIGITS;
@@ -42,8 +42,8 @@ export function newRunId({ clock, chance }: Pick<World, "clock" | "chance">, aft
 export function timeOfId(runId: string): number {
   let ms = 0;
   for (let place = 0; place < TIME_DIGITS; place++) {
-    const digit = DIGIT_OF[runId.charCodeAt(place)] ?? NONE;
-    if (digit === NONE) throw notAnId(runId);
+    const digit = digitAt(runId, place);
+    if (digit === NO_DIGIT) throw notAnId(runId);
     ms = ms * DIGITS.length + digit;
   }
   if (runId.length !== LENGTH || ms > MOST_MS) throw notAnId(runId);
@@ -75,20 +75,6 @@ function writeTime(ms: number): void {
     rest = Math.floor(rest / DIGITS.length);
   }
   writtenMs = ms;
-}
-
-const NONE = 255;
-const DIGIT_OF = valuesOf(DIGITS);
-const NIBBLE_OF = valuesOf("0123456789abcdef");
-
-function nibbleAt(uuid: string, place: number): number {
-  return NIBBLE_OF[uuid.charCodeAt(place)] ?? 0;
-}
-
-function valuesOf(alphabet: string): Uint8Array {
-  const values = new Uint8Array(128).fill(NONE);
-  for (let value = 0; value < alphabet.length; value++) values[alphabet.charCodeAt(value)] = value;
-  return values;
 }
 
 function notAnId(runId: string): EverstepError {

@@ -2,13 +2,9 @@
 // entry, and in the same order.
 
 import { EverstepError } from "../../../sdk/protocol/errors.ts";
+import { DIGITS, digitAt, NO_DIGIT, nibbleAt } from "../../world/digits.ts";
 
-const DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-const HEX = "0123456789abcdef";
 const ULID = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/;
-
-const digitOf = reverse(DIGITS);
-const nibbleOf = reverse(HEX);
 
 /** The id as uuid input (32 hex digits); null when it is not a run id at all, so names no run. */
 export function tryUuidOf(runId: string): string | null {
@@ -17,12 +13,12 @@ export function tryUuidOf(runId: string): string | null {
 
 /** For ids that this process got from the store or made itself. */
 export function uuidOf(runId: string): string {
-  let rest = digitAt(runId, 0);
+  let rest = digitOf(runId, 0);
   if (runId.length !== 26 || rest > 7) throw badRunId(runId);
   let bits = 3; // 26 digits hold 130 bits; the first one holds only three
   let filled = 0;
   for (let place = 1; place < 26; place++) {
-    rest = (rest << 5) | digitAt(runId, place);
+    rest = (rest << 5) | digitOf(runId, place);
     bits += 5;
     if (bits < 8) continue;
     bits -= 8;
@@ -38,8 +34,8 @@ export function runIdOf(uuid: string): string {
   let bits = 2;
   let written = 0;
   for (let place = 0; place < uuid.length; place++) {
-    const nibble = nibbleOf[uuid.charCodeAt(place)] ?? -1;
-    if (nibble < 0) continue; // a hyphen
+    const nibble = nibbleAt(uuid, place);
+    if (nibble === NO_DIGIT) continue; // a hyphen
     rest = (rest << 4) | nibble;
     bits += 4;
     if (bits < 5) continue;
@@ -54,16 +50,10 @@ export function runIdOf(uuid: string): string {
 const bytes = Buffer.alloc(16);
 const text = Buffer.alloc(26);
 
-function digitAt(runId: string, place: number): number {
-  const digit = digitOf[runId.charCodeAt(place)] ?? -1;
-  if (digit < 0) throw badRunId(runId);
+function digitOf(runId: string, place: number): number {
+  const digit = digitAt(runId, place);
+  if (digit === NO_DIGIT) throw badRunId(runId);
   return digit;
-}
-
-function reverse(alphabet: string): Int8Array {
-  const values = new Int8Array(128).fill(-1);
-  for (let i = 0; i < alphabet.length; i++) values[alphabet.charCodeAt(i)] = i;
-  return values;
 }
 
 function badRunId(runId: string): EverstepError {
