@@ -82,6 +82,9 @@ export interface ParkedTimer {
 /** `mail`: still owned, not parked, because mail came in. `lost`: no longer owned (or parked by an earlier try). */
 export type ParkOutcome = "parked" | "mail" | "lost";
 
+/** A claim brings no longer history: such a one is loaded by itself. */
+export const MOST_EVENTS_BROUGHT = 32;
+
 /** From this many claims without progress a run is a suspect, executed while no other suspect is. */
 export const SUSPECT_FROM_CRASHES = 2;
 

@@ -6,7 +6,7 @@ import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { Payload } from "../../../sdk/protocol/payload.ts";
 import type { BlockedReason, ClosedStatus, ForkedFrom, Pause, RunStatus } from "../../../sdk/protocol/run.ts";
 import type { UpdateRefusal } from "../../../sdk/protocol/update-refusal.ts";
-import type { Claim, ClaimedRun, ParkedTimer } from "../claims.ts";
+import { type Claim, type ClaimedRun, MOST_EVENTS_BROUGHT, type ParkedTimer } from "../claims.ts";
 import type { MailItem } from "../mail.ts";
 import { type DataKind, type DataRow, keptDataOf } from "../run-data.ts";
 import type { StoredSummary } from "../runs.ts";
@@ -139,6 +139,3 @@ export function claimedRunOf(run: StoredRun, hasFired: boolean): ClaimedRun {
     hasFired,
   };
 }
-
-/** A longer history is loaded by itself. */
-const MOST_EVENTS_BROUGHT = 32;

@@ -8,6 +8,7 @@ import {
   type ClaimAnswer,
   type ClaimedRun,
   type ClaimRequest,
+  MOST_EVENTS_BROUGHT,
   type ParkOutcome,
   type ParkRequest,
   QUARANTINE_AFTER_CRASHES,
@@ -37,9 +38,6 @@ interface ClaimedRow {
   newest_mail: number;
   crash_count: number;
 }
-
-/** A longer history is loaded by itself. */
-const MOST_EVENTS_BROUGHT = 32;
 
 /** What a claim knows besides the run: its history, and the timer that it has fired. */
 interface BroughtRow {
