@@ -155,7 +155,7 @@ export class LiveRun implements Committing {
     // Signals that are there before the first line are delivered before it: the main function waits for them.
     if (isUntouched && hasMail) this.#mail.holdFirstLine();
     // No code has seen that the timer fired: it is shown to the code once that is where its last owner left it.
-    if (this.facts.hasFired) this.#fired = events.at(-1);
+    if (this.facts.hasFired) this.#fired = firedTimer(events);
     this.#host.feed(this, this.#fired === undefined ? events : events.slice(0, -1), !this.#mail.isEarly);
     if (hasMail) this.wantMail();
   }
@@ -591,4 +591,10 @@ export class LiveRun implements Committing {
     this.#exclusive = none();
     for (const enter of entering) enter();
   }
+}
+
+function firedTimer(events: readonly HistoryEvent[]): HistoryEvent | undefined {
+  const last = events.at(-1);
+  if (last?.type !== "TimerFired") invariant(false, "what a claim appends is that a timer fired", { last: last?.type });
+  return last;
 }

@@ -2,7 +2,7 @@
 // texts, whose every element must be escaped here and unescaped there; possible because no stored text holds the marks
 // (payloads and data are JSON, which escapes control characters; names are checked).
 
-import { EverstepError } from "../../../sdk/protocol/errors.ts";
+import { EverstepError, invariant } from "../../../sdk/protocol/errors.ts";
 import { uuidOf } from "./run-id.ts";
 
 const END = "\u001e";
@@ -25,6 +25,7 @@ export class PlainColumn {
   }
 
   get parameter(): string {
+    assertFilled(this.#count, this.#values.length);
     return `{${this.#values.join(",")}}`;
   }
 }
@@ -62,8 +63,14 @@ export class TextColumn {
   }
 
   get parameter(): string {
+    assertFilled(this.#count, this.#values.length);
     return this.#values.length === 0 ? "" : this.#values.join(END) + END;
   }
+}
+
+/** A row that was announced and not added would read as an empty text, which nobody has said. */
+function assertFilled(count: number, rows: number): void {
+  if (count !== rows) invariant(false, "a column has a value for each row", { count, rows });
 }
 
 /** The text as it is; throws STORE_REJECTED for one that holds a mark or what Postgres cannot store. */
