@@ -8,10 +8,11 @@ import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import type { Transaction } from "../store.ts";
 import type { AppendAnswer, AppendTurn, ResolvedTurn } from "../turns.ts";
 import { ms, PlainColumn, plain, runIds, TextColumn, textColumn, texts, timeOf } from "./columns.ts";
-import { Abort, type Pool, type Row, type Session, type Statement } from "./connection.ts";
+import { Abort, type Pool, type Row, type Session } from "./connection.ts";
 import { loneTurn } from "./lone-turn.ts";
 import { changeData, changeValues } from "./run-data.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
+import { prepared, type Statement } from "./statements.ts";
 import { runInside } from "./transaction.ts";
 
 /** Nearly always: said shortly, and nothing to take apart. */
@@ -20,7 +21,7 @@ const ALL = "all";
 // `clock` is read once and after the last lock is held: no event is older than one that this run, seen under its lock,
 // already has, and a timer judged due by it is due for every later reader.
 function appendStatement(name: string, more = ""): Statement {
-  return {
+  return prepared({
     name,
     text: `
       with turn as (
@@ -55,7 +56,7 @@ function appendStatement(name: string, more = ""): Statement {
       select ${ms("c.at")} as at, (
         select case when count(*) = cardinality($1::uuid[]) then '${ALL}' else string_agg(place::text, ',') end from ok) as places
       from clock c`,
-  };
+  });
 }
 
 const REFUSE = `,
@@ -175,7 +176,7 @@ function answerOf(turns: readonly AppendTurn[], rows: readonly AppendedRow[]): A
   return { at: rows[0]?.at ?? 0, committed };
 }
 
-const RESOLVE: Statement = {
+const RESOLVE = prepared({
   name: "everstep_resolve",
   text: `
     select t.run_id, e.run_id is not null as landed, ${ms("e.at")} as at,
@@ -187,7 +188,7 @@ const RESOLVE: Statement = {
     left join everstep.open_run o on o.run_id = t.run_id
     left join everstep.event e on e.run_id = t.run_id and e.seq = t.base + 1 and e.tag = t.tag
     order by t.place`,
-};
+});
 
 interface ResolvedRow {
   run_id: string;
@@ -220,10 +221,10 @@ export async function resolveTurns(pool: Pool, turns: readonly AppendTurn[]): Pr
 
 // A message in the write-ahead log and nothing else: its commit waits for the disk and for synchronous standbys like
 // any other, hence for everything written before it, and no table grows by it.
-const CONFIRM: Statement = {
+const CONFIRM = prepared({
   name: "everstep_confirm",
   text: "select pg_logical_emit_message(true, 'everstep', '') is not null as is_written",
-};
+});
 
 export async function confirm(pool: Pool): Promise<void> {
   await pool.query(CONFIRM, []);

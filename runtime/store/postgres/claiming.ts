@@ -15,9 +15,10 @@ import {
 } from "../claims.ts";
 import { versionOfLane } from "../lanes.ts";
 import { finiteMs, ms, names, plain, runIds, textColumn, texts, timeAt } from "./columns.ts";
-import type { Pool, Statement } from "./connection.ts";
+import type { Pool } from "./connection.ts";
 import { eventsOf, joinedEvents } from "./joined-events.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
+import { prepared } from "./statements.ts";
 
 const CLAIMED_COLUMNS = `
   r.workflow_id, r.workflow, r.queue, c.queue as lane, c.epoch::float8 as epoch, c.claim_id, ${ms("r.started_at")} as started_at,
@@ -65,7 +66,7 @@ function fires(head: string): string {
 // What remains due is counted, not looked up: every join between the sets of this statement would be a loop within a
 // loop, since a plan made once knows nothing of how many runs a claim takes. Nor are the tables joined with what is due:
 // a plan made for a tenth of all runs would read them whole.
-export const CLAIM: Statement = {
+export const CLAIM = prepared({
   name: "everstep_claim",
   text: `
     with due as materialized (
@@ -124,7 +125,7 @@ export const CLAIM: Statement = {
       from claimed c cross join lateral (select * from everstep.run where run_id = c.run_id limit 1) r
     ) taken on true
     order by taken.wake_at`,
-};
+});
 
 /** The first columns are the same in every row; where nothing was claimed, one row has only them. */
 interface AnswerRow {
@@ -162,7 +163,7 @@ export async function claimRuns(pool: Pool, request: ClaimRequest): Promise<Clai
   };
 }
 
-const CLAIM_BLOCKED: Statement = {
+const CLAIM_BLOCKED = prepared({
   name: "everstep_claim_blocked",
   text: `
     with fit as materialized (
@@ -174,7 +175,7 @@ const CLAIM_BLOCKED: Statement = {
       from fit where o.run_id = fit.run_id returning o.*)
     select c.run_id, ${CLAIMED_COLUMNS}, coalesce(c.timer_command is not null and c.timer_seq = c.events, false) as has_fired
     from c join everstep.run r on r.run_id = c.run_id`,
-};
+});
 
 export async function claimBlocked(
   pool: Pool,
@@ -226,10 +227,10 @@ function claimedRunOf(row: ClaimedRow, brought: Brought): ClaimedRun {
   };
 }
 
-const CLAIMS_OF: Statement = {
+const CLAIMS_OF = prepared({
   name: "everstep_claims_of",
   text: "select run_id, epoch::float8 as epoch, claim_id from everstep.open_run where worker_id = $1",
-};
+});
 
 export async function claimsOf(pool: Pool, workerId: string): Promise<Claim[]> {
   const rows = await pool.query<{ run_id: string; epoch: number; claim_id: string }>(CLAIMS_OF, [workerId]);
@@ -261,7 +262,7 @@ function claimColumns(claims: readonly Claim[]): string[] {
 
 const LET_GO = "worker_id = null, claim_id = null";
 
-const PARK: Statement = {
+const PARK = prepared({
   name: "everstep_park",
   text: `
     with ${held({
@@ -277,7 +278,7 @@ const PARK: Statement = {
         timer_at = ${timeAt("j.wake_at")}, timer_seq = o.events + 1, timer_command = j.timer_command, timer_name = j.timer_name
       from judged j where o.run_id = j.run_id and j.outcome = 'parked')
     select run_id, outcome from judged`,
-};
+});
 
 export async function parkRuns(pool: Pool, requests: readonly ParkRequest[]): Promise<Map<string, ParkOutcome>> {
   const outcomes = new Map<string, ParkOutcome>(requests.map(({ claim }) => [claim.runId, "lost"]));
@@ -294,24 +295,24 @@ export async function parkRuns(pool: Pool, requests: readonly ParkRequest[]): Pr
   return outcomes;
 }
 
-const RELEASE: Statement = {
+const RELEASE = prepared({
   name: "everstep_release",
   text: `
     with ${held()}
     update everstep.open_run o set ${LET_GO}, crash_count = 0, wake_at = now() from held h where o.run_id = h.run_id`,
-};
+});
 
 export async function releaseRuns(pool: Pool, claims: readonly Claim[]): Promise<void> {
   if (claims.length > 0) await pool.query(RELEASE, claimColumns(claims));
 }
 
-const BLOCK: Statement = {
+const BLOCK = prepared({
   name: "everstep_block",
   text: `
     with ${held({ columns: `, ${textColumn(4)}`, names: ", reason" })}
     update everstep.open_run o set ${LET_GO}, crash_count = 0, wake_at = 'infinity', blocked = h.reason
     from held h where o.run_id = h.run_id`,
-};
+});
 
 export async function blockRuns(
   pool: Pool,
@@ -322,7 +323,7 @@ export async function blockRuns(
   await pool.query(BLOCK, [...claimColumns(blocks.map(({ claim }) => claim)), texts(reasons)]);
 }
 
-const SAVE_HEARTBEATS: Statement = {
+const SAVE_HEARTBEATS = prepared({
   name: "everstep_save_heartbeats",
   text: `
     with ${held({
@@ -338,7 +339,7 @@ const SAVE_HEARTBEATS: Statement = {
       on conflict (run_id, command) do update set attempt = excluded.attempt, details = excluded.details
       where s.attempt <= excluded.attempt)
     select distinct run_id from held`,
-};
+});
 
 export interface Heartbeat {
   readonly claim: Claim;

@@ -7,12 +7,13 @@ import { terminationRecord } from "../acted-by.ts";
 import type { RunEnd } from "../errands.ts";
 import { grantErrand } from "../locks.ts";
 import { ms, names, plain, runIds, textColumn, texts } from "./columns.ts";
-import type { Pool, Session, Statement } from "./connection.ts";
+import type { Pool, Session } from "./connection.ts";
 import { keepErrands, partKin } from "./kin.ts";
 import { changeLocks } from "./locks.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
+import { prepared } from "./statements.ts";
 
-const CLOSE: Statement = {
+const CLOSE = prepared({
   name: "everstep_close",
   text: `
     with closing as (
@@ -31,7 +32,7 @@ const CLOSE: Statement = {
       select l.run_id, l.events + 1, gen_random_uuid(), clock.at, c.type, null, c.name, c.payload, c.data
       from closing c join locked l on l.run_id = c.run_id, clock)
     select run_id from locked`,
-};
+});
 
 /** In a transaction. Answers the runs closed by this; the others were closed already. */
 export async function closeFromOutside(session: Session, closes: readonly RunEnd[]): Promise<string[]> {
@@ -63,10 +64,10 @@ export async function endFromOutside(session: Session, closes: readonly RunEnd[]
   return closed;
 }
 
-const RUN_EXISTS: Statement = {
+const RUN_EXISTS = prepared({
   name: "everstep_run_exists",
   text: "select 1 as one from everstep.run where run_id = $1",
-};
+});
 
 export async function terminateRun(
   pool: Pool,
@@ -85,13 +86,13 @@ export async function terminateRun(
   return known.length > 0 ? "closed" : "notFound";
 }
 
-const OVERDUE: Statement = {
+const OVERDUE = prepared({
   name: "everstep_overdue",
   text: `
     select o.run_id, ${ms("o.deadline_at")} - ${ms("r.started_at")} as timeout_ms
     from everstep.open_run o join everstep.run r on r.run_id = o.run_id
     where o.deadline_at <= now() order by o.deadline_at limit $1`,
-};
+});
 
 export async function closeOverdue(pool: Pool, limit: number): Promise<string[]> {
   const overdue = await pool.query<{ run_id: string; timeout_ms: number }>(OVERDUE, [limit]);

@@ -7,6 +7,7 @@ import pg from "pg";
 import { EverstepError } from "../../../sdk/protocol/errors.ts";
 import type { Log } from "../../world/world.ts";
 import { isSerializationLoss, spoilsConnection, type Target, toStoreError } from "./errors.ts";
+import type { Statement } from "./statements.ts";
 
 export interface PostgresOptions {
   /** A postgres:// URL; what it leaves out comes from the PG* variables. */
@@ -31,12 +32,6 @@ export interface PoolSizes {
   readonly control?: number;
   readonly client?: number;
   readonly transactions?: number;
-}
-
-/** SQL and the name it is prepared under. */
-export interface Statement {
-  readonly name: string;
-  readonly text: string;
 }
 
 export type Row = pg.QueryResultRow;

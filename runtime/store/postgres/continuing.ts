@@ -7,16 +7,17 @@ import { CANCEL_MAIL_ID } from "../mail-id.ts";
 import type { AppendTurn, Successor } from "../turns.ts";
 import { nextVersion } from "../versions.ts";
 import { names, plain, runIds, textColumn, texts } from "./columns.ts";
-import type { Session, Statement } from "./connection.ts";
+import type { Session } from "./connection.ts";
 import { laneOf } from "./lanes.ts";
 import { startData, startDataValues } from "./run-data.ts";
+import { prepared, type Statement } from "./statements.ts";
 import { readVersions } from "./versions.ts";
 
 // The next run takes its place in the order of events: it starts at the very time at which the one before it ended. A
 // cancel request that was obeyed must not stand in the way of one to the next run: it gives up its mail id. A run that was moved
 // and has not heard of it yet goes on where it was moved to.
 function succeedStatement(name: string, more = ""): Statement {
-  return {
+  return prepared({
     name,
     text: `
     with request as (
@@ -58,7 +59,7 @@ function succeedStatement(name: string, more = ""): Statement {
     select run_id, 1, gen_random_uuid(), at, type, null, name, payload,
       case when version is null then data else left(data, -1) || ',"version":' || to_json(version)::text || '}' end
     from next`,
-  };
+  });
 }
 
 const SUCCEED = succeedStatement("everstep_succeed");

@@ -5,13 +5,14 @@
 import { encodeActor } from "../acted-by.ts";
 import type { ControlOutcome, ControlRequest } from "../mail.ts";
 import { ms, storableName } from "./columns.ts";
-import type { Pool, Statement } from "./connection.ts";
+import type { Pool } from "./connection.ts";
 import { isToBeRetried } from "./mail.ts";
 import { standsStill } from "./regaining.ts";
 import { tryUuidOf } from "./run-id.ts";
+import { prepared } from "./statements.ts";
 
 // As mail does, a resume makes a run due that waits: its next owner takes the mail.
-const CONTROL: Statement = {
+const CONTROL = prepared({
   name: "everstep_control_run",
   text: `
     with locked as materialized (
@@ -42,7 +43,7 @@ const CONTROL: Statement = {
       when l.run_id is not null or everstep.has_mail(r.run_id, $3::text) then 'unchanged' else 'closed' end as outcome
     from everstep.run r left join locked l on l.run_id = r.run_id left join changing c on c.run_id = r.run_id
     where r.run_id = $1::uuid`,
-};
+});
 
 export async function controlRun(pool: Pool, request: ControlRequest): Promise<ControlOutcome> {
   const { runId, kind, mailId, reason, actor } = request;

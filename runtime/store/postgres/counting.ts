@@ -3,8 +3,9 @@
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import { countedValueOf, DATA_KINDS } from "../run-data.ts";
 import type { CountBy, CountRequest, RunCount } from "../runs.ts";
-import type { Pool, Statement } from "./connection.ts";
+import type { Pool } from "./connection.ts";
 import { Filter } from "./filtering.ts";
+import { composed, type Statement } from "./statements.ts";
 
 const STATUS_NAMES = Object.entries(STATUS_CODES)
   .map(([status, code]) => `when ${code} then '${status}'`)
@@ -48,5 +49,5 @@ function countStatement({ by, limit, ...given }: CountRequest): { statement: Sta
     select type, number, text, count(*)::float8 as count
     from (select ${groups} from ${filter.from} ${join} ${filter.where}) each_run
     group by type, number, text order by count desc, number, text, type limit ${filter.bind(limit)}`;
-  return { statement: { name: "", text }, values: filter.values };
+  return { statement: composed({ name: "", text }), values: filter.values };
 }

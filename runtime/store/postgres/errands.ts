@@ -19,7 +19,7 @@ import type { StartOutcome } from "../starts.ts";
 import type { ErrandsAnswer } from "../store.ts";
 import { closeFromOutside } from "./closing.ts";
 import { names, plain, textColumn } from "./columns.ts";
-import type { Pool, Session, Statement } from "./connection.ts";
+import type { Pool, Session } from "./connection.ts";
 import { findFollowed, followChildren } from "./following.ts";
 import { type LockedHead, lockHeads } from "./heads.ts";
 import { keepErrands, keepKin } from "./kin.ts";
@@ -27,6 +27,7 @@ import { findTarget, sendOnce, whomToWake } from "./mail.ts";
 import { noteRegained } from "./regaining.ts";
 import { runIdOf } from "./run-id.ts";
 import { startInside } from "./starting.ts";
+import { prepared } from "./statements.ts";
 import { readVersions } from "./versions.ts";
 
 interface Due<Kind extends Errand["do"] = Errand["do"]> {
@@ -97,39 +98,39 @@ async function runSome(session: Session, kind: Errand["do"], limit: number): Pro
 
 /** "ever" and a bit: beside the lock of the migrations. */
 const LOCK_SPACE = 0x65766573;
-const LOCK: Statement = {
+const LOCK = prepared({
   name: "everstep_lock_errands",
   text: "select pg_try_advisory_xact_lock($1::int, $2::int) as is_ours",
-};
-const DUE_KINDS: Statement = {
+});
+const DUE_KINDS = prepared({
   name: "everstep_due_errand_kinds",
   text: `select k.what from unnest($1::text[]) k(what)
     where exists (select from everstep.errand e where e.what = k.what and e.rejected is null)`,
-};
-const DUE: Statement = {
+});
+const DUE = prepared({
   name: "everstep_due_errands",
   text: "select id::float8 as id, body from everstep.errand where what = $1 and rejected is null order by id limit $2",
-};
-const FORGET: Statement = {
+});
+const FORGET = prepared({
   name: "everstep_forget_errands",
   text: "delete from everstep.errand where id = any($1::bigint[])",
-};
-const REJECT: Statement = {
+});
+const REJECT = prepared({
   name: "everstep_reject_errand",
   text: `update everstep.errand set rejected = $2
     where id = (select id from everstep.errand where what = $1 and rejected is null order by id limit 1) returning body`,
-};
+});
 
 // ---------------------------------------------------------------- starts
 
 // The open runs in whose place others are to be started, or which are to stand for them, are locked with the parents: all
 // heads of a transaction are locked in one order.
-const FIND_IN_THE_WAY: Statement = {
+const FIND_IN_THE_WAY = prepared({
   name: "everstep_find_in_the_way",
   text: `
     select run_id from everstep.open_run
     where workflow_id in (select w from unnest(${textColumn(1)}, $2::int[]) q(w, place) where place is not null)`,
-};
+});
 
 async function lockConcerned(session: Session, due: readonly Due<"start">[]): Promise<Map<string, LockedHead>> {
   const parentIds = due.map(({ errand }) => errand.asker.runId);

@@ -12,15 +12,16 @@ import {
 } from "../errands.ts";
 import type { MailRequest } from "../mail.ts";
 import { plain } from "./columns.ts";
-import type { Session, Statement } from "./connection.ts";
+import type { Session } from "./connection.ts";
 import type { LockedHead } from "./heads.ts";
 import { keepKin } from "./kin.ts";
 import { latestOfLine } from "./mail.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
+import { prepared } from "./statements.ts";
 import { closedStatusOf } from "./status.ts";
 
 // The closing event, or the last before it.
-const FIND: Statement = {
+const FIND = prepared({
   name: "everstep_find_followed",
   text: `
     select q.place, r.run_id, coalesce(r.first_run_id, r.run_id) as chain_id, r.status, o.run_id is not null as is_open,
@@ -30,7 +31,7 @@ const FIND: Statement = {
     left join everstep.open_run o on o.run_id = r.run_id
     cross join lateral (
       select seq, type, name, payload, data from everstep.event e where e.run_id = r.run_id order by seq desc limit 1) e`,
-};
+});
 
 interface FoundRow {
   place: number;

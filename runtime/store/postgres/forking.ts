@@ -10,7 +10,7 @@ import type { ForkOutcome, ForkRequest } from "../forks.ts";
 import { grantErrand, type LockRequest } from "../locks.ts";
 import { endFromOutside } from "./closing.ts";
 import { storableName } from "./columns.ts";
-import { Abort, type Pool, type Session, type Statement } from "./connection.ts";
+import { Abort, type Pool, type Session } from "./connection.ts";
 import { keepErrands } from "./kin.ts";
 import { laneOf } from "./lanes.ts";
 import { changeLocks, tellGranted } from "./locks.ts";
@@ -18,9 +18,10 @@ import { passOnKin } from "./passing-on.ts";
 import { forkedDataValues, startData } from "./run-data.ts";
 import { runIdOf, tryUuidOf, uuidOf } from "./run-id.ts";
 import { putAnew } from "./shared-anew.ts";
+import { prepared } from "./statements.ts";
 
 // The events keep their times, so that the code sees the same clock, and timers the times at which they are due.
-const FORK: Statement = {
+const FORK = prepared({
   name: "everstep_fork_run",
   text: `
     with source as materialized (select workflow, queue, attempt from everstep.run where run_id = $1::uuid),
@@ -61,15 +62,15 @@ const FORK: Statement = {
       insert into everstep.mail (run_id, mail, mail_id, kind, name, payload, at)
       select head.run_id, k.mail, k.mail_id, k.kind, k.name, k.payload, k.at from head, kept k)${startData(15)}
     select run_id from head`,
-};
+});
 
-const EXISTING: Statement = {
+const EXISTING = prepared({
   name: "everstep_fork_existing",
   text: `
     select (select run_id from everstep.run where run_id = $1::uuid) as forked,
       (select run_id from everstep.run where run_id = $2::uuid) as source,
       (select run_id from everstep.open_run where workflow_id = $3::text) as in_the_way`,
-};
+});
 
 type ExistingRow = { forked: string | null; source: string | null; in_the_way: string | null };
 

@@ -1,8 +1,9 @@
 // Heads of several runs, locked in the order in which all transactions lock them.
 
 import { runIds } from "./columns.ts";
-import type { Session, Statement } from "./connection.ts";
+import type { Session } from "./connection.ts";
 import { runIdOf } from "./run-id.ts";
+import { prepared } from "./statements.ts";
 
 export interface LockedHead {
   readonly runId: string;
@@ -10,12 +11,12 @@ export interface LockedHead {
   readonly workflowId: string;
 }
 
-const LOCK_HEADS: Statement = {
+const LOCK_HEADS = prepared({
   name: "everstep_lock_heads",
   text: `
     select run_id, coalesce(first_run_id, run_id) as chain_id, workflow_id from everstep.open_run
     where run_id = any($1::uuid[]) order by run_id for no key update`,
-};
+});
 
 type Row = { run_id: string; chain_id: string; workflow_id: string };
 

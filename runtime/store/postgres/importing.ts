@@ -8,11 +8,12 @@ import type { KeptMail } from "../mail.ts";
 import { changesIn, startedWith } from "../run-data.ts";
 import type { ImportOutcome, ImportRequest } from "../starts.ts";
 import { names, plain, storableName, textColumn, texts, timeAt } from "./columns.ts";
-import type { Pool, Session, Statement } from "./connection.ts";
+import type { Pool, Session } from "./connection.ts";
 import { pieces, sizeOfEvent, sizeOfMail } from "./pieces.ts";
 import { uuidOf } from "./run-id.ts";
+import { prepared } from "./statements.ts";
 
-const INSERT_RUN: Statement = {
+const INSERT_RUN = prepared({
   name: "everstep_import_run",
   text: `
     insert into everstep.run (run_id, workflow_id, workflow, queue, status, started_at, closed_at, deadline_at,
@@ -21,18 +22,18 @@ const INSERT_RUN: Statement = {
       case when $7::float8 is not null then ${timeAt("$7::float8")} end,
       case when $8::float8 is not null then ${timeAt("$8::float8")} end, nullif($9::int, 1), $10)
     on conflict (run_id) do nothing returning run_id`,
-};
+});
 
-const INSERT_HEAD: Statement = {
+const INSERT_HEAD = prepared({
   name: "everstep_import_head",
   text: `
     insert into everstep.open_run (run_id, workflow_id, queue, events, newest_mail, taken_mail, wake_at, deadline_at)
     values ($1::uuid, $2, $3, $4::int, $5::int, $6::int, date_trunc('milliseconds', clock_timestamp()),
       case when $7::float8 is not null then ${timeAt("$7::float8")} end)
     on conflict do nothing returning run_id`,
-};
+});
 
-const INSERT_EVENTS: Statement = {
+const INSERT_EVENTS = prepared({
   name: "everstep_import_events",
   text: `
     insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
@@ -40,18 +41,18 @@ const INSERT_EVENTS: Statement = {
     from unnest($3::int[], $4::float8[], $5::smallint[], $6::int[], ${[7, 8, 9].map(textColumn).join(", ")})
       e(seq, at, type, command, name, payload, data)
     where seq is not null`,
-};
+});
 
-const INSERT_MAIL: Statement = {
+const INSERT_MAIL = prepared({
   name: "everstep_import_mail",
   text: `
     insert into everstep.mail (run_id, mail, mail_id, kind, name, payload, at)
     select $1::uuid, mail, mail_id, kind, name, payload, now()
     from unnest($2::int[], ${[3, 4, 5, 6].map(textColumn).join(", ")}) m(mail, mail_id, kind, name, payload)
     where mail is not null`,
-};
+});
 
-const INSERT_DATA: Statement = {
+const INSERT_DATA = prepared({
   name: "everstep_import_data",
   text: `
     insert into everstep.run_data (run_id, kind, name, place, type, number, text)
@@ -59,12 +60,12 @@ const INSERT_DATA: Statement = {
     from unnest($2::smallint[], $3::smallint[], $4::smallint[], $5::float8[], ${[6, 7].map(textColumn).join(", ")})
       d(kind, place, type, number, name, text)
     where kind is not null`,
-};
+});
 
-const FIRST_TAG: Statement = {
+const FIRST_TAG = prepared({
   name: "everstep_import_first_tag",
   text: "select tag from everstep.event where run_id = $1::uuid and seq = 1",
-};
+});
 
 export function importRun(pool: Pool, request: ImportRequest): Promise<ImportOutcome> {
   return pool.transaction(async (session) => {

@@ -3,16 +3,17 @@
 
 import { type ClosePolicy, type Errand, errandOfEnd, type Kinship, type RunEnd } from "../errands.ts";
 import { names, plain, runIds, textColumn, texts } from "./columns.ts";
-import type { Session, Statement } from "./connection.ts";
+import type { Session } from "./connection.ts";
 import { runIdOf } from "./run-id.ts";
+import { prepared } from "./statements.ts";
 
-const KEEP_ERRANDS: Statement = {
+const KEEP_ERRANDS = prepared({
   name: "everstep_keep_errands",
   text: `
     insert into everstep.errand (what, body)
     select what, body from unnest(${textColumn(1)}, ${textColumn(2)}, $3::int[]) e(what, body, place)
     where place is not null order by place`,
-};
+});
 
 export async function keepErrands(session: Session, errands: readonly Errand[]): Promise<void> {
   if (errands.length === 0) return;
@@ -23,7 +24,7 @@ export async function keepErrands(session: Session, errands: readonly Errand[]):
   ]);
 }
 
-const KEEP_KIN: Statement = {
+const KEEP_KIN = prepared({
   name: "everstep_keep_kin",
   text: `
     insert into everstep.child (child_run_id, parent_run_id, command, name, policy)
@@ -31,7 +32,7 @@ const KEEP_KIN: Statement = {
     from unnest($1::uuid[], $2::uuid[], $3::int[], ${textColumn(4)}, ${textColumn(5)}) k(child, parent, command, name, policy)
     where child is not null
     on conflict do nothing returning parent_run_id, command`,
-};
+});
 
 type KeptRow = { parent_run_id: string; command: number };
 
@@ -51,7 +52,7 @@ export async function keepKin<Kept extends Kinship>(session: Session, kinships: 
 
 // Rows are locked in one order, so that the ends of many parents and children at once do not wait for each other in a
 // ring. Where both of a pair end together it does not matter which of them is taken as the reason.
-const PART_KIN: Statement = {
+const PART_KIN = prepared({
   name: "everstep_part_kin",
   text: `
     with ended as (
@@ -72,7 +73,7 @@ const PART_KIN: Statement = {
       on l.child_run_id = p.child_run_id and l.parent_run_id = p.parent_run_id and l.command = p.command
     where c.child_run_id = p.child_run_id and c.parent_run_id = p.parent_run_id and c.command = p.command
     returning c.child_run_id, c.parent_run_id, c.command, c.name, c.policy, p.run_id as ended_id, p.is_parent`,
-};
+});
 
 interface PartedRow {
   child_run_id: string;

@@ -3,10 +3,11 @@
 import { DATA_KINDS } from "../run-data.ts";
 import type { ListRequest, StoredSummary } from "../runs.ts";
 import { ms } from "./columns.ts";
-import type { Pool, Statement } from "./connection.ts";
+import type { Pool } from "./connection.ts";
 import { Filter } from "./filtering.ts";
 import { SUMMARY_COLUMNS, type SummaryRow, summaryOf } from "./reading.ts";
 import { tryUuidOf } from "./run-id.ts";
+import { composed, type Statement } from "./statements.ts";
 
 export async function listRuns(pool: Pool, request: ListRequest): Promise<StoredSummary[]> {
   const { before: position = (request.byClosing ?? request.byAttribute)?.after?.runId } = request;
@@ -44,7 +45,7 @@ function inOrderOfStarting(request: ListRequest, position: string | undefined): 
   const text = `select ${SUMMARY_COLUMNS} from ${filter.from} ${filter.where}
     order by ${key}.run_id ${order} limit ${filter.bind(request.limit)}`;
   const name = `everstep_list_${filter.isOpenOnly ? "open_" : ""}${order}_${filter.marks.join("_")}`;
-  return { statement: { name: filter.isOneOfMany ? "" : name, text }, values: filter.values };
+  return { statement: composed({ name: filter.isOneOfMany ? "" : name, text }), values: filter.values };
 }
 
 // No index has it: one would be written to by the end of every run. The time is compared in the form in which it was given out.
@@ -63,7 +64,7 @@ function inOrderOfClosing(
   }
   const text = `select ${SUMMARY_COLUMNS} from ${filter.from} ${filter.where}
     order by ${closedAt} ${order}, r.run_id ${order} limit ${filter.bind(request.limit)}`;
-  return { statement: { name: "", text }, values: filter.values };
+  return { statement: composed({ name: "", text }), values: filter.values };
 }
 
 // A run has one row at place 0 of a name, so it comes once.
@@ -82,5 +83,5 @@ function inOrderOfValues(
   const by = ["v.number", "v.text", "v.run_id"].map((column) => `${column} ${order}`).join(", ");
   const text = `select ${SUMMARY_COLUMNS} from ${filter.from} join everstep.run_data v on v.run_id = r.run_id ${filter.where}
     order by ${by} limit ${filter.bind(request.limit)}`;
-  return { statement: { name: "", text }, values: filter.values };
+  return { statement: composed({ name: "", text }), values: filter.values };
 }

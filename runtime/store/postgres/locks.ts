@@ -15,18 +15,19 @@ import {
 import type { MailItem } from "../mail.ts";
 import type { AppendAnswer } from "../turns.ts";
 import { ms, names, plain, runIds, textColumn } from "./columns.ts";
-import type { Pool, Row, Session, Statement } from "./connection.ts";
+import type { Pool, Row, Session } from "./connection.ts";
 import { keepErrands } from "./kin.ts";
 import { sendOnce, whomToWake } from "./mail.ts";
 import { noteRegained } from "./regaining.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
+import { prepared } from "./statements.ts";
 
 /** Beside that of the errands. */
 const LOCK_SPACE = 0x65766574;
 
 // Few enough for the lock table of Postgres, whatever a transaction brings; keys that share one wait for each other's
 // transactions, no longer. What the runs have cannot change any more: their heads are locked, or gone.
-const LOCK_KEYS: Statement = {
+const LOCK_KEYS = prepared({
   name: "everstep_lock_keys",
   text: `
     select pg_advisory_xact_lock($1::int, bucket) from (
@@ -35,11 +36,11 @@ const LOCK_KEYS: Statement = {
         union all
         select l.key from unnest($4::uuid[]) r(run_id) join everstep.lock_request l on l.run_id = r.run_id) asked
       order by bucket) buckets`,
-};
+});
 
 // In a statement of its own, so that it sees what those have committed who had the keys before. What asks for a key that
 // nobody else is at is granted here; the other keys are answered, to be looked at.
-const CHANGE: Statement = {
+const CHANGE = prepared({
   name: "everstep_change_locks",
   text: `
     with released as (
@@ -64,12 +65,12 @@ const CHANGE: Statement = {
     where exists (
       select from everstep.lock_request l
       where l.key = r.key and l.token is null and not exists (select from released x where x.id = l.id))`,
-};
+});
 
 const GRANTS_AT_ONCE = 500;
 
 // The head of each queue, as far as it fits: added up in order, below the smallest capacity so far.
-const GRANT: Statement = {
+const GRANT = prepared({
   name: "everstep_grant_locks",
   text: `
     with held as materialized (
@@ -91,11 +92,11 @@ const GRANT: Statement = {
     update everstep.lock_request l set token = n.token, granted_at = clock_timestamp()
     from numbered n where l.id = n.id
     returning l.run_id, l.command, l.key, l.is_regained, l.token::float8 as token`,
-};
+});
 
 // The place stays, and so do the permits: nobody who waits is concerned. What was held is held from here on by another run, and
 // that is a grant.
-const HAND_OVER: Statement = {
+const HAND_OVER = prepared({
   name: "everstep_hand_over_locks",
   text: `
     update everstep.lock_request l set run_id = $2::uuid, is_regained = a.regains > 0,
@@ -104,7 +105,7 @@ const HAND_OVER: Statement = {
     from unnest($3::int[], ${textColumn(4)}, $5::int[], $6::int[]) a(command, key, regains, place)
     where l.run_id = $1::uuid and l.command = a.command and l.key = a.key and a.place is not null
     returning l.run_id, l.command, l.key, l.is_regained, l.token::float8 as token`,
-};
+});
 
 interface GrantedRow {
   key: string;
@@ -188,12 +189,12 @@ async function grantIn(session: Session, keys: readonly string[]): Promise<Grant
 }
 
 // Not waited for: whoever has a head locked may wait for a key of ours.
-const LOCK_FREE_HEADS: Statement = {
+const LOCK_FREE_HEADS = prepared({
   name: "everstep_lock_free_heads",
   text: `
     select run_id from everstep.open_run where run_id = any($1::uuid[])
     order by run_id for no key update skip locked`,
-};
+});
 
 /** `locked`: runs whose heads this transaction has locked. */
 export async function tellGranted(
@@ -227,14 +228,14 @@ export async function tellGranted(
   return { mail, toWake: whomToWake([...woken, ...queues.map((queue) => ({ queue, ownerId: null }))]) };
 }
 
-const LIST: Statement = {
+const LIST = prepared({
   name: "everstep_list_locks",
   text: `
     select l.key, l.run_id, r.workflow_id, r.workflow, l.command, l.permits, l.capacity, l.token::float8 as token,
       ${ms("l.requested_at")} as requested_at, ${ms("l.granted_at")} as granted_at
     from everstep.lock_request l join everstep.run r on r.run_id = l.run_id
     where $1::text is null or l.key = $1 order by l.key, l.id limit $2`,
-};
+});
 
 interface LockRow {
   key: string;

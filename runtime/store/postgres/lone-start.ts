@@ -5,11 +5,11 @@ import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import { laneOf } from "../lanes.ts";
 import type { StartRequest } from "../starts.ts";
 import { ms, storableName } from "./columns.ts";
-import type { Statement } from "./connection.ts";
 import { queueOf, versionOf } from "./lanes.ts";
 import { uuidOf } from "./run-id.ts";
+import { prepared } from "./statements.ts";
 
-export const START_LONE: Statement = {
+export const START_LONE = prepared({
   name: "everstep_start_lone",
   text: `
     with head as (
@@ -29,7 +29,7 @@ export const START_LONE: Statement = {
       insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
       select $1::uuid, 1, $1::uuid, at, $9::smallint, null, $10::text, $11::text, $12::text from head)
     select $1::uuid as run_id, ${ms("at")} as at, ${ms("deadline_at")} as deadline_at from head`,
-};
+});
 
 /** The values of `START_LONE` where `requests` is a single one that brings no mail; undefined otherwise. */
 export function loneStartValues(requests: readonly StartRequest[]): unknown[] | undefined {

@@ -7,8 +7,8 @@ import { invariant } from "../../../sdk/protocol/errors.ts";
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import type { AppendTurn } from "../turns.ts";
 import { ms, storableName, timeOf } from "./columns.ts";
-import type { Statement } from "./connection.ts";
 import { uuidOf } from "./run-id.ts";
+import { prepared, type Statement } from "./statements.ts";
 
 const NOW = "date_trunc('milliseconds', clock_timestamp())";
 
@@ -38,7 +38,7 @@ function written(events: number): string {
 }
 
 function append(name: string, events: number): Statement {
-  return {
+  return prepared({
     name,
     text: `
       with head as (
@@ -46,11 +46,11 @@ function append(name: string, events: number): Statement {
         where ${IS_OURS} returning ${NOW} as at),
       written as (${written(events)})
       ${ANSWER}`,
-  };
+  });
 }
 
 function close(name: string, events: number): Statement {
-  return {
+  return prepared({
     name,
     text: `
       with head as (
@@ -59,7 +59,7 @@ function close(name: string, events: number): Statement {
         update everstep.run set status = $${firstOf(events)}::smallint, closed_at = ${AT} from head where run_id = $1::uuid),
       written as (${written(events)})
       ${ANSWER}`,
-  };
+  });
 }
 
 export const APPEND_LONE = append("everstep_append_lone", 1);

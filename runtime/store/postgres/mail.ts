@@ -5,9 +5,10 @@ import type { MailItem, MailKind, MailOutcome, MailRequest } from "../mail.ts";
 import type { RunRef } from "../run-ref.ts";
 import type { ToWake } from "../turns.ts";
 import { names, plain, runIds, textColumn, texts } from "./columns.ts";
-import type { Pool, Session, Statement } from "./connection.ts";
+import type { Pool, Session } from "./connection.ts";
 import { standsStill } from "./regaining.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
+import { prepared } from "./statements.ts";
 
 /** SQL for the latest run of the chain that a run belongs to; the run itself where there is no chain. */
 export function latestOfChain(run: string): string {
@@ -31,7 +32,7 @@ export function isToBeRetried(head: string): string {
 
 // `has_mail` looks with a fresh snapshot, after the lock: a sender we waited for has committed its mail since this
 // statement began. Mail for a blocked run stays until code that fits comes to fetch it.
-const SEND: Statement = {
+const SEND = prepared({
   name: "everstep_send_mail",
   text: `
     with request as (
@@ -81,7 +82,7 @@ const SEND: Statement = {
     left join locked l on l.run_id = a.target
     left join fresh f on f.place = a.place
     order by a.place`,
-};
+});
 
 interface SentRow {
   outcome: MailOutcome["outcome"];
@@ -147,13 +148,13 @@ export function whomToWake(told: readonly Pick<MailOutcome, "queue" | "ownerId">
   return { queues: [...queues], ownerIds: [...ownerIds] };
 }
 
-const TARGET: Statement = {
+const TARGET = prepared({
   name: "everstep_find_target",
   text: `select coalesce(
     (select run_id from everstep.open_run where workflow_id = $1),
     (select run_id from everstep.run where workflow_id = $1 order by run_id desc limit 1),
     ${latestOfChain("$2::uuid")}, ${latestOfLine("$3::uuid")}) as run_id`,
-};
+});
 
 /** The run that is meant at this moment; null when there is none. */
 export async function findTarget(on: Pool | Session, to: RunRef): Promise<string | null> {
@@ -165,14 +166,14 @@ export async function findTarget(on: Pool | Session, to: RunRef): Promise<string
   return row?.run_id == null ? null : runIdOf(row.run_id);
 }
 
-const READ: Statement = {
+const READ = prepared({
   name: "everstep_read_mail",
   text: `
     select m.run_id, m.mail, m.mail_id, m.kind, m.name, m.payload
     from unnest($1::uuid[], $2::int[]) with ordinality b(run_id, after, place) cross join lateral (
       select * from everstep.mail m where m.run_id = b.run_id and m.mail > b.after order by m.mail limit $3) m
     order by b.place, m.mail`,
-};
+});
 
 interface MailRow {
   run_id: string;
@@ -201,10 +202,10 @@ export async function readMail(
   }));
 }
 
-const WITH_MAIL: Statement = {
+const WITH_MAIL = prepared({
   name: "everstep_runs_with_mail",
   text: "select run_id from everstep.open_run where worker_id = $1 and newest_mail > taken_mail",
-};
+});
 
 export async function runsWithMail(pool: Pool, workerId: string): Promise<string[]> {
   const rows = await pool.query<{ run_id: string }>(WITH_MAIL, [workerId]);

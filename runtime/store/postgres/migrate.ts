@@ -5,8 +5,9 @@ import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { EverstepError } from "../../../sdk/protocol/errors.ts";
-import { type Statement, targetOf } from "./connection.ts";
+import { targetOf } from "./connection.ts";
 import { isMissingTable, type Target, toStoreError } from "./errors.ts";
+import { prepared } from "./statements.ts";
 
 export const MIGRATIONS_DIR = fileURLToPath(new URL("./migrations/", import.meta.url));
 
@@ -62,10 +63,10 @@ export function knownMigrations(): string[] {
     .sort();
 }
 
-const APPLIED: Statement = {
+const APPLIED = prepared({
   name: "everstep_applied_migrations",
   text: "select name, pg_is_in_recovery() as is_standby from everstep.migration order by id",
-};
+});
 
 /** A pool, said without the driver's types: `migrate` is public, and whoever imports it need not have those. */
 interface Queries {

@@ -5,14 +5,15 @@
 import { encodeActor } from "../acted-by.ts";
 import type { ControlOutcome, MoveRequest } from "../mail.ts";
 import { storableName } from "./columns.ts";
-import type { Pool, Statement } from "./connection.ts";
+import type { Pool } from "./connection.ts";
 import { laneOf } from "./lanes.ts";
 import { standsStill } from "./regaining.ts";
 import { tryUuidOf } from "./run-id.ts";
+import { prepared } from "./statements.ts";
 
 // What it is of now is read from its lane: that is the newest, once the lock is held. Whatever blocked it was true of other
 // code, so it is due at once, wherever it waited.
-const MOVE: Statement = {
+const MOVE = prepared({
   name: "everstep_move_run",
   text: `
     with target as (
@@ -34,7 +35,7 @@ const MOVE: Statement = {
     select t.queue, l.worker_id, case when m.run_id is not null then 'changed'
       when l.run_id is not null or everstep.has_mail(t.run_id, $2::text) then 'unchanged' else 'closed' end as outcome
     from target t left join locked l on l.run_id = t.run_id left join moving m on m.run_id = t.run_id`,
-};
+});
 
 export async function moveRun(pool: Pool, { runId, mailId, version, actor }: MoveRequest): Promise<ControlOutcome> {
   const uuid = tryUuidOf(runId);

@@ -4,10 +4,11 @@
 
 import type { ForkRequest } from "../forks.ts";
 import { plain } from "./columns.ts";
-import type { Session, Statement } from "./connection.ts";
+import type { Session } from "./connection.ts";
 import { lockHeads } from "./heads.ts";
 import { latestOfChain, latestOfLine } from "./mail.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
+import { prepared } from "./statements.ts";
 
 /**
  * SQL for the pairs in which the source is the parent of a child that the fork keeps: `k` are these. One that is not known to be
@@ -17,7 +18,7 @@ const KEPT = `everstep.child c join unnest($2::int[], $3::uuid[]) k(command, run
   on k.command = c.command and (k.run_id is null or c.child_run_id = (
     select coalesce(r.first_run_id, r.run_id) from everstep.run r where r.run_id = ${latestOfLine("k.run_id")}))`;
 
-const CONCERNED: Statement = {
+const CONCERNED = prepared({
   name: "everstep_concerned_by_fork",
   text: `
     select $1::uuid as run_id
@@ -26,9 +27,9 @@ const CONCERNED: Statement = {
     where r.run_id = $1::uuid
     union
     select ${latestOfChain("c.child_run_id")} from ${KEPT} where c.parent_run_id = $1::uuid`,
-};
+});
 
-const PASS_ON: Statement = {
+const PASS_ON = prepared({
   name: "everstep_pass_on_kin",
   text: `
     with kept as (
@@ -43,7 +44,7 @@ const PASS_ON: Statement = {
       select child_run_id, parent_run_id, command, $4::uuid, parent_run_id from own)
     update everstep.child c set child_run_id = p.to_child, parent_run_id = p.to_parent
     from passed p where c.child_run_id = p.child and c.parent_run_id = p.parent and c.command = p.command`,
-};
+});
 
 /**
  * In the transaction that is going to close the source and to start the fork. Nothing passes from a source that is closed. False:

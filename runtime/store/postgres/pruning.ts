@@ -5,9 +5,10 @@
 import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import type { ExpiredPage, ExpiredRequest } from "../retention.ts";
 import { ms, names, plain, runIds, textColumn } from "./columns.ts";
-import type { Pool, Statement } from "./connection.ts";
+import type { Pool } from "./connection.ts";
 import { latestOfLine } from "./mail.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
+import { prepared } from "./statements.ts";
 
 /** SQL for whether the chain of run `r` has an open run: one that has is the latest, and has the workflow id. */
 function isChainOpen(r: string): string {
@@ -26,7 +27,7 @@ function leadsOn(r: string): string {
     and exists (select from everstep.open_run o where o.run_id = ${latestOfLine(`${r}.run_id`)}))`;
 }
 
-const FIND_EXPIRED: Statement = {
+const FIND_EXPIRED = prepared({
   name: "everstep_find_expired",
   text: `
     with rule as (
@@ -46,7 +47,7 @@ const FIND_EXPIRED: Statement = {
       select run_id, 0, (select count(*) from page) < $2
           or ${ms("started_at")} > ${ms("now()")} - (select min(retention_ms) from rule)
       from page order by run_id desc limit 1)`,
-};
+});
 
 interface ExpiredRow {
   run_id: string;
@@ -72,7 +73,7 @@ export async function findExpired(pool: Pool, { rules, after, limit }: ExpiredRe
 
 // The row of a closed run is never changed again; it is locked so that two who delete it do not do so twice. A chain that
 // has no open run never gets one again, and whoever waited for it has been told of its end, should it be forked later.
-const DELETE: Statement = {
+const DELETE = prepared({
   name: "everstep_delete_runs",
   text: `
     with gone as materialized (
@@ -87,7 +88,7 @@ const DELETE: Statement = {
     requests as (delete from everstep.start_request x using gone where x.run_id = gone.run_id),
     runs as (delete from everstep.run x using gone where x.run_id = gone.run_id)
     select run_id from gone`,
-};
+});
 
 export async function deleteRuns(pool: Pool, ids: readonly string[]): Promise<string[]> {
   const known = ids.filter((id) => tryUuidOf(id) !== null);

@@ -4,21 +4,22 @@
 import { queueOfLane } from "../lanes.ts";
 import type { QueryAnswer, QueryRequest, TakenQuery } from "../questions.ts";
 import { names, textColumn, texts } from "./columns.ts";
-import type { Pool, Statement } from "./connection.ts";
+import type { Pool } from "./connection.ts";
 import { laneOf } from "./lanes.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
+import { prepared } from "./statements.ts";
 
-const ASK: Statement = {
+const ASK = prepared({
   name: "everstep_ask_query",
   text: `insert into everstep.query (query_id, run_id, queue, name, input) values ($1, $2, $3, $4, $5)
     on conflict (query_id) do nothing`,
-};
+});
 
 export async function askQuery(pool: Pool, { queryId, runId, queue, name, input }: QueryRequest): Promise<void> {
   await pool.query(ASK, [queryId, uuidOf(runId), queue, name, input]);
 }
 
-const TAKE: Statement = {
+const TAKE = prepared({
   name: "everstep_take_queries",
   text: `
     with mine as materialized (
@@ -31,7 +32,7 @@ const TAKE: Statement = {
       order by q.asked_at limit $3 for update of q skip locked)
     update everstep.query q set taken_at = now() from mine where q.query_id = mine.query_id
     returning q.query_id, q.run_id, q.queue, q.name, q.input, mine.worker_id`,
-};
+});
 
 interface QuestionRow {
   query_id: string;
@@ -61,13 +62,13 @@ export async function takeQueries(
 }
 
 // The first answer counts.
-const ANSWER: Statement = {
+const ANSWER = prepared({
   name: "everstep_answer_queries",
   text: `
     update everstep.query q set answer = a.answer, taken_at = coalesce(q.taken_at, now())
     from unnest(${textColumn(1)}, ${textColumn(2)}) a(query_id, answer)
     where q.query_id = a.query_id and q.answer is null`,
-};
+});
 
 export async function answerQueries(
   pool: Pool,
@@ -80,10 +81,10 @@ export async function answerQueries(
   ]);
 }
 
-const TAKE_ANSWER: Statement = {
+const TAKE_ANSWER = prepared({
   name: "everstep_take_answer",
   text: "delete from everstep.query where query_id = $1 and answer is not null returning answer",
-};
+});
 
 export async function takeAnswer(pool: Pool, queryId: string): Promise<QueryAnswer | null> {
   const [row] = await pool.query<{ answer: string }>(TAKE_ANSWER, [queryId]);

@@ -8,10 +8,11 @@ import type { LoadedHistory } from "../claims.ts";
 import type { RunRef } from "../run-ref.ts";
 import type { RunDetail, StepRef, StoredSummary } from "../runs.ts";
 import { finiteMs, ms, runIds } from "./columns.ts";
-import type { Pool, Statement } from "./connection.ts";
+import type { Pool } from "./connection.ts";
 import { latestOfChain, latestOfLine } from "./mail.ts";
 import { DATA_COLUMN, dataOf } from "./run-data.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
+import { prepared } from "./statements.ts";
 import { closedStatusOf, statusOf } from "./status.ts";
 
 export const EVENT_COLUMNS = `e.seq, e.type, e.command, e.name, e.payload, e.data, ${ms("e.at")} as at`;
@@ -40,14 +41,14 @@ export function storedEventOf({ seq, type, command, name, payload, data, at }: E
   return { seq, type, command, name, payload, data, at };
 }
 
-const LOAD_EVENTS: Statement = {
+const LOAD_EVENTS = prepared({
   name: "everstep_load_events",
   text: `select e.run_id, ${EVENT_COLUMNS} from everstep.event e where e.run_id = any($1::uuid[]) order by e.run_id, e.seq`,
-};
-const LOAD_HEARTBEATS: Statement = {
+});
+const LOAD_HEARTBEATS = prepared({
   name: "everstep_load_heartbeats",
   text: "select run_id, command, attempt, details from everstep.step_heartbeat where run_id = any($1::uuid[]) order by run_id, command",
-};
+});
 
 export async function loadHistories(pool: Pool, ids: readonly string[]): Promise<LoadedHistory[]> {
   if (ids.length === 0) return [];
@@ -83,10 +84,10 @@ function byRun<R extends OfRun>(rows: readonly R[]): Map<string, R[]> {
   return groups;
 }
 
-const READ_HISTORY: Statement = {
+const READ_HISTORY = prepared({
   name: "everstep_read_history",
   text: `select ${EVENT_COLUMNS} from everstep.event e where e.run_id = $1 and e.seq > $2 order by e.seq limit $3`,
-};
+});
 
 export async function readHistory(pool: Pool, runId: string, afterSeq: number, limit: number): Promise<StoredEvent[]> {
   const uuid = tryUuidOf(runId);
@@ -96,14 +97,14 @@ export async function readHistory(pool: Pool, runId: string, afterSeq: number, l
 
 // By the primary key alone: an index over types would be paid for by every event of every run. One run at a time, in the
 // index's order: a plan of its own making goes through all of the table when it expects long histories.
-export const READ_EVENTS_OF_TYPE: Statement = {
+export const READ_EVENTS_OF_TYPE = prepared({
   name: "everstep_read_events_of_type",
   text: `
     select r.run_id, ${EVENT_COLUMNS}
     from unnest($1::uuid[]) with ordinality r(run_id, place) cross join lateral (
       select * from everstep.event where run_id = r.run_id and type = $2 order by seq desc limit $3) e
     order by r.place, e.seq`,
-};
+});
 
 export async function readEventsOfType(
   pool: Pool,
@@ -118,12 +119,12 @@ export async function readEventsOfType(
 }
 
 // By the primary key, like the events of a type.
-export const READ_STEP_EVENTS: Statement = {
+export const READ_STEP_EVENTS = prepared({
   name: "everstep_read_step_events",
   text: `
     select ${EVENT_COLUMNS} from everstep.event e
     where e.run_id = $1 and e.type in (${STEP_CODES.join(", ")}) and (e.command = $2 or e.name = $3) order by e.seq`,
-};
+});
 
 export async function readStepEvents(pool: Pool, runId: string, step: StepRef): Promise<StoredEvent[]> {
   const uuid = tryUuidOf(runId);
@@ -133,14 +134,14 @@ export async function readStepEvents(pool: Pool, runId: string, step: StepRef): 
   return (await pool.query<EventRow>(READ_STEP_EVENTS, [uuid, command, name])).map(storedEventOf);
 }
 
-const READ_OUTCOMES: Statement = {
+const READ_OUTCOMES = prepared({
   name: "everstep_read_outcomes",
   text: `
     select r.run_id, r.status, ${EVENT_COLUMNS}
     from everstep.run r cross join lateral (
       select * from everstep.event e where e.run_id = r.run_id order by e.seq desc limit 1) e
     where r.run_id = any($1::uuid[]) and r.status <> ${STATUS_CODES.running}`,
-};
+});
 
 export async function readOutcomes(
   pool: Pool,
@@ -154,12 +155,12 @@ export async function readOutcomes(
   );
 }
 
-const MISSING: Statement = {
+const MISSING = prepared({
   name: "everstep_missing_runs",
   text: `
     select asked.run_id from unnest($1::uuid[]) asked(run_id)
     where not exists (select from everstep.run r where r.run_id = asked.run_id offset 0)`,
-};
+});
 
 export async function missingRuns(pool: Pool, ids: readonly string[]): Promise<string[]> {
   const known = ids.filter((id) => tryUuidOf(id) !== null);
@@ -220,7 +221,7 @@ interface DetailRow extends SummaryRow {
   now: number;
 }
 
-const FIND: Statement = {
+const FIND = prepared({
   name: "everstep_find_run",
   text: `
     select ${SUMMARY_COLUMNS},
@@ -234,7 +235,7 @@ const FIND: Statement = {
       (select run_id from everstep.open_run where workflow_id = $2),
       (select run_id from everstep.run where workflow_id = $2 order by run_id desc limit 1),
       ${latestOfChain("$3::uuid")}, ${latestOfLine("$4::uuid")})`,
-};
+});
 
 export async function findRun(pool: Pool, ref: RunRef): Promise<RunDetail | null> {
   const uuid = "runId" in ref ? tryUuidOf(ref.runId) : null;

@@ -5,14 +5,15 @@ import { EVENT_CODES } from "../../../sdk/protocol/event.ts";
 import { toRecord } from "../../../sdk/protocol/event-record.ts";
 import { type LockGrant, regainedEvent } from "../locks.ts";
 import { names, plain, runIds, textColumn, texts } from "./columns.ts";
-import type { Session, Statement } from "./connection.ts";
+import type { Session } from "./connection.ts";
+import { prepared } from "./statements.ts";
 
 /** SQL for a run that nobody may claim yet: what wakes others does not wake it. */
 export function standsStill(head: string): string {
   return `(${head}.awaited_locks > 0)`;
 }
 
-const REGAIN: Statement = {
+const REGAIN = prepared({
   name: "everstep_regain_locks",
   text: `
     with granted as (
@@ -35,7 +36,7 @@ const REGAIN: Statement = {
       where o.run_id = n.run_id
       returning o.run_id, o.awaited_locks)
     select r.queue from told t join everstep.run r on r.run_id = t.run_id where t.awaited_locks = 0`,
-};
+});
 
 /** In the transaction of the grants or of their errand. Answers the queues in which runs may be claimed from now on. */
 export async function noteRegained(session: Session, grants: readonly LockGrant[]): Promise<string[]> {

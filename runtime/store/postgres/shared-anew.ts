@@ -2,19 +2,20 @@
 
 import type { ForkRequest } from "../forks.ts";
 import { names, plain, textColumn, texts } from "./columns.ts";
-import type { Session, Statement } from "./connection.ts";
+import type { Session } from "./connection.ts";
 import { insertEvents } from "./importing.ts";
 import { pieces, sizeOfEvent, sizeOfMail } from "./pieces.ts";
 import { uuidOf } from "./run-id.ts";
+import { prepared } from "./statements.ts";
 
 // By the sender's ids: places in the mailbox are given by the statement that makes the fork.
-const PUT_MAIL_ANEW: Statement = {
+const PUT_MAIL_ANEW = prepared({
   name: "everstep_fork_mail_anew",
   text: `
     update everstep.mail m set payload = a.payload, refusal = a.refusal
     from unnest($2::int[], ${[3, 4, 5].map(textColumn).join(", ")}) a(place, mail_id, payload, refusal)
     where a.place is not null and coalesce(m.chain_id, m.run_id) = $1::uuid and m.mail_id = a.mail_id`,
-};
+});
 
 /** The fork has been made in this transaction, without its shared events, and with its mail as it is kept for the source. */
 export async function putAnew(session: Session, { runId, anew }: ForkRequest): Promise<void> {

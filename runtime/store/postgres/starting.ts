@@ -8,20 +8,21 @@ import { laneOf } from "../lanes.ts";
 import type { StartOutcome, StartRequest } from "../starts.ts";
 import { closeFromOutside } from "./closing.ts";
 import { ms, names, plain, runIds, textColumn, texts } from "./columns.ts";
-import type { Pool, Row, Session, Statement } from "./connection.ts";
+import type { Pool, Row, Session } from "./connection.ts";
 import { isUniqueViolation } from "./errors.ts";
 import { queueOf, versionOf } from "./lanes.ts";
 import { loneStartValues, START_LONE } from "./lone-start.ts";
 import { putMail } from "./mail.ts";
 import { startData, startDataValues } from "./run-data.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
+import { prepared, type Statement } from "./statements.ts";
 import { statusOf } from "./status.ts";
 
 // Rows go in by workflow id: two batches that collide wait for each other in one order. `conflict` is what differs
 // between the batch (a collision fails the statement) and the single start (a collision inserts nothing). The tag of the
 // first event is the run's own id, which no turn has.
 function insertStarts(name: string, { only, conflict, answer }: Inserting, more = ""): Statement {
-  return {
+  return prepared({
     name,
     text: `
       with request as (
@@ -51,7 +52,7 @@ function insertStarts(name: string, { only, conflict, answer }: Inserting, more 
         select run_id, 1, mail_id, mail_kind, coalesce(mail_name, ''), mail_payload, at
         from head join request using (run_id), clock where mail_id is not null)${more}
       ${answer}`,
-  };
+  });
 }
 
 interface Inserting {
@@ -212,23 +213,23 @@ interface RequestRow {
   run_id: string;
 }
 
-const KEEP_REQUEST: Statement = {
+const KEEP_REQUEST = prepared({
   name: "everstep_keep_request",
   text: `insert into everstep.start_request (request_id, run_id) values ($1, $2)
     on conflict (request_id) do nothing returning run_id`,
-};
-const FIND_REQUEST: Statement = {
+});
+const FIND_REQUEST = prepared({
   name: "everstep_find_request",
   text: "select run_id from everstep.start_request where request_id = $1",
-};
-const FORGET_REQUEST: Statement = {
+});
+const FORGET_REQUEST = prepared({
   name: "everstep_forget_request",
   text: "delete from everstep.start_request where request_id = $1",
-};
-const SETTLE_REQUEST: Statement = {
+});
+const SETTLE_REQUEST = prepared({
   name: "everstep_settle_request",
   text: "update everstep.start_request set run_id = $2 where request_id = $1",
-};
+});
 
 /** Each round is decided by what it finds; a round ends without an outcome when what it found has gone meanwhile. */
 async function decide(session: Session, request: StartRequest): Promise<StartOutcome> {
@@ -270,7 +271,7 @@ interface InTheWayRow {
 }
 
 // The run itself, if this start is a repeated one; else the open run of the workflow id; else the latest closed one.
-const IN_THE_WAY: Statement = {
+const IN_THE_WAY = prepared({
   name: "everstep_in_the_way",
   text: `
     select r.run_id, r.status, o.run_id is not null as is_open
@@ -279,7 +280,7 @@ const IN_THE_WAY: Statement = {
       (select run_id from everstep.run where run_id = $1),
       (select run_id from everstep.open_run where workflow_id = $2),
       (select run_id from everstep.run where workflow_id = $2 order by run_id desc limit 1))`,
-};
+});
 
 // Between looking and inserting, another run of the workflow id may have been started and even closed. So a policy about
 // closed runs is checked once more, now that the id is ours and nobody else can start one.
@@ -296,10 +297,10 @@ async function insertStart(session: Session, request: StartRequest): Promise<Sta
   return null;
 }
 
-const LATEST_OTHER: Statement = {
+const LATEST_OTHER = prepared({
   name: "everstep_latest_other",
   text: `select status from everstep.run where workflow_id = $2 and run_id <> $1 order by run_id desc limit 1`,
-};
+});
 
 interface StartedRow extends Row {
   run_id: string;
@@ -321,12 +322,12 @@ function startedNow({ runId, claim }: StartRequest, row: Started | undefined): S
   return { outcome: "started", runId, status: "running", ownerId: claim?.workerId ?? null, claimed };
 }
 
-const STATE: Statement = {
+const STATE = prepared({
   name: "everstep_start_state",
   text: `
     select r.status, o.blocked is not null as is_blocked, o.worker_id
     from everstep.run r left join everstep.open_run o on o.run_id = r.run_id where r.run_id = $1`,
-};
+});
 
 async function outcomeOf(session: Session, outcome: StartOutcome["outcome"], runId: string): Promise<StartOutcome> {
   type State = { status: number; is_blocked: boolean; worker_id: string | null };

@@ -3,12 +3,13 @@
 
 import type { BlockedReason } from "../../../sdk/protocol/run.ts";
 import type { BlockedRequest } from "../runs.ts";
-import type { Pool, Statement } from "./connection.ts";
+import type { Pool } from "./connection.ts";
 import { queueOf } from "./lanes.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
+import { prepared } from "./statements.ts";
 
 // One index probe per owner, however many runs each of them owns.
-const OWNER_IDS: Statement = {
+const OWNER_IDS = prepared({
   name: "everstep_owner_ids",
   text: `
     with recursive owner as (
@@ -17,14 +18,14 @@ const OWNER_IDS: Statement = {
       select (select n.worker_id from everstep.open_run n where n.worker_id > owner.worker_id order by n.worker_id limit 1)
       from owner where owner.worker_id is not null)
     select worker_id from owner where worker_id is not null`,
-};
+});
 
 export async function ownerIds(pool: Pool): Promise<string[]> {
   return (await pool.query<{ worker_id: string }>(OWNER_IDS, [])).map(({ worker_id }) => worker_id);
 }
 
 // A run whose row is locked has its owner's last write under way; the next sweep gets it.
-const RESCUE: Statement = {
+const RESCUE = prepared({
   name: "everstep_rescue_runs",
   text: `
     with lost as materialized (
@@ -33,7 +34,7 @@ const RESCUE: Statement = {
       update everstep.open_run o set worker_id = null, claim_id = null, wake_at = now()
       from lost where o.run_id = lost.run_id returning ${queueOf("o.queue")} as queue)
     select queue, count(*)::int as count from freed group by queue order by queue`,
-};
+});
 
 export async function rescueRuns(
   pool: Pool,
@@ -44,7 +45,7 @@ export async function rescueRuns(
   return { count: rows.reduce((sum, row) => sum + row.count, 0), queues: rows.map(({ queue }) => queue) };
 }
 
-const FIND_BLOCKED: Statement = {
+const FIND_BLOCKED = prepared({
   name: "everstep_find_blocked",
   text: `
     select o.run_id, o.blocked from everstep.open_run o join everstep.run r on r.run_id = o.run_id
@@ -52,7 +53,7 @@ const FIND_BLOCKED: Statement = {
       and (r.workflow = any($1::text[]) or o.queue <> r.queue)
       and ($3::uuid is null or o.run_id > $3::uuid)
     order by o.run_id limit $4`,
-};
+});
 
 export async function findBlocked(
   pool: Pool,
@@ -64,22 +65,22 @@ export async function findBlocked(
 }
 
 /** Far beyond the longest time anybody waits for an answer, or a worker could still come back. */
-const FORGET: readonly Statement[] = [
-  {
+const FORGET = [
+  prepared({
     name: "everstep_forget_queries",
     text: "delete from everstep.query where asked_at < now() - interval '10 minutes'",
-  },
-  {
+  }),
+  prepared({
     name: "everstep_forget_heartbeats",
     text: `delete from everstep.step_heartbeat h
       where not exists (select from everstep.open_run o where o.run_id = h.run_id)`,
-  },
-  {
+  }),
+  prepared({
     name: "everstep_forget_workers",
     text: `delete from everstep.worker w
       where coalesce(heartbeat_at, started_at) < now() - interval '1 day'
         and not exists (select from everstep.open_run o where o.worker_id = w.worker_id)`,
-  },
+  }),
 ];
 
 export async function forgetLeftovers(pool: Pool): Promise<void> {

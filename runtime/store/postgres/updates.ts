@@ -6,14 +6,15 @@ import type { UpdateRefusal } from "../../../sdk/protocol/update-refusal.ts";
 import type { UpdateLook, UpdateTrace } from "../mail.ts";
 import { updateIdOf } from "../mail-id.ts";
 import { names, plain, textColumn } from "./columns.ts";
-import type { Pool, Statement } from "./connection.ts";
+import type { Pool } from "./connection.ts";
 import { EVENT_COLUMNS, type EventRow, storedEventOf } from "./reading.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
+import { prepared } from "./statements.ts";
 import { closedStatusOf } from "./status.ts";
 
 // Of a history only what is younger than the last look is read. The data of other types is no business of this cast. One
 // look at a time, each by its indexes: left to itself a plan for many looks goes through whole tables.
-const READ_UPDATES: Statement = {
+const READ_UPDATES = prepared({
   name: "everstep_read_updates",
   text: `
     select l.place, coalesce(m.run_id, l.run_id) as run_id, m.mail, m.refusal, r.status,
@@ -36,7 +37,7 @@ const READ_UPDATES: Statement = {
           then e.data::json ->> 'updateId' = l.update_id end offset 0) e on true
     where l.place is not null
     order by l.place, e.seq`,
-};
+});
 
 type UpdateRow = Partial<EventRow> & {
   place: number;

@@ -3,7 +3,8 @@
 
 import type { VersionPolicy, VersionPolicyChange } from "../../../sdk/protocol/version-policy.ts";
 import { ms, storableName } from "./columns.ts";
-import type { Pool, Row, Statement } from "./connection.ts";
+import type { Pool, Row } from "./connection.ts";
+import { prepared } from "./statements.ts";
 
 export interface PolicyColumns {
   current: string | null;
@@ -21,13 +22,13 @@ export function policyOf({
 }
 
 // There is no row to lock where there is no policy. Readers are not kept waiting; changes are rare.
-const ALONE: Statement = {
+const ALONE = prepared({
   name: "everstep_version_policy_alone",
   text: "lock table everstep.version_policy in share row exclusive mode",
-};
+});
 
 // What is said again changes nothing, and so is no change: a call that is repeated because its answer was lost is told once.
-const CHANGE: Statement = {
+const CHANGE = prepared({
   name: "everstep_change_version_policy",
   text: `
     with said as (
@@ -47,7 +48,7 @@ const CHANGE: Statement = {
     select workflow, current, ramp_version, ramp_percent from changing where current is not null
     on conflict (workflow) do update
     set current = excluded.current, ramp_version = excluded.ramp_version, ramp_percent = excluded.ramp_percent`,
-};
+});
 
 export async function setVersionPolicy(
   pool: Pool,
@@ -63,12 +64,12 @@ export async function setVersionPolicy(
   });
 }
 
-const CHANGES: Statement = {
+const CHANGES = prepared({
   name: "everstep_version_policy_changes",
   text: `
     select ${ms("at")} as at, actor, was_current, was_ramp_version, was_ramp_percent, current, ramp_version, ramp_percent
     from everstep.version_policy_change where workflow = $1 order by id desc limit $2`,
-};
+});
 
 interface ChangeRow extends Row, PolicyColumns {
   at: number;

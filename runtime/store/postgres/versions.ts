@@ -4,18 +4,19 @@
 import type { VersionKey } from "../lanes.ts";
 import { NO_VERSIONS, SERVED_WITHIN_MS, type StoredVersions } from "../versions.ts";
 import { ms, names, textColumn } from "./columns.ts";
-import type { Pool, Row, Session, Statement } from "./connection.ts";
+import type { Pool, Row, Session } from "./connection.ts";
+import { prepared } from "./statements.ts";
 import { type PolicyColumns, policyOf } from "./version-policies.ts";
 
 // In one order, so that workers that start together do not wait for each other in circles.
-const REGISTER: Statement = {
+const REGISTER = prepared({
   name: "everstep_register_versions",
   text: `
     insert into everstep.workflow_version (workflow, version)
     select workflow, version from unnest(${textColumn(1)}, ${textColumn(2)}) v(workflow, version)
     where version is not null and version <> '' order by workflow collate "C", version collate "C"
     on conflict (workflow, version) do update set last_seen_at = now()`,
-};
+});
 
 export async function registerVersions(on: Pool | Session, versions: readonly VersionKey[]): Promise<void> {
   if (versions.length === 0) return;
@@ -23,7 +24,7 @@ export async function registerVersions(on: Pool | Session, versions: readonly Ve
   await on.query(REGISTER, [names(workflows), names(numbers)]);
 }
 
-const READ: Statement = {
+const READ = prepared({
   name: "everstep_read_versions",
   text: `
     select w.workflow, v.version, ${ms("v.first_seen_at")} as first_seen_at, ${ms("v.last_seen_at")} as last_seen_at,
@@ -33,7 +34,7 @@ const READ: Statement = {
     left join everstep.version_policy p on p.workflow = w.workflow
     left join everstep.workflow_version v on v.workflow = w.workflow
     order by w.workflow, v.version`,
-};
+});
 
 interface VersionRow extends Row, PolicyColumns {
   workflow: string;
