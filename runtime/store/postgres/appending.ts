@@ -10,6 +10,7 @@ import type { AppendAnswer, AppendTurn, ResolvedTurn } from "../turns.ts";
 import { ms, PlainColumn, plain, runIds, TextColumn, textColumn, texts, timeOf } from "./columns.ts";
 import { Abort, type Pool, type Row, type Session } from "./connection.ts";
 import { loneTurn } from "./lone-turn.ts";
+import { lookup } from "./lookup.ts";
 import { changeData, changeValues } from "./run-data.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
 import { prepared, type Statement } from "./statements.ts";
@@ -42,11 +43,11 @@ function appendStatement(name: string, more = ""): Statement {
             then not l.is_paused else l.newest_mail <= t.taken_mail end)),
       moved as (
         update everstep.open_run o set events = ok.base + ok.added, taken_mail = greatest(o.taken_mail, ok.taken_mail), crash_count = 0
-        from ok where o.run_id = ok.run_id and ok.close is null),
-      gone as (delete from everstep.open_run o using ok where o.run_id = ok.run_id and ok.close is not null),
+        from ok where ${lookup("o.run_id", "ok.run_id")} and ok.close is null),
+      gone as (delete from everstep.open_run o using ok where ${lookup("o.run_id", "ok.run_id")} and ok.close is not null),
       ended as (
         update everstep.run r set status = ok.close, closed_at = ok.at
-        from ok where r.run_id = ok.run_id and ok.close is not null),
+        from ok where ${lookup("r.run_id", "ok.run_id")} and ok.close is not null),
       written as (
         insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
         select ok.run_id, ok.base + e.step, ok.tag, ok.at, e.type, e.command, e.name, e.payload, e.data
@@ -61,9 +62,12 @@ function appendStatement(name: string, more = ""): Statement {
 
 const REFUSE = `,
       refused as (
-        update everstep.mail m set refusal = u.refusal
-        from unnest($18::int[], $19::int[], ${textColumn(20)}) u(place, mail, refusal) join ok on ok.place = u.place
-        where m.run_id = ok.run_id and m.mail = u.mail)`;
+        update everstep.mail m set refusal = r.refusal
+        from (
+          select ok.run_id, u.mail, u.refusal
+          from unnest($18::int[], $19::int[], ${textColumn(20)}) u(place, mail, refusal) join ok on ok.place = u.place
+          offset 0) r
+        where ${lookup("m.run_id", "r.run_id")} and ${lookup("m.mail", "r.mail")})`;
 
 export const APPEND = appendStatement("everstep_append");
 
@@ -185,8 +189,8 @@ const RESOLVE = prepared({
       coalesce(o.newest_mail, (select max(mail) from everstep.mail m where m.run_id = t.run_id), 0) as newest_mail,
       ${ms("clock_timestamp()")} as now
     from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::uuid[], $5::int[]) with ordinality t(run_id, epoch, claim_id, tag, base, place)
-    left join everstep.open_run o on o.run_id = t.run_id
-    left join everstep.event e on e.run_id = t.run_id and e.seq = t.base + 1 and e.tag = t.tag
+    left join everstep.open_run o on ${lookup("o.run_id", "t.run_id")}
+    left join everstep.event e on ${lookup("e.run_id", "t.run_id")} and e.seq = t.base + 1 and e.tag = t.tag
     order by t.place`,
 });
 

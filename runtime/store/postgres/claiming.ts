@@ -17,6 +17,7 @@ import { versionOfLane } from "../lanes.ts";
 import { finiteMs, ms, names, plain, runIds, textColumn, texts, timeAt } from "./columns.ts";
 import type { Pool } from "./connection.ts";
 import { eventsOf, joinedEvents } from "./joined-events.ts";
+import { lookup } from "./lookup.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
 import { prepared } from "./statements.ts";
 
@@ -112,8 +113,10 @@ export const CLAIM = prepared({
     select ${ms("now()")} as now, ${finiteMs("next_due.wake_at")} as next_due_at,
       (select set_config('synchronous_commit', 'off', true) from (select count(*) as events from fired) f where f.events = 0),
       not $2 and exists (
-        select from unnest($1::text[]) q(queue) join everstep.open_run n on n.queue = q.queue
-        where n.is_suspect and n.worker_id is null and n.paused is null and n.wake_at <= now()) as has_due_suspects,
+        select from unnest($1::text[]) q(queue) cross join lateral (
+          select from everstep.open_run
+          where queue = q.queue and is_suspect and worker_id is null and paused is null and wake_at <= now() limit 1) n
+        ) as has_due_suspects,
       (select string_agg(run_id::text, ',') from set_aside) as set_aside, taken.*
     from next_due left join (
       select c.run_id, c.wake_at, ${CLAIMED_COLUMNS}, c.timer_command, c.timer_name,
@@ -172,9 +175,9 @@ const CLAIM_BLOCKED = prepared({
     c as (
       update everstep.open_run o
       set epoch = o.epoch + 1, claim_id = $2, worker_id = $3, crash_count = o.crash_count + 1, blocked = null
-      from fit where o.run_id = fit.run_id returning o.*)
+      from fit where ${lookup("o.run_id", "fit.run_id")} returning o.*)
     select c.run_id, ${CLAIMED_COLUMNS}, coalesce(c.timer_command is not null and c.timer_seq = c.events, false) as has_fired
-    from c join everstep.run r on r.run_id = c.run_id`,
+    from c join everstep.run r on ${lookup("r.run_id", "c.run_id")}`,
 });
 
 export async function claimBlocked(
@@ -276,7 +279,7 @@ const PARK = prepared({
       update everstep.open_run o
       set ${LET_GO}, crash_count = 0, wake_at = ${timeAt("coalesce(j.wake_at, 'infinity')")},
         timer_at = ${timeAt("j.wake_at")}, timer_seq = o.events + 1, timer_command = j.timer_command, timer_name = j.timer_name
-      from judged j where o.run_id = j.run_id and j.outcome = 'parked')
+      from judged j where ${lookup("o.run_id", "j.run_id")} and j.outcome = 'parked')
     select run_id, outcome from judged`,
 });
 
@@ -299,7 +302,7 @@ const RELEASE = prepared({
   name: "everstep_release",
   text: `
     with ${held()}
-    update everstep.open_run o set ${LET_GO}, crash_count = 0, wake_at = now() from held h where o.run_id = h.run_id`,
+    update everstep.open_run o set ${LET_GO}, crash_count = 0, wake_at = now() from held h where ${lookup("o.run_id", "h.run_id")}`,
 });
 
 export async function releaseRuns(pool: Pool, claims: readonly Claim[]): Promise<void> {
@@ -311,7 +314,7 @@ const BLOCK = prepared({
   text: `
     with ${held({ columns: `, ${textColumn(4)}`, names: ", reason" })}
     update everstep.open_run o set ${LET_GO}, crash_count = 0, wake_at = 'infinity', blocked = h.reason
-    from held h where o.run_id = h.run_id`,
+    from held h where ${lookup("o.run_id", "h.run_id")}`,
 });
 
 export async function blockRuns(
@@ -332,7 +335,7 @@ const SAVE_HEARTBEATS = prepared({
     })},
     progressed as (
       update everstep.open_run o set crash_count = 0
-      from (select distinct run_id from held where is_progress) h where o.run_id = h.run_id and o.crash_count > 0),
+      from (select distinct run_id from held where is_progress) h where ${lookup("o.run_id", "h.run_id")} and o.crash_count > 0),
     saved as (
       insert into everstep.step_heartbeat as s (run_id, command, attempt, details)
       select run_id, command, attempt, details from held

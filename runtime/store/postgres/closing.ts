@@ -10,6 +10,7 @@ import { ms, names, plain, runIds, textColumn, texts } from "./columns.ts";
 import type { Pool, Session } from "./connection.ts";
 import { keepErrands, partKin } from "./kin.ts";
 import { changeLocks } from "./locks.ts";
+import { lookup } from "./lookup.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
 import { prepared } from "./statements.ts";
 
@@ -18,19 +19,21 @@ const CLOSE = prepared({
   text: `
     with closing as (
       select * from unnest($1::uuid[], $2::smallint[], $3::smallint[], ${textColumn(4)}, ${textColumn(5)}, ${textColumn(6)})
-        c(run_id, status, type, name, payload, data)),
+        c(run_id, status, type, name, payload, data)
+      order by run_id),
     locked as materialized (
-      select run_id, events from everstep.open_run where run_id = any($1::uuid[]) order by run_id for no key update),
+      select c.*, o.events from closing c cross join lateral (
+        select events from everstep.open_run where run_id = c.run_id for no key update) o),
     clock as materialized (
       select date_trunc('milliseconds', clock_timestamp()) as at from (select count(*) as locks from locked) l where locks >= 0),
-    gone as (delete from everstep.open_run o using locked l where o.run_id = l.run_id),
+    gone as (delete from everstep.open_run o using locked l where ${lookup("o.run_id", "l.run_id")}),
     ended as (
-      update everstep.run r set status = c.status, closed_at = clock.at
-      from closing c join locked l on l.run_id = c.run_id, clock where r.run_id = c.run_id),
+      update everstep.run r set status = l.status, closed_at = clock.at
+      from locked l, clock where ${lookup("r.run_id", "l.run_id")}),
     written as (
       insert into everstep.event (run_id, seq, tag, at, type, command, name, payload, data)
-      select l.run_id, l.events + 1, gen_random_uuid(), clock.at, c.type, null, c.name, c.payload, c.data
-      from closing c join locked l on l.run_id = c.run_id, clock)
+      select l.run_id, l.events + 1, gen_random_uuid(), clock.at, l.type, null, l.name, l.payload, l.data
+      from locked l, clock)
     select run_id from locked`,
 });
 
@@ -90,7 +93,7 @@ const OVERDUE = prepared({
   name: "everstep_overdue",
   text: `
     select o.run_id, ${ms("o.deadline_at")} - ${ms("r.started_at")} as timeout_ms
-    from everstep.open_run o join everstep.run r on r.run_id = o.run_id
+    from everstep.open_run o join everstep.run r on ${lookup("r.run_id", "o.run_id")}
     where o.deadline_at <= now() order by o.deadline_at limit $1`,
 });
 

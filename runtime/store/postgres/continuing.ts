@@ -9,6 +9,7 @@ import { nextVersion } from "../versions.ts";
 import { names, plain, runIds, textColumn, texts } from "./columns.ts";
 import type { Session } from "./connection.ts";
 import { laneOf } from "./lanes.ts";
+import { lookup } from "./lookup.ts";
 import { startData, startDataValues } from "./run-data.ts";
 import { prepared, type Statement } from "./statements.ts";
 import { readVersions } from "./versions.ts";
@@ -26,31 +27,36 @@ function succeedStatement(name: string, more = ""): Statement {
         q(run_id, previous, taken_mail, timeout_ms, type, workflow, queue, name, payload, data, attempt, delay_ms, stays, exactly)
       where run_id is not null),
     clock as (select timestamptz 'epoch' + $1::float8 * interval '1 ms' as at),
-    next as materialized (
+    continuing as materialized (
       select q.*, case when q.stays then r.version else q.exactly end as version,
         r.workflow_id, coalesce(r.first_run_id, r.run_id) as chain_id, c.at,
         case when q.attempt is null then c.at + q.timeout_ms * interval '1 ms' else r.deadline_at end as deadline_at
-      from request q join everstep.run r on r.run_id = q.previous cross join clock c),
-    moving as materialized (
-      select m.run_id as previous, m.mail, n.run_id, n.chain_id,
-        row_number() over (partition by m.run_id order by m.mail) as new_mail
-      from next n join everstep.mail m on m.run_id = n.previous
-      where m.kind not in (${KINDS_OF_ONE_RUN.map((kind) => `'${kind}'`).join(", ")}) and (m.mail > n.taken_mail or m.refusal is null and exists (
-        select from unnest($12::uuid[], $13::int[]) p(previous, mail) where p.previous = m.run_id and p.mail = m.mail))),
+      from request q join everstep.run r on ${lookup("r.run_id", "q.previous")} cross join clock c),
+    next as materialized (
+      select q.*, array(
+          select m.mail from everstep.mail m
+          where m.run_id = q.previous and m.kind not in (${KINDS_OF_ONE_RUN.map((kind) => `'${kind}'`).join(", ")})
+            and (m.mail > q.taken_mail or m.refusal is null and (m.run_id, m.mail) in (
+              select previous, mail from unnest($12::uuid[], $13::int[]) p(previous, mail)))
+          order by m.mail) as mails, (
+          select m.mail from everstep.mail m
+          where coalesce(m.chain_id, m.run_id) = q.chain_id and m.mail_id = '${CANCEL_MAIL_ID}' and m.run_id = q.previous) as cancel
+      from continuing q),
     moved as (
       update everstep.mail m set run_id = v.run_id, mail = v.new_mail, chain_id = v.chain_id
-      from moving v where m.run_id = v.previous and m.mail = v.mail),
+      from (
+        select previous, run_id, chain_id, unnest(mails) as mail, generate_subscripts(mails, 1) as new_mail from next) v
+      where ${lookup("m.run_id", "v.previous")} and ${lookup("m.mail", "v.mail")}),
     obeyed as (
       update everstep.mail m set mail_id = 'cancel:' || m.run_id
-      from next n where m.run_id = n.previous and m.mail_id = '${CANCEL_MAIL_ID}'
-        and not exists (select from moving v where v.previous = m.run_id and v.mail = m.mail)),
+      from next n where ${lookup("m.run_id", "n.previous")} and ${lookup("m.mail", "n.cancel")} and n.cancel <> all(n.mails)),
     head as (
       insert into everstep.open_run
         (run_id, first_run_id, workflow_id, queue, events, newest_mail, wake_at, deadline_at)
       select run_id, chain_id, workflow_id, ${laneOf("queue", "workflow", "version")}, 1,
-        (select count(*) from moving v where v.run_id = n.run_id),
+        cardinality(mails),
         at + coalesce(delay_ms, 0) * interval '1 ms', deadline_at
-      from next n returning run_id),
+      from next returning run_id),
     facts as (
       insert into everstep.run (run_id, first_run_id, workflow_id, workflow, queue, version, status, started_at, deadline_at, attempt)
       select run_id, chain_id, workflow_id, workflow, queue, version, ${STATUS_CODES.running}, at, deadline_at, attempt

@@ -6,6 +6,7 @@ import { encodeActor } from "../acted-by.ts";
 import type { ControlOutcome, ControlRequest } from "../mail.ts";
 import { ms, storableName } from "./columns.ts";
 import type { Pool } from "./connection.ts";
+import { lookup } from "./lookup.ts";
 import { isToBeRetried } from "./mail.ts";
 import { standsStill } from "./regaining.ts";
 import { tryUuidOf } from "./run-id.ts";
@@ -38,7 +39,7 @@ const CONTROL = prepared({
           when o.worker_id is null and not ${standsStill("o")}
             and ($2::text = 'unblock' or ($2::text = 'resume' and o.blocked is null and not ${isToBeRetried("o")}))
           then least(o.wake_at, now()) else o.wake_at end
-      from changing c where o.run_id = c.run_id)
+      from changing c where ${lookup("o.run_id", "c.run_id")})
     select r.queue, l.worker_id, case when c.run_id is not null then 'changed'
       when l.run_id is not null or everstep.has_mail(r.run_id, $3::text) then 'unchanged' else 'closed' end as outcome
     from everstep.run r left join locked l on l.run_id = r.run_id left join changing c on c.run_id = r.run_id

@@ -23,6 +23,7 @@ import type { Pool, Session } from "./connection.ts";
 import { findFollowed, followChildren } from "./following.ts";
 import { type LockedHead, lockHeads } from "./heads.ts";
 import { keepErrands, keepKin } from "./kin.ts";
+import { lookup } from "./lookup.ts";
 import { findTarget, sendOnce, whomToWake } from "./mail.ts";
 import { noteRegained } from "./regaining.ts";
 import { runIdOf } from "./run-id.ts";
@@ -105,11 +106,13 @@ const LOCK = prepared({
 const DUE_KINDS = prepared({
   name: "everstep_due_errand_kinds",
   text: `select k.what from unnest($1::text[]) k(what)
-    where exists (select from everstep.errand e where e.what = k.what and e.rejected is null)`,
+    where exists (select from everstep.errand e where e.what = k.what and e.rejected is null offset 0)`,
 });
 const DUE = prepared({
   name: "everstep_due_errands",
-  text: "select id::float8 as id, body from everstep.errand where what = $1 and rejected is null order by id limit $2",
+  text: `
+    select e.id::float8 as id, e.body from everstep.errand e
+    where ${lookup("e.what", "$1")} and e.rejected is null order by e.what, e.id limit $2`,
 });
 const FORGET = prepared({
   name: "everstep_forget_errands",
@@ -118,7 +121,9 @@ const FORGET = prepared({
 const REJECT = prepared({
   name: "everstep_reject_errand",
   text: `update everstep.errand set rejected = $2
-    where id = (select id from everstep.errand where what = $1 and rejected is null order by id limit 1) returning body`,
+    where id = (
+      select id from everstep.errand where ${lookup("what", "$1")} and rejected is null order by what, id limit 1)
+    returning body`,
 });
 
 // ---------------------------------------------------------------- starts
@@ -128,8 +133,10 @@ const REJECT = prepared({
 const FIND_IN_THE_WAY = prepared({
   name: "everstep_find_in_the_way",
   text: `
-    select run_id from everstep.open_run
-    where workflow_id in (select w from unnest(${textColumn(1)}, $2::int[]) q(w, place) where place is not null)`,
+    select o.run_id
+    from unnest(${textColumn(1)}, $2::int[]) q(workflow_id, place)
+    join everstep.open_run o on ${lookup("o.workflow_id", "q.workflow_id")}
+    where place is not null`,
 });
 
 async function lockConcerned(session: Session, due: readonly Due<"start">[]): Promise<Map<string, LockedHead>> {

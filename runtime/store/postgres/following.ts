@@ -15,6 +15,7 @@ import { plain } from "./columns.ts";
 import type { Session } from "./connection.ts";
 import type { LockedHead } from "./heads.ts";
 import { keepKin } from "./kin.ts";
+import { lookup } from "./lookup.ts";
 import { latestOfLine } from "./mail.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
 import { prepared } from "./statements.ts";
@@ -24,11 +25,11 @@ import { closedStatusOf } from "./status.ts";
 const FIND = prepared({
   name: "everstep_find_followed",
   text: `
-    select q.place, r.run_id, coalesce(r.first_run_id, r.run_id) as chain_id, r.status, o.run_id is not null as is_open,
+    select q.place, r.run_id, coalesce(r.first_run_id, r.run_id) as chain_id, r.status,
+      exists (select from everstep.open_run o where o.run_id = r.run_id offset 0) as is_open,
       e.seq, e.type, e.name, e.payload, e.data
     from unnest($1::uuid[], $2::int[]) q(run_id, place)
-    join everstep.run r on r.run_id = ${latestOfLine("q.run_id")}
-    left join everstep.open_run o on o.run_id = r.run_id
+    join everstep.run r on ${lookup("r.run_id", latestOfLine("q.run_id"))}
     cross join lateral (
       select seq, type, name, payload, data from everstep.event e where e.run_id = r.run_id order by seq desc limit 1) e`,
 });

@@ -4,6 +4,7 @@
 import { type ClosePolicy, type Errand, errandOfEnd, type Kinship, type RunEnd } from "../errands.ts";
 import { names, plain, runIds, textColumn, texts } from "./columns.ts";
 import type { Session } from "./connection.ts";
+import { lookup } from "./lookup.ts";
 import { runIdOf } from "./run-id.ts";
 import { prepared } from "./statements.ts";
 
@@ -52,27 +53,38 @@ export async function keepKin<Kept extends Kinship>(session: Session, kinships: 
 
 // Rows are locked in one order, so that the ends of many parents and children at once do not wait for each other in a
 // ring. Where both of a pair end together it does not matter which of them is taken as the reason.
+/**
+ * SQL for a row of `child` whose parent is this run. The key of the table has the parent, too, but not in the first place; as
+ * text it is found by the index over parents, and by no other.
+ */
+export function isChildOf(child: string, parent: string): string {
+  return lookup(`${child}.parent_run_id::text`, `${parent}::text`);
+}
+
+/** SQL for the row of `child` that a set names. */
+export function isPair(child: string, of: string): string {
+  return ["child_run_id", "parent_run_id", "command"]
+    .map((key) => lookup(`${child}.${key}`, `${of}.${key}`))
+    .join(" and ");
+}
+
 const PART_KIN = prepared({
   name: "everstep_part_kin",
   text: `
-    with ended as (
+    with ended as materialized (
       select e.run_id, e.is_final, coalesce(r.first_run_id, r.run_id) as chain_id
-      from unnest($1::uuid[], $2::boolean[]) e(run_id, is_final) join everstep.run r on r.run_id = e.run_id),
-    parted as (
-      select c.child_run_id, c.parent_run_id, c.command, e.run_id, true as is_parent
-      from ended e join everstep.child c on c.parent_run_id = e.run_id
+      from unnest($1::uuid[], $2::boolean[]) e(run_id, is_final) join everstep.run r on ${lookup("r.run_id", "e.run_id")}),
+    parted as materialized (
+      select c.*, e.run_id as ended_id, true as is_parent
+      from ended e join everstep.child c on ${isChildOf("c", "e.run_id")}
       union all
-      select c.child_run_id, c.parent_run_id, c.command, e.run_id, false
-      from ended e join everstep.child c on c.child_run_id = e.chain_id where e.is_final),
+      select c.*, e.run_id, false
+      from ended e join everstep.child c on ${lookup("c.child_run_id", "e.chain_id")} where e.is_final),
     locked as materialized (
-      select child_run_id, parent_run_id, command from everstep.child
-      where (child_run_id, parent_run_id, command) in (select child_run_id, parent_run_id, command from parted)
-      order by child_run_id, parent_run_id, command for update)
-    delete from everstep.child c
-    using parted p join locked l
-      on l.child_run_id = p.child_run_id and l.parent_run_id = p.parent_run_id and l.command = p.command
-    where c.child_run_id = p.child_run_id and c.parent_run_id = p.parent_run_id and c.command = p.command
-    returning c.child_run_id, c.parent_run_id, c.command, c.name, c.policy, p.run_id as ended_id, p.is_parent`,
+      select p.* from parted p join everstep.child c on ${isPair("c", "p")}
+      order by p.child_run_id, p.parent_run_id, p.command for update of c)
+    delete from everstep.child c using locked l where ${isPair("c", "l")}
+    returning c.child_run_id, c.parent_run_id, c.command, c.name, c.policy, l.ended_id, l.is_parent`,
 });
 
 interface PartedRow {

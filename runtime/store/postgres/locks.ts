@@ -17,6 +17,7 @@ import type { AppendAnswer } from "../turns.ts";
 import { ms, names, plain, runIds, textColumn } from "./columns.ts";
 import type { Pool, Row, Session } from "./connection.ts";
 import { keepErrands } from "./kin.ts";
+import { lookup } from "./lookup.ts";
 import { sendOnce, whomToWake } from "./mail.ts";
 import { noteRegained } from "./regaining.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
@@ -34,7 +35,7 @@ const LOCK_KEYS = prepared({
       select distinct hashtext(key) & 255 as bucket from (
         select key from unnest(${textColumn(2)}, $3::int[]) q(key, place) where place is not null
         union all
-        select l.key from unnest($4::uuid[]) r(run_id) join everstep.lock_request l on l.run_id = r.run_id) asked
+        select l.key from unnest($4::uuid[]) r(run_id) join everstep.lock_request l on ${lookup("l.run_id", "r.run_id")}) asked
       order by bucket) buckets`,
 });
 
@@ -45,10 +46,10 @@ const CHANGE = prepared({
   text: `
     with released as (
       delete from everstep.lock_request l using unnest($1::uuid[], $2::int[]) r(run_id, command)
-      where l.run_id = r.run_id and (r.command is null or l.command = r.command) returning l.id, l.key),
+      where ${lookup("l.run_id", "r.run_id")} and (r.command is null or l.command = r.command) returning l.id, l.key),
     request as (
       select *, count(*) over (partition by key) = 1
-        and not exists (select from everstep.lock_request l where l.key = q.key) as is_alone
+        and not exists (select from everstep.lock_request l where l.key = q.key offset 0) as is_alone
       from unnest(${textColumn(3)}, $4::uuid[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[])
         q(key, run_id, command, permits, capacity, regains, place)
       where place is not null),
@@ -64,7 +65,7 @@ const CHANGE = prepared({
     select distinct r.key, null::uuid, null::int, null::boolean, null::float8 from released r
     where exists (
       select from everstep.lock_request l
-      where l.key = r.key and l.token is null and not exists (select from released x where x.id = l.id))`,
+      where l.key = r.key and l.token is null and l.id not in (select id from released) offset 0)`,
 });
 
 const GRANTS_AT_ONCE = 500;
@@ -74,10 +75,11 @@ const GRANT = prepared({
   name: "everstep_grant_locks",
   text: `
     with held as materialized (
-      select q.key, coalesce(sum(l.permits), 0) as permits, min(l.capacity) as capacity
-      from unnest(${textColumn(1)}, $2::int[]) q(key, place)
-      left join everstep.lock_request l on l.key = q.key and l.token is not null
-      where place is not null group by q.key),
+      select q.key, l.permits, l.capacity
+      from unnest(${textColumn(1)}, $2::int[]) q(key, place) cross join lateral (
+        select coalesce(sum(permits), 0) as permits, min(capacity) as capacity
+        from everstep.lock_request where key = q.key and token is not null) l
+      where place is not null),
     line as (
       select w.id, h.key,
         h.permits + sum(w.permits) over before <= least(h.capacity, min(w.capacity) over before) as fits
@@ -85,12 +87,12 @@ const GRANT = prepared({
         select id, permits, capacity from everstep.lock_request w
         where w.key = h.key and w.token is null order by id limit ${GRANTS_AT_ONCE}) w
       window before as (partition by h.key order by w.id)),
-    next as (select id, bool_and(fits) over (partition by key order by id) as is_next from line),
+    next as (select id, key, bool_and(fits) over (partition by key order by id) as is_next from line),
     numbered as materialized (
-      select id, nextval('everstep.fencing_token') as token
-      from (select id from next where is_next order by id) ordered)
+      select id, key, nextval('everstep.fencing_token') as token
+      from (select id, key from next where is_next order by id) ordered)
     update everstep.lock_request l set token = n.token, granted_at = clock_timestamp()
-    from numbered n where l.id = n.id
+    from numbered n where ${lookup("l.key", "n.key")} and ${lookup("l.id", "n.id")}
     returning l.run_id, l.command, l.key, l.is_regained, l.token::float8 as token`,
 });
 
@@ -102,8 +104,11 @@ const HAND_OVER = prepared({
     update everstep.lock_request l set run_id = $2::uuid, is_regained = a.regains > 0,
       token = case when l.token is not null then nextval('everstep.fencing_token') end,
       granted_at = case when l.token is not null then clock_timestamp() end
-    from unnest($3::int[], ${textColumn(4)}, $5::int[], $6::int[]) a(command, key, regains, place)
-    where l.run_id = $1::uuid and l.command = a.command and l.key = a.key and a.place is not null
+    from (
+      select $1::uuid as run_id, a.*
+      from unnest($3::int[], ${textColumn(4)}, $5::int[], $6::int[]) a(command, key, regains, place)
+      where place is not null offset 0) a
+    where ${lookup("l.run_id", "a.run_id")} and ${lookup("l.command", "a.command")} and ${lookup("l.key", "a.key")}
     returning l.run_id, l.command, l.key, l.is_regained, l.token::float8 as token`,
 });
 
@@ -233,7 +238,7 @@ const LIST = prepared({
   text: `
     select l.key, l.run_id, r.workflow_id, r.workflow, l.command, l.permits, l.capacity, l.token::float8 as token,
       ${ms("l.requested_at")} as requested_at, ${ms("l.granted_at")} as granted_at
-    from everstep.lock_request l join everstep.run r on r.run_id = l.run_id
+    from everstep.lock_request l join everstep.run r on ${lookup("r.run_id", "l.run_id")}
     where $1::text is null or l.key = $1 order by l.key, l.id limit $2`,
 });
 

@@ -6,15 +6,26 @@ import type { RunRef } from "../run-ref.ts";
 import type { ToWake } from "../turns.ts";
 import { names, plain, runIds, textColumn, texts } from "./columns.ts";
 import type { Pool, Session } from "./connection.ts";
+import { lookup } from "./lookup.ts";
 import { standsStill } from "./regaining.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
 import { prepared } from "./statements.ts";
 
+/**
+ * SQL for the latest of the runs that have this value in this column, which leads an index before the run id; null where
+ * none has. In the order of that whole index: by the run id alone, a plan may go through all runs from the latest one on.
+ */
+export function latestRun(column: "workflow_id" | "first_run_id", value: string): string {
+  return `(
+    select l.run_id from everstep.run l where ${lookup(`l.${column}`, value)}
+    order by l.${column} desc, l.run_id desc limit 1)`;
+}
+
 /** SQL for the latest run of the chain that a run belongs to; the run itself where there is no chain. */
 export function latestOfChain(run: string): string {
   return `coalesce((
-    select n.run_id from everstep.run m join everstep.run n on n.first_run_id = coalesce(m.first_run_id, m.run_id)
-    where m.run_id = ${run} order by n.run_id desc limit 1), ${run})`;
+    select ${latestRun("first_run_id", "coalesce(m.first_run_id, m.run_id)")} from everstep.run m
+    where m.run_id = ${run}), ${run})`;
 }
 
 /** SQL for the latest run of the line that a run belongs to: it goes on with a fork that was put in the place of a run. */
@@ -40,16 +51,14 @@ const SEND = prepared({
         r(run_id, place, workflow_id, kind, mail_id, name, payload, chain_of, line_of)
       where place is not null),
     addressed as materialized (
-      select q.*, coalesce(q.run_id, o.run_id, latest.run_id, ${latestOfChain("q.chain_of")},
-        ${latestOfLine("q.line_of")}) as target
+      select q.*, coalesce(q.run_id, o.run_id, ${latestRun("workflow_id", "q.workflow_id")},
+        ${latestOfChain("q.chain_of")}, ${latestOfLine("q.line_of")}) as target
       from request q
-      left join everstep.open_run o on o.workflow_id = q.workflow_id
-      left join lateral (
-        select r.run_id from everstep.run r
-        where o.run_id is null and r.workflow_id = q.workflow_id order by r.run_id desc limit 1) latest on true),
+      left join everstep.open_run o on ${lookup("o.workflow_id", "q.workflow_id")}),
     locked as materialized (
-      select run_id, first_run_id, worker_id, events, newest_mail from everstep.open_run
-      where run_id in (select target from addressed) order by run_id for no key update),
+      select o.* from (select distinct target from addressed order by target) a cross join lateral (
+        select run_id, first_run_id, worker_id, events, newest_mail from everstep.open_run
+        where run_id = a.target for no key update) o),
     fresh as materialized (
       select a.place, a.target, l.first_run_id, l.newest_mail + row_number() over (partition by a.target order by a.place) as mail
       from (select distinct on (target, mail_id) place, target, mail_id from addressed order by target, mail_id, place) a
@@ -68,7 +77,7 @@ const SEND = prepared({
       from (
         select f.target, max(f.mail) as newest, bool_or(a.kind = 'cancel') as cancels
         from fresh f join addressed a on a.place = f.place group by f.target) n
-      where o.run_id = n.target)
+      where ${lookup("o.run_id", "n.target")})
     select r.run_id, r.queue, l.worker_id, f.mail::int as mail,
       case when f.place is null then 0 else l.events end as events,
       case
@@ -78,7 +87,7 @@ const SEND = prepared({
         else 'closed'
       end as outcome
     from addressed a
-    left join everstep.run r on r.run_id = a.target
+    left join everstep.run r on ${lookup("r.run_id", "a.target")}
     left join locked l on l.run_id = a.target
     left join fresh f on f.place = a.place
     order by a.place`,
@@ -152,7 +161,7 @@ const TARGET = prepared({
   name: "everstep_find_target",
   text: `select coalesce(
     (select run_id from everstep.open_run where workflow_id = $1),
-    (select run_id from everstep.run where workflow_id = $1 order by run_id desc limit 1),
+    ${latestRun("workflow_id", "$1")},
     ${latestOfChain("$2::uuid")}, ${latestOfLine("$3::uuid")}) as run_id`,
 });
 

@@ -7,6 +7,7 @@ import type { ControlOutcome, MoveRequest } from "../mail.ts";
 import { storableName } from "./columns.ts";
 import type { Pool } from "./connection.ts";
 import { laneOf } from "./lanes.ts";
+import { lookup } from "./lookup.ts";
 import { standsStill } from "./regaining.ts";
 import { tryUuidOf } from "./run-id.ts";
 import { prepared } from "./statements.ts";
@@ -29,9 +30,9 @@ const MOVE = prepared({
     moved as (
       update everstep.open_run o set newest_mail = m.mail, queue = m.lane, blocked = null, crash_count = 0,
         wake_at = case when o.worker_id is null and not ${standsStill("o")} then least(o.wake_at, now()) else o.wake_at end
-      from moving m where o.run_id = m.run_id),
+      from moving m where ${lookup("o.run_id", "m.run_id")}),
     facts as (
-      update everstep.run r set version = $3::text from moving m where r.run_id = m.run_id)
+      update everstep.run r set version = $3::text from moving m where ${lookup("r.run_id", "m.run_id")})
     select t.queue, l.worker_id, case when m.run_id is not null then 'changed'
       when l.run_id is not null or everstep.has_mail(t.run_id, $2::text) then 'unchanged' else 'closed' end as outcome
     from target t left join locked l on l.run_id = t.run_id left join moving m on m.run_id = t.run_id`,

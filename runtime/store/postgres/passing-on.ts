@@ -6,44 +6,49 @@ import type { ForkRequest } from "../forks.ts";
 import { plain } from "./columns.ts";
 import type { Session } from "./connection.ts";
 import { lockHeads } from "./heads.ts";
+import { isChildOf, isPair } from "./kin.ts";
+import { lookup } from "./lookup.ts";
 import { latestOfChain, latestOfLine } from "./mail.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
 import { prepared } from "./statements.ts";
 
 /**
- * SQL for the pairs in which the source is the parent of a child that the fork keeps: `k` are these. One that is not known to be
- * started may have been reset since.
+ * SQL for `kept`, the pairs in which the source is the parent of a child that the fork keeps: `k` are these children. One that is
+ * not known to be started may have been reset since.
  */
-const KEPT = `everstep.child c join unnest($2::int[], $3::uuid[]) k(command, run_id)
-  on k.command = c.command and (k.run_id is null or c.child_run_id = (
-    select coalesce(r.first_run_id, r.run_id) from everstep.run r where r.run_id = ${latestOfLine("k.run_id")}))`;
+const KEPT = `
+    children as materialized (
+      select * from everstep.child c where ${isChildOf("c", "$1::uuid")}),
+    kept as (
+      select c.child_run_id, c.parent_run_id, c.command
+      from children c join unnest($2::int[], $3::uuid[]) k(command, run_id)
+        on k.command = c.command and (k.run_id is null or c.child_run_id = (
+          select coalesce(r.first_run_id, r.run_id) from everstep.run r where r.run_id = ${latestOfLine("k.run_id")})))`;
+
+/** SQL for `own`, the pairs in which the source is the child. */
+const OWN = `
+    own as materialized (
+      select c.*
+      from everstep.run r join everstep.child c on ${lookup("c.child_run_id", "coalesce(r.first_run_id, r.run_id)")}
+      where r.run_id = $1::uuid)`;
 
 const CONCERNED = prepared({
   name: "everstep_concerned_by_fork",
   text: `
-    select $1::uuid as run_id
-    union
-    select c.parent_run_id from everstep.run r join everstep.child c on c.child_run_id = coalesce(r.first_run_id, r.run_id)
-    where r.run_id = $1::uuid
-    union
-    select ${latestOfChain("c.child_run_id")} from ${KEPT} where c.parent_run_id = $1::uuid`,
+    with ${KEPT}, ${OWN}
+    select $1::uuid as run_id union select parent_run_id from own union select ${latestOfChain("child_run_id")} from kept`,
 });
 
 const PASS_ON = prepared({
   name: "everstep_pass_on_kin",
   text: `
-    with kept as (
-      select c.child_run_id, c.parent_run_id, c.command from ${KEPT} where c.parent_run_id = $1::uuid),
-    own as (
-      select c.child_run_id, c.parent_run_id, c.command
-      from everstep.run r join everstep.child c on c.child_run_id = coalesce(r.first_run_id, r.run_id)
-      where r.run_id = $1::uuid),
+    with ${KEPT}, ${OWN},
     passed as (
-      select child_run_id as child, parent_run_id as parent, command, child_run_id as to_child, $4::uuid as to_parent from kept
+      select child_run_id, parent_run_id, command, child_run_id as to_child, $4::uuid as to_parent from kept
       union all
       select child_run_id, parent_run_id, command, $4::uuid, parent_run_id from own)
     update everstep.child c set child_run_id = p.to_child, parent_run_id = p.to_parent
-    from passed p where c.child_run_id = p.child and c.parent_run_id = p.parent and c.command = p.command`,
+    from passed p where ${isPair("c", "p")}`,
 });
 
 /**

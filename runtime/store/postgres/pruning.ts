@@ -6,6 +6,7 @@ import { STATUS_CODES } from "../../../sdk/protocol/run.ts";
 import type { ExpiredPage, ExpiredRequest } from "../retention.ts";
 import { ms, names, plain, runIds, textColumn } from "./columns.ts";
 import type { Pool } from "./connection.ts";
+import { lookup } from "./lookup.ts";
 import { latestOfLine } from "./mail.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
 import { prepared } from "./statements.ts";
@@ -14,7 +15,8 @@ import { prepared } from "./statements.ts";
 function isChainOpen(r: string): string {
   return `exists (
     select from everstep.open_run o
-    where o.workflow_id = ${r}.workflow_id and coalesce(o.first_run_id, o.run_id) = coalesce(${r}.first_run_id, ${r}.run_id))`;
+    where o.workflow_id = ${r}.workflow_id and coalesce(o.first_run_id, o.run_id) = coalesce(${r}.first_run_id, ${r}.run_id)
+    offset 0)`;
 }
 
 /**
@@ -23,8 +25,8 @@ function isChainOpen(r: string): string {
  */
 function leadsOn(r: string): string {
   return `(
-    (${r}.replaces or ${r}.first_run_id is not null or exists (select from everstep.run n where n.first_run_id = ${r}.run_id))
-    and exists (select from everstep.open_run o where o.run_id = ${latestOfLine(`${r}.run_id`)}))`;
+    (${r}.replaces or ${r}.first_run_id is not null or exists (select from everstep.run n where n.first_run_id = ${r}.run_id offset 0))
+    and exists (select from everstep.open_run o where o.run_id = ${latestOfLine(`${r}.run_id`)} offset 0))`;
 }
 
 const FIND_EXPIRED = prepared({
@@ -81,12 +83,12 @@ const DELETE = prepared({
       where r.run_id = any($1::uuid[]) and r.status <> ${STATUS_CODES.running}
         and not ${isChainOpen("r")} and ${leadsOn("r")} is not true
       order by r.run_id for update skip locked),
-    events as (delete from everstep.event x using gone where x.run_id = gone.run_id),
-    mail as (delete from everstep.mail x using gone where x.run_id = gone.run_id),
-    heartbeats as (delete from everstep.step_heartbeat x using gone where x.run_id = gone.run_id),
-    data as (delete from everstep.run_data x using gone where x.run_id = gone.run_id),
-    requests as (delete from everstep.start_request x using gone where x.run_id = gone.run_id),
-    runs as (delete from everstep.run x using gone where x.run_id = gone.run_id)
+    events as (delete from everstep.event x using gone where ${lookup("x.run_id", "gone.run_id")}),
+    mail as (delete from everstep.mail x using gone where ${lookup("x.run_id", "gone.run_id")}),
+    heartbeats as (delete from everstep.step_heartbeat x using gone where ${lookup("x.run_id", "gone.run_id")}),
+    data as (delete from everstep.run_data x using gone where ${lookup("x.run_id", "gone.run_id")}),
+    requests as (delete from everstep.start_request x using gone where ${lookup("x.run_id", "gone.run_id")}),
+    runs as (delete from everstep.run x using gone where ${lookup("x.run_id", "gone.run_id")})
     select run_id from gone`,
 });
 

@@ -6,6 +6,7 @@ import type { QueryAnswer, QueryRequest, TakenQuery } from "../questions.ts";
 import { names, textColumn, texts } from "./columns.ts";
 import type { Pool } from "./connection.ts";
 import { laneOf } from "./lanes.ts";
+import { lookup } from "./lookup.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
 import { prepared } from "./statements.ts";
 
@@ -25,12 +26,12 @@ const TAKE = prepared({
     with mine as materialized (
       select q.query_id, o.worker_id
       from everstep.query q
-      join everstep.run r on r.run_id = q.run_id
-      left join everstep.open_run o on o.run_id = q.run_id
+      join everstep.run r on ${lookup("r.run_id", "q.run_id")}
+      left join everstep.open_run o on ${lookup("o.run_id", "q.run_id")}
       where q.queue = any($2::text[]) and q.taken_at is null and (o.worker_id = $1
         or (o.worker_id is null and ${laneOf("q.queue", "r.workflow", "r.version")} = any($4::text[])))
       order by q.asked_at limit $3 for update of q skip locked)
-    update everstep.query q set taken_at = now() from mine where q.query_id = mine.query_id
+    update everstep.query q set taken_at = now() from mine where ${lookup("q.query_id", "mine.query_id")}
     returning q.query_id, q.run_id, q.queue, q.name, q.input, mine.worker_id`,
 });
 
@@ -67,7 +68,7 @@ const ANSWER = prepared({
   text: `
     update everstep.query q set answer = a.answer, taken_at = coalesce(q.taken_at, now())
     from unnest(${textColumn(1)}, ${textColumn(2)}) a(query_id, answer)
-    where q.query_id = a.query_id and q.answer is null`,
+    where ${lookup("q.query_id", "a.query_id")} and q.answer is null`,
 });
 
 export async function answerQueries(

@@ -9,7 +9,8 @@ import type { RunRef } from "../run-ref.ts";
 import type { RunDetail, StepRef, StoredSummary } from "../runs.ts";
 import { finiteMs, ms, runIds } from "./columns.ts";
 import type { Pool } from "./connection.ts";
-import { latestOfChain, latestOfLine } from "./mail.ts";
+import { lookup } from "./lookup.ts";
+import { latestOfChain, latestOfLine, latestRun } from "./mail.ts";
 import { DATA_COLUMN, dataOf } from "./run-data.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
 import { prepared } from "./statements.ts";
@@ -230,11 +231,10 @@ const FIND = prepared({
       coalesce(o.awaited_locks, 0) as awaited_locks, coalesce(o.crash_count, 0) as crash_count,
       coalesce(o.newest_mail - o.taken_mail, 0) as unread_mail,
       ${ms("now()")} as now
-    from everstep.run r left join everstep.open_run o on o.run_id = r.run_id
+    from everstep.run r left join everstep.open_run o on ${lookup("o.run_id", "r.run_id")}
     where r.run_id = coalesce($1::uuid,
       (select run_id from everstep.open_run where workflow_id = $2),
-      (select run_id from everstep.run where workflow_id = $2 order by run_id desc limit 1),
-      ${latestOfChain("$3::uuid")}, ${latestOfLine("$4::uuid")})`,
+      ${latestRun("workflow_id", "$2")}, ${latestOfChain("$3::uuid")}, ${latestOfLine("$4::uuid")})`,
 });
 
 export async function findRun(pool: Pool, ref: RunRef): Promise<RunDetail | null> {

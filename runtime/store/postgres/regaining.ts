@@ -6,6 +6,7 @@ import { toRecord } from "../../../sdk/protocol/event-record.ts";
 import { type LockGrant, regainedEvent } from "../locks.ts";
 import { names, plain, runIds, textColumn, texts } from "./columns.ts";
 import type { Session } from "./connection.ts";
+import { lookup } from "./lookup.ts";
 import { prepared } from "./statements.ts";
 
 /** SQL for a run that nobody may claim yet: what wakes others does not wake it. */
@@ -20,8 +21,9 @@ const REGAIN = prepared({
       select * from unnest($1::uuid[], $2::int[], ${textColumn(3)}, ${textColumn(4)}, $5::int[])
         g(run_id, command, name, data, place)),
     locked as materialized (
-      select run_id, events, awaited_locks from everstep.open_run
-      where run_id = any($1::uuid[]) and awaited_locks > 0 order by run_id for no key update),
+      select g.*, o.events from (select run_id, count(*)::int as grants from granted group by run_id order by run_id) g
+      cross join lateral (
+        select events from everstep.open_run where run_id = g.run_id and awaited_locks > 0 for no key update) o),
     clock as materialized (
       select date_trunc('milliseconds', clock_timestamp()) as at from (select count(*) as locks from locked) l where locks >= 0),
     written as (
@@ -30,12 +32,11 @@ const REGAIN = prepared({
         ${EVENT_CODES.LockRegained}, g.command, g.name, null, g.data
       from granted g join locked l on l.run_id = g.run_id, clock),
     told as (
-      update everstep.open_run o set events = o.events + n.count, awaited_locks = o.awaited_locks - n.count,
-        wake_at = case when o.awaited_locks = n.count then clock.at else o.wake_at end
-      from (select run_id, count(*)::int as count from granted group by run_id) n join locked l on l.run_id = n.run_id, clock
-      where o.run_id = n.run_id
+      update everstep.open_run o set events = o.events + l.grants, awaited_locks = o.awaited_locks - l.grants,
+        wake_at = case when o.awaited_locks = l.grants then clock.at else o.wake_at end
+      from locked l, clock where ${lookup("o.run_id", "l.run_id")}
       returning o.run_id, o.awaited_locks)
-    select r.queue from told t join everstep.run r on r.run_id = t.run_id where t.awaited_locks = 0`,
+    select r.queue from told t join everstep.run r on ${lookup("r.run_id", "t.run_id")} where t.awaited_locks = 0`,
 });
 
 /** In the transaction of the grants or of their errand. Answers the queues in which runs may be claimed from now on. */

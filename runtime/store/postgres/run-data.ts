@@ -13,6 +13,7 @@ import {
 import type { StartRequest } from "../starts.ts";
 import type { AppendTurn } from "../turns.ts";
 import { names, plain, runIds, textColumn } from "./columns.ts";
+import { lookup } from "./lookup.ts";
 
 /** For the append: joins `ok`, the turns that go in, by place. A name's rows beyond its new number of them go away. */
 export function changeData(first: number): string {
@@ -25,7 +26,7 @@ export function changeData(first: number): string {
       join ok on ok.place = d.turn),
     dropped as (
       delete from everstep.run_data r using datum d
-      where r.run_id = d.run_id and r.kind = d.kind and r.name = d.name and r.place >= d.size),
+      where ${lookup("r.run_id", "d.run_id")} and r.kind = d.kind and r.name = d.name and r.place >= d.size),
     kept as (
       insert into everstep.run_data (run_id, kind, name, place, type, number, text)
       select run_id, kind, name, place, type, number, text from datum where place is not null

@@ -4,6 +4,7 @@ import type { ForkRequest } from "../forks.ts";
 import { names, plain, textColumn, texts } from "./columns.ts";
 import type { Session } from "./connection.ts";
 import { insertEvents } from "./importing.ts";
+import { lookup } from "./lookup.ts";
 import { pieces, sizeOfEvent, sizeOfMail } from "./pieces.ts";
 import { uuidOf } from "./run-id.ts";
 import { prepared } from "./statements.ts";
@@ -13,8 +14,11 @@ const PUT_MAIL_ANEW = prepared({
   name: "everstep_fork_mail_anew",
   text: `
     update everstep.mail m set payload = a.payload, refusal = a.refusal
-    from unnest($2::int[], ${[3, 4, 5].map(textColumn).join(", ")}) a(place, mail_id, payload, refusal)
-    where a.place is not null and coalesce(m.chain_id, m.run_id) = $1::uuid and m.mail_id = a.mail_id`,
+    from (
+      select $1::uuid as run_id, a.*
+      from unnest($2::int[], ${[3, 4, 5].map(textColumn).join(", ")}) a(place, mail_id, payload, refusal)
+      where place is not null offset 0) a
+    where ${lookup("coalesce(m.chain_id, m.run_id)", "a.run_id")} and ${lookup("m.mail_id", "a.mail_id")}`,
 });
 
 /** The fork has been made in this transaction, without its shared events, and with its mail as it is kept for the source. */

@@ -12,7 +12,8 @@ import type { Pool, Row, Session } from "./connection.ts";
 import { isUniqueViolation } from "./errors.ts";
 import { queueOf, versionOf } from "./lanes.ts";
 import { loneStartValues, START_LONE } from "./lone-start.ts";
-import { putMail } from "./mail.ts";
+import { lookup } from "./lookup.ts";
+import { latestRun, putMail } from "./mail.ts";
 import { startData, startDataValues } from "./run-data.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
 import { prepared, type Statement } from "./statements.ts";
@@ -274,12 +275,12 @@ interface InTheWayRow {
 const IN_THE_WAY = prepared({
   name: "everstep_in_the_way",
   text: `
-    select r.run_id, r.status, o.run_id is not null as is_open
-    from everstep.run r left join everstep.open_run o on o.run_id = r.run_id
+    select r.run_id, r.status, exists (select from everstep.open_run o where o.run_id = r.run_id offset 0) as is_open
+    from everstep.run r
     where r.run_id = coalesce(
       (select run_id from everstep.run where run_id = $1),
       (select run_id from everstep.open_run where workflow_id = $2),
-      (select run_id from everstep.run where workflow_id = $2 order by run_id desc limit 1))`,
+      ${latestRun("workflow_id", "$2")})`,
 });
 
 // Between looking and inserting, another run of the workflow id may have been started and even closed. So a policy about
@@ -299,7 +300,8 @@ async function insertStart(session: Session, request: StartRequest): Promise<Sta
 
 const LATEST_OTHER = prepared({
   name: "everstep_latest_other",
-  text: `select status from everstep.run where workflow_id = $2 and run_id <> $1 order by run_id desc limit 1`,
+  text: `select status from everstep.run where ${lookup("workflow_id", "$2")} and run_id <> $1
+    order by workflow_id desc, run_id desc limit 1`,
 });
 
 interface StartedRow extends Row {
@@ -326,7 +328,7 @@ const STATE = prepared({
   name: "everstep_start_state",
   text: `
     select r.status, o.blocked is not null as is_blocked, o.worker_id
-    from everstep.run r left join everstep.open_run o on o.run_id = r.run_id where r.run_id = $1`,
+    from everstep.run r left join everstep.open_run o on ${lookup("o.run_id", "r.run_id")} where r.run_id = $1`,
 });
 
 async function outcomeOf(session: Session, outcome: StartOutcome["outcome"], runId: string): Promise<StartOutcome> {

@@ -5,6 +5,7 @@ import type { BlockedReason } from "../../../sdk/protocol/run.ts";
 import type { BlockedRequest } from "../runs.ts";
 import type { Pool } from "./connection.ts";
 import { queueOf } from "./lanes.ts";
+import { lookup } from "./lookup.ts";
 import { runIdOf, uuidOf } from "./run-id.ts";
 import { prepared } from "./statements.ts";
 
@@ -32,7 +33,7 @@ const RESCUE = prepared({
       select run_id from everstep.open_run where worker_id = $1 limit $2 for no key update skip locked),
     freed as (
       update everstep.open_run o set worker_id = null, claim_id = null, wake_at = now()
-      from lost where o.run_id = lost.run_id returning ${queueOf("o.queue")} as queue)
+      from lost where ${lookup("o.run_id", "lost.run_id")} returning ${queueOf("o.queue")} as queue)
     select queue, count(*)::int as count from freed group by queue order by queue`,
 });
 
@@ -48,7 +49,7 @@ export async function rescueRuns(
 const FIND_BLOCKED = prepared({
   name: "everstep_find_blocked",
   text: `
-    select o.run_id, o.blocked from everstep.open_run o join everstep.run r on r.run_id = o.run_id
+    select o.run_id, o.blocked from everstep.open_run o join everstep.run r on ${lookup("r.run_id", "o.run_id")}
     where o.blocked is not null and o.paused is null and o.queue = any($2::text[])
       and (r.workflow = any($1::text[]) or o.queue <> r.queue)
       and ($3::uuid is null or o.run_id > $3::uuid)
@@ -73,13 +74,13 @@ const FORGET = [
   prepared({
     name: "everstep_forget_heartbeats",
     text: `delete from everstep.step_heartbeat h
-      where not exists (select from everstep.open_run o where o.run_id = h.run_id)`,
+      where not exists (select from everstep.open_run o where o.run_id = h.run_id offset 0)`,
   }),
   prepared({
     name: "everstep_forget_workers",
     text: `delete from everstep.worker w
       where coalesce(heartbeat_at, started_at) < now() - interval '1 day'
-        and not exists (select from everstep.open_run o where o.worker_id = w.worker_id)`,
+        and not exists (select from everstep.open_run o where o.worker_id = w.worker_id offset 0)`,
   }),
 ];
 

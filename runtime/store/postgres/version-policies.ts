@@ -4,6 +4,7 @@
 import type { VersionPolicy, VersionPolicyChange } from "../../../sdk/protocol/version-policy.ts";
 import { ms, storableName } from "./columns.ts";
 import type { Pool, Row } from "./connection.ts";
+import { lookup } from "./lookup.ts";
 import { prepared } from "./statements.ts";
 
 export interface PolicyColumns {
@@ -35,7 +36,7 @@ const CHANGE = prepared({
       select $1::text as workflow, $2::text as current, $3::text as ramp_version, $4::float8 as ramp_percent),
     changing as materialized (
       select s.*, p.current as was_current, p.ramp_version as was_ramp_version, p.ramp_percent as was_ramp_percent
-      from said s left join everstep.version_policy p on p.workflow = s.workflow
+      from said s left join everstep.version_policy p on ${lookup("p.workflow", "s.workflow")}
       where (s.current, s.ramp_version, s.ramp_percent) is distinct from (p.current, p.ramp_version, p.ramp_percent)),
     told as (
       insert into everstep.version_policy_change (workflow, at, actor, was_current, was_ramp_version, was_ramp_percent,
@@ -43,7 +44,7 @@ const CHANGE = prepared({
       select workflow, clock_timestamp(), $5::text, was_current, was_ramp_version, was_ramp_percent,
         current, ramp_version, ramp_percent from changing),
     cleared as (
-      delete from everstep.version_policy p using changing c where p.workflow = c.workflow and c.current is null)
+      delete from everstep.version_policy p using changing c where ${lookup("p.workflow", "c.workflow")} and c.current is null)
     insert into everstep.version_policy (workflow, current, ramp_version, ramp_percent)
     select workflow, current, ramp_version, ramp_percent from changing where current is not null
     on conflict (workflow) do update

@@ -5,6 +5,7 @@ import type { VersionKey } from "../lanes.ts";
 import { NO_VERSIONS, SERVED_WITHIN_MS, type StoredVersions } from "../versions.ts";
 import { ms, names, textColumn } from "./columns.ts";
 import type { Pool, Row, Session } from "./connection.ts";
+import { lookup } from "./lookup.ts";
 import { prepared } from "./statements.ts";
 import { type PolicyColumns, policyOf } from "./version-policies.ts";
 
@@ -31,8 +32,8 @@ const READ = prepared({
       v.last_seen_at > now() - ${SERVED_WITHIN_MS} * interval '1 ms' as is_served,
       p.current, p.ramp_version, p.ramp_percent
     from unnest($1::text[]) w(workflow)
-    left join everstep.version_policy p on p.workflow = w.workflow
-    left join everstep.workflow_version v on v.workflow = w.workflow
+    left join everstep.version_policy p on ${lookup("p.workflow", "w.workflow")}
+    left join everstep.workflow_version v on ${lookup("v.workflow", "w.workflow")}
     order by w.workflow, v.version`,
 });
 
