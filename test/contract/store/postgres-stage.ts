@@ -7,7 +7,13 @@ import { createDatabase } from "../../support/databases.ts";
 import { RecordedLog } from "../../support/recorded-log.ts";
 import { Stage } from "./stage.ts";
 
-export async function openPostgresStage(): Promise<{ readonly stage: Stage; readonly other: pg.Client }> {
+interface PostgresStage {
+  readonly stage: Stage;
+  readonly other: pg.Client;
+  readonly url: string;
+}
+
+export async function openPostgresStage(): Promise<PostgresStage> {
   const { url } = await createDatabase();
   const store = openPostgresStore({ url }, { log: new RecordedLog() });
   const stage = new Stage();
@@ -18,5 +24,5 @@ export async function openPostgresStage(): Promise<{ readonly stage: Stage; read
     await other.end();
     await stage.close();
   });
-  return { stage, other };
+  return { stage, other, url };
 }
