@@ -16,7 +16,8 @@ import { readVersions } from "./versions.ts";
 
 // The next run takes its place in the order of events: it starts at the very time at which the one before it ended. A
 // cancel request that was obeyed must not stand in the way of one to the next run: it gives up its mail id. A run that was moved
-// and has not heard of it yet goes on where it was moved to.
+// and has not heard of it yet goes on where it was moved to. With each next run goes what is to be done with the box of the one
+// before it: `mails` move over, in their order, and `cancel` is the request to be renamed unless it does.
 function succeedStatement(name: string, more = ""): Statement {
   return prepared({
     name,
