@@ -1,7 +1,9 @@
 // How runs change hands: claimed, parked, released, blocked, rescued. The epoch rises here and nowhere else, and whoever
 // lets a run go takes the claim away in the same statement.
 
+import { invariant } from "../../../sdk/protocol/errors.ts";
 import { EVENT_CODES } from "../../../sdk/protocol/event.ts";
+import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
 import type { BlockedReason } from "../../../sdk/protocol/run.ts";
 import {
   type Claim,
@@ -14,41 +16,34 @@ import {
   QUARANTINE_AFTER_CRASHES,
 } from "../claims.ts";
 import { versionOfLane } from "../lanes.ts";
-import { finiteMs, ms, names, plain, runIds, textColumn, texts, timeAt } from "./columns.ts";
+import { finiteMs, ms, names, plain, recordedMs, runIds, textColumn, texts, timeAt } from "./columns.ts";
 import type { Pool } from "./connection.ts";
 import { eventsOf, joinedEvents } from "./joined-events.ts";
+import { columnsOf, joinedRow, nullableNumber, nullableText, numberOf, textOf } from "./joined-row.ts";
 import { lookup } from "./lookup.ts";
 import { runIdOf, tryUuidOf } from "./run-id.ts";
 import { prepared } from "./statements.ts";
 
-const CLAIMED_COLUMNS = `
-  r.workflow_id, r.workflow, r.queue, c.queue as lane, c.epoch::float8 as epoch, c.claim_id, ${ms("r.started_at")} as started_at,
-  ${ms("r.deadline_at")} as deadline_at, c.events, c.taken_mail, c.newest_mail, c.crash_count`;
-
-interface ClaimedRow {
-  run_id: string;
-  workflow_id: string;
-  workflow: string;
-  queue: string;
-  lane: string;
-  epoch: number;
-  claim_id: string;
-  started_at: number;
-  deadline_at: number | null;
-  events: number;
-  taken_mail: number;
-  newest_mail: number;
-  crash_count: number;
-}
-
-/** What a claim knows besides the run: its history, and the timer that it has fired. */
-interface BroughtRow {
-  /** Joined; null where it is long, where steps have left heartbeats, or where somebody owned the run a moment ago. */
-  history: string | null;
-  timer_command: number | null;
-  timer_name: string | null;
-  fired_at: number;
-}
+/** Of a claimed head `c` and its run `r`, in the order in which `claimedRunOf` reads them. */
+const FACTS = joinedRow([
+  "c.run_id",
+  "c.epoch",
+  "c.claim_id",
+  "r.workflow_id",
+  "r.workflow",
+  "r.queue",
+  // Of the row that was locked: what its run said when this statement began may have changed since.
+  "c.queue",
+  recordedMs("r.started_at"),
+  nullableNumber(ms("r.deadline_at")),
+  "c.events",
+  "c.taken_mail",
+  "c.newest_mail",
+  "c.crash_count",
+  // Of the timer that has fired and of which nothing has come.
+  nullableNumber("case when c.timer_seq = c.events then c.timer_command end"),
+  nullableText("c.timer_name"),
+]);
 
 /** The timer of a parked run is due, and nothing came before it. */
 function fires(head: string): string {
@@ -87,7 +82,7 @@ export const CLAIM = prepared({
         timer_command = case when ${fires("o")} or o.timer_seq = o.events then o.timer_command end
       where o.run_id = any(array(select run_id from due where not is_given_up))
       returning o.run_id, o.queue, o.epoch, o.claim_id, o.events, o.taken_mail, o.newest_mail, o.crash_count, o.wake_at,
-        o.timer_command, o.timer_name),
+        o.timer_seq, o.timer_command, o.timer_name),
     fired as (
       insert into everstep.event (run_id, seq, tag, at, type, command, name)
       select run_id, timer_seq, $4, (select at from clock), ${EVENT_CODES.TimerFired}, timer_command, timer_name
@@ -104,50 +99,55 @@ export const CLAIM = prepared({
         select from everstep.open_run
         where queue = q.queue and is_suspect = $2 and worker_id is null and paused is null and wake_at <= now()
         order by wake_at limit $3 + 1) o),
-    next_due as (
+    next_due as materialized (
       select case when (select runs from all_due) > (select count(*) from due) then now() else (
         select min(o.wake_at) from unnest($1::text[]) q(queue) cross join lateral (
           select n.wake_at from everstep.open_run n
           where n.queue = q.queue and n.is_suspect = $2 and n.worker_id is null and n.paused is null and n.wake_at > now()
           order by n.wake_at limit 1) o) end as wake_at)
-    select ${ms("now()")} as now, ${finiteMs("next_due.wake_at")} as next_due_at,
-      (select set_config('synchronous_commit', 'off', true) from (select count(*) as events from fired) f where f.events = 0),
-      not $2 and exists (
-        select from unnest($1::text[]) q(queue) cross join lateral (
-          select from everstep.open_run
-          where queue = q.queue and is_suspect and worker_id is null and paused is null and wake_at <= now() limit 1) n
-        ) as has_due_suspects,
-      (select string_agg(run_id::text, ',') from set_aside) as set_aside, taken.*
-    from next_due left join (
-      select c.run_id, c.wake_at, ${CLAIMED_COLUMNS}, c.timer_command, c.timer_name,
-        (select ${ms("at")} from clock) as fired_at, (
-          select ${joinedEvents("e")} from everstep.event e
-          where e.run_id = c.run_id and c.events <= ${MOST_EVENTS_BROUGHT}
-            and (select epoch from everstep.open_run where run_id = c.run_id) = c.epoch - 1
-            and not exists (select from everstep.step_heartbeat where run_id = c.run_id)) as history
+    select json_build_object(
+        'now', ${ms("now()")}, 'nextDueAt', ${finiteMs("next_due.wake_at")}, 'firedAt', (select ${ms("at")} from clock),
+        'hasDueSuspects', not $2 and exists (
+          select from unnest($1::text[]) q(queue) cross join lateral (
+            select from everstep.open_run
+            where queue = q.queue and is_suspect and worker_id is null and paused is null and wake_at <= now() limit 1) n),
+        'setAside', (select coalesce(json_agg(run_id), '[]') from set_aside),
+        'synchronousCommit', (
+          select set_config('synchronous_commit', 'off', true) from (select count(*) as events from fired) f where f.events = 0)
+      ) as answer, null as facts, null as history
+    from next_due
+    union all (
+      select null, ${FACTS}, (
+        select ${joinedEvents("e")} from everstep.event e
+        where e.run_id = c.run_id and c.events <= ${MOST_EVENTS_BROUGHT}
+          and (select epoch from everstep.open_run where run_id = c.run_id) = c.epoch - 1
+          and not exists (select from everstep.step_heartbeat where run_id = c.run_id))
       from claimed c cross join lateral (select * from everstep.run where run_id = c.run_id limit 1) r
-    ) taken on true
-    order by taken.wake_at`,
+      order by c.wake_at)`,
 });
 
-/** The first columns are the same in every row; where nothing was claimed, one row has only them. */
-interface AnswerRow {
-  now: number;
-  next_due_at: number | null;
-  has_due_suspects: boolean;
-  /** Joined by commas; null when there are none. */
-  set_aside: string | null;
-}
-type TakenRow = ClaimedRow & BroughtRow & AnswerRow;
-type ClaimAnswerRow = TakenRow | (AnswerRow & { run_id: null });
+/** The first row has only the answer; each of the others has only a run, and its history where the claim brings it. */
+type ClaimRow =
+  | { readonly answer: Answer }
+  | {
+      readonly answer: null;
+      readonly facts: string;
+      /** Joined; null where it is long, where steps have left heartbeats, or where somebody owned the run a moment ago. */
+      readonly history: string | null;
+    };
 
-function isTaken(row: ClaimAnswerRow): row is TakenRow {
-  return row.run_id !== null;
+interface Answer {
+  readonly now: number;
+  readonly nextDueAt: number | null;
+  /** The time of the timers that this claim has fired. */
+  readonly firedAt: number;
+  readonly hasDueSuspects: boolean;
+  readonly setAside: readonly string[];
 }
 
 export async function claimRuns(pool: Pool, request: ClaimRequest): Promise<ClaimAnswer> {
   const { workerId, claimId, queues, limit, suspects } = request;
-  const rows = await pool.query<ClaimAnswerRow>(CLAIM, [
+  const rows = await pool.query<ClaimRow>(CLAIM, [
     [...new Set(queues)],
     suspects === "only",
     limit,
@@ -155,13 +155,18 @@ export async function claimRuns(pool: Pool, request: ClaimRequest): Promise<Clai
     workerId,
     QUARANTINE_AFTER_CRASHES,
   ]);
-  const now = rows[0]?.now ?? 0;
-  const nextDueAt = rows[0]?.next_due_at ?? null;
+  const answer = rows[0]?.answer ?? null;
+  invariant(answer !== null, "a claim is answered", { claimId });
+  const claimed: ClaimedRun[] = [];
+  for (const row of rows) {
+    if (row.answer === null) claimed.push(claimedRunOf(row.facts, row.history, answer.firedAt));
+  }
+  const { now, nextDueAt, hasDueSuspects, setAside } = answer;
   return {
-    claimed: rows.filter(isTaken).map((row) => claimedRunOf(row, broughtBy(row))),
-    quarantined: (rows[0]?.set_aside?.split(",") ?? []).map(runIdOf),
+    claimed,
+    quarantined: setAside.map(runIdOf),
     nextDueInMs: nextDueAt === null ? null : Math.max(0, nextDueAt - now),
-    hasDueSuspects: rows[0]?.has_due_suspects ?? false,
+    hasDueSuspects,
     now,
   };
 }
@@ -176,8 +181,7 @@ const CLAIM_BLOCKED = prepared({
       update everstep.open_run o
       set epoch = o.epoch + 1, claim_id = $2, worker_id = $3, crash_count = o.crash_count + 1, blocked = null
       from fit where ${lookup("o.run_id", "fit.run_id")} returning o.*)
-    select c.run_id, ${CLAIMED_COLUMNS}, coalesce(c.timer_command is not null and c.timer_seq = c.events, false) as has_fired
-    from c join everstep.run r on ${lookup("r.run_id", "c.run_id")}`,
+    select ${FACTS} as facts from c join everstep.run r on ${lookup("r.run_id", "c.run_id")}`,
 });
 
 export async function claimBlocked(
@@ -188,46 +192,60 @@ export async function claimBlocked(
 ): Promise<ClaimedRun[]> {
   const known = ids.filter((id) => tryUuidOf(id) !== null);
   if (known.length === 0) return [];
-  const rows = await pool.query<ClaimedRow & { has_fired: boolean }>(CLAIM_BLOCKED, [runIds(known), claimId, workerId]);
-  return rows.map((row) => claimedRunOf(row, { history: null, hasFired: row.has_fired }));
+  const rows = await pool.query<{ facts: string }>(CLAIM_BLOCKED, [runIds(known), claimId, workerId]);
+  return rows.map(({ facts }) => claimedRunOf(facts, null, 0));
 }
 
-type Brought = Pick<ClaimedRun, "history" | "hasFired">;
-
-function broughtBy({
-  history: found,
-  events,
-  timer_command: command,
-  timer_name: name,
-  fired_at: at,
-}: BroughtRow & ClaimedRow): Brought {
-  const hasFired = command !== null;
-  const history = found === null ? [] : eventsOf(found);
-  if (history.length === events) return { history, hasFired };
-  if (!hasFired || history.length !== events - 1) return { history: null, hasFired };
-  // What the statement has written itself it cannot see.
-  history.push({ seq: events, at, type: EVENT_CODES.TimerFired, command, name, payload: null, data: null });
-  return { history, hasFired };
-}
-
-function claimedRunOf(row: ClaimedRow, brought: Brought): ClaimedRun {
+function claimedRunOf(facts: string, found: string | null, firedAt: number): ClaimedRun {
+  const [
+    uuid = "",
+    epoch,
+    claimId = "",
+    workflowId = "",
+    workflow = "",
+    queue = "",
+    lane = "",
+    startedAt,
+    deadlineAt = "",
+    eventCount,
+    takenMail,
+    newestMail,
+    crashCount,
+    timer = "",
+    timerName = "",
+  ] = columnsOf(facts);
+  const events = Number(eventCount);
+  const command = numberOf(timer);
+  const fired = command === null ? null : firedEvent(events, firedAt, command, textOf(timerName));
   return {
-    runId: runIdOf(row.run_id),
-    epoch: row.epoch,
-    claimId: row.claim_id,
-    workflowId: row.workflow_id,
-    workflow: row.workflow,
-    queue: row.queue,
-    // Of the row that was locked: what its run said when this statement began may have changed since.
-    version: versionOfLane(row.lane),
-    startedAt: row.started_at,
-    deadlineAt: row.deadline_at,
-    events: row.events,
-    takenMail: row.taken_mail,
-    newestMail: row.newest_mail,
-    crashCount: row.crash_count,
-    ...brought,
+    runId: runIdOf(uuid),
+    epoch: Number(epoch),
+    claimId,
+    workflowId,
+    workflow,
+    queue,
+    version: versionOfLane(lane),
+    startedAt: Number(startedAt),
+    deadlineAt: numberOf(deadlineAt),
+    events,
+    takenMail: Number(takenMail),
+    newestMail: Number(newestMail),
+    crashCount: Number(crashCount),
+    history: found === null ? null : historyOf(found, events, fired),
+    hasFired: fired !== null,
   };
+}
+
+/** Null when these are not all: the run is loaded by itself. */
+function historyOf(found: string, count: number, fired: StoredEvent | null): readonly StoredEvent[] | null {
+  const history = eventsOf(found);
+  // What the claim has written itself it cannot see.
+  if (fired !== null && history.length === count - 1) history.push(fired);
+  return history.length === count ? history : null;
+}
+
+function firedEvent(seq: number, at: number, command: number, name: string | null): StoredEvent {
+  return { seq, at, type: EVENT_CODES.TimerFired, command, name, payload: null, data: null };
 }
 
 const CLAIMS_OF = prepared({

@@ -104,6 +104,14 @@ export function ms(expression: string): string {
   return `floor(extract(epoch from ${expression}) * 1000)::float8`;
 }
 
+/**
+ * The same for what was recorded when it happened, in whole milliseconds: a fifth of the cost of `ms`, which counts in
+ * decimals. Exact for times before the year 4000, where a second as a double is exact to a hundredth of a millisecond.
+ */
+export function recordedMs(expression: string): string {
+  return `floor(date_part('epoch', ${expression}) * 1000 + 0.01)`;
+}
+
 /** Like `ms`, with null for infinity. */
 export function finiteMs(expression: string): string {
   return `case when isfinite(${expression}) then ${ms(expression)} end`;

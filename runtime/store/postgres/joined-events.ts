@@ -1,26 +1,23 @@
-// Short histories as one text each, which costs both sides less than a row per event. The marks between the columns are those
-// between the values of a parameter: no stored text holds them.
+// Short histories as one text each: joined rows, with the other mark between them.
 
 import type { StoredEvent } from "../../../sdk/protocol/event-record.ts";
-import { ms } from "./columns.ts";
+import { recordedMs } from "./columns.ts";
+import { columnsOf, joinedRow, nullableNumber, nullableText, numberOf, textOf } from "./joined-row.ts";
 
 const EVENT = "\u001e";
-const COLUMN = "\u001f";
 
 /** SQL for all rows of `event`, in any order: sorting them there would cost as much as joining them. */
 export function joinedEvents(event: string): string {
-  // A mark before what is there tells an empty text from none.
-  const text = (column: string) => `coalesce('.' || ${event}.${column}, '')`;
-  const columns = [
+  const row = joinedRow([
     `${event}.seq`,
     `${event}.type`,
-    `coalesce(${event}.command::text, '')`,
-    text("name"),
-    text("payload"),
-    text("data"),
-    ms(`${event}.at`),
-  ];
-  return `string_agg(concat_ws(E'\\x1f', ${columns.join(", ")}), E'\\x1e')`;
+    nullableNumber(`${event}.command`),
+    nullableText(`${event}.name`),
+    nullableText(`${event}.payload`),
+    nullableText(`${event}.data`),
+    recordedMs(`${event}.at`),
+  ]);
+  return `string_agg(${row}, E'\\x1e')`;
 }
 
 /** In their order. */
@@ -30,18 +27,14 @@ export function eventsOf(joined: string): StoredEvent[] {
 }
 
 function eventOf(row: string): StoredEvent {
-  const [seq, type, command, name = "", payload = "", data = "", at] = row.split(COLUMN);
+  const [seq, type, command = "", name = "", payload = "", data = "", at] = columnsOf(row);
   return {
     seq: Number(seq),
     at: Number(at),
     type: Number(type),
-    command: command === "" ? null : Number(command),
+    command: numberOf(command),
     name: textOf(name),
     payload: textOf(payload),
     data: textOf(data),
   };
-}
-
-function textOf(marked: string): string | null {
-  return marked === "" ? null : marked.slice(1);
 }
