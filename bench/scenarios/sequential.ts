@@ -8,7 +8,7 @@ export const sequential: Scenario = {
   name: "sequential",
   title: "one workflow of sequential steps, nothing else running",
   async run(engine, size) {
-    await engine.stepTimes("warm-up", 200);
+    await engine.stepTimes("warm-up", STEPS);
     const times = await engine.stepTimes("measured", sized(STEPS, size));
     const gaps = times.slice(1).map((time, index) => time - (times[index] ?? time));
     const { p50, p99 } = spreadOf(gaps);

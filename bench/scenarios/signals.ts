@@ -1,22 +1,20 @@
 import { round, spreadOf, timed } from "../measure.ts";
-import { type Scenario, sized } from "../scenario.ts";
+import { type Echo, type Scenario, sized } from "../scenario.ts";
+import { warmUp } from "../warm-up.ts";
 
-const SAMPLES = 200;
-const WARM_UP = 30;
+const SAMPLES = 500;
 
 export const signals: Scenario = {
   name: "signals",
   title: "signal to the reply that a step gives, one at a time",
   async run(engine, size) {
     if (engine.openEcho === undefined) return [];
+    const first = await engine.openEcho("warm-up");
+    await warmUp((index) => ask(first, index));
+    await first.close();
     const echo = await engine.openEcho("echo");
-    const count = WARM_UP + sized(SAMPLES, size);
     const samples: number[] = [];
-    for (let index = 0; index < count; index++) {
-      await echo.listening?.();
-      const { ms } = await timed(() => echo.ask(index));
-      if (index >= WARM_UP) samples.push(ms);
-    }
+    for (let index = 0; index < sized(SAMPLES, size); index++) samples.push(await ask(echo, index));
     await echo.close();
     const { p50, p99 } = spreadOf(samples);
     return [
@@ -25,3 +23,8 @@ export const signals: Scenario = {
     ];
   },
 };
+
+async function ask(echo: Echo, index: number): Promise<number> {
+  await echo.listening?.();
+  return (await timed(() => echo.ask(index))).ms;
+}

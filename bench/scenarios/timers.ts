@@ -4,12 +4,11 @@
 import everstep from "../engines/everstep.ts";
 import { round, spreadOf, wait } from "../measure.ts";
 import type { Engine, OwnScenario } from "../scenario.ts";
+import { warmUp } from "../warm-up.ts";
 
 const TIMERS = 10_000;
-const SETTLE_MS = 20_000;
-/** Code that no compiler has seen yet says little about a worker that has been up for a minute. */
-const WARM_UP = 2_000;
-const WARM_UP_MS = 8_000;
+/** Until they are due: all are to be parked by then. */
+const SETTLE_MS = 12_000;
 const SHORT_RUN_EVERY_MS = 5;
 const IDLE_MS = 2_000;
 const MOST_LATE_MS = 1_000;
@@ -22,10 +21,10 @@ export const timers: OwnScenario = {
     const engine = everstep(place);
     await engine.start();
     try {
-      await shortRuns(engine, "warm-up", wait(IDLE_MS / 2));
-      await (await fallDue(engine, "first", WARM_UP, WARM_UP_MS)).late;
+      await warmUp((index) => engine.runSteps(`warm-up-${index}`, 1));
+      await (await fallDue(engine, "first")).late;
       const idle = spreadOf(await shortRuns(engine, "idle", wait(IDLE_MS)));
-      const waking = await fallDue(engine, "sleeper", TIMERS, SETTLE_MS);
+      const waking = await fallDue(engine, "sleeper");
       const busy = spreadOf(await shortRuns(engine, "busy", waking.late));
       const late = await waking.late;
       const spread = spreadOf(late);
@@ -43,16 +42,11 @@ export const timers: OwnScenario = {
   },
 };
 
-/** Resolves in the instant in which so many timers are due; their results are waited for since before that. */
-async function fallDue(
-  engine: Engine,
-  prefix: string,
-  count: number,
-  inMs: number,
-): Promise<{ readonly late: Promise<readonly number[]> }> {
+/** Resolves in the instant in which the timers are due; their results are waited for since before that. */
+async function fallDue(engine: Engine, prefix: string): Promise<{ readonly late: Promise<readonly number[]> }> {
   if (engine.startSleepers === undefined) throw new Error("This engine cannot sleep.");
-  const dueAt = Date.now() + inMs;
-  const sleepers = await engine.startSleepers(prefix, count, () => dueAt);
+  const dueAt = Date.now() + SETTLE_MS;
+  const sleepers = await engine.startSleepers(prefix, TIMERS, () => dueAt);
   await sleepers.asleep();
   const late = sleepers.woken();
   const spareMs = dueAt - Date.now();
