@@ -5,7 +5,7 @@ import { migrate } from "everstep/runtime";
 import everstep from "../engines/everstep.ts";
 import { round, spreadOf, timed } from "../measure.ts";
 import type { Engine, Figure } from "../scenario.ts";
-import { warmUp } from "../warm-up.ts";
+import { SHORT_ONES, warmUp } from "../warm-up.ts";
 import { claimTimes, runsToClaim } from "./claims.ts";
 import { EVENTS_PER_CLOSED_RUN, fillClaimable, fillClosed, fillParked } from "./filling.ts";
 import type { GrowthPlace, GrowthTable } from "./table.ts";
@@ -61,7 +61,7 @@ async function measure(place: GrowthPlace, stage: string, claimable: number): Pr
   try {
     await engine.runMany(`${stage}-warm-up`, MANY_RUNS, STEPS);
     const many = await timed(() => engine.runMany(`${stage}-many`, MANY_RUNS, STEPS));
-    await warmUp((index) => engine.runSteps(`${stage}-alone-${index}`, 1));
+    await warmUp(SHORT_ONES, (index) => engine.runSteps(`${stage}-alone-${index}`, 1));
     const short: number[] = [];
     for (let index = 0; index < SHORT_RUNS; index++)
       short.push((await timed(() => engine.runSteps(`${stage}-short-${index}`, 1))).ms);

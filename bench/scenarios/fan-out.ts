@@ -1,5 +1,6 @@
 import { medianOf, round, timed } from "../measure.ts";
 import { type Figure, type Scenario, sized } from "../scenario.ts";
+import { warmUp } from "../warm-up.ts";
 
 const WIDTH = 1_000;
 const WIDE = 10_000;
@@ -8,7 +9,7 @@ export const fanOut: Scenario = {
   name: "fan-out",
   title: "Promise.all over steps that return at once",
   async run(engine, size) {
-    await engine.runFanOut("warm-up", 200);
+    await warmUp(20, (index) => engine.runFanOut(`warm-up-${index}`, 200));
     const thousand: number[] = [];
     for (let index = 0; index < size.rounds; index++)
       thousand.push((await timed(() => engine.runFanOut(`thousand-${index}`, WIDTH))).ms);

@@ -1,6 +1,6 @@
 import { gapOf, round, spreadOf, timed, wait } from "../measure.ts";
 import { type Scenario, sized } from "../scenario.ts";
-import { warmUp } from "../warm-up.ts";
+import { SHORT_ONES, warmUp } from "../warm-up.ts";
 
 const SAMPLES = 500;
 /** An engine that answers once a second is known well enough by fewer samples. */
@@ -11,7 +11,7 @@ export const latency: Scenario = {
   name: "latency",
   title: "one-step workflow, start to result seen by the client, one at a time",
   async run(engine, size) {
-    await warmUp((index) => engine.runSteps(`warm-up-${index}`, 1));
+    await warmUp(SHORT_ONES, (index) => engine.runSteps(`warm-up-${index}`, 1));
     const count = sized(SAMPLES, size);
     const paused = await samplesOf(count, async (index) => {
       await wait(gapOf(index));

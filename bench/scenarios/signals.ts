@@ -1,6 +1,6 @@
 import { round, spreadOf, timed } from "../measure.ts";
 import { type Echo, type Scenario, sized } from "../scenario.ts";
-import { warmUp } from "../warm-up.ts";
+import { SHORT_ONES, warmUp } from "../warm-up.ts";
 
 const SAMPLES = 500;
 
@@ -10,7 +10,7 @@ export const signals: Scenario = {
   async run(engine, size) {
     if (engine.openEcho === undefined) return [];
     const first = await engine.openEcho("warm-up");
-    await warmUp((index) => ask(first, index));
+    await warmUp(SHORT_ONES, (index) => ask(first, index));
     await first.close();
     const echo = await engine.openEcho("echo");
     const samples: number[] = [];

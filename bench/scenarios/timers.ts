@@ -4,7 +4,7 @@
 import everstep from "../engines/everstep.ts";
 import { round, spreadOf, wait } from "../measure.ts";
 import type { Engine, OwnScenario } from "../scenario.ts";
-import { warmUp } from "../warm-up.ts";
+import { SHORT_ONES, warmUp } from "../warm-up.ts";
 
 const TIMERS = 10_000;
 /** Until they are due: all are to be parked by then. */
@@ -21,7 +21,7 @@ export const timers: OwnScenario = {
     const engine = everstep(place);
     await engine.start();
     try {
-      await warmUp((index) => engine.runSteps(`warm-up-${index}`, 1));
+      await warmUp(SHORT_ONES, (index) => engine.runSteps(`warm-up-${index}`, 1));
       await (await fallDue(engine, "first")).late;
       const idle = spreadOf(await shortRuns(engine, "idle", wait(IDLE_MS)));
       const waking = await fallDue(engine, "sleeper");
