@@ -1,6 +1,7 @@
 // What the code waits for in its own state. Woken one at a time, the first asked for first: what one wakes up may make
 // another no longer true.
 
+import { currentAmbient, rejectWithAmbient } from "../../sdk/workflow/ambient.ts";
 import type { CancelScope } from "../../sdk/workflow/cancel-scope.ts";
 
 interface Condition {
@@ -18,6 +19,7 @@ export class Conditions {
 
   add(predicate: () => boolean, scope: CancelScope): { readonly held: Promise<void>; withdraw(): void } {
     let withdraw = () => {};
+    const ambient = currentAmbient();
     const held = new Promise<void>((resolve, reject) => {
       const condition: Condition = {
         predicate,
@@ -27,7 +29,7 @@ export class Conditions {
         },
         reject(error) {
           withdraw();
-          reject(error);
+          rejectWithAmbient(ambient, reject, error);
         },
       };
       const cancellable = { cancel: condition.reject };

@@ -4,6 +4,7 @@ import type { TimerDue } from "../../sdk/protocol/event.ts";
 import type { Failure } from "../../sdk/protocol/failure.ts";
 import type { CanceledFailure } from "../../sdk/protocol/failures.ts";
 import type { Payload } from "../../sdk/protocol/payload.ts";
+import { currentAmbient, rejectWithAmbient } from "../../sdk/workflow/ambient.ts";
 import type { Cancellable, CancelScope } from "../../sdk/workflow/cancel-scope.ts";
 import type { Answerable, ChildAsk, LockAsk, MessageAsk, StepAsk, TimerAsk } from "../../sdk/workflow/run-context.ts";
 import type { Entry, EntryKind } from "./run-data.ts";
@@ -28,6 +29,7 @@ abstract class Pending<Value> implements Cancellable {
   readonly #scope: CancelScope;
   readonly #onCancel: OnCancel<never>;
   readonly #onAnswer: Answerable["onAnswer"];
+  protected readonly ambient = currentAmbient();
   #resolve: (value: Value) => void = noop;
   #reject: (error: unknown) => void = noop;
 
@@ -52,7 +54,7 @@ abstract class Pending<Value> implements Cancellable {
 
   reject(error: unknown): void {
     this.#scope.leave(this);
-    this.#reject(error);
+    rejectWithAmbient(this.ambient, this.#reject, error);
     this.#onAnswer?.({ isFailed: true, error });
   }
 
@@ -173,7 +175,7 @@ export class PendingChild extends Pending<unknown> {
   }
 
   override reject(error: unknown): void {
-    this.#rejectStarted(error);
+    rejectWithAmbient(this.ambient, this.#rejectStarted, error);
     super.reject(error);
   }
 

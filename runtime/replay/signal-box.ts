@@ -1,6 +1,7 @@
 // Signals inside a run: delivered in log order to a handler, else to whoever waits longest, else kept.
 
 import type { SignalReceived, UnreadSignal } from "../../sdk/protocol/event.ts";
+import { currentAmbient, rejectWithAmbient } from "../../sdk/workflow/ambient.ts";
 import type { Cancellable, CancelScope } from "../../sdk/workflow/cancel-scope.ts";
 import type { SignalLimit, SignalMessage } from "../../sdk/workflow/run-context.ts";
 
@@ -62,6 +63,7 @@ export class SignalBox {
 
   waitIn(scope: CancelScope, name: string): { readonly received: Promise<SignalMessage>; withdraw(): void } {
     let withdraw = () => {};
+    const ambient = currentAmbient();
     const received = new Promise<SignalMessage>((resolve, reject) => {
       const receive: Receiver = (message) => {
         scope.leave(cancellable);
@@ -70,7 +72,7 @@ export class SignalBox {
       const cancellable: Cancellable = {
         cancel: (failure) => {
           this.#stopWaiting(name, receive);
-          reject(failure);
+          rejectWithAmbient(ambient, reject, failure);
         },
       };
       withdraw = () => {

@@ -47,6 +47,19 @@ export function runWithAmbient<T>(ambient: Ambient, body: () => T): T {
   return storage.run(ambient, body);
 }
 
+/**
+ * Rejects a promise where it was made, with what was ambient there. Of a rejection that nobody handles, Node says whose it is by
+ * where the promise was made, and from 24 on by where it was rejected: the two are one for what a run's code is given.
+ */
+export function rejectWithAmbient(
+  ambient: Ambient | undefined,
+  reject: (error: unknown) => void,
+  error: unknown,
+): void {
+  if (ambient === undefined) reject(error);
+  else storage.run(ambient, reject, error);
+}
+
 /** For code that belongs to no run, whoever happens to call it. */
 export function runOutsideRuns<T>(body: () => T): T {
   return storage.exit(body);
