@@ -4,8 +4,7 @@
 import { randomUUID } from "node:crypto";
 import pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
-import { QUARANTINE_AFTER_CRASHES } from "../../runtime/store/claims.ts";
-import { CLAIM } from "../../runtime/store/postgres/claiming.ts";
+import { CLAIM, claimRuns } from "../../runtime/store/postgres/claiming.ts";
 import { uuidOf } from "../../runtime/store/postgres/run-id.ts";
 import { eventually } from "../support/eventually.ts";
 import { openPostgresStage } from "./store/postgres-stage.ts";
@@ -25,10 +24,14 @@ async function openLateStage() {
   const late = new pg.Client({ connectionString: url });
   await late.connect();
   onTestFinished(() => late.end());
+  const pool: Parameters<typeof claimRuns>[0] = {
+    query: async (_statement, values) => (await late.query(LATE, [...values])).rows,
+  };
   /** What the claim answers when it began before `meanwhile`, and takes its locks after it. */
   const claimAround = async (queue: string, meanwhile: () => Promise<void>) => {
     await other.query("select pg_advisory_lock($1)", [PAUSE]);
-    const answer = late.query(LATE, [[queue], false, 10, randomUUID(), randomUUID(), QUARANTINE_AFTER_CRASHES]);
+    const ids = { workerId: randomUUID(), claimId: randomUUID() };
+    const answer = claimRuns(pool, { ...ids, queues: [queue], limit: 10, suspects: "exclude" });
     await eventually("the claim has its snapshot", async () => {
       const { rowCount } = await other.query(
         "select from pg_stat_activity where datname = current_database() and wait_event = 'advisory'",
@@ -37,7 +40,7 @@ async function openLateStage() {
     });
     await meanwhile();
     await other.query("select pg_advisory_unlock($1)", [PAUSE]);
-    return only((await answer).rows);
+    return only((await answer).claimed);
   };
   return { stage, other, claimAround };
 }
@@ -46,24 +49,24 @@ test("a claim brings no history of a run that somebody else has owned since it b
   const { stage, claimAround } = await openLateStage();
   const run = await stage.owned();
   await stage.park(run, PAST);
-  const row = await claimAround(run.queue, async () => {
-    const claimed = await stage.claimOne(run.queue);
-    await stage.commit(turnOf(claimed, {}, stepCompleted(1)));
-    await stage.park({ ...claimed, events: 2 }, PAST);
+  const claimed = await claimAround(run.queue, async () => {
+    const owned = await stage.claimOne(run.queue);
+    await stage.commit(turnOf(owned, {}, stepCompleted(1)));
+    await stage.park({ ...owned, events: 2 }, PAST);
   });
-  expect(row).toMatchObject({ epoch: 3, events: 2, history: null });
+  expect(claimed).toMatchObject({ epoch: 3, events: 2, history: null });
 });
 
 test("nor where all that has come of it is the timer, which fired at another time than this", async () => {
   const { stage, other, claimAround } = await openLateStage();
   const run = await stage.owned();
   await stage.park(run, PAST, { command: 1, name: "payday" });
-  const row = await claimAround(run.queue, async () => {
+  const claimed = await claimAround(run.queue, async () => {
     const fired = await stage.claimOne(run.queue);
     expect(fired).toMatchObject({ hasFired: true, events: 2 });
     await stage.store.releaseRuns([fired]);
     // As by a clock that has been set back in between: given back before the claim began.
     await other.query("update everstep.open_run set wake_at = 'epoch' where run_id = $1", [uuidOf(run.runId)]);
   });
-  expect(row).toMatchObject({ epoch: 3, events: 2, timer_command: 1, history: null });
+  expect(claimed).toMatchObject({ epoch: 3, events: 2, hasFired: true, history: null });
 });

@@ -145,7 +145,7 @@ interface Answer {
   readonly setAside: readonly string[];
 }
 
-export async function claimRuns(pool: Pool, request: ClaimRequest): Promise<ClaimAnswer> {
+export async function claimRuns(pool: Pick<Pool, "query">, request: ClaimRequest): Promise<ClaimAnswer> {
   const { workerId, claimId, queues, limit, suspects } = request;
   const rows = await pool.query<ClaimRow>(CLAIM, [
     [...new Set(queues)],
