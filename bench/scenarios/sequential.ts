@@ -1,5 +1,6 @@
 import { round, spreadOf, timed } from "../measure.ts";
 import { type Figure, type Scenario, sized } from "../scenario.ts";
+import { warmUp } from "../warm-up.ts";
 
 const STEPS = 1_000;
 const LONG = 10_000;
@@ -8,7 +9,7 @@ export const sequential: Scenario = {
   name: "sequential",
   title: "one workflow of sequential steps, nothing else running",
   async run(engine, size) {
-    await engine.stepTimes("warm-up", STEPS);
+    await warmUp(5, (index) => engine.stepTimes(`warm-up-${index}`, STEPS));
     const times = await engine.stepTimes("measured", sized(STEPS, size));
     const gaps = times.slice(1).map((time, index) => time - (times[index] ?? time));
     const { p50, p99 } = spreadOf(gaps);
