@@ -144,7 +144,9 @@ export class StepAttempt implements StepAmbient {
   /** Tells the function to stop; it is waited for. */
   abort(reason: Error): void {
     this.#abortedBy ??= reason;
-    this.#controller?.abort(reason);
+    const controller = this.#controller;
+    // Its listeners are code of the step, whoever aborts: what one of them throws, or leaves rejected, is the step's.
+    if (controller !== undefined) runWithAmbient(this, () => controller.abort(reason));
   }
 
   /** Tells the function to stop and does not wait: for limits, and for runs that are no longer ours. */

@@ -4,7 +4,16 @@
 import { WorkflowHooks } from "../../runtime/replay/workflow-hooks.ts";
 import { catchUnhandledErrors } from "../../runtime/unhandled-errors.ts";
 import type { RunHandle } from "../../sdk/client/run-handle.ts";
-import { cancelScope, nonCancellable, sleep, step, withTimeout, workflow } from "../../sdk/index.ts";
+import {
+  cancelScope,
+  condition,
+  defineSignal,
+  nonCancellable,
+  sleep,
+  step,
+  withTimeout,
+  workflow,
+} from "../../sdk/index.ts";
 import { eventually } from "./eventually.ts";
 import { lookingOn } from "./looking-on.ts";
 import { buildHouse, typesOf } from "./memory-house.ts";
@@ -45,6 +54,46 @@ const overdue = workflow("overdue", async () => {
   await sleep("1h");
 });
 
+/** What waits for the end of a limit outside of the code's own calls: a condition whose predicate throws later. */
+const doubtful = workflow("doubtful", async () => {
+  let isLate = false;
+  void condition(() => {
+    if (isLate) throw new TypeError("nobody looks at this either");
+    return false;
+  });
+  await step("turn", () => {});
+  isLate = true;
+  await sleep("1h");
+});
+
+const news = defineSignal("news");
+
+/** Nobody awaits the signal of a scope that is canceled by the run's own cancellation. */
+const hearing = workflow("hearing", async () => {
+  void news.receive();
+  try {
+    await sleep("1h");
+  } finally {
+    await nonCancellable(() => step("undo", () => {}));
+  }
+});
+
+/** The listeners are called by whoever tells the step to stop. */
+const listening = workflow("listening", async () => {
+  const options = { timeout: 20, retry: { maxAttempts: 1 } };
+  await step(
+    "slow",
+    ({ signal }) => {
+      void new Promise((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      signal.addEventListener("abort", () => {
+        throw new TypeError("a listener throws");
+      });
+      return new Promise(() => {});
+    },
+    options,
+  );
+});
+
 const endOf = (run: RunHandle) =>
   run.result().then(
     () => "completed",
@@ -56,10 +105,16 @@ const closing: (() => Promise<void>)[] = [];
 const hold = setInterval(() => {}, 1_000);
 const hooks = process.argv.includes("looking-on") ? WorkflowHooks.of([lookingOn().interceptor.workflow]) : undefined;
 const { client, startWorker } = buildHouse({ hooks }, (close) => void closing.push(close));
-await startWorker([forgetful, careful, parting, overdue]);
+await startWorker([forgetful, careful, parting, overdue, doubtful, hearing, listening]);
 const failed = await endOf(await client.start(forgetful));
 const parted = await endOf(await client.start(parting));
 const late = await endOf(await client.start(overdue));
+const doubted = await endOf(await client.start(doubtful));
+const listened = await endOf(await client.start(listening));
+const deaf = await client.start(hearing);
+await eventually("it waits", async () => (await typesOf(deaf)).includes("TimerStarted"));
+await deaf.cancel("enough");
+const heard = await endOf(deaf);
 const run = await client.start(careful);
 await eventually(
   "both timers run",
@@ -67,7 +122,7 @@ await eventually(
 );
 await run.cancel("enough");
 const canceled = await endOf(run);
-process.stdout.write(`${JSON.stringify({ failed, parted, late, canceled, undone })}\n`);
+process.stdout.write(`${JSON.stringify({ failed, parted, late, doubted, listened, heard, canceled, undone })}\n`);
 for (const close of closing.reverse()) await close();
 stopCatching();
 clearInterval(hold);
