@@ -49,5 +49,5 @@ function countStatement({ by, limit, ...given }: CountRequest): { statement: Sta
     select type, number, text, count(*)::float8 as count
     from (select ${groups} from ${filter.from} ${join} ${filter.where}) each_run
     group by type, number, text order by count desc, number, text, type limit ${filter.bind(limit)}`;
-  return { statement: composed({ name: "", text }), values: filter.values };
+  return { statement: composed(text), values: filter.values };
 }

@@ -12,26 +12,21 @@ import { isOfQueue } from "./lanes.ts";
 export class Filter {
   readonly values: unknown[] = [];
   readonly conditions: string[] = [];
-  readonly marks: string[] = [];
-  /** Some conditions come in any number: the statement is one of many, and is not kept under a name. */
-  isOneOfMany = false;
   /** Open runs are few and have a table of their own; going through all of history to find them would be slow. */
   readonly isOpenOnly: boolean;
 
   constructor(filter: RunFilter) {
     const { workflow, workflowId, workflowIdPrefix, queue, version, status, isPaused, attributes = [] } = filter;
     this.isOpenOnly = isPaused === true || (status?.every((one) => !isClosed(one)) ?? false);
-    this.#add("workflow", workflow, (p) => `r.workflow = ${p}`);
-    this.#add("id", workflowId, (p) => `${this.key}.workflow_id = ${p}`);
-    this.#add("queue", queue, (p) => (this.isOpenOnly ? isOfQueue("o.queue", `${p}::text`) : `r.queue = ${p}`));
-    if (version === null) {
-      this.conditions.push("r.version is null");
-      this.marks.push("unversioned");
-    } else this.#add("version", version, (p) => `r.version = ${p}`);
+    this.#add(workflow, (p) => `r.workflow = ${p}`);
+    this.#add(workflowId, (p) => `${this.key}.workflow_id = ${p}`);
+    this.#add(queue, (p) => (this.isOpenOnly ? isOfQueue("o.queue", `${p}::text`) : `r.queue = ${p}`));
+    if (version === null) this.conditions.push("r.version is null");
+    else this.#add(version, (p) => `r.version = ${p}`);
     if (status !== undefined) this.#addStatus(status);
     if (isPaused !== undefined) this.#addPaused(isPaused);
     // Workflow ids are indexed in the order of a language, in which those that begin alike need not stand together.
-    this.#add("prefix", workflowIdPrefix, (p) => `starts_with(${this.key}.workflow_id, ${p}::text)`);
+    this.#add(workflowIdPrefix, (p) => `starts_with(${this.key}.workflow_id, ${p}::text)`);
     this.#addRange("r.started_at", filter.startedAt, (at) => timeAt(`${at}::float8`));
     this.#addRange("r.closed_at", filter.closedAt, (at) => timeAt(`${at}::float8`));
     this.#addRange("coalesce(r.attempt, 1)", filter.attempt, (attempt) => `${attempt}::float8`);
@@ -58,10 +53,9 @@ export class Filter {
     return `$${this.values.length}`;
   }
 
-  #add(mark: string, value: unknown, condition: (parameter: string) => string): void {
+  #add(value: unknown, condition: (parameter: string) => string): void {
     if (value === undefined) return;
     this.conditions.push(condition(this.bind(value)));
-    this.marks.push(mark);
   }
 
   #addStatus(status: readonly RunStatus[]): void {
@@ -74,25 +68,21 @@ export class Filter {
       ...(isBlocked ? ["o.blocked is not null"] : []),
     ];
     this.conditions.push(conditions.length === 0 ? "false" : `(${conditions.join(" or ")})`);
-    this.marks.push(`status${codes.length > 0 ? "c" : ""}${isRunning ? "r" : ""}${isBlocked ? "b" : ""}`);
   }
 
   #addPaused(isPaused: boolean): void {
     this.conditions.push(`o.paused is ${isPaused ? "not null" : "null"}`);
-    this.marks.push(isPaused ? "paused" : "unpaused");
   }
 
   #addRange(column: string, range: NumberRange | undefined, bound: (parameter: string) => string): void {
     for (const [comparison, operator] of Object.entries(OPERATORS)) {
       const value = range?.[comparison as keyof NumberRange];
       if (value === undefined) continue;
-      this.isOneOfMany = true;
       this.conditions.push(`${column} ${operator} ${bound(this.bind(value))}`);
     }
   }
 
   #addAttribute({ name, isNegated, tests }: AttributeCondition): void {
-    this.isOneOfMany = true;
     const parts = [`d.run_id = ${this.key}.run_id`, `d.kind = ${DATA_KINDS.attribute}`, `d.name = ${this.bind(name)}`];
     for (const { comparison, values } of tests) {
       const [first] = values;

@@ -37,15 +37,11 @@ export function listStatement(request: ListRequest, position: string | undefined
 function inOrderOfStarting(request: ListRequest, position: string | undefined): BoundStatement {
   const filter = new Filter(request);
   const { key } = filter;
-  const [operator, order, mark] = request.isOldestFirst === true ? [">", "asc", "after"] : ["<", "desc", "before"];
-  if (position !== undefined) {
-    filter.conditions.push(`${key}.run_id ${operator} ${filter.bind(position)}::uuid`);
-    filter.marks.push(mark);
-  }
+  const [operator, order] = request.isOldestFirst === true ? [">", "asc"] : ["<", "desc"];
+  if (position !== undefined) filter.conditions.push(`${key}.run_id ${operator} ${filter.bind(position)}::uuid`);
   const text = `select ${SUMMARY_COLUMNS} from ${filter.from} ${filter.where}
     order by ${key}.run_id ${order} limit ${filter.bind(request.limit)}`;
-  const name = `everstep_list_${filter.isOpenOnly ? "open_" : ""}${order}_${filter.marks.join("_")}`;
-  return { statement: composed({ name: filter.isOneOfMany ? "" : name, text }), values: filter.values };
+  return { statement: composed(text), values: filter.values };
 }
 
 // No index has it: one would be written to by the end of every run. The time is compared in the form in which it was given out.
@@ -64,7 +60,7 @@ function inOrderOfClosing(
   }
   const text = `select ${SUMMARY_COLUMNS} from ${filter.from} ${filter.where}
     order by ${closedAt} ${order}, r.run_id ${order} limit ${filter.bind(request.limit)}`;
-  return { statement: composed({ name: "", text }), values: filter.values };
+  return { statement: composed(text), values: filter.values };
 }
 
 // A run has one row at place 0 of a name, so it comes once.
@@ -83,5 +79,5 @@ function inOrderOfValues(
   const by = ["v.number", "v.text", "v.run_id"].map((column) => `${column} ${order}`).join(", ");
   const text = `select ${SUMMARY_COLUMNS} from ${filter.from} join everstep.run_data v on v.run_id = r.run_id ${filter.where}
     order by ${by} limit ${filter.bind(request.limit)}`;
-  return { statement: composed({ name: "", text }), values: filter.values };
+  return { statement: composed(text), values: filter.values };
 }

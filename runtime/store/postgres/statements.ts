@@ -1,9 +1,9 @@
-// The statements that this store is made of. All of them are known here, so that whatever has to be true of every one can be
+// The statements that this store is made of. All that are kept are known here, so that whatever has to be true of every one can be
 // shown of every one: that its plan goes by indexes, above all.
 
 import { invariant } from "../../../sdk/protocol/errors.ts";
 
-/** SQL and the name it is prepared under. There are no others than those made here. */
+/** SQL, and the name it is prepared under where it is kept. There are no others than those made here. */
 export interface Statement {
   readonly name: string;
   readonly text: string;
@@ -23,9 +23,9 @@ export function prepared(statement: Said): Statement {
   return statement as Statement;
 }
 
-/** Put together for what a caller asks: one of many. Without a name it is planned when it is sent. */
-export function composed(statement: Said): Statement {
-  return statement as Statement;
+/** Put together for what a caller asks: one of many. Without a name it is planned when it is sent, by what is known then. */
+export function composed(text: string): Statement {
+  return { name: "", text } as Statement;
 }
 
 /** Those of the modules that are loaded. */
