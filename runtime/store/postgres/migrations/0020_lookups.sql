@@ -3,10 +3,12 @@
 -- analyze in a moment without rows, it would read the whole of such an index rather than look into the one that is meant.
 --   * `run_by_workflow_id` is of no use to whoever does not say a workflow id, and leaves run ids to the primary key.
 --   * Parents are looked for as text, since `child`'s key has them in the second place.
-drop index everstep.run_by_workflow_id;
-create index run_by_workflow_id on everstep.run (workflow_id, run_id) where workflow_id is not null;
-drop index everstep.child_by_parent;
-create index child_by_parent on everstep.child ((parent_run_id::text));
+-- Built before the old ones go, whose lock keeps readers out too.
+create index run_of_workflow_id on everstep.run (workflow_id, run_id) where workflow_id is not null;
+create index child_of_parent on everstep.child ((parent_run_id::text));
+drop index everstep.run_by_workflow_id, everstep.child_by_parent;
+alter index everstep.run_of_workflow_id rename to run_by_workflow_id;
+alter index everstep.child_of_parent rename to child_by_parent;
 
 -- The same as ever, by lookups.
 create or replace function everstep.latest_of_line(in_run uuid) returns uuid
