@@ -23,6 +23,21 @@ export async function timed<T>(work: () => Promise<T>): Promise<{ readonly ms: n
   return { ms: performance.now() - startedAt, value };
 }
 
+/** An engine that answers once a second is known well enough by fewer samples. */
+const LONGEST_MS = 20_000;
+const FEWEST = 20;
+
+/** How long each of `count` calls took, one after the other; of fewer where they take long. */
+export async function samplesOf(count: number, take: (index: number) => Promise<number>): Promise<number[]> {
+  const samples: number[] = [];
+  const beganAt = performance.now();
+  for (let index = 0; index < count; index++) {
+    if (performance.now() - beganAt > LONGEST_MS && index >= Math.min(count, FEWEST)) break;
+    samples.push(await take(index));
+  }
+  return samples;
+}
+
 /** Calls `work` for each index, `most` at a time. */
 export async function inFlight(count: number, most: number, work: (index: number) => Promise<unknown>): Promise<void> {
   let next = 0;

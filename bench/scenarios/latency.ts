@@ -1,11 +1,8 @@
-import { gapOf, round, spreadOf, timed, wait } from "../measure.ts";
-import { type Scenario, sized } from "../scenario.ts";
+import { gapOf, round, samplesOf, spreadOf, timed, wait } from "../measure.ts";
+import { type Engine, type Scenario, sized } from "../scenario.ts";
 import { SHORT_ONES, warmUp } from "../warm-up.ts";
 
 const SAMPLES = 500;
-/** An engine that answers once a second is known well enough by fewer samples. */
-const LONGEST_MS = 20_000;
-const FEWEST = 20;
 
 export const latency: Scenario = {
   name: "latency",
@@ -15,9 +12,9 @@ export const latency: Scenario = {
     const count = sized(SAMPLES, size);
     const paused = await samplesOf(count, async (index) => {
       await wait(gapOf(index));
-      return timed(() => engine.runSteps(`paused-${index}`, 1));
+      return msOf(engine, `paused-${index}`);
     });
-    const inTurn = await samplesOf(count, (index) => timed(() => engine.runSteps(`in-turn-${index}`, 1)));
+    const inTurn = await samplesOf(count, (index) => msOf(engine, `in-turn-${index}`));
     const [afterPauses, inRow] = [spreadOf(paused), spreadOf(inTurn)];
     return [
       { name: "start to result p50", value: round(afterPauses.p50), unit: "ms" },
@@ -29,12 +26,6 @@ export const latency: Scenario = {
   },
 };
 
-async function samplesOf(count: number, take: (index: number) => Promise<{ readonly ms: number }>): Promise<number[]> {
-  const samples: number[] = [];
-  const beganAt = performance.now();
-  for (let index = 0; index < count; index++) {
-    if (performance.now() - beganAt > LONGEST_MS && index >= Math.min(count, FEWEST)) break;
-    samples.push((await take(index)).ms);
-  }
-  return samples;
+async function msOf(engine: Engine, id: string): Promise<number> {
+  return (await timed(() => engine.runSteps(id, 1))).ms;
 }

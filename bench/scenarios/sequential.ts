@@ -9,7 +9,7 @@ export const sequential: Scenario = {
   name: "sequential",
   title: "one workflow of sequential steps, nothing else running",
   async run(engine, size) {
-    await warmUp(5, (index) => engine.stepTimes(`warm-up-${index}`, STEPS));
+    await warmUp(20, (index) => engine.stepTimes(`warm-up-${index}`, 200));
     const times = await engine.stepTimes("measured", sized(STEPS, size));
     const gaps = times.slice(1).map((time, index) => time - (times[index] ?? time));
     const { p50, p99 } = spreadOf(gaps);

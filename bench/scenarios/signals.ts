@@ -1,4 +1,4 @@
-import { round, spreadOf, timed } from "../measure.ts";
+import { round, samplesOf, spreadOf, timed } from "../measure.ts";
 import { type Echo, type Scenario, sized } from "../scenario.ts";
 import { SHORT_ONES, warmUp } from "../warm-up.ts";
 
@@ -13,8 +13,7 @@ export const signals: Scenario = {
     await warmUp(SHORT_ONES, (index) => ask(first, index));
     await first.close();
     const echo = await engine.openEcho("echo");
-    const samples: number[] = [];
-    for (let index = 0; index < sized(SAMPLES, size); index++) samples.push(await ask(echo, index));
+    const samples = await samplesOf(sized(SAMPLES, size), (index) => ask(echo, index));
     await echo.close();
     const { p50, p99 } = spreadOf(samples);
     return [
