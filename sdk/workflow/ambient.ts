@@ -48,7 +48,7 @@ export function runWithAmbient<T>(ambient: Ambient, body: () => T): T {
 }
 
 /**
- * Rejects a promise where it was made, with what was ambient there. Of a rejection that nobody handles, Node says whose it is by
+ * Rejects a promise with what was ambient of ours where it was made. Of a rejection that nobody handles, Node says whose it is by
  * where the promise was made, and from 24 on by where it was rejected: the two are one for what a run's code is given.
  */
 export function rejectWithAmbient(

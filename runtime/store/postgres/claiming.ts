@@ -25,7 +25,7 @@ import { runIdOf, tryUuidOf } from "./run-id.ts";
 import { prepared } from "./statements.ts";
 
 /** Of a claimed head `c` and its run `r`, in the order in which `claimedRunOf` reads them. */
-const FACTS = joinedRow([
+const FACT_COLUMNS = [
   "c.run_id",
   "c.epoch",
   "c.claim_id",
@@ -43,7 +43,8 @@ const FACTS = joinedRow([
   // Of the timer that has fired and of which nothing has come.
   nullableNumber("case when c.timer_seq = c.events then c.timer_command end"),
   nullableText("c.timer_name"),
-]);
+];
+const FACTS = joinedRow(FACT_COLUMNS);
 
 /** The timer of a parked run is due, and nothing came before it. */
 function fires(head: string): string {
@@ -59,6 +60,8 @@ function fires(head: string): string {
 // counts where the head has the epoch that the snapshot shows, so that nobody has owned the run in between, and as many events.
 // A claim that appends nothing does not wait for the disk: what is recorded under it is later in the same log, so it is on the
 // disk with or before that; and a claim that a crash takes back was never more than a lease.
+// The setting is in the answer for what reading it does. The answer is the first row: the parts of the statement that write rule
+// out a parallel plan, and what is appended comes in order.
 // What remains due is counted, not looked up: every join between the sets of this statement would be a loop within a
 // loop, since a plan made once knows nothing of how many runs a claim takes. Nor are the tables joined with what is due:
 // a plan made for a tenth of all runs would read them whole.
@@ -213,7 +216,7 @@ function claimedRunOf(facts: string, found: string | null, firedAt: number): Cla
     crashCount,
     timer = "",
     timerName = "",
-  ] = columnsOf(facts);
+  ] = columnsOf(facts, FACT_COLUMNS.length);
   const events = Number(eventCount);
   const command = numberOf(timer);
   const fired = command === null ? null : firedEvent(events, firedAt, command, textOf(timerName));

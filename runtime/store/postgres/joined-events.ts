@@ -27,7 +27,7 @@ export function eventsOf(joined: string): StoredEvent[] {
 }
 
 function eventOf(row: string): StoredEvent {
-  const [seq, type, command = "", name = "", payload = "", data = "", at] = columnsOf(row);
+  const [seq, type, command = "", name = "", payload = "", data = "", at] = columnsOf(row, 7);
   return {
     seq: Number(seq),
     at: Number(at),

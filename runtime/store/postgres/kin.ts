@@ -51,8 +51,6 @@ export async function keepKin<Kept extends Kinship>(session: Session, kinships: 
   return kinships.filter(({ parent: { runId, command } }) => kept.has(`${runId}:${command}`));
 }
 
-// Rows are locked in one order, so that the ends of many parents and children at once do not wait for each other in a
-// ring. Where both of a pair end together it does not matter which of them is taken as the reason.
 /**
  * SQL for a row of `child` whose parent is this run. The key of the table has the parent, too, but not in the first place; as
  * text it is found by the index over parents, and by no other.
@@ -68,6 +66,8 @@ export function isPair(child: string, of: string): string {
     .join(" and ");
 }
 
+// Rows are locked in one order, so that the ends of many parents and children at once do not wait for each other in a
+// ring. Where both of a pair end together it does not matter which of them is taken as the reason.
 const PART_KIN = prepared({
   name: "everstep_part_kin",
   text: `
