@@ -6,9 +6,9 @@ import { columnsOf, joinedRow, nullableNumber, nullableText, numberOf, textOf } 
 
 const EVENT = "\u001e";
 
-/** SQL for all rows of `event`, in any order: sorting them there would cost as much as joining them. */
-export function joinedEvents(event: string): string {
-  const row = joinedRow([
+/** In the order in which `eventOf` reads them. */
+function columns(event: string): string[] {
+  return [
     `${event}.seq`,
     `${event}.type`,
     nullableNumber(`${event}.command`),
@@ -16,8 +16,13 @@ export function joinedEvents(event: string): string {
     nullableText(`${event}.payload`),
     nullableText(`${event}.data`),
     recordedMs(`${event}.at`),
-  ]);
-  return `string_agg(${row}, E'\\x1e')`;
+  ];
+}
+const COLUMNS = columns("event").length;
+
+/** SQL for all rows of `event`, in any order: sorting them there would cost as much as joining them. */
+export function joinedEvents(event: string): string {
+  return `string_agg(${joinedRow(columns(event))}, E'\\x1e')`;
 }
 
 /** In their order. */
@@ -27,7 +32,7 @@ export function eventsOf(joined: string): StoredEvent[] {
 }
 
 function eventOf(row: string): StoredEvent {
-  const [seq, type, command = "", name = "", payload = "", data = "", at] = columnsOf(row, 7);
+  const [seq, type, command = "", name = "", payload = "", data = "", at] = columnsOf(row, COLUMNS);
   return {
     seq: Number(seq),
     at: Number(at),
